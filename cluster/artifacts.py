@@ -1,0 +1,137 @@
+"""A cache of built directories, each under a key made of everything that went into it.
+
+An entry is built beside its final place and renamed when complete, so an interrupted build leaves nothing that looks
+finished; what was written is recorded, so an entry damaged later is found and built again.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+KEY_LENGTH = 16
+RECORD = ".entry.json"
+PARTIAL = ".partial-"
+
+
+def digest(*inputs: object) -> str:
+    """A key for `inputs`: files and directories by content, anything else by its JSON text."""
+    hasher = hashlib.sha256()
+    for item in inputs:
+        if isinstance(item, Path):
+            files = sorted(p for p in item.rglob("*") if p.is_file()) if item.is_dir() else [item]
+            for file in files:
+                if "__pycache__" in file.parts or ".venv" in file.parts:
+                    continue
+                hasher.update(f"{file.relative_to(item if item.is_dir() else item.parent)}\0".encode())
+                hasher.update(hashlib.sha256(file.read_bytes()).digest())
+        else:
+            hasher.update(json.dumps(item, sort_keys=True).encode() + b"\0")
+    return hasher.hexdigest()[:KEY_LENGTH]
+
+
+def _contents(directory: Path) -> dict[str, int]:
+    """File count and total bytes: cheap, and enough to find a truncated or deleted file."""
+    count = size = 0
+    stack = [directory]
+    while stack:
+        with os.scandir(stack.pop()) as entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    stack.append(Path(entry.path))
+                elif entry.name != RECORD:
+                    count += 1
+                    size += entry.stat(follow_symlinks=False).st_size
+    return {"files": count, "bytes": size}
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold an exclusive lock on the file `path`, waiting for another process that holds it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+
+
+@dataclass(frozen=True)
+class Cache:
+    """Entries under `root/<name>/<key>`; at most one process builds an entry at a time."""
+
+    root: Path
+
+    def path(self, name: str, key: str) -> Path:
+        """Where the entry is, or will be."""
+        return self.root / name / key
+
+    def has(self, name: str, key: str) -> bool:
+        """Whether the entry is there and holds what was written into it."""
+        path = self.path(name, key)
+        try:
+            recorded = json.loads((path / RECORD).read_text())
+        except (OSError, ValueError):
+            return False
+        return bool(recorded == _contents(path))
+
+    def get(self, name: str, key: str, build: Callable[[Path], None]) -> Path:
+        """The entry's directory, built by `build(directory)` when it is missing or damaged."""
+        path = self.path(name, key)
+        if self.has(name, key):
+            return path
+        with locked(self.root.parent / "locks" / name):
+            if self.has(name, key):
+                return path
+            for leftover in [path, *path.parent.glob(f"{PARTIAL}*")]:
+                shutil.rmtree(leftover, ignore_errors=True)
+            partial = path.parent / f"{PARTIAL}{key}"
+            partial.mkdir(parents=True)
+            build(partial)
+            (partial / RECORD).write_text(json.dumps(_contents(partial)))
+            partial.rename(path)
+        return path
+
+    def prune(self, keep: dict[str, str]) -> int:
+        """Remove every entry but `keep` (name → key) and everything half-written; returns the bytes given back."""
+        freed = 0
+        if not self.root.is_dir():
+            return freed
+        for directory in (d for d in self.root.iterdir() if d.is_dir()):
+            for entry in directory.iterdir():
+                if keep.get(directory.name) != entry.name:
+                    freed += remove_tree(entry)
+            if not any(directory.iterdir()):
+                directory.rmdir()
+        return freed
+
+
+def disk_usage(path: Path) -> int:
+    """Bytes on disk below `path`, hard links counted once."""
+    seen: set[int] = set()
+    total = 0
+    for directory, _, files in os.walk(path):
+        for file in files:
+            stat = os.lstat(Path(directory) / file)
+            if stat.st_ino not in seen:
+                seen.add(stat.st_ino)
+                total += stat.st_blocks * 512
+    return total
+
+
+def remove_tree(path: Path) -> int:
+    """Remove a directory, also one with read-only parts as Go's module cache has; returns the bytes given back."""
+
+    def writable(function: Callable[[str], object], name: str, _: object) -> None:
+        Path(name).parent.chmod(0o700)
+        Path(name).chmod(0o700)
+        function(name)
+
+    freed = disk_usage(path)
+    shutil.rmtree(path, onerror=writable)
+    return freed

@@ -1,0 +1,393 @@
+"""Everything the local cluster is made of: Go parts, root filesystems, images and charts, with their versions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from cluster.artifacts import Cache
+from cluster.charts import Chart, cert_manager_chart, crds_chart, knative_operator_chart, net_gateway_api_chart
+from cluster.debian import RootFilesystem
+from cluster.images import Image, Layer
+from cluster.python_packages import PythonPackages
+from cluster.toolchain import GoPart, Toolchain, source_path
+
+KUBERNETES = "v1.34.3"
+ETCD = "3.6.5-0"
+COREDNS = "v1.12.1"
+PAUSE = "3.10.1"
+PULUMI = "3.259.0"
+PULUMI_KUBERNETES = "4.25.0"
+CERT_MANAGER = "v1.11.5"
+GATEWAY_API = "1.5.1"
+ISTIO = "1.31.0"
+KNATIVE = "1.21.1"
+NET_GATEWAY_API = "1.21.0"
+KSERVE = "v0.20.0"
+KUBE_RBAC_PROXY = "v0.18.0"
+
+SERVING_PROJECT = Path(__file__).parent / "serving"
+
+_PULUMI_SDK = "github.com/pulumi/pulumi/sdk/v3@v3.259.0"
+_PROVIDER = "github.com/pulumi/pulumi-kubernetes/provider/v4"
+_PROVIDER_FILES = "cmd/pulumi-resource-kubernetes"
+_CERT_MANAGER = "github.com/cert-manager/cert-manager"
+_ISTIO = "istio.io/istio"
+_ISTIO_BOOTSTRAP = "tools/packaging/common/envoy_bootstrap.json"
+_OPERATOR = "knative.dev/operator"
+_OPERATOR_CHART = "config/charts/knative-operator"
+_SERVING_DATA = f"cmd/operator/kodata/knative-serving/{KNATIVE}"
+# The operator reads every kind's folder when it starts, so one version of each is kept.
+_OPERATOR_DATA = (_SERVING_DATA, "cmd/operator/kodata/knative-eventing/1.21.0", "cmd/operator/kodata/ingress/1.21")
+_NET_GATEWAY_API = "knative.dev/net-gateway-api"
+_KSERVE = "github.com/kserve/kserve"
+_KSERVE_CHARTS = ("kserve-crd", "kserve-crd-minimal", "kserve-resources", "kserve-runtime-configs")
+_GATEWAY_API = "sigs.k8s.io/gateway-api"
+_GATEWAY_API_CRDS = "config/crd/standard"
+
+
+def _commands(prefix: str, *names: str) -> tuple[str, ...]:
+    return tuple(f"{prefix}/{name}" for name in names)
+
+
+PAUSE_PART = GoPart(name="pause", module="pause", seconds=3)
+KUBERNETES_PART = GoPart(
+    name="kubernetes",
+    module="kubernetes",
+    packages=_commands(
+        "k8s.io/kubernetes/cmd",
+        *("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy", "kubeadm", "kubectl"),
+    ),
+    variables=(
+        f"k8s.io/component-base/version.gitVersion={KUBERNETES}",
+        "k8s.io/component-base/version.gitMajor=1",
+        "k8s.io/component-base/version.gitMinor=34",
+    ),
+    seconds=270,
+)
+ETCD_PART = GoPart(name="etcd", module="kubernetes", packages=("go.etcd.io/etcd/server/v3",), seconds=10)
+REGISTRY_PART = GoPart(
+    name="registry",
+    module="registry",
+    packages=(
+        "github.com/distribution/distribution/v3/cmd/registry",
+        "github.com/google/go-containerregistry/cmd/crane",
+    ),
+    seconds=50,
+)
+COREDNS_PART = GoPart(name="coredns", module="coredns", seconds=50)
+HELM_PART = GoPart(name="helm", module="helm", packages=("helm.sh/helm/v3/cmd/helm",), seconds=70)
+VERSITYGW_PART = GoPart(
+    name="versitygw", module="versitygw", packages=("github.com/versity/versitygw/cmd/versitygw",), seconds=45
+)
+KUBE_RBAC_PROXY_PART = GoPart(
+    name="kube-rbac-proxy",
+    module="kube-rbac-proxy",
+    packages=("github.com/brancz/kube-rbac-proxy/cmd/kube-rbac-proxy",),
+    seconds=60,
+)
+PULUMI_PART = GoPart(
+    name="pulumi",
+    module="pulumi",
+    packages=("github.com/pulumi/pulumi/pkg/v3/cmd/pulumi",),
+    variables=(f"github.com/pulumi/pulumi/sdk/v3/go/common/version.Version=v{PULUMI}",),
+    tags="osusergo,grpcnotrace",
+    seconds=200,
+)
+PULUMI_PYTHON_PART = GoPart(
+    name="pulumi-language-python",
+    module="pulumi-language-python",
+    packages=("github.com/pulumi/pulumi/sdk/v3/python/cmd/pulumi-language-python",),
+    sources=(
+        (_PULUMI_SDK, "python/cmd/pulumi-language-python-exec"),
+        (_PULUMI_SDK, "python/dist/pulumi-resource-pulumi-python"),
+    ),
+    seconds=40,
+)
+PROVIDER_PART = GoPart(
+    name="provider",
+    module="provider",
+    variables=(f"{_PROVIDER}/pkg/version.Version={PULUMI_KUBERNETES}",),
+    embeds=(
+        (_PROVIDER, f"{_PROVIDER_FILES}/schema.json"),
+        (_PROVIDER, f"{_PROVIDER_FILES}/terraform-mapping.json"),
+    ),
+    seconds=400,
+)
+CERT_MANAGER_PART = GoPart(
+    name="cert-manager",
+    module="cert-manager",
+    packages=_commands(f"{_CERT_MANAGER}/cmd", "controller", "webhook", "cainjector"),
+    sources=((_CERT_MANAGER, "deploy"),),
+    seconds=130,
+)
+KNATIVE_SERVING_PART = GoPart(
+    name="knative-serving",
+    module="knative",
+    packages=(
+        *_commands("knative.dev/serving/cmd", "controller", "webhook", "activator", "autoscaler"),
+        *_commands("knative.dev/serving/cmd", "autoscaler-hpa", "queue"),
+        "knative.dev/serving/pkg/cleanup/cmd/cleanup",
+        "knative.dev/pkg/apiextensions/storageversion/cmd/migrate",
+    ),
+    seconds=160,
+)
+KNATIVE_OPERATOR_PART = GoPart(
+    name="knative-operator",
+    module="knative",
+    packages=_commands(f"{_OPERATOR}/cmd", "operator", "webhook"),
+    sources=((_OPERATOR, _OPERATOR_CHART), *((_OPERATOR, data) for data in _OPERATOR_DATA)),
+    seconds=40,
+)
+NET_GATEWAY_API_PART = GoPart(
+    name="net-gateway-api",
+    module="knative",
+    packages=_commands(f"{_NET_GATEWAY_API}/cmd", "controller", "webhook"),
+    sources=((_NET_GATEWAY_API, "config"),),
+    seconds=20,
+)
+KSERVE_PART = GoPart(
+    name="kserve",
+    module="kserve",
+    packages=_commands(f"{_KSERVE}/cmd", "manager", "agent", "router"),
+    sources=(*((_KSERVE, f"charts/{name}") for name in _KSERVE_CHARTS), (_GATEWAY_API, _GATEWAY_API_CRDS)),
+    seconds=320,
+)
+ISTIO_PART = GoPart(
+    name="istio",
+    module="istio",
+    packages=_commands(f"{_ISTIO}/pilot/cmd", "pilot-discovery", "pilot-agent"),
+    sources=(
+        (_ISTIO, "manifests/charts/base"),
+        (_ISTIO, "manifests/charts/istio-control/istio-discovery"),
+        (_ISTIO, "manifests/charts/gateway"),
+        (_ISTIO, _ISTIO_BOOTSTRAP),
+    ),
+    seconds=320,
+)
+# In the order that shares most: one module's parts follow each other, what others wait for comes first.
+GO_PARTS = (
+    *(PAUSE_PART, REGISTRY_PART, HELM_PART, KUBERNETES_PART, ETCD_PART, COREDNS_PART),
+    *(KNATIVE_SERVING_PART, NET_GATEWAY_API_PART, KNATIVE_OPERATOR_PART, KSERVE_PART, CERT_MANAGER_PART),
+    *(KUBE_RBAC_PROXY_PART, VERSITYGW_PART, ISTIO_PART, PULUMI_PART, PULUMI_PYTHON_PART, PROVIDER_PART),
+)
+
+NODE_FILESYSTEM = RootFilesystem(
+    name="rootfs-node",
+    variant="essential",
+    packages=(
+        *("containerd", "runc", "containernetworking-plugins", "iptables", "ebtables", "conntrack", "iproute2"),
+        *("socat", "ethtool", "kmod", "procps", "mount", "util-linux", "ca-certificates", "tini", "supervisor"),
+    ),
+    seconds=50,
+)
+PYTHON_FILESYSTEM = RootFilesystem(
+    name="rootfs-python",
+    packages=("python3-minimal", "libpython3-stdlib", "libgomp1", "libstdc++6", "ca-certificates", "netbase"),
+    bytecode="usr/lib/python3.11",
+)
+KUBE_PROXY_FILESYSTEM = RootFilesystem(
+    name="rootfs-kube-proxy",
+    packages=("iptables", "conntrack"),
+    links=tuple(
+        (f"usr/sbin/{family}{action}", "xtables-nft-multi")
+        for family in ("iptables", "ip6tables")
+        for action in ("", "-save", "-restore")
+    ),
+)
+# Envoy is the one binary that is linked dynamically.
+LIBC_FILESYSTEM = RootFilesystem(name="rootfs-libc", packages=("libc6",))
+ROOT_FILESYSTEMS = (NODE_FILESYSTEM, PYTHON_FILESYSTEM, KUBE_PROXY_FILESYSTEM, LIBC_FILESYSTEM)
+
+ENVOY_PACKAGES = PythonPackages(group="envoy")
+_SITE = "/opt/site"
+SKLEARN_PACKAGES = PythonPackages(group="sklearn", project=SERVING_PROJECT, image_path=_SITE)
+XGBOOST_PACKAGES = PythonPackages(group="xgboost", project=SERVING_PROJECT, image_path=_SITE)
+STORAGE_PACKAGES = PythonPackages(group="storage", project=SERVING_PROJECT, image_path=_SITE)
+PYTHON_PACKAGES = (ENVOY_PACKAGES, SKLEARN_PACKAGES, XGBOOST_PACKAGES, STORAGE_PACKAGES)
+
+
+@dataclass(frozen=True)
+class Catalog:
+    """Images and charts, by the paths of what they are made from; those need not be built yet."""
+
+    cache: Cache
+    toolchain: Toolchain
+
+    def part(self, part: GoPart) -> Path:
+        """Where a Go part's binaries are or will be."""
+        return self.cache.path(part.name, self.toolchain.key(part))
+
+    def root_filesystem(self, filesystem: RootFilesystem) -> Path:
+        """Where a root filesystem is or will be."""
+        return self.cache.path(filesystem.name, filesystem.key)
+
+    def packages(self, packages: PythonPackages) -> Path:
+        """Where PyPI packages are or will be."""
+        return self.cache.path(packages.name, packages.key)
+
+    def _source(self, part: GoPart, module: str, path: str) -> Path:
+        return source_path(self.part(part), module, path)
+
+    def _binary(self, name: str, tag: str, part: GoPart, binary: str, target: str, user: str = "65532") -> Image:
+        files = ((self.part(part) / binary, target),)
+        return Image(name=name, tag=tag, layers=(Layer(files=files),), entrypoint=(target,), user=user)
+
+    def _python(self, name: str, packages: PythonPackages) -> Image:
+        """A Python program of ours: interpreter, packages and code are a layer each."""
+        return Image(
+            name=f"kserve/{name}",
+            tag=KSERVE,
+            layers=(
+                Layer(files=((self.root_filesystem(PYTHON_FILESYSTEM), "/"),)),
+                Layer(files=((self.packages(packages), _SITE),), exclude=_site_excludes()),
+                Layer(files=((SERVING_PROJECT / "serving", "/opt/app/serving"),), exclude=("__pycache__/",)),
+            ),
+            entrypoint=("/usr/bin/python3", "-m", f"serving.{name.replace('-', '_')}"),
+            user="1000",
+            environment=(f"PYTHONPATH=/opt/app:{_SITE}", "PYTHONUNBUFFERED=1", "HOME=/tmp"),
+        )
+
+    def node_images(self) -> list[Image]:
+        """What kubeadm starts, under the names it asks for."""
+        control_plane = [
+            self._binary(name, KUBERNETES, KUBERNETES_PART, name, f"/usr/local/bin/{name}", user="0")
+            for name in ("kube-apiserver", "kube-controller-manager", "kube-scheduler")
+        ]
+        kube_proxy = Image(
+            name="kube-proxy",
+            tag=KUBERNETES,
+            layers=(
+                Layer(files=((self.root_filesystem(KUBE_PROXY_FILESYSTEM), "/"),)),
+                Layer(files=((self.part(KUBERNETES_PART) / "kube-proxy", "/usr/local/bin/kube-proxy"),)),
+            ),
+            user="0",
+        )
+        return [
+            *(_without_entrypoint(image) for image in control_plane),
+            kube_proxy,
+            _without_entrypoint(self._binary("etcd", ETCD, ETCD_PART, "server", "/usr/local/bin/etcd", user="0")),
+            self._binary("coredns", COREDNS, COREDNS_PART, "coredns", "/coredns"),
+            self._binary("pause", PAUSE, PAUSE_PART, "pause", "/pause"),
+        ]
+
+    def platform_images(self) -> list[Image]:
+        """What the charts and KServe start, under upstream's names below the registry's host."""
+        cert_manager = [
+            self._binary(
+                f"cert-manager/cert-manager-{name}", CERT_MANAGER, CERT_MANAGER_PART, name, f"/app/{name}", user="1000"
+            )
+            for name in ("controller", "webhook", "cainjector")
+        ]
+        knative = [
+            self._binary(f"knative/{name}", f"v{KNATIVE}", KNATIVE_SERVING_PART, name, f"/ko-app/{name}")
+            for name in _names(KNATIVE_SERVING_PART)
+        ]
+        net_gateway_api = [
+            self._binary(
+                f"knative/net-gateway-api-{name}", f"v{NET_GATEWAY_API}", NET_GATEWAY_API_PART, name, f"/ko-app/{name}"
+            )
+            for name in _names(NET_GATEWAY_API_PART)
+        ]
+        operator_data = tuple(
+            (self._source(KNATIVE_OPERATOR_PART, _OPERATOR, data), data.replace("cmd/operator/kodata", "/var/run/ko"))
+            for data in _OPERATOR_DATA
+        )
+        operator = Image(
+            name="knative-operator/operator",
+            tag=f"v{KNATIVE}",
+            layers=(
+                Layer(files=((self.part(KNATIVE_OPERATOR_PART) / "operator", "/ko-app/operator"), *operator_data)),
+            ),
+            entrypoint=("/ko-app/operator",),
+            environment=("KO_DATA_PATH=/var/run/ko",),
+        )
+        proxy = Image(
+            name="istio/proxyv2",
+            tag=ISTIO,
+            layers=(
+                Layer(files=((self.root_filesystem(LIBC_FILESYSTEM), "/"),)),
+                Layer(files=((self.packages(ENVOY_PACKAGES) / "envoy/_bin/envoy", "/usr/local/bin/envoy"),)),
+                Layer(
+                    files=(
+                        (self.part(ISTIO_PART) / "pilot-agent", "/usr/local/bin/pilot-agent"),
+                        (
+                            self._source(ISTIO_PART, _ISTIO, _ISTIO_BOOTSTRAP),
+                            "/var/lib/istio/envoy/envoy_bootstrap_tmpl.json",
+                        ),
+                    )
+                ),
+            ),
+            entrypoint=("/usr/local/bin/pilot-agent",),
+            user="1337:1337",
+        )
+        pilot = "/usr/local/bin/pilot-discovery"
+        rbac_proxy = "/usr/local/bin/kube-rbac-proxy"
+        return [
+            *cert_manager,
+            *knative,
+            *net_gateway_api,
+            operator,
+            self._binary(
+                "knative-operator/webhook", f"v{KNATIVE}", KNATIVE_OPERATOR_PART, "webhook", "/ko-app/webhook"
+            ),
+            self._binary("istio/pilot", ISTIO, ISTIO_PART, "pilot-discovery", pilot, user="1337:1337"),
+            proxy,
+            self._binary("kserve/kserve-controller", KSERVE, KSERVE_PART, "manager", "/manager"),
+            self._binary("kserve/agent", KSERVE, KSERVE_PART, "agent", "/ko-app/agent"),
+            self._binary("kserve/router", KSERVE, KSERVE_PART, "router", "/ko-app/router"),
+            self._binary(
+                "brancz/kube-rbac-proxy", KUBE_RBAC_PROXY, KUBE_RBAC_PROXY_PART, "kube-rbac-proxy", rbac_proxy
+            ),
+            self._python("sklearnserver", SKLEARN_PACKAGES),
+            self._python("xgbserver", XGBOOST_PACKAGES),
+            self._python("storage-initializer", STORAGE_PACKAGES),
+        ]
+
+    def charts(self) -> list[Chart]:
+        """Every chart, under the name and version the `local` release asks for."""
+
+        def chart(name: str, version: str, source: Path, assemble: Callable[[Path, Path], None] | None = None) -> Chart:
+            return Chart(name=name, version=version, source=source, assemble=assemble)
+
+        istio = "manifests/charts"
+        operator_chart = self._source(KNATIVE_OPERATOR_PART, _OPERATOR, _OPERATOR_CHART)
+        serving_crds = self._source(KNATIVE_OPERATOR_PART, _OPERATOR, _SERVING_DATA) / "1-serving-crds.yaml"
+        gateway_api_crds = self._source(KSERVE_PART, _GATEWAY_API, _GATEWAY_API_CRDS)
+        return [
+            chart(
+                "cert-manager",
+                CERT_MANAGER,
+                self._source(CERT_MANAGER_PART, _CERT_MANAGER, "deploy"),
+                cert_manager_chart,
+            ),
+            chart("gateway-api-crds", GATEWAY_API, gateway_api_crds, crds_chart),
+            chart("base", ISTIO, self._source(ISTIO_PART, _ISTIO, f"{istio}/base")),
+            chart("istiod", ISTIO, self._source(ISTIO_PART, _ISTIO, f"{istio}/istio-control/istio-discovery")),
+            chart("gateway", ISTIO, self._source(ISTIO_PART, _ISTIO, f"{istio}/gateway")),
+            chart("knative-operator", f"v{KNATIVE}", operator_chart, knative_operator_chart(KNATIVE)),
+            chart("knative-serving-crds", KNATIVE, serving_crds, crds_chart),
+            chart(
+                "net-gateway-api",
+                NET_GATEWAY_API,
+                self._source(NET_GATEWAY_API_PART, _NET_GATEWAY_API, "config"),
+                net_gateway_api_chart,
+            ),
+            *(chart(name, KSERVE, self._source(KSERVE_PART, _KSERVE, f"charts/{name}")) for name in _KSERVE_CHARTS),
+        ]
+
+
+def _site_excludes() -> tuple[str, ...]:
+    """What site-packages does without; bytecode stays, because it was compiled for the image."""
+    lines = (SERVING_PROJECT / "image-excludes.txt").read_text().splitlines()
+    return tuple(line for line in lines if line and not line.startswith("#") and line != "__pycache__/")
+
+
+def _names(part: GoPart) -> list[str]:
+    return [package.rsplit("/", 1)[-1] for package in part.packages]
+
+
+def _without_entrypoint(image: Image) -> Image:
+    """Kubeadm's manifests name the command themselves."""
+    return Image(name=image.name, tag=image.tag, layers=image.layers, user=image.user)

@@ -1,0 +1,86 @@
+"""Debian packages: what the host needs, and the root filesystems the node and the images start from."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from cluster.artifacts import Cache, digest
+from cluster.locations import logs_dir
+from cluster.processes import run
+from cluster.python_packages import compile_bytecode
+
+SUITE = "bookworm"
+# Command → the package that brings it.
+HOST_COMMANDS = {"mmdebstrap": "mmdebstrap", "runc": "runc", "ip": "iproute2", "nsenter": "util-linux"}
+UNNEEDED = ("usr/share/doc", "usr/share/man", "usr/share/locale", "usr/share/info", "var/cache/apt", "var/lib/apt")
+
+
+@dataclass(frozen=True)
+class RootFilesystem:
+    """A Debian root filesystem.
+
+    Attributes:
+        name: the cache entry's name.
+        packages: what it holds beside what they depend on.
+        variant: mmdebstrap's: `essential` is a system one can run programs in as usual, `extract` only unpacks, so
+            it holds nothing that was not named and no maintainer script runs.
+        links: symbolic links that a maintainer script would have made (path → target).
+        bytecode: a folder of Python modules to compile.
+        seconds: what it took on two cores.
+    """
+
+    name: str
+    packages: tuple[str, ...]
+    variant: str = "extract"
+    links: tuple[tuple[str, str], ...] = ()
+    bytecode: str | None = None
+    seconds: int = 10
+
+    @property
+    def key(self) -> str:
+        """The key of the cache entry."""
+        return digest(SUITE, self.packages, self.variant, self.links, self.bytecode, UNNEEDED)
+
+    def build(self, cache: Cache) -> Path:
+        """The directory with the root filesystem."""
+        return cache.get(self.name, self.key, self._build)
+
+    def _build(self, directory: Path) -> None:
+        run(
+            [
+                *("mmdebstrap", f"--variant={self.variant}", f"--include={','.join(self.packages)}"),
+                *(f"--dpkgopt=path-exclude=/{path}/*" for path in UNNEEDED if path.startswith("usr/")),
+                *(SUITE, directory),
+            ],
+            what=f"building the root filesystem {self.name}",
+            log=logs_dir() / f"{self.name}.log",
+            hint="Debian's package archive must be reachable.",
+        )
+        for path, target in self.links:
+            link = directory / path
+            link.unlink(missing_ok=True)
+            link.symlink_to(target)
+        if self.bytecode:
+            compile_bytecode(directory / self.bytecode, image_path=f"/{self.bytecode}")
+        for path in UNNEEDED:
+            shutil.rmtree(directory / path, ignore_errors=True)
+        shutil.rmtree(directory / "dev", ignore_errors=True)
+        (directory / "dev").mkdir()
+
+
+def missing_host_packages() -> list[str]:
+    """Debian packages whose commands this machine lacks."""
+    return sorted({package for command, package in HOST_COMMANDS.items() if not shutil.which(command)})
+
+
+def install_host_packages(packages: list[str]) -> None:
+    """Install `packages` with apt; the caller has said so before."""
+    log = logs_dir() / "apt.log"
+    env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    hint = f"Install them yourself: apt-get install {' '.join(packages)}"
+    run(["apt-get", "update"], what="reading Debian's package lists", log=log, env=env, hint=hint)
+    command = ["apt-get", "install", "-y", "--no-install-recommends", *packages]
+    run(command, what="installing Debian packages", log=log, env=env, hint=hint)

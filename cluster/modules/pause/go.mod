@@ -1,0 +1,3 @@
+module kserve-multi-model/cluster/pause
+
+go 1.26.0

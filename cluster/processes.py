@@ -1,0 +1,75 @@
+"""Running other programs: each with a log file, and a failure that shows the log's last lines."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from cluster.errors import ClusterError
+
+
+def run(
+    command: Sequence[str | Path],
+    *,
+    what: str,
+    log: Path,
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
+    hint: str | None = None,
+) -> None:
+    """Run `command`, appending its output to `log`.
+
+    The child gets a session of its own and is ended with its children on Ctrl-C, so nothing goes on behind our back.
+
+    Raises:
+        ClusterError: it could not start or ended with another status than 0.
+    """
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("ab") as sink:
+        sink.write(f"$ {' '.join(map(str, command))}\n".encode())
+        sink.flush()
+        try:
+            child = subprocess.Popen(
+                [str(part) for part in command],
+                stdout=sink,
+                stderr=subprocess.STDOUT,
+                stdin=subprocess.DEVNULL,
+                cwd=cwd,
+                env={**os.environ, **(env or {})},
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise ClusterError(f"{what}: cannot start {command[0]}: {error.strerror}", hint=hint) from error
+        try:
+            status = child.wait()
+        except BaseException:
+            os.killpg(child.pid, signal.SIGTERM)
+            child.wait()
+            raise
+    if status != 0:
+        raise ClusterError(f"{what} failed (exit status {status})", log=log, hint=hint)
+
+
+def output(command: Sequence[str | Path], *, cwd: Path | None = None, env: Mapping[str, str] | None = None) -> str:
+    """Standard output of a short `command`.
+
+    Raises:
+        ClusterError: it could not start or failed; the text ends with what it wrote to standard error.
+    """
+    try:
+        done = subprocess.run(
+            [str(part) for part in command],
+            capture_output=True,
+            text=True,
+            check=True,
+            cwd=cwd,
+            env={**os.environ, **(env or {})},
+        )
+    except subprocess.CalledProcessError as error:
+        raise ClusterError(f"{command[0]} failed (exit status {error.returncode}):\n{error.stderr.strip()}") from error
+    except OSError as error:
+        raise ClusterError(f"cannot start {command[0]}: {error.strerror}") from error
+    return done.stdout

@@ -1,0 +1,88 @@
+"""PyPI packages at the versions and hashes of a `uv.lock`, laid into a directory."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from cluster.artifacts import Cache, digest
+from cluster.locations import logs_dir
+from cluster.processes import output, run
+
+ROOT = Path(__file__).parent.parent
+
+
+def _uv() -> str:
+    beside = Path(sys.executable).with_name("uv")
+    return str(beside) if beside.exists() else shutil.which("uv") or "uv"
+
+
+def compile_bytecode(directory: Path, *, image_path: str) -> None:
+    """Compile every module for use at `image_path`: a container could not keep what it compiles at each start."""
+    run(
+        [
+            *(sys.executable, "-m", "compileall", "-q", "-j", "0", "--invalidation-mode", "unchecked-hash"),
+            *("-s", str(directory), "-p", image_path, str(directory)),
+        ],
+        what=f"compiling the Python modules of {image_path}",
+        log=logs_dir() / "bytecode.log",
+        env={"PYTHONHASHSEED": "0"},
+    )
+
+
+@dataclass(frozen=True)
+class PythonPackages:
+    """One dependency group of a uv project, for Debian 12's Python on x86-64.
+
+    Attributes:
+        image_path: where an image will hold the packages; they are compiled for that place.
+    """
+
+    group: str
+    project: Path = ROOT
+    image_path: str | None = None
+    seconds: int = 10
+
+    @property
+    def name(self) -> str:
+        """The cache entry's name."""
+        return f"python-{self.group}"
+
+    @cached_property
+    def requirements(self) -> str:
+        """The group's packages with their hashes, from the lock file."""
+        return output(
+            [
+                *(_uv(), "export", "--project", self.project, "--frozen", "--only-group", self.group),
+                *("--no-emit-project", "--no-header", "--no-annotate", "--quiet"),
+            ]
+        )
+
+    @property
+    def key(self) -> str:
+        """The key of the cache entry."""
+        return digest(self.requirements, self.image_path)
+
+    def build(self, cache: Cache) -> Path:
+        """The directory with the packages; every file's hash was checked."""
+        return cache.get(self.name, self.key, self._build)
+
+    def _build(self, directory: Path) -> None:
+        file = directory.parent / "requirements.txt"
+        file.write_text(self.requirements)
+        run(
+            [
+                *(_uv(), "pip", "install", "--quiet", "--require-hashes", "--no-deps", "--only-binary", ":all:"),
+                *("--python-version", "3.11", "--python-platform", "x86_64-manylinux_2_36", "--link-mode", "copy"),
+                *("--target", directory, "-r", file),
+            ],
+            what=f"installing the Python packages of {self.name}",
+            log=logs_dir() / f"{self.name}.log",
+            hint="PyPI must be reachable.",
+        )
+        file.unlink()
+        if self.image_path:
+            compile_bytecode(directory, image_path=self.image_path)

@@ -1,0 +1,103 @@
+"""The content of the local OCI registry: every image and chart, pushed once into a directory the node serves."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import requests
+import tenacity
+import yaml
+
+from cluster.artifacts import Cache, digest
+from cluster.charts import Chart
+from cluster.errors import ClusterError
+from cluster.images import Image
+from cluster.locations import logs_dir
+from cluster.processes import run
+
+PORT = 5000
+
+
+def configuration(*, root: str, address: str, read_only: bool) -> str:
+    """The registry's configuration file."""
+    storage: dict[str, object] = {"filesystem": {"rootdirectory": root}}
+    if read_only:
+        storage["maintenance"] = {"readonly": {"enabled": True}}
+    settings = {"version": "0.1", "log": {"level": "warn"}, "storage": storage, "http": {"addr": address}}
+    return yaml.safe_dump(settings)
+
+
+@dataclass(frozen=True)
+class RegistryContent:
+    """A cache entry with the registry's storage."""
+
+    images: tuple[Image, ...]
+    charts: tuple[Chart, ...]
+
+    @property
+    def entry(self) -> str:
+        """The cache entry's name."""
+        return "registry-content"
+
+    def key(self, cache: Cache) -> str:
+        """The key of the cache entry."""
+        return digest([image.key(cache) for image in self.images], [chart.key(cache) for chart in self.charts])
+
+    def path(self, cache: Cache) -> Path:
+        """The storage directory, whether or not it is there yet."""
+        return cache.path(self.entry, self.key(cache))
+
+    def build(self, cache: Cache, *, registry: Path, crane: Path, helm: Path) -> Path:
+        """Push every image and chart that is not there yet."""
+
+        def push(directory: Path) -> None:
+            log = logs_dir() / "registry.log"
+            with _serving(registry=registry, root=directory / "storage", log=log) as address:
+                for image in self.images:
+                    layout, name = image.path(cache), f"{address}/{image.name}:{image.tag}"
+                    run([crane, "push", "--insecure", layout, name], what=f"pushing the image {image.name}", log=log)
+                for chart in self.charts:
+                    package, target = chart.path(cache), f"oci://{address}/charts"
+                    run(
+                        [helm, "push", "--plain-http", package, target], what=f"pushing the chart {chart.name}", log=log
+                    )
+
+        return cache.get(self.entry, self.key(cache), push)
+
+
+@contextmanager
+def _serving(*, registry: Path, root: Path, log: Path) -> Iterator[str]:
+    """A registry on a free loopback port for as long as the block runs; gives its address."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{probe.getsockname()[1]}"
+    settings = root.parent / "registry.yaml"
+    settings.write_text(configuration(root=str(root), address=address, read_only=False))
+    with log.open("ab") as sink:
+        environment = {**os.environ, "OTEL_TRACES_EXPORTER": "none"}
+        server = subprocess.Popen([registry, "serve", settings], stdout=sink, stderr=sink, env=environment)
+    try:
+        _wait_until_answering(address, server, log)
+        yield address
+    finally:
+        server.terminate()
+        server.wait()
+        settings.unlink()
+
+
+@tenacity.retry(
+    retry=tenacity.retry_if_exception_type(requests.ConnectionError),
+    wait=tenacity.wait_fixed(0.1),
+    stop=tenacity.stop_after_delay(20),
+    reraise=True,
+)
+def _wait_until_answering(address: str, server: subprocess.Popen[bytes], log: Path) -> None:
+    if server.poll() is not None:
+        raise ClusterError("the registry did not start", log=log)
+    requests.get(f"http://{address}/v2/", timeout=5).raise_for_status()

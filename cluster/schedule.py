@@ -1,0 +1,83 @@
+"""Runs tasks that depend on each other in two lanes, with a line a finished task and the time left."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from typing import Literal
+
+import psutil
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+Lane = Literal["compile", "prepare"]
+LANES: tuple[Lane, ...] = ("compile", "prepare")
+
+
+@dataclass(frozen=True)
+class Task:
+    """One step.
+
+    Attributes:
+        lane: compiling uses every core by itself, so one compile runs at a time, and downloads and packing beside it.
+        seconds: what it took on two cores; weighs the progress and the time left.
+        needs: names of the tasks that must be done before.
+    """
+
+    name: str
+    lane: Lane
+    seconds: int
+    run: Callable[[], object]
+    needs: frozenset[str] = frozenset()
+
+
+def run_all(tasks: Sequence[Task], *, console: Console, title: str) -> None:
+    """Run `tasks`, those of a lane in the given order as far as their needs allow; the first failure ends the rest.
+
+    Raises:
+        Exception: what the failing task raised; nothing it started goes on.
+    """
+    waiting = list(tasks)
+    planned = {task.name for task in tasks}
+    done: set[str] = set()
+    running: dict[Future[object], tuple[Task, float]] = {}
+    began = time.monotonic()
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[left]}"), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True) as progress, ThreadPoolExecutor(len(LANES)) as pool:
+        bar = progress.add_task(title, total=sum(task.seconds for task in tasks), left="")
+        try:
+            while waiting or running:
+                for lane in LANES:
+                    busy = any(task.lane == lane for task, _ in running.values())
+                    ready = (t for t in waiting if t.lane == lane and not (t.needs & planned) - done)
+                    task = None if busy else next(ready, None)
+                    if task is not None:
+                        waiting.remove(task)
+                        running[pool.submit(task.run)] = (task, time.monotonic())
+                progress.update(bar, description=f"{title}: {', '.join(task.name for task, _ in running.values())}")
+                finished, _ = wait(running, timeout=1, return_when=FIRST_COMPLETED)
+                for future in finished:
+                    task, started = running.pop(future)
+                    future.result()
+                    done.add(task.name)
+                    console.print(f"  [green]✓[/] {task.name} [dim]{time.monotonic() - started:.0f} s[/]")
+                    progress.advance(bar, task.seconds)
+                progress.update(bar, left=_left(progress.tasks[bar].completed, waiting, running, began))
+        except BaseException:
+            # Ends the compilers, so that the lanes' threads return and nothing goes on behind our back.
+            for child in psutil.Process().children(recursive=True):
+                child.terminate()
+            raise
+
+
+def _left(done: float, waiting: Sequence[Task], running: dict[Future[object], tuple[Task, float]], began: float) -> str:
+    """The time left: what the estimates say, corrected by how they did so far."""
+    if not done:
+        return ""
+    now = time.monotonic()
+    remaining = float(sum(task.seconds for task in waiting))
+    remaining += sum(max(1.0, task.seconds - (now - started)) for task, started in running.values())
+    seconds = remaining * (now - began) / (done + sum(now - started for _, started in running.values()))
+    return f"about {seconds / 60:.0f} min left" if seconds >= 90 else f"about {seconds:.0f} s left"
