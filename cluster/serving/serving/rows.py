@@ -1,0 +1,82 @@
+"""A request's body as rows of numbers, or an InvalidInput (HTTP 400) that says what was expected and what came.
+
+Rows are a float64 array of shape (rows, n_features), rows >= 1. JSON's null is NaN, a missing value.
+"""
+
+from email.message import Message
+from typing import Annotated, Any
+
+import numpy as np
+import orjson
+from numpy.typing import NDArray
+from pydantic import Strict, TypeAdapter, ValidationError
+
+from .sdk import InferRequest, InvalidInput
+
+Rows = NDArray[np.float64]
+
+# Strict: neither "5.1" nor true is a number.
+JSON_ROWS = TypeAdapter(list[list[Annotated[float, Strict()] | None]])
+
+
+def v1_rows(body: Any, *, content_type: str | None, n_features: int) -> Rows:
+    """Read `{"instances": [[number, …], …]}`, the v1 protocol; `inputs` is its other name for `instances`.
+
+    :param body: what the SDK made of the request: parsed where it took it for JSON, else the bytes that came.
+    :param content_type: the request's Content-Type, None where it has none.
+    """
+    if content_type is None or (isinstance(body, bytes) and not is_json(content_type)):
+        raise InvalidInput(f"Content-Type: expected application/json, got {content_type or 'none'}")
+    try:
+        document = orjson.loads(body) if isinstance(body, bytes) else body
+    except orjson.JSONDecodeError as syntax:
+        raise InvalidInput(f"body: not JSON: {syntax}") from syntax
+    if not isinstance(document, dict):
+        raise InvalidInput(f'body: expected a JSON object with "instances", got {document!r:.80}')
+    key = next((key for key in ("instances", "inputs") if key in document), None)
+    if key is None:
+        keys = ", ".join(f'"{name}"' for name in document) or "an empty object"
+        raise InvalidInput(f'"instances": missing, expected a list of rows of {n_features} numbers; got {keys}')
+    try:
+        rows = JSON_ROWS.validate_python(document[key])
+    except ValidationError as errors:
+        error = errors.errors(include_url=False)[0]
+        where = key + "".join(f"[{part}]" for part in error["loc"] if isinstance(part, int))
+        raise InvalidInput(
+            f"{where}: expected rows of {n_features} numbers, got {error['input']!r:.80} ({error['msg']})"
+        ) from errors
+    if not rows:
+        raise InvalidInput(f'"{key}": expected at least one row of {n_features} numbers, got none')
+    for position, row in enumerate(rows):
+        if len(row) != n_features:
+            raise InvalidInput(f"{key}[{position}]: expected {n_features} features, got {len(row)}")
+    return np.array(rows, dtype=np.float64)
+
+
+def v2_rows(request: InferRequest, *, n_features: int) -> Rows:
+    """Read the one numeric input tensor of shape [rows, n_features] of a v2 (Open Inference Protocol) request."""
+    expected = f"expected one numeric tensor of shape [rows, {n_features}]"
+    if len(request.inputs) != 1:
+        raise InvalidInput(f"inputs: {expected}, got {len(request.inputs)} tensors")
+    tensor = request.inputs[0]
+    where = f'inputs[0] "{tensor.name}"'
+    try:
+        # A tensor sent as JSON is read without its datatype first: with it, numpy would parse "5.1" as a number.
+        plain = np.asarray(tensor.data) if tensor.data is not None else tensor.as_numpy()
+        values = tensor.as_numpy()
+    except (TypeError, ValueError) as error:
+        raise InvalidInput(
+            f"{where}: {expected}, got shape {tensor.shape}, datatype {tensor.datatype}: {error}"
+        ) from error
+    if not all(array.dtype.kind in "iuf" for array in (plain, values)):
+        raise InvalidInput(f"{where}: {expected}, got datatype {tensor.datatype} with values that are not numbers")
+    if values.ndim != 2 or values.shape[1] != n_features or not len(values):
+        raise InvalidInput(f"{where}: {expected}, got shape {list(values.shape)}")
+    return np.asarray(values, dtype=np.float64)
+
+
+def is_json(content_type: str | None) -> bool:
+    """Whether a Content-Type is JSON, whatever parameters follow it (`application/json; charset=utf-8`)."""
+    header = Message()
+    header["Content-Type"] = content_type or ""
+    return header.get_content_type() == "application/json"

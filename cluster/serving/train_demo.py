@@ -1,0 +1,91 @@
+"""Train the demo's models and record what they answer: `python train_demo.py --out DIR`.
+
+Iris, versicolor (0) or virginica (1), four measures in cm: an sklearn classifier that answers labels, and a binary
+XGBoost model that answers probabilities. DIR then holds, one model a folder as KServe wants it:
+
+    sklearn/model.joblib  xgboost/model.ubj         the demo
+    sklearn-v2/…          xgboost-v2/…              a second version, asked the other way round: is it versicolor?
+    xgboost-json/model.json                         xgboost/ in XGBoost's other format
+    expected.json                                   the payload, and each model's answer to it
+
+Nothing in it is random: the models, and with them the answers, are the same on every run.
+"""
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+import joblib
+import numpy as np
+import xgboost
+from numpy.typing import NDArray
+from sklearn.datasets import load_iris
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+# A typical flower of each species, near its medians: sepal length and width, petal length and width.
+VIRGINICA = [6.5, 3.0, 5.5, 2.0]
+VERSICOLOR = [5.9, 2.8, 4.3, 1.3]
+
+# Boosting rounds by version; the second is surer, so that it is told from the first with its rows swapped, too.
+ROUNDS = {"": 8, "-v2": 24}
+
+
+def flowers() -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Return measures of shape (100, 4) in cm and labels of shape (100,): 0 versicolor, 1 virginica."""
+    measures, species = load_iris(return_X_y=True)
+    of_two = species > 0
+    return measures[of_two], species[of_two] - 1
+
+
+def train_booster(measures: NDArray[np.float64], labels: NDArray[np.int64], *, rounds: int) -> xgboost.Booster:
+    """Return a booster that answers the probability of label 1."""
+    parameters = {
+        "objective": "binary:logistic",
+        "base_score": 0.5,
+        "eta": 0.15,
+        "max_depth": 2,
+        "nthread": 1,
+        "tree_method": "exact",
+    }
+    return xgboost.train(parameters, xgboost.DMatrix(measures, labels), num_boost_round=rounds)
+
+
+def train(out: Path) -> dict[str, Any]:
+    """Train and save every model under `out`; return the content of expected.json."""
+    measures, labels = flowers()
+    payload = [VIRGINICA, VERSICOLOR]
+    expected: dict[str, Any] = {"instances": payload}
+    for version, targets in (("", labels), ("-v2", 1 - labels)):
+        classifier = make_pipeline(StandardScaler(), LogisticRegression()).fit(measures, targets)
+        joblib.dump(classifier, new_folder(out / f"sklearn{version}") / "model.joblib")
+        expected[f"sklearn-model{version}"] = {"predictions": classifier.predict(payload).tolist()}
+
+        booster = train_booster(measures, targets, rounds=ROUNDS[version])
+        booster.save_model(new_folder(out / f"xgboost{version}") / "model.ubj")
+        if not version:
+            booster.save_model(new_folder(out / "xgboost-json") / "model.json")
+        expected[f"xgboost-model{version}"] = {"predictions": booster.inplace_predict(np.array(payload)).tolist()}
+    return expected
+
+
+def new_folder(path: Path) -> Path:
+    """Make the folder if need be, and return it."""
+    path.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def main() -> None:
+    """Train, save, and print the answers."""
+    parser = argparse.ArgumentParser(description="Train the demo's models and record what they answer.")
+    parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="folder to write to")
+    out = parser.parse_args().out
+    text = json.dumps(train(out), indent=2)
+    (out / "expected.json").write_text(text + "\n")
+    print(text)
+
+
+if __name__ == "__main__":
+    main()
