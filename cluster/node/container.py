@@ -1,0 +1,161 @@
+"""The runc container a node lives in: started on an overlay the host never sees, ended without residue."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from cluster.errors import ClusterError
+from cluster.processes import output, run
+
+# All but SYS_RESOURCE, which not every machine has to give.
+CAPABILITIES = [
+    f"CAP_{name}"
+    for name in (
+        *("CHOWN", "DAC_OVERRIDE", "DAC_READ_SEARCH", "FOWNER", "FSETID", "KILL", "SETGID", "SETUID", "SETPCAP"),
+        *("LINUX_IMMUTABLE", "NET_BIND_SERVICE", "NET_BROADCAST", "NET_ADMIN", "NET_RAW", "IPC_LOCK", "IPC_OWNER"),
+        *("SYS_MODULE", "SYS_RAWIO", "SYS_CHROOT", "SYS_PTRACE", "SYS_PACCT", "SYS_ADMIN", "SYS_BOOT", "SYS_NICE"),
+        *("SYS_TIME", "SYS_TTY_CONFIG", "MKNOD", "LEASE", "AUDIT_WRITE", "AUDIT_CONTROL", "SETFCAP", "MAC_OVERRIDE"),
+        *("MAC_ADMIN", "SYSLOG", "WAKE_ALARM", "BLOCK_SUSPEND", "AUDIT_READ", "PERFMON", "BPF", "CHECKPOINT_RESTORE"),
+    )
+]
+DEVICES = (("/dev/kmsg", 1, 11), ("/dev/net/tun", 10, 200), ("/dev/fuse", 10, 229))
+NAMESPACES = ("pid", "network", "ipc", "uts", "mount", "cgroup")
+INIT = ("/usr/bin/tini", "-g", "--", "/usr/bin/supervisord", "-n", "-c", "/etc/supervisor/node.conf")
+
+
+@dataclass(frozen=True)
+class Container:
+    """One runc container.
+
+    Attributes:
+        name: also its host name.
+        directory: holds the bundle, runc's state and the overlay's writable part.
+        lower: the read-only root filesystem below the overlay.
+        binds: (directory here, path inside, writable).
+    """
+
+    name: str
+    directory: Path
+    lower: Path
+    binds: tuple[tuple[Path, str, bool], ...]
+
+    @property
+    def upper(self) -> Path:
+        """The overlay's writable part: what is put here before the start is there inside."""
+        return self.directory / "upper"
+
+    @property
+    def _runc(self) -> tuple[str, ...]:
+        return ("runc", "--root", str(self.directory / "runc"))
+
+    @property
+    def _pid_file(self) -> Path:
+        return self.directory / "pid"
+
+    def pid(self) -> int | None:
+        """The first process's pid here, or None when the container does not run."""
+        try:
+            pid = int(self._pid_file.read_text())
+        except (OSError, ValueError):
+            return None
+        listed = subprocess.run([*self._runc, "state", self.name], capture_output=True, text=True, check=False)
+        if listed.returncode != 0:
+            return None
+        state = json.loads(listed.stdout)
+        return pid if state["status"] == "running" and state["pid"] == pid else None
+
+    def start(self, log: Path) -> int:
+        """Start it; what runs inside goes on after this program ends. Returns the first process's pid."""
+        for name in ("upper", "work", "rootfs"):
+            (self.directory / name).mkdir(parents=True, exist_ok=True)
+        (self.directory / "config.json").write_text(json.dumps(self._bundle()))
+        overlay = f"lowerdir={self.lower},upperdir={self.upper},workdir={self.directory / 'work'}"
+        # A mount namespace of its own: the overlay goes with the container and the host's mount table never has it.
+        script = 'mount -t overlay overlay -o "$0" "$1" && shift && exec "$@"'
+        create = (*self._runc, "run", "--detach", "--pid-file", str(self._pid_file), "--bundle", str(self.directory))
+        inside = ("unshare", "--mount", "--propagation", "private", "sh", "-c", script, overlay)
+        run(
+            ["setsid", "--wait", *inside, self.directory / "rootfs", *create, self.name],
+            what=f"starting the node {self.name}",
+            log=log,
+            hint="python -m cluster down removes what is left of it.",
+        )
+        return int(self._pid_file.read_text())
+
+    def execute(self, *command: str, log: Path | None = None, what: str = "") -> str:
+        """Run a command inside; its output, or "" when it goes to `log`."""
+        inside = [*self._runc, "exec", self.name, *command]
+        if log is None:
+            return output(inside)
+        run(inside, what=what, log=log)
+        return ""
+
+    def delete(self) -> None:
+        """End every process in it and remove its cgroups; nothing happens when there is none."""
+        try:
+            pid = int(self._pid_file.read_text())
+        except (OSError, ValueError):
+            pid = 0
+        subprocess.run([*self._runc, "delete", "--force", self.name], capture_output=True, check=False)
+        self._pid_file.unlink(missing_ok=True)
+        if pid and psutil.pid_exists(pid):
+            try:
+                psutil.Process(pid).wait(timeout=30)
+            except psutil.NoSuchProcess:
+                return
+            except psutil.TimeoutExpired as error:
+                raise ClusterError(f"the node {self.name} (pid {pid}) does not end") from error
+
+    def _bundle(self) -> dict[str, object]:
+        def mount(destination: str, kind: str, *options: str) -> dict[str, object]:
+            return {"destination": destination, "type": kind, "source": kind, "options": list(options)}
+
+        def bind(source: Path, destination: str, *, writable: bool) -> dict[str, object]:
+            options = ["rbind", "rw" if writable else "ro"]
+            return {"destination": destination, "type": "bind", "source": str(source), "options": options}
+
+        return {
+            "ociVersion": "1.0.2",
+            "hostname": self.name,
+            "process": {
+                "user": {"uid": 0, "gid": 0},
+                "args": ["/bin/sh", "-c", 'mount --make-rshared / && exec "$0" "$@"', *INIT],
+                "env": ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root"],
+                "cwd": "/",
+                "capabilities": dict.fromkeys(("bounding", "effective", "permitted"), CAPABILITIES),
+                "noNewPrivileges": False,
+            },
+            "root": {"path": str(self.directory / "rootfs")},
+            "mounts": [
+                mount("/proc", "proc"),
+                mount("/dev", "tmpfs", "nosuid", "mode=755", "size=65536k"),
+                mount("/dev/pts", "devpts", "nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620"),
+                mount("/dev/shm", "tmpfs"),  # noqa: S108
+                mount("/dev/mqueue", "mqueue"),
+                mount("/sys", "sysfs"),
+                mount("/sys/fs/cgroup", "cgroup", "rw"),
+                mount("/run", "tmpfs", "mode=755"),
+                mount("/tmp", "tmpfs", "mode=1777"),  # noqa: S108
+                *(bind(source, destination, writable=writable) for source, destination, writable in self.binds),
+            ],
+            "linux": {
+                "cgroupsPath": f"/{self.cgroup}",
+                "rootfsPropagation": "rshared",
+                "namespaces": [{"type": kind} for kind in NAMESPACES],
+                "resources": {"devices": [{"allow": True, "access": "rwm"}]},
+                "devices": [
+                    {"path": path, "type": "c", "major": major, "minor": minor, "fileMode": 0o600}
+                    for path, major, minor in DEVICES
+                ],
+            },
+        }
+
+    @property
+    def cgroup(self) -> str:
+        """Name of its cgroup in every hierarchy."""
+        return f"kmm-{self.name}"
