@@ -1,0 +1,1 @@
+"""The deployment's building blocks: settings, releases, and one ComponentResource a file."""

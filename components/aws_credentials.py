@@ -1,0 +1,46 @@
+"""Access keys from the shared credentials file that the AWS tools use."""
+
+from __future__ import annotations
+
+import os
+from configparser import ConfigParser, Error
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import SecretStr
+
+
+@dataclass(frozen=True, kw_only=True)
+class AccessKeys:
+    """An S3 access key and its secret."""
+
+    access_key_id: SecretStr
+    secret_access_key: SecretStr
+
+
+def keys_of_profile(profile: str) -> AccessKeys:
+    """The keys of a profile in $AWS_SHARED_CREDENTIALS_FILE, else in ~/.aws/credentials.
+
+    Raises ValueError where the file, the profile or one of its keys is missing; it never holds a key.
+    """
+    file = Path(os.environ.get("AWS_SHARED_CREDENTIALS_FILE") or "~/.aws/credentials").expanduser()
+    profiles = ConfigParser(interpolation=None)
+    try:
+        profiles.read_string(file.read_text())
+    except OSError as problem:
+        raise ValueError(
+            f"{file} cannot be read ({problem.strerror}); make it with `aws configure --profile {profile}`, "
+            "or point AWS_SHARED_CREDENTIALS_FILE at it"
+        ) from problem
+    except Error as problem:  # its text would quote the file
+        raise ValueError(f"{file} is no credentials file: {type(problem).__name__}") from None
+    if profile not in profiles:
+        raise ValueError(f"no profile {profile!r} in {file}; it has {', '.join(profiles.sections()) or 'none'}")
+    found = profiles[profile]
+    missing = [key for key in ("aws_access_key_id", "aws_secret_access_key") if not found.get(key)]
+    if missing:
+        raise ValueError(f"profile {profile!r} in {file} has no {' and no '.join(missing)}")
+    return AccessKeys(
+        access_key_id=SecretStr(found["aws_access_key_id"]),
+        secret_access_key=SecretStr(found["aws_secret_access_key"]),
+    )

@@ -1,0 +1,38 @@
+"""Custom resources that are waited for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pulumi
+import pulumi_kubernetes as k8s
+
+OBJECT_TIMEOUT = 300
+
+
+def custom_resource(
+    resource_name: str,
+    *,
+    api_version: str,
+    kind: str,
+    name: str,
+    namespace: pulumi.Input[str],
+    spec: Mapping[str, Any],
+    opts: pulumi.ResourceOptions,
+    ready: str | None = None,
+    timeout: int = OBJECT_TIMEOUT,
+    annotations: Mapping[str, str] | None = None,
+) -> k8s.apiextensions.CustomResource:
+    """An object that is done when its condition `ready` is true, within `timeout` seconds."""
+    waits = {"pulumi.com/waitFor": f"condition={ready}", "pulumi.com/timeoutSeconds": str(timeout)} if ready else {}
+    noted = {**(annotations or {}), **waits}
+    return k8s.apiextensions.CustomResource(
+        resource_name,
+        api_version=api_version,
+        kind=kind,
+        # An empty map of annotations would be a difference for ever.
+        metadata=k8s.meta.v1.ObjectMetaArgs(name=name, namespace=namespace, annotations=noted or None),
+        spec=dict(spec),
+        opts=opts,
+    )

@@ -1,0 +1,63 @@
+"""What the platform's own pods ask of the cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class PodResources:
+    """Requests and limits of a container, as Kubernetes quantities by resource name."""
+
+    requests: Mapping[str, str]
+    limits: Mapping[str, str]
+
+    def values(self) -> dict[str, dict[str, str]]:
+        """The same as a `resources` field, in a chart or in a pod."""
+        return {"requests": dict(self.requests), "limits": dict(self.limits)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Footprint:
+    """Resources a part; None leaves a part what its chart gives it.
+
+    Attributes:
+        replicated: several replicas and autoscalers where a chart has them.
+        predictor: of a model that says nothing itself.
+
+    """
+
+    replicated: bool = True
+    istiod: PodResources | None = None
+    gateway: PodResources | None = None
+    knative_operator: PodResources | None = None
+    knative: PodResources | None = None
+    kserve_controller: PodResources | None = None
+    kube_rbac_proxy: PodResources | None = None
+    storage_initializer: PodResources | None = None
+    predictor: PodResources | None = None
+
+
+def _resources(cpu: str, memory: str, *, most_cpu: str = "1", most_memory: str = "1Gi") -> PodResources:
+    return PodResources(
+        requests={"cpu": cpu, "memory": memory},
+        limits={"cpu": most_cpu, "memory": most_memory},
+    )
+
+
+FOOTPRINTS: Mapping[str, Footprint] = {
+    "default": Footprint(),
+    # For a laptop: what the parts use when idle, with room to start quickly.
+    "small": Footprint(
+        replicated=False,
+        istiod=_resources("50m", "256Mi"),
+        gateway=_resources("20m", "64Mi"),
+        knative_operator=_resources("20m", "64Mi"),
+        knative=_resources("20m", "64Mi"),
+        kserve_controller=_resources("20m", "128Mi"),
+        kube_rbac_proxy=_resources("10m", "32Mi", most_cpu="100m", most_memory="300Mi"),
+        storage_initializer=_resources("10m", "64Mi"),
+        predictor=_resources("50m", "256Mi"),
+    ),
+}

@@ -1,0 +1,148 @@
+"""Istio: the control plane and the gateway all requests come in by."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import pulumi
+import pulumi_kubernetes as k8s
+
+from components.charts import merged
+from components.gateway_api import GatewayAPI
+from components.releases import IstioRelease
+from components.settings import Ingress
+from components.supply import Supply
+
+NAMESPACE = "istio-system"
+GATEWAY = "istio-ingressgateway"
+HTTP_PORT = 80
+HTTPS_PORT = 443
+STATUS_PORT = 15021
+# istiod writes these into every namespace and leaves them there.
+CA_CONFIG_MAPS = ("istio-ca-root-cert", "istio-ca-crl")
+
+
+@dataclass(frozen=True, kw_only=True)
+class IstioArgs:
+    """The version and where it comes from, how clients reach the gateway, and what Istio looks for at its start.
+
+    Attributes:
+        model_namespace: where the models will be, which it outlives.
+
+    """
+
+    supply: Supply
+    release: IstioRelease
+    ingress: Ingress
+    model_namespace: str
+    gateway_api: GatewayAPI
+
+
+class Istio(pulumi.ComponentResource):
+    """Istio, done when the gateway is ready.
+
+    Attributes:
+        namespace: where it runs.
+        definitions: its CustomResourceDefinitions, long before Istio is ready.
+        gateway_address: URL of the gateway for clients, without a path.
+
+    """
+
+    namespace: pulumi.Output[str]
+    definitions: pulumi.Resource
+    gateway_address: pulumi.Output[str]
+
+    def __init__(self, name: str, *, args: IstioArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("kserve-multi-model:platform:Istio", name, {}, opts)
+        self._args = args
+        charts, inside = args.supply.charts, pulumi.ResourceOptions(parent=self)
+        namespace = k8s.core.v1.Namespace(NAMESPACE, metadata=k8s.meta.v1.ObjectMetaArgs(name=NAMESPACE), opts=inside)
+        self.namespace = namespace.metadata.name
+        base = charts.definitions(
+            "istio-base",
+            args.release.base,
+            namespace=self.namespace,
+            values={"defaultRevision": "default"},
+            opts=inside,
+        )
+        self.definitions = base
+        istiod = charts.workloads(
+            "istiod",
+            args.release.istiod,
+            namespace=self.namespace,
+            values=merged(self._istiod_values(), args.release.values),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[base, args.gateway_api, *self._what_istiod_leaves()]),
+        )
+        gateway = charts.workloads(
+            GATEWAY,
+            args.release.gateway,
+            namespace=self.namespace,
+            values=self._gateway_values(),
+            drains=True,
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[istiod]),
+        )
+        self.gateway_address = self._address(base, after=gateway)
+        self.register_outputs({"namespace": self.namespace, "gateway_address": self.gateway_address})
+
+    def _what_istiod_leaves(self) -> list[pulumi.Resource]:
+        """Its ConfigMaps in the namespaces that are there before and after; what is declared is also destroyed."""
+        return [
+            k8s.core.v1.ConfigMap(
+                f"{namespace}/{name}",
+                metadata=k8s.meta.v1.ObjectMetaArgs(name=name, namespace=namespace, labels={"istio.io/config": "true"}),
+                opts=pulumi.ResourceOptions(parent=self),
+            )
+            for namespace in sorted({"default", "kube-system", self._args.model_namespace})
+            for name in CA_CONFIG_MAPS
+        ]
+
+    def _istiod_values(self) -> dict[str, Any]:
+        footprint, images = self._args.supply.footprint, self._args.supply.images
+        return merged(
+            {
+                "autoscaleEnabled": footprint.replicated,
+                # What istiod itself sets it to once it answers: no difference to show at the next preview.
+                "base": {"validationFailurePolicy": "Fail"},
+            },
+            {"resources": footprint.istiod.values()} if footprint.istiod else {},
+            {"global": {"proxy": {"resources": footprint.gateway.values()}}} if footprint.gateway else {},
+            {"global": {"hub": images.image("istio"), "tag": self._args.release.version}} if images else {},
+        )
+
+    def _gateway_values(self) -> dict[str, Any]:
+        footprint, ingress = self._args.supply.footprint, self._args.ingress
+        service: dict[str, Any] = {"type": ingress.service_type}
+        if ingress.node_port:
+            service["ports"] = [
+                {"name": "status-port", "port": STATUS_PORT, "targetPort": STATUS_PORT},
+                {"name": "http2", "port": HTTP_PORT, "targetPort": HTTP_PORT, "nodePort": ingress.node_port},
+                {"name": "https", "port": HTTPS_PORT, "targetPort": HTTPS_PORT},
+            ]
+        return merged(
+            {"service": service, "autoscaling": {"enabled": footprint.replicated}},
+            {"resources": footprint.gateway.values()} if footprint.gateway else {},
+        )
+
+    def _address(self, base: k8s.helm.v3.Release, *, after: pulumi.Resource) -> pulumi.Output[str]:
+        ingress = self._args.ingress
+        port = f":{ingress.node_port}" if ingress.node_port else ""
+        if ingress.address:
+            host = f"[{ingress.address}]" if ":" in ingress.address else ingress.address
+            return pulumi.Output.from_input(f"http://{host}{port}")
+        if ingress.service_type == "ClusterIP":
+            return pulumi.Output.from_input(f"http://{GATEWAY}.{NAMESPACE}.svc.cluster.local")
+        service = k8s.core.v1.Service.get(
+            GATEWAY,
+            # From an output that a first preview does not know yet: there is no Service to read then.
+            base.status.apply(lambda status: f"{status.namespace}/{GATEWAY}"),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[after]),
+        )
+        return service.status.apply(_balanced)
+
+
+def _balanced(status: k8s.core.v1.outputs.ServiceStatus | None) -> str:
+    points = (status and status.load_balancer and status.load_balancer.ingress) or []
+    if not points:
+        raise pulumi.RunError("the gateway's Service has no load balancer yet; set ingress.address, or try again later")
+    return f"http://{points[0].hostname or points[0].ip}"

@@ -1,0 +1,277 @@
+"""Knative Serving: runs model servers, scales them with the requests, and routes between revisions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import pulumi
+import pulumi_kubernetes as k8s
+import yaml
+
+from components.custom_resource import custom_resource
+from components.gateway_api import GatewayAPI
+from components.istio import GATEWAY, HTTP_PORT, HTTPS_PORT, Istio
+from components.istio import NAMESPACE as ISTIO_NAMESPACE
+from components.releases import KnativeRelease, NetGatewayApi
+from components.supply import Supply
+from components.webhooks import patient
+
+NAMESPACE = "knative-serving"
+OPERATOR_NAMESPACE = "knative-operator"
+INGRESS_GATEWAY = "knative-ingress-gateway"
+LOCAL_GATEWAY = "knative-local-gateway"
+# The gateway's port for requests from inside the cluster.
+LOCAL_PORT = 8081
+SERVING_TIMEOUT = 600
+WORKLOADS = ("activator", "autoscaler", "controller", "webhook")
+
+
+@dataclass(frozen=True, kw_only=True)
+class KnativeArgs:
+    """The version and where it comes from, the domain of its routes, and the gateway they go through."""
+
+    supply: Supply
+    release: KnativeRelease
+    domain: str
+    istio: Istio
+    gateway_api: GatewayAPI
+
+
+class Knative(pulumi.ComponentResource):
+    """Knative Serving, done when it routes requests through Istio's gateway.
+
+    Attributes:
+        namespace: where it runs.
+        definitions: its CustomResourceDefinitions, long before Knative is ready.
+
+    """
+
+    namespace: pulumi.Output[str]
+    definitions: pulumi.Resource
+
+    def __init__(self, name: str, *, args: KnativeArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("kserve-multi-model:platform:Knative", name, {}, opts)
+        self._args = args
+        self._patience = patient(f"{name}-webhooks")
+        self.namespace = self._namespace(NAMESPACE)
+        self.definitions = args.supply.charts.definitions(
+            "knative-serving-crds",
+            args.release.serving_crds,
+            namespace=self.namespace,
+            values={},
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        operator = args.supply.charts.definitions(
+            "knative-operator",
+            args.release.operator,
+            namespace=self._namespace(OPERATOR_NAMESPACE),
+            values={"knative_operator": self._operator_values()},
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        # By Gateway API, only the routes need Istio; net-istio's own gateways are part of Serving.
+        by_gateway_api = isinstance(args.release.ingress, NetGatewayApi)
+        serving = custom_resource(
+            "knative-serving",
+            api_version="operator.knative.dev/v1beta1",
+            kind="KnativeServing",
+            name="knative-serving",
+            namespace=self.namespace,
+            spec=self._serving_spec(),
+            ready="Ready",
+            timeout=SERVING_TIMEOUT,
+            opts=pulumi.ResourceOptions(
+                parent=self,
+                depends_on=[operator, self.definitions, *([] if by_gateway_api else [args.istio])],
+                hooks=self._patience,
+            ),
+        )
+        self._end_with_their_pods(serving)
+        if isinstance(args.release.ingress, NetGatewayApi):
+            self._net_gateway_api(args.release.ingress, serving=serving)
+        self.register_outputs({"namespace": self.namespace})
+
+    def _namespace(self, name: str) -> pulumi.Output[str]:
+        inside = pulumi.ResourceOptions(parent=self)
+        namespace = k8s.core.v1.Namespace(name, metadata=k8s.meta.v1.ObjectMetaArgs(name=name), opts=inside)
+        return namespace.metadata.name
+
+    def _operator_values(self) -> dict[str, Any]:
+        """The chart keeps the operator and its webhook side by side."""
+        footprint, images = self._args.supply.footprint, self._args.supply.images
+        resources = {"resources": footprint.knative_operator.values()} if footprint.knative_operator else {}
+        parts = {"knative_operator": "operator", "operator_webhook": "webhook"}
+        tag = f"v{self._args.release.version}"
+        return {
+            part: {**resources, **({"image": images.image(f"knative-operator/{image}"), "tag": tag} if images else {})}
+            for part, image in parts.items()
+        }
+
+    def _serving_spec(self) -> dict[str, Any]:
+        args = self._args
+        footprint, images, ingress = args.supply.footprint, args.supply.images, args.release.ingress
+        by_gateway_api = isinstance(ingress, NetGatewayApi)
+        spec: dict[str, Any] = {
+            "version": args.release.version,
+            # One that is not named is taken for enabled when it is Istio's.
+            "ingress": {
+                "istio": {"enabled": not by_gateway_api},
+                "kourier": {"enabled": False},
+                "contour": {"enabled": False},
+            },
+            "config": {
+                "domain": {args.domain: ""},
+                "deployment": {"registries-skipping-tag-resolving": "nvcr.io,index.docker.io"},
+            },
+        }
+        if by_gateway_api:
+            spec["config"]["network"] = {"ingress-class": "gateway-api.ingress.networking.knative.dev"}
+        if images:
+            tag = f"v{args.release.version}"
+            queue = f"{images.image('knative/queue')}:{tag}"
+            spec["registry"] = {
+                "default": f"{images.image('knative')}/${{NAME}}:{tag}",
+                "override": {
+                    "queue-proxy": queue,
+                    "net-istio-controller/controller": f"{images.image('knative/net-istio-controller')}:{tag}",
+                    "net-istio-webhook/webhook": f"{images.image('knative/net-istio-webhook')}:{tag}",
+                },
+            }
+            spec["config"]["deployment"] = {
+                # The operator's override does not reach the pods of models.
+                "queue-sidecar-image": queue,
+                "registries-skipping-tag-resolving": images.repository.partition("/")[0],
+            }
+        if footprint.knative:
+            spec["workloads"] = [
+                {"name": part, "resources": [{"container": part, **footprint.knative.values()}]} for part in WORKLOADS
+            ]
+        if not footprint.replicated:
+            spec["high-availability"] = {"replicas": 1}
+        return spec
+
+    def _end_with_their_pods(self, serving: pulumi.Resource) -> None:
+        """Have a destroy of Serving wait for its pods.
+
+        The operator deletes Deployments alone; their pods take 45 s more to end, and a namespace that finds such pods
+        looks again only after half of their 300 s of grace. This finalizer makes any deletion wait for the pods; it has
+        to stay when the patch goes, which is before Serving does.
+        """
+        for deployment in (*WORKLOADS, "autoscaler-hpa"):
+            k8s.apps.v1.DeploymentPatch(
+                f"knative-{deployment}",
+                metadata=k8s.meta.v1.ObjectMetaPatchArgs(
+                    name=deployment, namespace=self.namespace, finalizers=["foregroundDeletion"]
+                ),
+                opts=pulumi.ResourceOptions(parent=self, depends_on=[serving], retain_on_delete=True),
+            )
+
+    def _net_gateway_api(self, ingress: NetGatewayApi, *, serving: pulumi.Resource) -> None:
+        """Knative's ingress by Gateway API: its controller, and gateways bound to the pods Istio's gateway has."""
+        args = self._args
+        inside = pulumi.ResourceOptions(parent=self)
+        gateways = k8s.core.v1.ConfigMap(
+            "config-gateway",
+            metadata=k8s.meta.v1.ObjectMetaArgs(
+                name="config-gateway",
+                namespace=self.namespace,
+                labels={
+                    "networking.knative.dev/ingress-provider": "net-gateway-api",
+                    "app.kubernetes.io/component": "net-gateway-api",
+                    "app.kubernetes.io/name": "knative-serving",
+                },
+            ),
+            data={
+                "external-gateways": _gateway_entry(gateway="knative-gateway", service=GATEWAY),
+                "local-gateways": _gateway_entry(gateway=LOCAL_GATEWAY, service=LOCAL_GATEWAY),
+            },
+            opts=inside,
+        )
+        images = args.supply.images
+        args.supply.charts.workloads(
+            "net-gateway-api",
+            ingress.chart,
+            namespace=self.namespace,
+            values={
+                part: {"image": f"{images.image(f'knative/net-gateway-api-{part}')}:{ingress.version}"}
+                for part in ("controller", "webhook")
+                if images
+            },
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[serving, gateways, args.gateway_api]),
+        )
+        local_service = k8s.core.v1.Service(
+            LOCAL_GATEWAY,
+            metadata=k8s.meta.v1.ObjectMetaArgs(
+                name=LOCAL_GATEWAY,
+                namespace=args.istio.namespace,
+                labels={"experimental.istio.io/disable-gateway-port-translation": "true"},
+                annotations={"pulumi.com/skipAwait": "true"},
+            ),
+            spec=k8s.core.v1.ServiceSpecArgs(
+                type="ClusterIP",
+                selector={"istio": "ingressgateway"},
+                ports=[k8s.core.v1.ServicePortArgs(name="http2", port=HTTP_PORT, target_port=LOCAL_PORT)],
+            ),
+            opts=inside,
+        )
+        routed = pulumi.ResourceOptions(
+            parent=self, depends_on=[args.istio, args.gateway_api, local_service], hooks=self._patience
+        )
+        self._gateway("knative-gateway", host=GATEWAY, listeners=[_http_listener(), _tls_listener()], opts=routed)
+        self._gateway(LOCAL_GATEWAY, host=LOCAL_GATEWAY, listeners=[_http_listener()], opts=routed)
+        for gateway, port in ((INGRESS_GATEWAY, HTTP_PORT), (LOCAL_GATEWAY, LOCAL_PORT)):
+            self._istio_gateway(gateway, port=port)
+
+    def _gateway(self, name: str, *, host: str, listeners: list[dict[str, Any]], opts: pulumi.ResourceOptions) -> None:
+        custom_resource(
+            f"gateway-api-{name}",
+            api_version="gateway.networking.k8s.io/v1",
+            kind="Gateway",
+            name=name,
+            namespace=self._args.istio.namespace,
+            spec={
+                "gatewayClassName": "istio",
+                "addresses": [{"type": "Hostname", "value": host}],
+                "listeners": listeners,
+            },
+            ready="Programmed",
+            opts=opts,
+        )
+
+    def _istio_gateway(self, name: str, *, port: int) -> None:
+        """The gateway that the VirtualServices KServe makes are bound to; net-istio would bring its like."""
+        custom_resource(
+            f"istio-{name}",
+            api_version="networking.istio.io/v1",
+            kind="Gateway",
+            name=name,
+            namespace=self.namespace,
+            spec={
+                "selector": {"istio": "ingressgateway"},
+                "servers": [{"port": {"number": port, "name": "http", "protocol": "HTTP"}, "hosts": ["*"]}],
+            },
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[self._args.istio], hooks=self._patience),
+        )
+
+
+def _gateway_entry(*, gateway: str, service: str) -> str:
+    """One gateway in net-gateway-api's configuration, which is a document in a text."""
+    entry = {
+        "class": "istio",
+        "gateway": f"{ISTIO_NAMESPACE}/{gateway}",
+        "service": f"{ISTIO_NAMESPACE}/{service}",
+        "supported-features": ["HTTPRouteRequestTimeout"],
+    }
+    return yaml.safe_dump([entry], sort_keys=False)
+
+
+def _http_listener() -> dict[str, Any]:
+    return {"name": "default", "port": HTTP_PORT, "protocol": "HTTP", **_FROM_EVERYWHERE}
+
+
+def _tls_listener() -> dict[str, Any]:
+    """Holds the port: a load balancer that loses and regains it is away for a while."""
+    return {"name": "tls", "port": HTTPS_PORT, "protocol": "TLS", "tls": {"mode": "Passthrough"}, **_FROM_EVERYWHERE}
+
+
+_FROM_EVERYWHERE = {"allowedRoutes": {"namespaces": {"from": "All"}}}

@@ -1,0 +1,131 @@
+"""KServe: makes a running, routed model server of every InferenceService."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import pulumi
+import pulumi_kubernetes as k8s
+
+from components.cert_manager import CertManager
+from components.charts import merged
+from components.footprint import PodResources
+from components.gateway_api import GatewayAPI
+from components.istio import NAMESPACE as ISTIO_NAMESPACE
+from components.istio import Istio
+from components.knative import INGRESS_GATEWAY, LOCAL_GATEWAY, Knative
+from components.knative import NAMESPACE as KNATIVE_NAMESPACE
+from components.releases import KServeRelease
+from components.supply import Supply
+from components.webhooks import patient
+
+NAMESPACE = "kserve"
+
+
+@dataclass(frozen=True, kw_only=True)
+class KServeArgs:
+    """The version and where it comes from, the domain of the models, and what KServe looks for at its start."""
+
+    supply: Supply
+    release: KServeRelease
+    domain: str
+    cert_manager: CertManager
+    gateway_api: GatewayAPI
+    istio: Istio
+    knative: Knative
+
+
+class KServe(pulumi.ComponentResource):
+    """KServe with its serving runtimes, done when its webhooks answer.
+
+    It needs neither Istio nor Knative to be ready, only their CustomResourceDefinitions.
+
+    Attributes:
+        namespace: where it runs.
+
+    """
+
+    namespace: pulumi.Output[str]
+
+    def __init__(self, name: str, *, args: KServeArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("kserve-multi-model:platform:KServe", name, {}, opts)
+        self._args = args
+        charts, inside = args.supply.charts, pulumi.ResourceOptions(parent=self)
+        patience = patient(f"{name}-webhooks")
+        namespace = k8s.core.v1.Namespace(NAMESPACE, metadata=k8s.meta.v1.ObjectMetaArgs(name=NAMESPACE), opts=inside)
+        self.namespace = namespace.metadata.name
+        definitions = charts.workloads(
+            "kserve-crd", args.release.crds, namespace=self.namespace, values={}, opts=inside
+        )
+        # The controller looks once, when it starts, which kinds the cluster has.
+        looked_for = [definitions, args.knative.definitions, args.istio.definitions, args.gateway_api]
+        controller = charts.workloads(
+            "kserve",
+            args.release.resources,
+            namespace=self.namespace,
+            values={"kserve": self._values()},
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[*looked_for, args.cert_manager]),
+            webhook_hooks=patience,
+        )
+        charts.workloads(
+            "kserve-runtimes",
+            args.release.runtime_configs,
+            namespace=self.namespace,
+            values={"kserve": self._runtime_values()},
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[controller]),
+            webhook_hooks=patience,
+        )
+        self.register_outputs({"namespace": self.namespace})
+
+    def _values(self) -> dict[str, Any]:
+        footprint = self._args.supply.footprint
+        gateway = {
+            "domain": self._args.domain,
+            "domainTemplate": "{{ .Name }}.{{ .Namespace }}.{{ .IngressDomain }}",
+            "disableIstioVirtualHost": False,
+            "ingressGateway": {"gateway": f"{KNATIVE_NAMESPACE}/{INGRESS_GATEWAY}"},
+            "localGateway": {
+                "gateway": f"{KNATIVE_NAMESPACE}/{LOCAL_GATEWAY}",
+                "gatewayService": f"{LOCAL_GATEWAY}.{ISTIO_NAMESPACE}.svc.cluster.local",
+            },
+        }
+        return merged(
+            {
+                "version": self._args.release.version,
+                "controller": {
+                    "deploymentMode": "Knative",
+                    "imagePullPolicy": "IfNotPresent",
+                    "gateway": gateway,
+                    **_resources(footprint.kserve_controller),
+                    "rbacProxy": _resources(footprint.kube_rbac_proxy),
+                },
+                "storage": _resources(footprint.storage_initializer),
+                "inferenceservice": _resources(footprint.predictor),
+            },
+            self._images(),
+        )
+
+    def _images(self) -> dict[str, Any]:
+        images = self._args.supply.images
+        if not images:
+            return {}
+        return {
+            "agent": {"image": images.image("kserve/agent")},
+            "router": {"image": images.image("kserve/router")},
+            "storage": {"image": images.image("kserve/storage-initializer")},
+            "controller": {
+                "image": images.image("kserve/kserve-controller"),
+                "rbacProxyImage": f"{images.image('brancz/kube-rbac-proxy')}:{self._args.release.rbac_proxy}",
+            },
+        }
+
+    def _runtime_values(self) -> dict[str, Any]:
+        release, images = self._args.release, self._args.supply.images
+        offered = {runtime.values_key: {"image": images.image(runtime.image)} for runtime in release.runtimes if images}
+        left_out = {key: {"disabled": True} for key in release.left_out}
+        return {"version": release.version, "servingruntime": {"enabled": True, **offered, **left_out}}
+
+
+def _resources(resources: PodResources | None) -> dict[str, Any]:
+    return {"resources": resources.values()} if resources else {}

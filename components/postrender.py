@@ -1,0 +1,123 @@
+"""Helm post-renderer: makes Pulumi order a chart's objects, and wait for them, as a running platform needs it.
+
+    helm template … | python postrender.py --namespace istio-system | kubectl apply -f -
+
+Helm creates objects kind by kind; Pulumi's Chart creates them all at once unless they carry
+`config.kubernetes.io/depends-on`, and takes "created" for "ready" unless they carry `pulumi.com/waitFor`.
+This runs on its own, in the provider's process tree: it imports nothing of the program.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterable
+from typing import Any
+
+import yaml
+
+# One Kubernetes object.
+Document = dict[str, Any]
+
+READ_BY_PODS = {"ServiceAccount", "ConfigMap", "Secret", "Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding"}
+CLUSTER_SCOPED = {"ClusterRole", "ClusterRoleBinding"}
+WORKLOADS = {"Deployment", "DaemonSet", "StatefulSet"}
+WEBHOOKS = {"MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"}
+# Longest waits, in seconds: a workload may have to pull its images first.
+WORKLOAD_TIMEOUT = 600
+OBJECT_TIMEOUT = 300
+CERTIFICATE_TIMEOUT = 90
+PROBE_PERIOD = 2
+# Controllers have nothing to finish, but a pod that is slow to end holds up the end of its namespace for minutes.
+LONGEST_GRACE = 10
+
+
+def adjust(documents: Iterable[Document], *, namespace: str, drains: bool) -> list[Document]:
+    """The objects of a chart, released into `namespace`, with their order and waits.
+
+    `drains`: its pods serve requests, which they may finish when they end.
+    """
+    objects = list(documents)
+    issuers = [_reference(o, namespace) for o in objects if o["kind"] == "Issuer"]
+    first = [_reference(o, namespace) for o in objects if o["kind"] in READ_BY_PODS | {"Certificate"}]
+    workloads = [_reference(o, namespace) for o in objects if o["kind"] in WORKLOADS]
+    for item in objects:
+        kind = item["kind"]
+        _annotations(item).pop("helm.sh/resource-policy", None)  # a destroy takes what the deployment made
+        if kind == "Certificate":
+            _after(item, issuers)
+            # Issued soon or not at all: cert-manager pauses for an hour after a failure.
+            _wait(item, "condition=Ready", timeout=CERTIFICATE_TIMEOUT)
+        elif kind in WORKLOADS:
+            _after(item, first)
+            _annotations(item)["pulumi.com/timeoutSeconds"] = str(WORKLOAD_TIMEOUT)
+            _probe_at_once(item)
+            if not drains:
+                _end_at_once(item)
+        elif kind in WEBHOOKS:
+            # A webhook nobody serves yet refuses everything; and waiting for its CA must not keep its server waiting.
+            _after(item, workloads)
+            injected = [f"jsonpath={{.webhooks[{i}].clientConfig.caBundle}}" for i in range(len(item["webhooks"]))]
+            _wait(item, json.dumps(injected), timeout=OBJECT_TIMEOUT)
+        elif kind == "Service" and item["spec"].get("type") != "LoadBalancer":
+            _annotations(item)["pulumi.com/skipAwait"] = "true"  # its workload is what is waited for
+        elif kind == "ClusterRole" and item.get("aggregationRule"):
+            item.pop("rules", None)  # Kubernetes' aggregation controller owns them
+        if not item["metadata"]["annotations"]:
+            del item["metadata"]["annotations"]  # an empty map would be a difference for ever
+    return objects
+
+
+def _annotations(item: Document) -> dict[str, str]:
+    metadata = item["metadata"]
+    metadata["annotations"] = metadata.get("annotations") or {}
+    annotations: dict[str, str] = metadata["annotations"]
+    return annotations
+
+
+def _reference(item: Document, namespace: str) -> str:
+    """The object as `config.kubernetes.io/depends-on` names it."""
+    group = item["apiVersion"].rpartition("/")[0]
+    name = f"{item['kind']}/{item['metadata']['name']}"
+    if item["kind"] in CLUSTER_SCOPED:
+        return f"{group}/{name}"
+    return f"{group}/namespaces/{item['metadata'].get('namespace') or namespace}/{name}"
+
+
+def _after(item: Document, references: list[str]) -> None:
+    if references:
+        _annotations(item)["config.kubernetes.io/depends-on"] = ",".join(references)
+
+
+def _wait(item: Document, condition: str, *, timeout: int) -> None:
+    _annotations(item)["pulumi.com/waitFor"] = condition
+    _annotations(item)["pulumi.com/timeoutSeconds"] = str(timeout)
+
+
+def _probe_at_once(workload: Document) -> None:
+    """Ask for readiness from the start: KServe's controller is ready in seconds but is first asked after 30."""
+    for container in workload["spec"]["template"]["spec"]["containers"]:
+        if probe := container.get("readinessProbe"):
+            probe.pop("initialDelaySeconds", None)
+            probe["periodSeconds"] = min(probe.get("periodSeconds", 10), PROBE_PERIOD)
+
+
+def _end_at_once(workload: Document) -> None:
+    pod = workload["spec"]["template"]["spec"]
+    pod["terminationGracePeriodSeconds"] = min(pod.get("terminationGracePeriodSeconds", 30), LONGEST_GRACE)
+
+
+def main() -> None:
+    """Read a chart's manifest from stdin, write the adjusted one to stdout."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--namespace", required=True, help="the namespace the chart is released into")
+    parser.add_argument("--drains", action="store_true", help="let its pods finish requests under way when they end")
+    asked = parser.parse_args()
+    documents = (document for document in yaml.load_all(sys.stdin, Loader=yaml.CSafeLoader) if document)
+    adjusted = adjust(documents, namespace=asked.namespace, drains=asked.drains)
+    yaml.dump_all(adjusted, sys.stdout, Dumper=yaml.CSafeDumper)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,105 @@
+"""Problems in the settings: each with its path and what to do, all in one error."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+from types import UnionType
+from typing import Annotated, Any, Union, get_args, get_origin
+
+import pulumi
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
+
+Location = tuple[str | int, ...]
+HINTS = {
+    "string_type": "must be text; quote it",
+    "int_type": "must be a whole number",
+    "int_parsing": "must be a whole number",
+    "int_from_float": "must be a whole number",
+    "bool_type": "must be true or false",
+    "bool_parsing": "must be true or false",
+    "list_type": "must be a list: one `-` an item",
+    "tuple_type": "must be a list: one `-` an item",
+    "dict_type": "must be a mapping: `key: value` lines",
+    "model_type": "must be a mapping: `key: value` lines",
+    "path_type": "must be a path",
+}
+
+
+class SettingsError(pulumi.RunError):
+    """What a stack says does not fit; the message lists every problem as `path: problem`."""
+
+    def __init__(self, problems: Iterable[str]) -> None:
+        self.problems = tuple(problems)
+        count = "a problem" if len(self.problems) == 1 else f"{len(self.problems)} problems"
+        super().__init__("\n  ".join([f"The stack's settings have {count}:", *self.problems]))
+
+
+def refuse(problems: Mapping[str, str | None]) -> None:
+    """Raise the problems (field → what is wrong, None where nothing is) at their fields; for a model's validator."""
+    errors = [
+        InitErrorDetails(
+            type=PydanticCustomError("setting", "{problem}", {"problem": problem}), loc=(field,), input=None
+        )
+        for field, problem in problems.items()
+        if problem
+    ]
+    if errors:
+        raise ValidationError.from_exception_data("settings", errors, hide_input=True)
+
+
+def describe(error: ValidationError, *, model: type[BaseModel]) -> list[str]:
+    """The error's problems, one line each: `models[0].storage_uri: …`. No value of a secret is in them."""
+    return [
+        f"{_path(details['loc'])}: {_message(details, model=model)}"
+        for details in error.errors(include_input=False, include_url=False)
+    ]
+
+
+def _path(location: Location) -> str:
+    path = ""
+    for step in location:
+        if step != "[key]":  # pydantic's name for "the key itself", after the key
+            path += f"[{step}]" if isinstance(step, int) else f".{step}" if path else step
+    return path or "settings"
+
+
+def _message(details: ErrorDetails, *, model: type[BaseModel]) -> str:
+    kind, location = details["type"], details["loc"]
+    if kind == "extra_forbidden":
+        return _unknown(str(location[-1]), known=_keys(model, location[:-1]))
+    if kind == "missing":
+        return "is missing"
+    if kind == "value_error":
+        return str(details["ctx"]["error"])
+    if kind == "literal_error":
+        return f"must be {details['ctx']['expected']}"
+    return HINTS.get(kind) or details["msg"].replace("Input should be", "must be")
+
+
+def _unknown(key: str, *, known: list[str]) -> str:
+    near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
+    return f"is no setting; did you mean {near[0]!r}?" if near else f"is no setting; there are {', '.join(known)}"
+
+
+def _keys(model: type[BaseModel], location: Location) -> list[str]:
+    """The settings there are at a location."""
+    annotation: Any = model
+    for step in location:
+        section = _section(annotation)
+        annotation = section.model_fields[str(step)].annotation if section else _items(annotation)
+    section = _section(annotation)
+    return list(section.model_fields) if section else []
+
+
+def _section(annotation: Any) -> type[BaseModel] | None:
+    if get_origin(annotation) in (Union, UnionType, Annotated):
+        return next((found for choice in get_args(annotation) if (found := _section(choice))), None)
+    return annotation if isinstance(annotation, type) and issubclass(annotation, BaseModel) else None
+
+
+def _items(annotation: Any) -> Any:
+    """What a list, a tuple of any length or a mapping holds."""
+    held = [argument for argument in get_args(annotation) if argument is not Ellipsis]
+    return held[-1] if held else None

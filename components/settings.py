@@ -1,0 +1,239 @@
+"""Everything a stack may say, checked as a whole before the first resource is declared."""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import pulumi
+from pulumi.runtime.config import CONFIG, get_config_env, is_config_secret
+from pydantic import Field, PlainValidator, SecretStr, ValidationError, field_validator, model_validator
+
+from components.aws_credentials import AccessKeys, keys_of_profile
+from components.field_types import DOMAIN, HOST_PORT, REGISTRY, Domain, Name, Section, matching
+from components.footprint import FOOTPRINTS, Footprint
+from components.model_settings import Model, Surroundings
+from components.problems import SettingsError, describe, refuse
+from components.releases import RELEASES, Release
+
+NODE_PORTS = range(30000, 32768)
+# Read as the text they are; the other settings are lists and mappings, which Pulumi hands over as JSON.
+TEXTS = {"release", "mode", "resources"}
+
+
+def _release(name: object) -> Release:
+    if isinstance(name, str) and name in RELEASES:
+        return RELEASES[name]
+    quotes = "; in YAML it needs its quotes" if str(name) in {"0.2", "0.20"} else ""
+    raise ValueError(f"{name!r} is no release; there are {', '.join(map(repr, RELEASES))}{quotes}")
+
+
+class Mirror(Section):
+    """Where charts and images come from instead of from their publishers."""
+
+    charts: Annotated[str, matching(f"oci://{REGISTRY}", what="OCI registry: write oci://host/path")] = Field(
+        description="an OCI registry that holds every chart of the release"
+    )
+    images: Annotated[str, matching(REGISTRY, what="image registry: write host/path, without a scheme")] = Field(
+        description="an image registry that holds every image of the release"
+    )
+    plain_http: bool = Field(default=False, description="whether the registries speak HTTP instead of HTTPS")
+
+
+class Cluster(Section):
+    """Which cluster, and the namespace of it the models live in."""
+
+    kubeconfig: Path | None = Field(default=None, description="a kubeconfig file; $KUBECONFIG when left out")
+    context: str | None = Field(default=None, min_length=1, description="a context of it; its current one if left out")
+    namespace: Name = Field(default="default", description="the namespace of the models")
+
+    @field_validator("kubeconfig")
+    @classmethod
+    def _is_a_file(cls, path: Path | None) -> Path | None:
+        if path and ("\n" in str(path) or not path.expanduser().is_file()):
+            raise ValueError("is no file; give the path of a kubeconfig file, not what is in it")
+        return path and path.expanduser()
+
+
+class Ingress(Section):
+    """How clients reach the gateway."""
+
+    domain: Domain = Field(default="example.com", description="a model answers at <name>.<namespace>.<domain>")
+    service_type: Literal["LoadBalancer", "NodePort", "ClusterIP"] = Field(
+        default="LoadBalancer", description="type of the gateway's Service"
+    )
+    address: str | None = Field(default=None, description="host or IP clients use; the load balancer's if left out")
+    node_port: int | None = Field(default=None, description="port of the nodes for HTTP, with service_type NodePort")
+
+    @field_validator("address")
+    @classmethod
+    def _is_a_host(cls, address: str | None) -> str | None:
+        if address is None or re.fullmatch(DOMAIN, address):
+            return address
+        try:
+            ipaddress.ip_address(address)
+        except ValueError:
+            raise ValueError(f"{address!r} is no host or IP address; write it without scheme, port and path") from None
+        return address
+
+    @model_validator(mode="after")
+    def _fits_the_service_type(self) -> Self:
+        by_node_port = self.service_type == "NodePort"
+        first, last = NODE_PORTS[0], NODE_PORTS[-1]
+        node_port_problem = None
+        if by_node_port and self.node_port not in NODE_PORTS:
+            node_port_problem = f"must be a port from {first} to {last} with service_type NodePort"
+        elif not by_node_port and self.node_port is not None:
+            node_port_problem = f"has no effect with service_type {self.service_type}; drop it or use NodePort"
+        nowhere = by_node_port and self.address is None
+        refuse(
+            {
+                "address": "is needed with service_type NodePort: a node's host or IP address" if nowhere else None,
+                "node_port": node_port_problem,
+            }
+        )
+        return self
+
+
+class S3Storage(Section):
+    """An S3 store and the way in: keys from Pulumi's secrets, keys from an AWS profile, or none."""
+
+    kind: Literal["s3"] = Field(description="the kind of store")
+    endpoint: str | None = Field(default=None, description="URL of a store that is not Amazon's")
+    region: str = Field(default="us-east-1", min_length=1, description="the store's region")
+    anonymous: bool = Field(default=False, description="whether to ask without keys")
+    verify_ssl: bool = Field(default=True, description="whether to check the endpoint's certificate")
+    virtual_bucket: bool = Field(default=False, description="whether the bucket is part of the host name")
+    access_key_id: SecretStr | None = Field(default=None, description="a Pulumi secret")
+    secret_access_key: SecretStr | None = Field(default=None, description="a Pulumi secret")
+    profile: str | None = Field(default=None, min_length=1, description="a profile of the AWS credentials file")
+
+    @field_validator("endpoint")
+    @classmethod
+    def _is_an_endpoint(cls, endpoint: str | None) -> str | None:
+        if endpoint is not None and not re.fullmatch(f"https?://{HOST_PORT}/?", endpoint):
+            raise ValueError(f"{endpoint!r} is no S3 endpoint; write https://host or http://host:port")
+        return endpoint and endpoint.rstrip("/")
+
+    @field_validator("profile")
+    @classmethod
+    def _has_keys(cls, profile: str | None) -> str | None:
+        if profile is not None:
+            keys_of_profile(profile)
+        return profile
+
+    @model_validator(mode="after")
+    def _has_one_way_in(self) -> Self:
+        both = ("access_key_id", "secret_access_key")
+        ways = {
+            "access_key_id with secret_access_key": any(getattr(self, key) for key in both),
+            "profile": self.profile is not None,
+            "anonymous": self.anonymous,
+        }
+        given = [way for way, here in ways.items() if here]
+        if len(given) != 1:
+            raise ValueError(f"needs exactly one of {', '.join(ways)}; it has {' and '.join(given) or 'none'}")
+        other = dict(zip(both, reversed(both), strict=True))
+        refuse(
+            {
+                key: f"is missing: it goes with {other[key]}"
+                for key in both
+                if getattr(self, other[key]) and not getattr(self, key)
+            }
+        )
+        return self
+
+    @property
+    def keys(self) -> AccessKeys | None:
+        """The keys, None for an anonymous store. Reads the credentials file when they are a profile's."""
+        if self.profile:
+            return keys_of_profile(self.profile)
+        if self.access_key_id and self.secret_access_key:
+            return AccessKeys(access_key_id=self.access_key_id, secret_access_key=self.secret_access_key)
+        return None
+
+
+class Settings(Section):
+    """What a stack says."""
+
+    release: Annotated[Release, PlainValidator(_release)] = Field(description="a set of versions that work together")
+    mirror: Mirror | None = None
+    cluster: Cluster = Cluster()
+    ingress: Ingress = Ingress()
+    mode: Literal["Knative", "Standard"] = Field(
+        default="Knative", description="how KServe runs models; Standard is not there yet"
+    )
+    resources: Literal["default", "small"] = Field(
+        default="default", description="what the platform's pods ask for; small suits a laptop"
+    )
+    storage: dict[Name, S3Storage] = Field(default_factory=dict)
+    models: tuple[Model, ...] = ()
+
+    @field_validator("mode")
+    @classmethod
+    def _is_there(cls, mode: str) -> str:
+        if mode != "Knative":
+            raise ValueError(f"{mode} is not there yet; use Knative, or leave it out")
+        return mode
+
+    @field_validator("models")
+    @classmethod
+    def _have_their_own_names(cls, models: tuple[Model, ...]) -> tuple[Model, ...]:
+        names = [model.name for model in models]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"{', '.join(map(repr, twice))} is there more than once; give each model its own name")
+        return models
+
+    @model_validator(mode="after")
+    def _has_a_mirror_if_needed(self) -> Self:
+        missing = self.release.needs_mirror and not self.mirror
+        problem = f"is missing: the charts of release {self.release.name!r} are in a mirror only" if missing else None
+        refuse({"mirror": problem})
+        return self
+
+    @property
+    def footprint(self) -> Footprint:
+        """What the platform's pods ask for."""
+        return FOOTPRINTS[self.resources]
+
+
+def parse(document: Mapping[str, Any]) -> Settings:
+    """Check a stack's settings; raises SettingsError with every problem."""
+    name, storage = document.get("release"), document.get("storage", {})
+    entries = storage.items() if isinstance(storage, Mapping) else ()
+    around = Surroundings(
+        release=RELEASES.get(name) if isinstance(name, str) else None,
+        storage={key: str(entry.get("kind")) for key, entry in entries if isinstance(entry, Mapping)},
+        mode=str(document.get("mode", "Knative")),
+    )
+    try:
+        return Settings.model_validate(document, context=around)
+    except ValidationError as error:
+        raise SettingsError(describe(error, model=Settings)) from None  # the cause would show what was typed
+
+
+def load() -> Settings:
+    """Read the settings of the running stack; raises SettingsError with every problem."""
+    prefix = f"{pulumi.get_project()}:"
+    stated = {**get_config_env(), **CONFIG.get()}  # Pulumi has no public way to list a stack's keys
+    texts = {key.removeprefix(prefix): str(value) for key, value in stated.items() if key.startswith(prefix)}
+    document: dict[str, Any] = {}
+    for key, text in texts.items():
+        try:
+            document[key] = text if key in TEXTS else json.loads(text)
+        except json.JSONDecodeError:
+            document[key] = text
+    settings = parse(document)
+    open_keys = [
+        f"storage.{name}.secret_access_key: is in plain text; keep it as a secret: "
+        f"pulumi config set --secret --path storage.{name}.secret_access_key"
+        for name, store in settings.storage.items()
+        if store.secret_access_key and not is_config_secret(f"{prefix}storage")
+    ]
+    if open_keys:
+        raise SettingsError(open_keys)
+    return settings

@@ -1,0 +1,208 @@
+"""Where charts and manifests are published, and the folder they are fetched to before Helm sees them.
+
+A chart is fetched once for its content: rendering it again, as every preview does, needs no download.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.request import parse_http_list, parse_keqv_list
+
+import pulumi
+import requests
+import yaml
+
+REGISTRY_TIMEOUT = 60
+HELM_CHART = "application/vnd.cncf.helm.chart.content.v1.tar+gzip"
+
+
+@dataclass(frozen=True, kw_only=True)
+class OciChart:
+    """A chart in an OCI registry: `repository`/`name`:`version`, where `repository` is `host/path`."""
+
+    name: str
+    version: str
+    repository: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChartArchive:
+    """A packaged chart (.tgz) at a URL."""
+
+    name: str
+    version: str
+    url: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Manifest:
+    """Plain Kubernetes objects (YAML) at a URL; in a mirror, a chart called `name` holds them."""
+
+    name: str
+    version: str
+    url: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mirrored:
+    """A chart that is published nowhere: a mirror has it."""
+
+    name: str
+    version: str
+
+
+Source = OciChart | ChartArchive | Manifest | Mirrored
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChartMirror:
+    """An OCI registry path with every chart under its own name: `repository` is `host/path`."""
+
+    repository: str
+    plain_http: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageMirror:
+    """An image registry with every image under its name: `repository` is `host/path`."""
+
+    repository: str
+
+    def image(self, name: str) -> str:
+        """The image's name there, without a tag."""
+        return f"{self.repository}/{name}"
+
+
+class ChartUnavailable(pulumi.RunError):
+    """A chart could not be fetched."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChartStore:
+    """The fetched charts in `folder`, which is relative to the project: its path becomes part of the stack's state."""
+
+    folder: Path
+    mirror: ChartMirror | None = None
+
+    def path(self, source: Source) -> str:
+        """Path of the chart, fetched when it is not there.
+
+        Raises ChartUnavailable, which names the chart and the address asked.
+        """
+        if self.mirror:
+            chart = OciChart(name=source.name, version=source.version, repository=self.mirror.repository)
+            return str(self._from_registry(chart, plain_http=self.mirror.plain_http))
+        match source:
+            case OciChart():
+                return str(self._from_registry(source, plain_http=False))
+            case ChartArchive():
+                return str(self._from_url(source))
+            case Manifest():
+                return str(self._wrapped(source))
+            case Mirrored():
+                raise ChartUnavailable(
+                    f"chart {source.name} {source.version} is published nowhere: set mirror.charts to where it is"
+                )
+
+    def _from_registry(self, chart: OciChart, *, plain_http: bool) -> Path:
+        # A tag can be moved, in a registry on the own machine often is: its digest decides.
+        host, _, path = f"{chart.repository}/{chart.name}".partition("/")
+        registry = Registry(url=f"{'http' if plain_http else 'https'}://{host}/v2/{path}")
+        try:
+            digest = registry.chart_digest(chart.version)
+            target = self.folder / f"{chart.name}-{chart.version}-{digest.removeprefix('sha256:')[:12]}.tgz"
+            if not target.exists():
+                pulumi.log.info(f"fetching chart {chart.name} {chart.version}")
+                _write(target, registry.blob(digest))
+        except (requests.RequestException, LookupError) as problem:
+            raise _unavailable(chart, address=f"oci://{chart.repository}", problem=problem) from problem
+        return target
+
+    def _from_url(self, chart: ChartArchive) -> Path:
+        target = self.folder / f"{chart.name}-{chart.version}.tgz"
+        if not target.exists():
+            _write(target, _download(chart))
+        return target
+
+    def _wrapped(self, manifest: Manifest) -> Path:
+        """A chart that holds a manifest as it is: nothing in it is taken for a template."""
+        target = self.folder / f"{manifest.name}-{manifest.version}"
+        description = target / "Chart.yaml"
+        if not description.exists():
+            _write(target / "files" / "manifest.yaml", _download(manifest))
+            _write(target / "templates" / "manifest.yaml", b'{{ .Files.Get "files/manifest.yaml" }}\n')
+            stated = {"apiVersion": "v2", "name": manifest.name, "version": manifest.version.removeprefix("v")}
+            _write(description, yaml.safe_dump(stated).encode())  # last: with it, the chart is whole
+        return target
+
+
+@dataclass(frozen=True, kw_only=True)
+class Registry:
+    """One repository of an OCI registry, by its distribution API: `url` is `https://host/v2/path`."""
+
+    url: str
+
+    def chart_digest(self, tag: str) -> str:
+        """Digest of the chart's archive. Raises LookupError where the tag is no Helm chart."""
+        manifest = self._get(f"manifests/{tag}", accept="application/vnd.oci.image.manifest.v1+json").json()
+        for layer in manifest.get("layers", ()):
+            if layer["mediaType"] == HELM_CHART:
+                return str(layer["digest"])
+        raise LookupError(f"{tag} is there but is no Helm chart")
+
+    def blob(self, digest: str) -> bytes:
+        """The content with this digest. Raises LookupError where the registry gives something else."""
+        content = self._get(f"blobs/{digest}").content
+        if f"sha256:{hashlib.sha256(content).hexdigest()}" != digest:
+            raise LookupError(f"the registry's content is not what its digest {digest} says")
+        return content
+
+    def _get(self, path: str, *, accept: str = "*/*") -> requests.Response:
+        headers = {"Accept": accept}
+        response = requests.get(f"{self.url}/{path}", headers=headers, timeout=REGISTRY_TIMEOUT)
+        if response.status_code == requests.codes.unauthorized:
+            headers["Authorization"] = f"Bearer {_anonymous_token(response)}"
+            response = requests.get(f"{self.url}/{path}", headers=headers, timeout=REGISTRY_TIMEOUT)
+        response.raise_for_status()
+        return response
+
+
+def _anonymous_token(refused: requests.Response) -> str:
+    """The token a public registry gives to anybody who asks at the address in its refusal."""
+    scheme, _, challenge = refused.headers.get("WWW-Authenticate", "").partition(" ")
+    parameters = parse_keqv_list(parse_http_list(challenge))
+    if scheme.lower() != "bearer" or "realm" not in parameters:
+        refused.raise_for_status()
+    asked = {key: value for key, value in parameters.items() if key in {"service", "scope"}}
+    answer = requests.get(parameters["realm"], params=asked, timeout=REGISTRY_TIMEOUT)
+    answer.raise_for_status()
+    return str(answer.json()["token"])
+
+
+def _download(source: ChartArchive | Manifest) -> bytes:
+    pulumi.log.info(f"fetching {source.name} {source.version}")
+    try:
+        response = requests.get(source.url, timeout=REGISTRY_TIMEOUT)
+        response.raise_for_status()
+    except requests.RequestException as problem:
+        raise _unavailable(source, address=source.url, problem=problem) from problem
+    return response.content
+
+
+def _unavailable(source: Source, *, address: str, problem: Exception) -> ChartUnavailable:
+    return ChartUnavailable(
+        f"chart {source.name} {source.version} could not be fetched from {address}: {problem}\n"
+        "Can that address be reached from here, and is the chart there? `mirror` in the stack's settings names another "
+        "place for all charts."
+    )
+
+
+def _write(target: Path, content: bytes) -> None:
+    """Write whole or not at all, also when another run writes the same."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    draft = target.with_name(f"{target.name}.{os.getpid()}")
+    draft.write_bytes(content)
+    draft.rename(target)
