@@ -1,0 +1,125 @@
+"""The command line of the prediction check."""
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from pydantic import ValidationError
+from rich.console import Console
+
+from predict import report
+from predict.check import Limits
+from predict.check_all import check_all
+from predict.endpoints import Endpoint, parse_endpoints
+from predict.messages import LANGUAGES, Lang, Language
+from predict.outcome import Outcome
+from predict.progress import Progress
+from predict.sources import InputError, from_file, from_stack, from_stdin, stdin_is_fed
+
+BAD_USAGE = 64
+INTERRUPTED = 130
+PIPED_WIDTH = 200  # columns for a table that no terminal shows
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command(
+    epilog="Exit codes: 0 all right; 1 at least one wrong answer, all models ready; 2 at least one model not reachable "
+    "or not ready; 64 bad usage or input; 130 interrupted."
+)
+def predict(
+    stack: Annotated[str | None, typer.Option(help="Read the outputs of this Pulumi stack.")] = None,
+    cwd: Annotated[
+        Path | None, typer.Option(exists=True, file_okay=False, help="The Pulumi project's folder, for --stack.")
+    ] = None,
+    file: Annotated[Path | None, typer.Option(help="Read the endpoints from this JSON file.")] = None,
+    only: Annotated[list[str] | None, typer.Option(metavar="MODEL", help="Check this model only; repeatable.")] = None,
+    timeout: Annotated[float, typer.Option(min=0.1, help="Seconds to wait for a model to be ready.")] = 120,
+    kubeconfig: Annotated[
+        Path | None, typer.Option(help="Where to ask why a model is not ready (default: KUBECONFIG, ~/.kube/config).")
+    ] = None,
+    context: Annotated[str | None, typer.Option(help="Kube context to ask (default: the endpoint's own).")] = None,
+    lang: Annotated[Lang | None, typer.Option(help="Language of the messages (default: by LANG).")] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON document instead of lines and a table.")
+    ] = False,
+    junit: Annotated[Path | None, typer.Option(metavar="FILE", help="Also write JUnit XML to this file.")] = None,
+) -> int:
+    """Ask every deployed model for a prediction through the gateway and compare the answer by value.
+
+    The endpoints come from --stack, from --file, from a pipe, or else from the selected stack:
+    pulumi stack output endpoints --json | python -m predict
+    """
+    language = LANGUAGES[lang or Lang.from_environment(os.environ)]
+    errors = Console(stderr=True, highlight=False)
+    try:
+        with errors.status(language.reading_stack):
+            endpoints = _endpoints(stack=stack, cwd=cwd, file=file, only=only or [], language=language)
+        limits = Limits(timeout=timeout, kubeconfig=kubeconfig, context=context)
+        outcomes: dict[str, Outcome] = {}
+        with Progress(endpoints, language=language, console=errors) as progress:
+            for event in check_all(endpoints, limits=limits):
+                progress.show(event)
+                if isinstance(event, Outcome):
+                    outcomes[event.endpoint.name] = event
+        ordered = [outcomes[endpoint.name] for endpoint in endpoints]
+    except InputError as problem:
+        errors.print(str(problem), markup=False, soft_wrap=True)
+        return BAD_USAGE
+    except KeyboardInterrupt:
+        errors.print(language.interrupted, markup=False, soft_wrap=True)
+        return INTERRUPTED
+    if as_json:
+        print(report.to_json(ordered, language=language))
+    else:
+        console = Console(width=None if sys.stdout.isatty() else PIPED_WIDTH, highlight=False)
+        report.print_report(ordered, language=language, console=console)
+    try:
+        if junit:
+            report.write_junit(ordered, path=junit, language=language)
+    except OSError as problem:
+        errors.print(language.unwritable_file.format(path=junit, problem=problem), markup=False, soft_wrap=True)
+        return BAD_USAGE
+    return report.exit_code(ordered)
+
+
+def _endpoints(
+    *, stack: str | None, cwd: Path | None, file: Path | None, only: list[str], language: Language
+) -> list[Endpoint]:
+    """Give the endpoints to check, or raise InputError."""
+    if stack and file:
+        raise InputError(language.two_sources)
+    if file:
+        text = from_file(file, language=language)
+    elif not stack and stdin_is_fed():
+        text = from_stdin(language=language)
+    else:
+        text = from_stack(stack, cwd=cwd, language=language)
+    try:
+        endpoints = parse_endpoints(json.loads(text))
+    except json.JSONDecodeError as problem:
+        raise InputError(language.not_json.format(problem=problem)) from problem
+    except ValidationError as problem:
+        lines = (f"  {'.'.join(map(str, error['loc'])) or 'endpoints'}: {error['msg']}" for error in problem.errors())
+        raise InputError(language.bad_fields.format(problems="\n".join(lines))) from problem
+    for model in only:
+        if model not in endpoints:
+            raise InputError(language.unknown_model.format(model=model, known=", ".join(endpoints)))
+    return [endpoint for model, endpoint in endpoints.items() if not only or model in only]
+
+
+def main() -> int:
+    """Run the command line; bad usage gives 64, since 2 has a meaning of its own here."""
+    try:
+        code: int = typer.main.get_command(app).main(standalone_mode=False)
+    except typer.TyperException as problem:
+        print(f"{problem.format_message()}\nTry 'python -m predict --help'.", file=sys.stderr)
+        return BAD_USAGE
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,49 @@
+"""Compares predictions by value: shape first, then every number within the tolerance, every label exactly."""
+
+import math
+
+from pydantic import JsonValue
+
+from predict.failures import WrongShape, WrongValue, one_line
+from predict.tensors import leaves, shape_of
+
+
+def compare(*, expected: list[JsonValue], got: list[JsonValue], tolerance: float) -> WrongShape | WrongValue | None:
+    """Give None where `got` is `expected`, each number within `tolerance` (absolute), NaN matching NaN.
+
+    An integer equals the float of the same value; a boolean equals only a boolean.
+    """
+    wanted, answered = list(leaves(expected)), list(leaves(got))
+    shown = {"expected": one_line(repr(expected)), "got": one_line(repr(got))}
+    if [path for path, _ in wanted] != [path for path, _ in answered]:
+        return WrongShape(expected_shape=_describe(expected), got_shape=_describe(got), **shown)
+    distances = [_distance(want, answer) for (_, want), (_, answer) in zip(wanted, answered, strict=True)]
+    worst = max(range(len(distances)), key=distances.__getitem__)
+    if distances[worst] <= tolerance:
+        return None
+    where, want = wanted[worst]
+    amount = f"{distances[worst]:.6g}" if math.isfinite(distances[worst]) else f"{want!r} ≠ {answered[worst][1]!r}"
+    return WrongValue(difference=one_line(amount), where=f"predictions{where}", tolerance=tolerance, **shown)
+
+
+def _distance(want: JsonValue, answer: JsonValue) -> float:
+    """Distance of two leaves: 0 if equal, infinite if they are not both numbers."""
+    if isinstance(want, bool) or isinstance(answer, bool):
+        return 0.0 if want is answer else math.inf
+    if not (isinstance(want, int | float) and isinstance(answer, int | float)):
+        return 0.0 if want == answer else math.inf
+    if want == answer:
+        return 0.0
+    try:
+        if math.isnan(want) and math.isnan(answer):
+            return 0.0
+        distance = float(abs(want - answer))
+    except OverflowError:  # integers beyond the range of a float
+        return math.inf
+    return math.inf if math.isnan(distance) else distance
+
+
+def _describe(predictions: list[JsonValue]) -> str:
+    """Give number of predictions × width of a row, `?` where rows differ."""
+    shape = shape_of(predictions)
+    return f"{len(predictions)} × ?" if shape is None else " × ".join(map(str, shape))

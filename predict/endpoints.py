@@ -1,0 +1,79 @@
+"""The stack output `endpoints`: where each model answers and what it must answer."""
+
+from collections.abc import Mapping
+from typing import Annotated, Literal, Self
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    JsonValue,
+    StringConstraints,
+    TypeAdapter,
+    model_validator,
+)
+
+from predict.tensors import leaves, shape_of
+
+Path = Annotated[str, StringConstraints(pattern="^/")]
+Text = Annotated[str, StringConstraints(min_length=1)]
+
+
+class Check(BaseModel):
+    """A prediction with a known result: `instances` (rows to send), `predictions` (one a row), absolute `tolerance`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    instances: list[JsonValue] = Field(min_length=1)
+    predictions: list[JsonValue] = Field(min_length=1)
+    tolerance: float = Field(default=1e-6, ge=0, allow_inf_nan=False)
+
+
+class Endpoint(BaseModel):
+    """One model: requests go to `gateway_address`, the `Host` header `host` selects the model behind it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: Text
+    namespace: Text
+    url: Text
+    host: Text
+    protocol: Literal["v1", "v2"]
+    predict_path: Path
+    metadata_path: Path
+    gateway_address: Annotated[str, StringConstraints(pattern=r"^https?://[^/]+$")]
+    context: str | None = None
+    check: Check | None = None
+
+    @model_validator(mode="after")
+    def _v2_sends_one_tensor(self) -> Self:
+        if self.protocol == "v2" and self.check is not None:
+            numbers = all(type(leaf) in (int, float) for _, leaf in leaves(self.check.instances))
+            if shape_of(self.check.instances) is None or not numbers:
+                raise ValueError(
+                    "protocol v2 sends check.instances as one FP64 tensor: rows of one width, numbers only"
+                )
+        return self
+
+
+def parse_endpoints(document: JsonValue) -> Mapping[str, Endpoint]:
+    """Read the map model name → endpoint, or an outputs object that has it under `endpoints`.
+
+    Raises pydantic.ValidationError, which names the path of every bad field.
+    """
+    inner = document.get("endpoints") if isinstance(document, dict) else None
+    # A model may be called "endpoints": then the object under that name is an endpoint, not a map of them.
+    if isinstance(inner, dict) and "predict_path" not in inner:
+        document = inner
+    return _ENDPOINTS.validate_python(document)
+
+
+def _named_by_key(endpoints: dict[str, Endpoint]) -> dict[str, Endpoint]:
+    for key, endpoint in endpoints.items():
+        if key != endpoint.name:
+            raise ValueError(f"the endpoint under {key!r} has the name {endpoint.name!r}")
+    return endpoints
+
+
+_ENDPOINTS = TypeAdapter(Annotated[dict[str, Endpoint], Field(min_length=1), AfterValidator(_named_by_key)])

@@ -1,0 +1,162 @@
+"""Every way a check can fail, one type each; `messages` holds the words."""
+
+import re
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Failure:
+    """Base of all failures."""
+
+    @property
+    def verdict(self) -> str:
+        """The failure's name in machine-readable reports: its class's, as in `no-route`."""
+        return re.sub("(?<!^)(?=[A-Z])", "-", type(self).__name__).lower()
+
+    @property
+    def passing(self) -> bool:
+        """Whether waiting may cure it."""
+        return False
+
+
+class CheckFailed(Exception):  # noqa: N818 - the failure is the error's name
+    """Carries a failure out of a check; `model_ready` says that the model had answered ready before."""
+
+    def __init__(self, failure: Failure, *, model_ready: bool = False) -> None:
+        super().__init__(failure)
+        self.failure = failure
+        self.model_ready = model_ready
+
+
+class PassingFailure(Failure):
+    """A failure that is normal while a model or its gateway starts."""
+
+    @property
+    def passing(self) -> bool:
+        """Always true: keep waiting."""
+        return True
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConnectionRefused(PassingFailure):
+    """Nothing listens at the gateway address."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConnectTimeout(PassingFailure):
+    """Packets to the gateway address get no reply."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class UnknownName(PassingFailure):
+    """The gateway address has a host name that does not resolve."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReadTimeout(PassingFailure):
+    """Connected, but no answer came in `seconds`."""
+
+    path: str
+    seconds: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Disconnected(PassingFailure):
+    """The connection broke, or TLS failed."""
+
+    problem: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class NoRoute(PassingFailure):
+    """Envoy itself answered 404: no route for the Host header."""
+
+    path: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class NoModel(PassingFailure):
+    """A model server answers, but not for this model; `serves` lists what it has."""
+
+    said: str
+    serves: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class HttpError(Failure):
+    """Any other HTTP status than 2xx; `by_model_server` if the body is a JSON error, as model servers send it."""
+
+    path: str
+    status: int
+    said: str
+    by_model_server: bool
+
+    @property
+    def passing(self) -> bool:
+        """True for what a starting gateway or pod answers; a redirect or a refused client stays as it is."""
+        return self.status in {404, 408, 429} or self.status >= 500
+
+
+@dataclass(frozen=True, kw_only=True)
+class NotJson(Failure):
+    """HTTP 200 with a body that is not JSON."""
+
+    path: str
+    content_type: str
+    said: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class PredictionRefused(Failure):
+    """The ready model answered the prediction with an HTTP error."""
+
+    status: int
+    said: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ErrorInAnswer(Failure):
+    """HTTP 200, but an error or no predictions inside."""
+
+    said: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class WrongShape(Failure):
+    """Another number of predictions, or another width of a row."""
+
+    expected_shape: str
+    got_shape: str
+    expected: str
+    got: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class WrongValue(Failure):
+    """The right shape with other values; `difference` is the largest one, at `where`."""
+
+    expected: str
+    got: str
+    difference: str
+    where: str
+    tolerance: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoadFailed(Failure):
+    """KServe gave up loading the model, by the InferenceService's modelStatus."""
+
+    transition: str
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class StorageRefused(LoadFailed):
+    """The same, because the storage did not accept the access keys."""
+
+
+def one_line(text: str, *, limit: int = 300) -> str:
+    """Make foreign text safe for a terminal, a table cell and XML: printable, one line, at most `limit` characters."""
+    line = " ".join("".join(char if char.isprintable() else " " for char in text).split())
+    return line if len(line) <= limit else line[: limit - 1] + "…"

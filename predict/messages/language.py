@@ -1,0 +1,99 @@
+"""What a language is: every text the check may say, and how a failure becomes words."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import NamedTuple
+
+from predict import failures as f
+from predict.endpoints import Endpoint
+from predict.inference_service import ServiceMissing, ServiceReport, ServiceStatus, StatusUnreadable
+from predict.outcome import Outcome
+
+
+class Words(NamedTuple):
+    """A failure in words: `label` for a table cell, then the `cause`, then the `advice`."""
+
+    label: str
+    cause: str
+    advice: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Language:
+    """All texts of one language; names in braces are filled in by `str.format`."""
+
+    answered: str
+    not_compared: str
+    failed: str
+    summary: str
+    right: str
+    answered_only: str
+    columns: tuple[str, str, str, str, str, str, str]
+    asking: str
+    waiting: str
+    reading_stack: str
+    interrupted: str
+    no_pulumi: str
+    pulumi_failed: str
+    unreadable_file: str
+    unwritable_file: str
+    not_json: str
+    bad_fields: str
+    unknown_model: str
+    two_sources: str
+    service_ready: str
+    service_not_ready: str
+    service_missing: str
+    service_unreadable: str
+    failures: Mapping[type[f.Failure], Words]
+
+    def words(self, failure: f.Failure, endpoint: Endpoint) -> Words:
+        """Put a failure of an endpoint into words."""
+        pods = f"-n {endpoint.namespace} -l serving.kserve.io/inferenceservice={endpoint.name}"
+        facts = {
+            "name": endpoint.name,
+            "namespace": endpoint.namespace,
+            "host": endpoint.host,
+            "gateway": endpoint.gateway_address,
+            "protocol": endpoint.protocol,
+            "curl": f"curl -v -H 'Host: {endpoint.host}' {endpoint.gateway_address}{endpoint.metadata_path}",
+            "logs": f"kubectl logs {pods} -c kserve-container",
+            "storage_logs": f"kubectl logs {pods} -c storage-initializer",
+            # Sentences end here, not in the quoted text.
+            **{key: value.rstrip(".") if isinstance(value, str) else value for key, value in asdict(failure).items()},
+        }
+        return Words(*(text.format(**facts) for text in self.failures[type(failure)]))
+
+    def verdict(self, outcome: Outcome) -> str:
+        """Give an outcome as a label."""
+        if outcome.failure is not None:
+            return self.words(outcome.failure, outcome.endpoint).label
+        return self.right if outcome.endpoint.check else self.answered_only
+
+    def service(self, report: ServiceReport | None, endpoint: Endpoint) -> str | None:
+        """Say what the InferenceService adds to a failure; None if it was not asked, or is the failure itself."""
+        service = f"{endpoint.namespace}/{endpoint.name}"
+        match report:
+            case ServiceStatus(load_failure=None, not_true=()):
+                return self.service_ready.format(service=service)
+            case ServiceStatus(load_failure=None, not_true=conditions):
+                return self.service_not_ready.format(service=service, conditions="; ".join(map(str, conditions)))
+            case ServiceMissing():
+                return self.service_missing.format(service=service)
+            case StatusUnreadable(problem=problem):
+                return self.service_unreadable.format(service=service, problem=problem)
+            case _:
+                return None
+
+
+def display_name(model: str) -> str:
+    """Name a model in a sentence: without `-model`, frameworks as they spell themselves, other words capitalised."""
+    spelling = {
+        "xgboost": "XGBoost",
+        "lightgbm": "LightGBM",
+        "pytorch": "PyTorch",
+        "tensorflow": "TensorFlow",
+        "onnx": "ONNX",
+    }
+    words = model.removesuffix("-model").split("-")
+    return " ".join(spelling.get(word, word.capitalize()) for word in words)

@@ -1,0 +1,63 @@
+"""Shows what is being waited for: a live line a model on a terminal, else a plain line a change of state."""
+
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.progress import Progress as RichProgress
+from rich.progress import SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.text import Text
+
+from predict.endpoints import Endpoint
+from predict.messages import Language
+from predict.outcome import Outcome, Waiting
+
+
+class Progress:
+    """Context manager around a run; `console` is standard error's."""
+
+    def __init__(self, endpoints: Sequence[Endpoint], *, language: Language, console: Console) -> None:
+        self._language = language
+        self._console = console
+        self._said: dict[str, str] = {}
+        self._tasks: dict[str, TaskID] = {}
+        self._live = RichProgress(
+            SpinnerColumn(finished_text=" "),
+            TextColumn("{task.description}", markup=False),
+            TimeElapsedColumn(),
+            console=console,
+            transient=True,
+            disable=not console.is_terminal,
+        )
+        for endpoint in endpoints:
+            self._tasks[endpoint.name] = self._live.add_task("", total=1)
+            facts = {"name": endpoint.name, "host": endpoint.host, "gateway": endpoint.gateway_address}
+            self._say(endpoint, language.asking.format(**facts))
+
+    def __enter__(self) -> Self:
+        self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._live.stop()
+
+    def show(self, event: Waiting | Outcome) -> None:
+        """Take in a change of state."""
+        name, words = event.endpoint.name, self._language
+        if isinstance(event, Waiting):
+            label = words.words(event.failure, event.endpoint).label
+            self._say(event.endpoint, words.waiting.format(name=name, label=label))
+        else:
+            self._say(event.endpoint, f"{name}: {words.verdict(event)}")
+            self._live.advance(self._tasks[name])
+
+    def _say(self, endpoint: Endpoint, line: str) -> None:
+        if self._said.get(endpoint.name) == line:
+            return
+        self._said[endpoint.name] = line
+        self._live.update(self._tasks[endpoint.name], description=line)
+        if not self._console.is_terminal:
+            self._console.print(Text(line), soft_wrap=True)

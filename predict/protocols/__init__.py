@@ -1,0 +1,14 @@
+"""Inference protocols: how to ask a model whether it is ready, what it is, and for a prediction."""
+
+from predict.endpoints import Endpoint
+from predict.gateway import Gateway
+from predict.protocols.interface import InferenceProtocol, Prediction
+from predict.protocols.v1 import V1
+from predict.protocols.v2 import V2
+
+__all__ = ["InferenceProtocol", "Prediction", "protocol_of"]
+
+
+def protocol_of(endpoint: Endpoint, *, gateway: Gateway) -> InferenceProtocol:
+    """Give the client for the endpoint's protocol."""
+    return {"v1": V1, "v2": V2}[endpoint.protocol](endpoint=endpoint, gateway=gateway)

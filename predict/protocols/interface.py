@@ -1,0 +1,25 @@
+"""The interface of an inference protocol."""
+
+from typing import NamedTuple, Protocol
+
+from pydantic import JsonValue
+
+
+class Prediction(NamedTuple):
+    """The predictions, one an instance, and how long the model took."""
+
+    predictions: list[JsonValue]
+    latency_ms: float
+
+
+class InferenceProtocol(Protocol):
+    """How to talk to one model; every method raises CheckFailed with what went wrong."""
+
+    def ready(self) -> None:
+        """Return once the model says it is ready; raise at once if it does not."""
+
+    def metadata(self) -> JsonValue:
+        """Give what the server tells about the model."""
+
+    def predict(self, instances: list[JsonValue]) -> Prediction:
+        """Ask for one prediction an instance."""

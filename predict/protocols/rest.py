@@ -1,0 +1,89 @@
+"""What v1 and v2 over REST have in common; a protocol of its own only adds paths and payloads."""
+
+from abc import ABC, abstractmethod
+
+import requests
+from pydantic import JsonValue
+
+from predict.endpoints import Endpoint
+from predict.failures import CheckFailed, ErrorInAnswer, HttpError, NoModel, PredictionRefused, one_line
+from predict.gateway import Gateway, json_of
+from predict.protocols.interface import InferenceProtocol, Prediction
+
+READY_SECONDS = 10.0
+PREDICT_SECONDS = float("inf")  # the gateway's deadline bounds it
+
+
+class RestProtocol(InferenceProtocol, ABC):
+    """An inference protocol over the gateway's HTTP."""
+
+    def __init__(self, *, endpoint: Endpoint, gateway: Gateway) -> None:
+        self._endpoint = endpoint
+        self._gateway = gateway
+
+    @property
+    @abstractmethod
+    def ready_path(self) -> str:
+        """Path that answers 200 once the model is loaded."""
+
+    @abstractmethod
+    def request(self, instances: list[JsonValue]) -> JsonValue:
+        """Give the prediction request's body."""
+
+    @abstractmethod
+    def predictions(self, answer: dict[str, JsonValue]) -> list[JsonValue]:
+        """Take the predictions out of an answer; LookupError, TypeError or ValueError if they are not there."""
+
+    def ready(self) -> None:
+        """Raise NoModel if a model server answers without having this model ready."""
+        try:
+            response = self._gateway.send("GET", self.ready_path, seconds=READY_SECONDS)
+        except CheckFailed as problem:
+            error = problem.failure
+            if isinstance(error, HttpError) and error.by_model_server and error.status in {404, 503}:
+                raise CheckFailed(NoModel(said=error.said, serves=self._served())) from problem
+            raise
+        # MLServer answers with an empty body; KServe before 0.11 with the word "False".
+        state = json_of(response, path=self.ready_path) if response.content else None
+        if isinstance(state, dict) and state.get("ready", True) in (False, "False"):
+            raise CheckFailed(NoModel(said=one_line(response.text), serves=self._served()))
+
+    def metadata(self) -> JsonValue:
+        """Give what the server tells about the model."""
+        path = self._endpoint.metadata_path
+        return json_of(self._gateway.send("GET", path, seconds=READY_SECONDS), path=path)
+
+    def predict(self, instances: list[JsonValue]) -> Prediction:
+        """Ask for one prediction an instance."""
+        path = self._endpoint.predict_path
+        try:
+            response = self._gateway.send("POST", path, body=self.request(instances), seconds=PREDICT_SECONDS)
+        except CheckFailed as problem:
+            error = problem.failure
+            # What the gateway answers while pods come and go may pass; the rest is the model's own no.
+            if isinstance(error, HttpError) and error.status not in {408, 429, 502, 503, 504}:
+                raise CheckFailed(PredictionRefused(status=error.status, said=error.said)) from problem
+            raise
+        return Prediction(
+            predictions=self._predictions(response, json_of(response, path=path)),
+            latency_ms=response.elapsed.total_seconds() * 1000,
+        )
+
+    def _predictions(self, response: requests.Response, answer: JsonValue) -> list[JsonValue]:
+        if not isinstance(answer, dict) or "error" in answer:
+            said = str(answer["error"]) if isinstance(answer, dict) else response.text
+            raise CheckFailed(ErrorInAnswer(said=one_line(said)))
+        try:
+            return self.predictions(answer)
+        except (LookupError, TypeError, ValueError) as problem:
+            said = f"{type(problem).__name__} {problem}: {response.text}"
+            raise CheckFailed(ErrorInAnswer(said=one_line(said))) from problem
+
+    def _served(self) -> str:
+        """List the server's models for a message: best effort, not every server has such a list."""
+        path = self._endpoint.metadata_path.rpartition("/")[0]
+        try:
+            answer = json_of(self._gateway.send("GET", path, seconds=READY_SECONDS), path=path)
+        except CheckFailed:
+            return "?"
+        return one_line(str(answer.get("models", "?") if isinstance(answer, dict) else "?"))

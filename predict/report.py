@@ -1,0 +1,132 @@
+"""The end of a run, for people (lines and a table) and for programs (JSON, JUnit XML)."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from xml.etree import ElementTree as Xml
+
+from pydantic import BaseModel, ConfigDict, JsonValue
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from predict.endpoints import Endpoint
+from predict.failures import one_line
+from predict.inference_service import ServiceReport
+from predict.messages import Language, display_name
+from predict.outcome import Outcome
+
+CELL_WIDTH = 60  # predictions are cut to this in the table; the lines and the JSON report have them whole
+
+
+class ModelReport(BaseModel):
+    """One model in the JSON report."""
+
+    model_config = ConfigDict(frozen=True, ser_json_inf_nan="strings")
+
+    endpoint: Endpoint
+    verdict: str
+    exit_code: int
+    compared: bool
+    got: JsonValue
+    latency_ms: float | None
+    waited_s: float
+    cause: str | None
+    status: str | None
+    advice: str | None
+    inference_service: ServiceReport | None
+    metadata: JsonValue
+
+
+class Report(BaseModel):
+    """The JSON report."""
+
+    model_config = ConfigDict(frozen=True, ser_json_inf_nan="strings")
+
+    exit_code: int
+    models: list[ModelReport]
+
+
+def exit_code(outcomes: Sequence[Outcome]) -> int:
+    """Let the worst win: 2 if a model is not reachable or not ready, else 1 if one answers wrongly, else 0."""
+    return max(outcome.exit_code for outcome in outcomes)
+
+
+def to_json(outcomes: Sequence[Outcome], *, language: Language) -> str:
+    """Give the report as one JSON document."""
+    models = []
+    for outcome in outcomes:
+        endpoint = outcome.endpoint
+        words = language.words(outcome.failure, endpoint) if outcome.failure else None
+        models.append(
+            ModelReport(
+                endpoint=endpoint,
+                verdict=outcome.verdict,
+                exit_code=outcome.exit_code,
+                compared=bool(endpoint.check and outcome.prediction),
+                got=outcome.prediction.predictions if outcome.prediction else None,
+                latency_ms=outcome.prediction.latency_ms if outcome.prediction else None,
+                waited_s=outcome.waited_s,
+                cause=words.cause if words else None,
+                status=language.service(outcome.service, endpoint),
+                advice=words.advice if words else None,
+                inference_service=outcome.service,
+                metadata=outcome.metadata,
+            )
+        )
+    return Report(exit_code=exit_code(outcomes), models=models).model_dump_json(indent=2)
+
+
+def print_report(outcomes: Sequence[Outcome], *, language: Language, console: Console) -> None:
+    """Print one line a model, with a failure's reasons and remedies, and a table of all."""
+    table = Table(*language.columns)
+    for outcome in outcomes:
+        for line in _lines(outcome, language=language):
+            console.print(Text(line), soft_wrap=True)
+        endpoint, check, prediction = outcome.endpoint, outcome.endpoint.check, outcome.prediction
+        row = (
+            endpoint.name,
+            endpoint.url,
+            endpoint.protocol,
+            one_line(repr(check.predictions), limit=CELL_WIDTH) if check else "–",
+            one_line(repr(prediction.predictions), limit=CELL_WIDTH) if prediction else "–",
+            f"{prediction.latency_ms:.1f}" if prediction else "–",
+            language.verdict(outcome),
+        )
+        table.add_row(*(Text(cell, overflow="fold") for cell in row), style="red" if outcome.failure else None)
+    right = sum(outcome.verdict == "ok" for outcome in outcomes)
+    console.print(table)
+    console.print(Text(language.summary.format(right=right, all=len(outcomes))), soft_wrap=True)
+
+
+def write_junit(outcomes: Sequence[Outcome], *, path: Path, language: Language) -> None:
+    """Write JUnit XML: wrong answers as failures, models not there as errors, those not compared as skipped."""
+    suite = Xml.Element("testsuite", name="predict", tests=str(len(outcomes)))
+    for outcome in outcomes:
+        endpoint = outcome.endpoint
+        case = Xml.SubElement(suite, "testcase", classname=f"predict.{endpoint.namespace}", name=endpoint.name)
+        case.set("time", f"{outcome.waited_s:.3f}")
+        text = "\n".join(_lines(outcome, language=language))
+        if outcome.failure is not None:
+            kind = "failure" if outcome.model_ready else "error"
+            cause = language.words(outcome.failure, endpoint).cause
+            Xml.SubElement(case, kind, type=outcome.verdict, message=cause).text = text
+        elif outcome.verdict == "answered":
+            Xml.SubElement(case, "skipped", message=text)
+    for attribute, tag in (("failures", "failure"), ("errors", "error"), ("skipped", "skipped")):
+        suite.set(attribute, str(len(suite.findall(f"testcase/{tag}"))))
+    suite.set("time", f"{max(outcome.waited_s for outcome in outcomes):.3f}")
+    Xml.ElementTree(suite).write(path, encoding="utf-8", xml_declaration=True)
+
+
+def _lines(outcome: Outcome, *, language: Language) -> list[str]:
+    """Say what came out: the answer, or the cause, what the InferenceService adds, and what to do."""
+    endpoint = outcome.endpoint
+    names = {"name": endpoint.name, "display": display_name(endpoint.name)}
+    if outcome.failure is not None:
+        words = language.words(outcome.failure, endpoint)
+        more = (language.service(outcome.service, endpoint), f"→ {words.advice}")
+        first = language.failed.format(cause=words.cause, waited=outcome.waited_s, **names)
+        return [first, *(f"  {line}" for line in more if line)]
+    if outcome.prediction is None:
+        return [language.not_compared.format(**names)]
+    return [language.answered.format(body={"predictions": outcome.prediction.predictions}, **names)]
