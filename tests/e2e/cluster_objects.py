@@ -1,0 +1,30 @@
+"""What a deployment could leave in the cluster, to compare before and after."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from tests.e2e.machine import Deployment, run
+
+# Kubernetes makes and renames these by itself.
+IGNORED = {"events", "leases", "endpointslices", "endpoints", "pods", "replicasets", "nodes", "csinodes"}
+
+
+def kubectl(deployment: Deployment, *arguments: str) -> Any:
+    done = run("kubectl", *arguments, "-o", "json", env=deployment.environment)
+    assert done.status == 0, done.text
+    return json.loads(done.stdout)
+
+
+def all_objects(deployment: Deployment) -> set[str]:
+    """Every object of every listable kind, as kind/namespace/name."""
+    listed = run("kubectl", "api-resources", "--verbs=list", "-o", "name", env=deployment.environment)
+    kinds = [kind for kind in listed.stdout.split() if kind.partition(".")[0] not in IGNORED]
+    items = kubectl(deployment, "get", ",".join(kinds), "--all-namespaces", "--ignore-not-found")["items"]
+    return {
+        f"{item['kind']}/{item['metadata'].get('namespace', '')}/{item['metadata']['name']}"
+        for item in items
+        # The aggregated API's registrations come and go with the CRDs' groups.
+        if item["kind"] != "APIService"
+    }

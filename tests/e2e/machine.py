@@ -1,0 +1,100 @@
+"""Runs the project's own command lines against one local cluster, as a user would."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+from lightkube import Client, KubeConfig
+
+from cluster.node.network import Network
+
+ROOT = Path(__file__).parent.parent.parent
+NAME = "e2e"
+
+
+NETWORK = Network.first_free(NAME)
+SUBNET, NODE = NETWORK.subnet, NETWORK.node
+
+
+@dataclass
+class Completed:
+    """A finished command."""
+
+    status: int
+    stdout: str
+    stderr: str
+
+    @property
+    def text(self) -> str:
+        return self.stdout + self.stderr
+
+
+def run(*command: str, env: dict[str, str] | None = None, timeout: float = 900, stdin: str | None = None) -> Completed:
+    """Run a command in the project's folder."""
+    done = subprocess.run(
+        command,
+        cwd=ROOT,
+        env={**os.environ, **(env or {})},
+        input=stdin,
+        stdin=None if stdin is not None else subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        check=False,
+    )
+    return Completed(done.returncode, done.stdout, done.stderr)
+
+
+def cluster(*arguments: str, timeout: float = 5000) -> Completed:
+    """`python -m cluster …`."""
+    return run(sys.executable, "-m", "cluster", *arguments, timeout=timeout)
+
+
+@dataclass
+class Deployment:
+    """A stack on the cluster, in a stack file of its own."""
+
+    directory: Path
+    stack: str
+    environment: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def stack_file(self) -> Path:
+        return self.directory / f"Pulumi.{self.stack}.yaml"
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        config: dict[str, Any] = yaml.safe_load(self.stack_file.read_text())["config"]
+        return {key.partition(":")[2]: value for key, value in config.items()}
+
+    def configure(self, **settings: object) -> None:
+        """Set top-level settings, keeping the rest of the stack file."""
+        document = yaml.safe_load(self.stack_file.read_text())
+        document["config"] |= {f"kserve-multi-model:{key}": value for key, value in settings.items()}
+        self.stack_file.write_text(yaml.safe_dump(document, sort_keys=False))
+
+    def pulumi(self, command: str, *arguments: str, timeout: float = 900) -> Completed:
+        words = [command, *arguments]
+        if words[:2] != ["stack", "init"]:
+            words += ["--stack", self.stack]
+        env = self.environment | {"PULUMI_OPTION_CONFIG_FILE": str(self.stack_file)}
+        return run("pulumi", *words, "--non-interactive", env=env, timeout=timeout)
+
+    def predict(self, *arguments: str, stdin: str | None = None, timeout: float = 400) -> Completed:
+        return run(sys.executable, "-m", "predict", *arguments, env=self.environment, stdin=stdin, timeout=timeout)
+
+    def endpoints(self) -> dict[str, Any]:
+        shown = self.pulumi("stack", "output", "endpoints", "--json")
+        assert shown.status == 0, shown.text
+        endpoints: dict[str, Any] = json.loads(shown.stdout)
+        return endpoints
+
+    def client(self) -> Client:
+        return Client(config=KubeConfig.from_file(self.environment["KUBECONFIG"]))

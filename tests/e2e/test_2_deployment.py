@@ -1,0 +1,159 @@
+"""pulumi preview, up, predictions by value, up again, a changed model, scale to zero, refresh."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+from lightkube.generic_resource import create_namespaced_resource
+from lightkube.operators import Operator
+from lightkube.resources.core_v1 import Pod
+
+from tests.e2e.cluster_objects import all_objects, kubectl
+from tests.e2e.machine import NODE, Deployment
+
+GATEWAY = f"http://{NODE}:31080"
+INSTANCES = [[6.5, 3.0, 5.5, 2.0], [5.9, 2.8, 4.3, 1.3]]
+InferenceService = create_namespaced_resource("serving.kserve.io", "v1beta1", "InferenceService", "inferenceservices")
+
+
+@pytest.fixture(scope="module")
+def up(deployment: Deployment, tmp_path_factory: pytest.TempPathFactory) -> Deployment:
+    """The demo, deployed on an empty cluster."""
+    before = tmp_path_factory.getbasetemp() / "objects-before.json"
+    before.write_text(json.dumps(sorted(all_objects(deployment))))
+    done = deployment.pulumi("up", "--yes", "--skip-preview")
+    assert done.status == 0, done.text[-6000:]
+    return deployment
+
+
+def predict(host: str, timeout: float = 60) -> object:
+    answer = requests.post(
+        f"{GATEWAY}/v1/models/{host.partition('.')[0]}:predict",
+        json={"instances": INSTANCES},
+        headers={"Host": host},
+        timeout=timeout,
+    )
+    assert answer.status_code == 200, answer.text
+    return answer.json()["predictions"]
+
+
+def test_bad_settings_are_refused_before_anything_touches_the_cluster(deployment: Deployment) -> None:
+    good = deployment.stack_file.read_text()
+    before = all_objects(deployment)
+    models = deployment.settings["models"]
+    models[0]["storage_uri"] = "ftp://models/sklearn"
+    models[1]["format"] = "caffe"
+    deployment.configure(models=models)
+    refused = deployment.pulumi("up", "--yes", "--skip-preview")
+    deployment.stack_file.write_text(good)
+    assert refused.status != 0
+    assert "models[0].storage_uri" in refused.text
+    assert "models[1].format" in refused.text
+    assert all_objects(deployment) == before
+
+
+def test_preview_of_an_empty_cluster(deployment: Deployment) -> None:
+    preview = deployment.pulumi("preview")
+    assert preview.status == 0, preview.text[-4000:]
+    assert "InferenceService" in preview.text
+
+
+def test_up_ends_with_both_models_answering_by_value(up: Deployment) -> None:
+    checked = up.predict("--stack", up.stack, "--json", timeout=300)
+    assert checked.status == 0, checked.text
+    report = {model["endpoint"]["name"]: model for model in json.loads(checked.stdout)["models"]}
+    assert report["sklearn-model"]["got"] == [1, 0]
+    assert report["xgboost-model"]["got"] == pytest.approx([0.8319113, 0.1669796], abs=1e-6)
+    assert all(model["compared"] for model in report.values())
+
+
+def test_the_endpoints_are_the_demos(up: Deployment) -> None:
+    endpoints = up.endpoints()
+    assert {name: endpoint["url"] for name, endpoint in endpoints.items()} == {
+        "sklearn-model": "http://sklearn-model.default.example.com",
+        "xgboost-model": "http://xgboost-model.default.example.com",
+    }
+    assert endpoints["sklearn-model"]["gateway_address"] == GATEWAY
+
+
+def test_a_pipe_and_a_file_are_as_good_as_a_stack(up: Deployment, tmp_path: Path) -> None:
+    shown = up.pulumi("stack", "output", "endpoints", "--json").stdout
+    piped = up.predict("--lang", "zh", stdin=shown)
+    assert piped.status == 0, piped.text
+    assert "Sklearn 模型响应: {'predictions': [1, 0]}" in piped.stdout
+    file = tmp_path / "endpoints.json"
+    file.write_text(shown)
+    assert up.predict("--file", str(file), "--junit", str(tmp_path / "junit.xml")).status == 0
+    assert "sklearn-model" in (tmp_path / "junit.xml").read_text()
+
+
+def test_kserve_routes_by_host_with_a_virtual_service_a_model(up: Deployment) -> None:
+    services = kubectl(up, "-n", "default", "get", "virtualservices.networking.istio.io")["items"]
+    assert {service["metadata"]["name"] for service in services} == {"sklearn-model", "xgboost-model"}
+    stranger = requests.get(f"{GATEWAY}/v1/models", headers={"Host": "nobody.default.example.com"}, timeout=10)
+    assert stranger.status_code == 404
+
+
+def test_up_again_has_nothing_to_do(up: Deployment) -> None:
+    again = up.pulumi("up", "--yes", "--skip-preview", "--expect-no-changes")
+    assert again.status == 0, again.text[-4000:]
+    preview = up.pulumi("preview", "--expect-no-changes")
+    assert preview.status == 0, preview.text[-4000:]
+
+
+def test_the_s3_keys_are_nowhere_in_plain(up: Deployment) -> None:
+    credentials = Path(up.environment["AWS_SHARED_CREDENTIALS_FILE"]).read_text()
+    secrets = [line.split("=")[1].strip() for line in credentials.splitlines() if "secret_access_key" in line]
+    assert len(secrets[0]) == 40
+    state = up.pulumi("stack", "export").stdout
+    outputs = up.pulumi("stack", "output", "--json").stdout
+    checkpoint = Path(up.environment["PULUMI_BACKEND_URL"].removeprefix("file://").partition("?")[0]) / ".pulumi/stacks"
+    stored = "".join(file.read_text() for file in checkpoint.rglob("*.json*") if file.is_file())
+    pods = json.dumps(kubectl(up, "get", "pods", "--all-namespaces"))
+    services = json.dumps(kubectl(up, "get", "inferenceservices", "--all-namespaces"))
+    for place in (state, outputs, stored, pods, services):
+        assert len(place) > 2
+        assert secrets[0] not in place
+
+
+def test_refresh_finds_no_drift(up: Deployment) -> None:
+    refreshed = up.pulumi("refresh", "--yes", "--skip-preview", "--expect-no-changes")
+    assert refreshed.status == 0, refreshed.text[-4000:]
+    preview = up.pulumi("preview", "--expect-no-changes")
+    assert preview.status == 0, preview.text[-4000:]
+
+
+def test_a_new_storage_uri_gives_new_values(up: Deployment) -> None:
+    models = up.settings["models"]
+    models[0] |= {"storage_uri": "s3://models/sklearn-v2", "check": {"instances": INSTANCES, "predictions": [0, 1]}}
+    up.configure(models=models)
+    changed = up.pulumi("up", "--yes", "--skip-preview")
+    assert changed.status == 0, changed.text[-4000:]
+    assert "1 updated" in changed.text
+    checked = up.predict("--stack", up.stack)
+    assert checked.status == 0, checked.text
+    assert predict("sklearn-model.default.example.com") == [0, 1]
+
+
+def test_scale_to_zero_and_back(up: Deployment) -> None:
+    models = up.settings["models"]
+    models[1] |= {"replicas": {"min": 0, "max": 1}, "scale": {"window": 6}}
+    up.configure(models=models)
+    changed = up.pulumi("up", "--yes", "--skip-preview")
+    assert changed.status == 0, changed.text[-4000:]
+    client = up.client()
+    labels: dict[str, str | Operator[Any] | Iterable[Any] | None] = {
+        "serving.kserve.io/inferenceservice": "xgboost-model"
+    }
+    deadline = time.monotonic() + 180
+    while pods := [pod.metadata.name for pod in client.list(Pod, namespace="default", labels=labels) if pod.metadata]:
+        assert time.monotonic() < deadline, f"still there after 180 s: {pods}"
+        time.sleep(2)
+    assert predict("xgboost-model.default.example.com", timeout=120) == pytest.approx([0.8319113, 0.1669796], abs=1e-6)
+    assert list(client.list(Pod, namespace="default", labels=labels))

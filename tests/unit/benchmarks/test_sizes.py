@@ -1,0 +1,73 @@
+"""Sizes and parts, from what programs and registries say."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from benchmarks.cache_sizes import OTHERS, cache_sizes, kind_of
+from benchmarks.cold_build import part_seconds
+from benchmarks.images import sizes
+from benchmarks.machine import processor_model
+from benchmarks.memory import by_program
+from cluster.artifacts import disk_usage
+
+
+def test_parts_are_the_lines_that_end_in_seconds() -> None:
+    lines = [
+        "installing with apt: mmdebstrap",
+        "  ✓ kubernetes modules 12 s",
+        "  ✓ kubernetes 271 s",
+        "  ✓ node bench: Kubernetes v1.34.3 at 198.18.0.2",
+        "  ✓ 2 model files at http://198.18.0.2:9000/models",
+        "  kubernetes failed after 12 s",
+    ]
+    assert part_seconds(lines) == {"kubernetes modules": 12, "kubernetes": 271}
+
+
+def test_a_layer_of_two_images_counts_once_in_the_total() -> None:
+    base = {"digest": "sha256:base", "size": 100}
+
+    def manifest(name: str, size: int) -> dict[str, object]:
+        return {
+            "config": {"digest": f"sha256:{name}-config", "size": 1},
+            "layers": [base, {"digest": f"sha256:{name}", "size": size}],
+        }
+
+    found = sizes({"sklearnserver": manifest("sklearn", 20), "xgbserver": manifest("xgb", 300)})
+    assert [(image.name, image.size) for image in found.images] == [("xgbserver", 401), ("sklearnserver", 121)]
+    assert found.total_bytes == 422
+
+
+def test_memory_is_summed_by_program_largest_first() -> None:
+    usage = [("python3", 200), ("kubelet", 300), ("python3", 210)]
+    assert list(by_program(usage).items()) == [("python3", 410), ("kubelet", 300)]
+
+
+def test_the_cache_counts_the_newest_version_of_an_entry(tmp_path: Path) -> None:
+    for name, size, time in (("image-pause/old", 400_000, 1), ("image-pause/new", 4096, 2), ("pause/key", 8192, 1)):
+        (tmp_path / name).mkdir(parents=True)
+        (tmp_path / name / "file").write_bytes(b"x" * size)
+        os.utime(tmp_path / name, (time, time))
+    (tmp_path / "pause.lock").touch()
+    newest = {OTHERS: disk_usage(tmp_path / "pause"), "images": disk_usage(tmp_path / "image-pause" / "new")}
+    assert cache_sizes(tmp_path) == newest
+
+
+@pytest.mark.parametrize(
+    ("entry", "kind"),
+    [
+        ("image-store", "unpacked images, shared by every node"),
+        ("image-kserve-agent", "images"),
+        ("python-sklearn", "Python packages"),
+        ("kubernetes", OTHERS),
+    ],
+)
+def test_kinds_of_cache_entries(entry: str, kind: str) -> None:
+    assert kind_of(entry) == kind
+
+
+def test_the_processor_is_named_once() -> None:
+    assert processor_model("processor\t: 0\nmodel name\t: Xeon 1\n\nmodel name\t: Xeon 1\n") == "Xeon 1"

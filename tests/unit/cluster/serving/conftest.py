@@ -1,0 +1,83 @@
+import json
+import subprocess
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from .programs import PROJECT, Program, Server, started, uv
+
+
+@dataclass(frozen=True)
+class Demo:
+    """The demo's models as trained in this session, and the answers recorded with them."""
+
+    directory: Path
+    instances: list[list[float]]
+    predictions: dict[str, list[float]]
+
+
+@pytest.fixture(scope="session")
+def python() -> Path:
+    """The serving project's interpreter, its environment made from the lock."""
+    subprocess.run([uv(), "sync", "--project", PROJECT, "--frozen", "--quiet"], check=True)
+    return PROJECT / ".venv" / "bin" / "python"
+
+
+@pytest.fixture(scope="session")
+def sklearnserver(python: Path) -> Program:
+    return Program(python, "serving.sklearnserver")
+
+
+@pytest.fixture(scope="session")
+def xgbserver(python: Path) -> Program:
+    return Program(python, "serving.xgbserver")
+
+
+@pytest.fixture(scope="session")
+def demo(python: Path, tmp_path_factory: pytest.TempPathFactory) -> Demo:
+    out = tmp_path_factory.mktemp("demo")
+    subprocess.run([python, PROJECT / "train_demo.py", "--out", out], check=True, stdout=subprocess.DEVNULL)
+    recorded = json.loads((out / "expected.json").read_text())
+    instances = recorded.pop("instances")
+    return Demo(out, instances, {name: answer["predictions"] for name, answer in recorded.items()})
+
+
+@pytest.fixture(scope="session")
+def more_models(python: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("more")
+    subprocess.run([python, Path(__file__).with_name("more_models.py"), out], check=True)
+    return out
+
+
+@pytest.fixture(scope="session")
+def servers(
+    demo: Demo,
+    more_models: Path,
+    sklearnserver: Program,
+    xgbserver: Program,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[dict[str, Server]]:
+    """A ready server for each model, all loading at once."""
+    logs = tmp_path_factory.mktemp("logs")
+    with ExitStack() as stack:
+        running = {}
+        for program, folder in (
+            (sklearnserver, demo.directory / "sklearn"),
+            (sklearnserver, more_models / "names"),
+            (xgbserver, demo.directory / "xgboost"),
+            (xgbserver, demo.directory / "xgboost-json"),
+            (xgbserver, more_models / "softprob"),
+        ):
+            server = started(program, folder, log=logs / f"{folder.name}.log")
+            running[folder.name] = stack.enter_context(server)
+        proba = {"PREDICT_PROBA": "true"}
+        server = started(sklearnserver, demo.directory / "sklearn", log=logs / "proba.log", environment=proba)
+        running["sklearn-proba"] = stack.enter_context(server)
+        for each in running.values():
+            each.wait_ready()
+        yield running
+        for each in running.values():  # all at once; the contexts then wait for each
+            each.process.terminate()

@@ -1,0 +1,119 @@
+"""The serving project's programs as processes, the way a container starts them."""
+
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import requests
+from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
+
+PROJECT = Path(__file__).parents[4] / "cluster" / "serving"
+
+
+@dataclass(frozen=True)
+class Program:
+    """One program of the serving project, run by that project's own interpreter."""
+
+    python: Path
+    module: str
+
+    def run(
+        self,
+        *arguments: str | Path,
+        environment: Mapping[str, str] | None = None,
+        termination_log: Path = Path("/nonexistent"),
+    ) -> subprocess.CompletedProcess[str]:
+        """Run it to its end."""
+        return subprocess.run(
+            [self.python, "-m", self.module, *arguments],
+            env=container_environment({"TERMINATION_MESSAGE_PATH": str(termination_log), **(environment or {})}),
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    def start(
+        self, *arguments: str | Path, log: Path, environment: Mapping[str, str] | None = None
+    ) -> subprocess.Popen[bytes]:
+        """Start it, with everything it prints in one file."""
+        with log.open("wb") as stream:
+            return subprocess.Popen(
+                [self.python, "-m", self.module, *arguments],
+                env=container_environment(environment or {}),
+                stdout=stream,
+                stderr=stream,
+            )
+
+
+def container_environment(more: Mapping[str, str]) -> dict[str, str]:
+    """Our environment without what steers Python or S3 clients here, and what a container adds."""
+    kept = {key: value for key, value in os.environ.items() if not key.startswith(("AWS_", "S3_", "PYTHON"))}
+    return {**kept, "PYTHONPATH": str(PROJECT), **more}
+
+
+class NotReadyError(Exception):
+    """The server does not answer yet."""
+
+
+@dataclass(frozen=True)
+class Server:
+    """A model server's process and address."""
+
+    process: subprocess.Popen[bytes]
+    port: int
+    log: Path
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @retry(retry=retry_if_exception_type(NotReadyError), stop=stop_after_delay(60), wait=wait_fixed(0.05), reraise=True)
+    def wait_ready(self) -> None:
+        assert self.process.poll() is None, self.log.read_text()
+        try:
+            answer = requests.get(f"{self.url}/v1/models/model", timeout=10)
+        except requests.ConnectionError as error:
+            raise NotReadyError(self.log.read_text()) from error
+        # The first answer of all is already the loaded model's: the port was not open before.
+        assert answer.status_code == 200
+        assert answer.json() == {"name": "model", "ready": True}
+
+    def port_is_open(self) -> bool:
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", self.port)) == 0
+
+    def predict(self, instances: object) -> requests.Response:
+        return requests.post(f"{self.url}/v1/models/model:predict", json={"instances": instances}, timeout=10)
+
+
+@contextmanager
+def started(
+    program: Program, model_dir: Path, *, log: Path, environment: Mapping[str, str] | None = None
+) -> Iterator[Server]:
+    """Start a model server on a free port; end it when done."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    arguments = ("--model_name=model", f"--model_dir={model_dir}", f"--http_port={port}")
+    process = program.start(*arguments, log=log, environment=environment)
+    try:
+        yield Server(process, port, log)
+    finally:
+        process.terminate()
+        try:
+            process.wait(timeout=30)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def uv() -> str:
+    """The uv beside this interpreter, or the one on PATH."""
+    beside = Path(sys.executable).with_name("uv")
+    return str(beside) if beside.exists() else "uv"

@@ -1,0 +1,94 @@
+"""The cache: nothing half-written is used, nothing is built twice, what is pruned is counted."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from cluster.artifacts import Cache, digest, disk_usage, remove_tree
+
+
+def write_one_file(directory: Path) -> None:
+    (directory / "binary").write_bytes(b"x" * 5000)
+
+
+def must_not_build(directory: Path) -> None:
+    raise AssertionError(f"built again in {directory}")
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> Cache:
+    return Cache(tmp_path / "entries")
+
+
+def test_an_entry_is_built_once(cache: Cache) -> None:
+    first = cache.get("part", "key", write_one_file)
+    assert (first / "binary").is_file()
+    assert cache.get("part", "key", must_not_build) == first
+
+
+def test_another_key_is_another_entry(cache: Cache) -> None:
+    assert cache.get("part", "one", write_one_file) != cache.get("part", "two", write_one_file)
+
+
+def test_a_failed_build_leaves_no_entry(cache: Cache) -> None:
+    def fail(directory: Path) -> None:
+        write_one_file(directory)
+        raise RuntimeError("interrupted")
+
+    with pytest.raises(RuntimeError, match="interrupted"):
+        cache.get("part", "key", fail)
+    assert not cache.has("part", "key")
+    assert (cache.get("part", "key", write_one_file) / "binary").stat().st_size == 5000
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda path: (path / "binary").write_bytes(b"x"),
+        lambda path: (path / "binary").unlink(),
+        lambda path: (path / ".entry.json").write_text("{"),
+        lambda path: (path / ".entry.json").unlink(),
+    ],
+    ids=["truncated", "deleted", "record damaged", "record deleted"],
+)
+def test_a_damaged_entry_is_built_again(cache: Cache, damage: object) -> None:
+    assert callable(damage)
+    damage(cache.get("part", "key", write_one_file))
+    assert not cache.has("part", "key")
+    assert (cache.get("part", "key", write_one_file) / "binary").stat().st_size == 5000
+    assert cache.has("part", "key")
+
+
+def test_prune_keeps_what_is_used_and_counts_what_it_gives_back(cache: Cache) -> None:
+    kept = cache.get("part", "used", write_one_file)
+    cache.get("part", "old", write_one_file)
+    cache.get("gone", "old", write_one_file)
+    (cache.root / "part" / ".partial-x").mkdir()
+    before = disk_usage(cache.root)
+    freed = cache.prune({"part": "used"})
+    assert [entry.name for entry in (cache.root / "part").iterdir()] == ["used"]
+    assert not (cache.root / "gone").exists()
+    assert kept.is_dir()
+    assert freed == before - disk_usage(cache.root) > 0
+
+
+def test_a_read_only_tree_is_removed(tmp_path: Path) -> None:
+    tree = tmp_path / "module"
+    tree.mkdir()
+    (tree / "file").write_text("x")
+    (tree / "file").chmod(0o400)
+    tree.chmod(0o500)
+    assert remove_tree(tree) > 0
+    assert not tree.exists()
+
+
+def test_the_digest_follows_content_not_place(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "go.mod").write_text("module x")
+    assert digest(tmp_path / "one") == digest(tmp_path / "two")
+    (tmp_path / "two" / "go.mod").write_text("module y")
+    assert digest(tmp_path / "one") != digest(tmp_path / "two")
+    assert digest("a", 1) != digest("a", 2)

@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from components.charts import Charts
+from components.footprint import FOOTPRINTS
+from components.sources import ChartMirror, ChartStore, ImageMirror
+from components.supply import CHARTS_FOLDER, Supply
+from tests.unit.components.registry import Registry, serving
+
+PROFILE = "demo-keys"
+ACCESS_KEY = "AKIDDEMO"
+SECRET_KEY = "wJalr-demo-secret"
+
+
+@pytest.fixture
+def registry() -> Iterator[Registry]:
+    with serving() as registry:
+        yield registry
+
+
+@pytest.fixture(autouse=True)
+def project_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder to run programs in, with an AWS profile and nothing else of whoever runs the tests."""
+    credentials = tmp_path / "aws-credentials"
+    credentials.write_text(
+        f"[{PROFILE}]\naws_access_key_id = {ACCESS_KEY}\naws_secret_access_key = {SECRET_KEY}\n"
+        "[half]\naws_access_key_id = AKIDHALF\n"
+    )
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(credentials))
+    for name in ("KUBECONFIG", "PULUMI_CONFIG", "PULUMI_CONFIG_SECRET_KEYS"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def supply(registry: Registry) -> Supply:
+    """Everything from a mirror, on a small footprint."""
+    registry.any_chart = True
+    mirror = ChartMirror(repository=f"{registry.address}/charts", plain_http=True)
+    return Supply(
+        charts=Charts(store=ChartStore(folder=CHARTS_FOLDER, mirror=mirror)),
+        images=ImageMirror(repository="registry.example:5000"),
+        footprint=FOOTPRINTS["small"],
+    )

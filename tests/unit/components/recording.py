@@ -1,0 +1,182 @@
+"""Runs a Pulumi program against a monitor that remembers every resource, and answers what waits for what."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import pulumi
+from google.protobuf import json_format  # type: ignore[import-untyped]
+from pulumi.runtime import mocks, rpc, settings
+from pulumi.runtime.proto import callback_pb2, resource_pb2
+
+PROJECT = "kserve-multi-model"
+
+
+@dataclass(frozen=True)
+class Resource:
+    """A resource as the program registered it.
+
+    Attributes:
+        inputs: as sent to the engine, secrets still wrapped.
+        dependencies: URNs it waits for.
+        on_error: names of its error hooks.
+
+    """
+
+    urn: str
+    type: str
+    name: str
+    parent: str
+    remote: bool
+    inputs: Mapping[str, Any]
+    dependencies: frozenset[str]
+    provider: str
+    retained: bool
+    on_error: tuple[str, ...]
+    transforms: tuple[Callable[[pulumi.ResourceTransformArgs], pulumi.ResourceTransformResult | None], ...]
+
+    @property
+    def plain(self) -> Any:
+        """The inputs with secrets unwrapped."""
+        return _unwrapped(self.inputs)
+
+
+@dataclass(frozen=True)
+class Recording:
+    """The resources of one run, the outputs of its stack, and its error hooks by name."""
+
+    resources: Mapping[str, Resource]
+    outputs: Mapping[str, Any]
+    hooks: Mapping[str, pulumi.ErrorHook]
+
+    def the(self, type_ending: str, name: str) -> Resource:
+        """The one resource of a type (`:Namespace`) with this name."""
+        found = [r for r in self.resources.values() if r.type.endswith(type_ending) and r.name == name]
+        assert len(found) == 1, f"{len(found)} of {type_ending} {name}, there are {sorted(self.names)}"
+        return found[0]
+
+    @property
+    def names(self) -> Iterator[str]:
+        return (f"{resource.type} {resource.name}" for resource in self.resources.values())
+
+    def waits_for(self, later: Resource, earlier: Resource) -> bool:
+        """Whether `later` is made after `earlier`, and so destroyed before it."""
+        return earlier.urn in self._before[later.urn]
+
+    @cached_property
+    def _before(self) -> Mapping[str, frozenset[str]]:
+        """Everything made before each resource; a resource is made after its parent and what that waits for."""
+        known: dict[str, frozenset[str]] = {}
+
+        def before(urn: str, path: tuple[str, ...]) -> frozenset[str]:
+            assert urn not in path, f"a circle: {' → '.join((*path, urn))}"
+            if urn not in known:
+                resource = self.resources[urn]
+                direct = resource.dependencies | ({resource.parent} if resource.parent in self.resources else set())
+                known[urn] = direct.union(*(before(other, (*path, urn)) for other in direct & self.resources.keys()))
+            return known[urn]
+
+        for urn in self.resources:
+            before(urn, ())
+        return known
+
+
+class _Echo(pulumi.runtime.Mocks):
+    """Gives a resource its own inputs back."""
+
+    def call(self, args: pulumi.runtime.MockCallArgs) -> tuple[dict[Any, Any], list[tuple[str, str]] | None]:
+        raise AssertionError(f"the program calls {args.token}")
+
+    def new_resource(self, args: pulumi.runtime.MockResourceArgs) -> tuple[str | None, dict[Any, Any]]:
+        if args.typ.endswith("helm.sh/v3:Release"):
+            return args.name, {**args.inputs, "status": {"namespace": args.inputs["namespace"], "status": "deployed"}}
+        if args.resource_id and args.typ == "kubernetes:core/v1:Service":
+            return args.resource_id, {"status": {"loadBalancer": {"ingress": [{"ip": "192.0.2.7"}]}}}
+        return f"{args.name}-id", dict(args.inputs)
+
+
+@dataclass
+class _Monitor(mocks.MockMonitor):
+    callbacks: _Callbacks
+
+    def __post_init__(self) -> None:
+        super().__init__(_Echo())
+        self.seen: dict[str, Resource] = {}
+
+    def RegisterResource(self, request: resource_pb2.RegisterResourceRequest) -> Any:  # noqa: N802 - gRPC's name
+        answer: Any = super().RegisterResource(request)  # type: ignore[no-untyped-call]
+        dependencies = set(request.dependencies)
+        for of_property in request.propertyDependencies.values():
+            dependencies.update(of_property.urns)
+        if request.type != "pulumi:pulumi:Stack":
+            assert answer.urn not in self.seen, f"{request.type} {request.name} is declared twice"
+            self.seen[answer.urn] = Resource(
+                urn=answer.urn,
+                type=request.type,
+                name=request.name,
+                parent=request.parent,
+                remote=request.remote,
+                inputs=json_format.MessageToDict(request.object),
+                dependencies=frozenset(dependencies),
+                provider=request.provider,
+                retained=request.retainOnDelete,
+                on_error=tuple(request.hooks.on_error),
+                transforms=tuple(self.callbacks.transforms[callback.token] for callback in request.transforms),
+            )
+        return answer
+
+
+@dataclass
+class _Callbacks:
+    """Takes the place of the server that the engine calls hooks and transforms by."""
+
+    hooks: dict[str, pulumi.ErrorHook] = field(default_factory=dict)
+    transforms: dict[str, Any] = field(default_factory=dict)
+
+    def register_error_hook(self, hook: pulumi.ErrorHook) -> None:
+        assert hook.name not in self.hooks, f"two hooks are called {hook.name}"
+        self.hooks[hook.name] = hook
+
+    def register_transform(self, transform: Any) -> callback_pb2.Callback:
+        token = str(len(self.transforms))
+        self.transforms[token] = transform
+        return callback_pb2.Callback(token=token)
+
+
+def record(program: Callable[[], object], *, config: Mapping[str, str] | None = None, stack: str = "dev") -> Recording:
+    """Run a program to its end; raises what it raises."""
+    callbacks = _Callbacks()
+    monitor = _Monitor(callbacks)
+    pulumi.runtime.set_mocks(_Echo(), project=PROJECT, stack=stack, preview=False, monitor=monitor)
+    settings.SETTINGS.callbacks = callbacks
+    root: Any = pulumi.runtime.get_root_resource()
+    root.outputs = {}
+    pulumi.runtime.set_all_config({f"{PROJECT}:{key}": value for key, value in (config or {}).items()}, [])
+    outputs: dict[str, Any] = {}
+
+    def run() -> pulumi.Output[None]:
+        program()
+        return pulumi.Output.from_input(dict(root.outputs)).apply(outputs.update)
+
+    pulumi.runtime.test(run)()  # type: ignore[no-untyped-call]
+    return Recording(resources=monitor.seen, outputs=outputs, hooks=callbacks.hooks)
+
+
+def _unwrapped(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        if value.get(rpc._special_sig_key) == rpc._special_secret_sig:
+            return _unwrapped(value["value"])
+        return {key: _unwrapped(inner) for key, inner in value.items()}
+    return [_unwrapped(inner) for inner in value] if isinstance(value, list) else value
+
+
+def without_secrets(value: Any) -> Any:
+    """The value as it is stored in the open: with nothing in place of secrets."""
+    if isinstance(value, Mapping):
+        if value.get(rpc._special_sig_key) == rpc._special_secret_sig:
+            return None
+        return {key: without_secrets(inner) for key, inner in value.items()}
+    return [without_secrets(inner) for inner in value] if isinstance(value, list) else value

@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+import pulumi
+import pytest
+
+from components.cluster import ClusterError, cluster_provider, require_kubernetes
+from components.releases import LOCAL
+from components.settings import Cluster
+from tests.unit.components.kubernetes import answering, kubeconfig, reply_with
+from tests.unit.components.recording import record
+from tests.unit.predict.server import serving
+
+
+@pytest.fixture
+def warnings(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    given: list[str] = []
+    monkeypatch.setattr(pulumi.log, "warn", given.append)
+    return given
+
+
+@pytest.mark.parametrize("version", [("1", "32"), ("1", "34"), ("1", "33+")])
+def test_a_tested_version(tmp_path: Path, warnings: list[str], version: tuple[str, str]) -> None:
+    with answering(tmp_path, version=version) as file:
+        require_kubernetes(Cluster(kubeconfig=file), release=LOCAL)
+    assert warnings == []
+
+
+def test_a_newer_version_is_worth_a_warning(tmp_path: Path, warnings: list[str]) -> None:
+    with answering(tmp_path, version=("1", "35")) as file:
+        require_kubernetes(Cluster(kubeconfig=file), release=LOCAL)
+    assert warnings == ["the cluster runs Kubernetes 1.35; release 'local' is tested on 1.32 to 1.34"]
+
+
+def test_an_older_version_is_refused(tmp_path: Path) -> None:
+    with (
+        answering(tmp_path, version=("1", "31")) as file,
+        pytest.raises(ClusterError, match=r"runs Kubernetes 1\.31; .* tested on 1\.32 to 1\.34\. Use a newer cluster"),
+    ):
+        require_kubernetes(Cluster(kubeconfig=file), release=LOCAL)
+
+
+def test_the_kubeconfig_of_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with answering(tmp_path) as file:
+        monkeypatch.setenv("KUBECONFIG", str(file))
+        require_kubernetes(Cluster(), release=LOCAL)
+
+
+@pytest.mark.parametrize(
+    ("context", "problem"),
+    [("elsewhere", "no Kubernetes cluster answers: .*refused.*Is it up?"), ("nowhere", "Context 'nowhere' not found")],
+)
+def test_a_cluster_that_is_not_there(tmp_path: Path, context: str, problem: str) -> None:
+    file = kubeconfig(tmp_path, server="http://127.0.0.1:1")
+    with pytest.raises(ClusterError, match=problem) as refused:
+        require_kubernetes(Cluster(kubeconfig=file, context=context), release=LOCAL)
+    assert "check cluster.kubeconfig and cluster.context" in str(refused.value)
+
+
+def test_no_kubeconfig_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "none"))
+    with pytest.raises(ClusterError, match="none not found"):
+        require_kubernetes(Cluster(), release=LOCAL)
+
+
+@pytest.mark.parametrize(("body", "status"), [({"error": "who are you"}, 401), (b"<html>", 200), ({}, 200)])
+def test_something_else_answers(tmp_path: Path, body: object, status: int) -> None:
+    with serving() as server:
+        reply_with(server, body, status=status)
+        file = kubeconfig(tmp_path, server=server.address)
+        with pytest.raises(ClusterError, match="no Kubernetes cluster answers"):
+            require_kubernetes(Cluster(kubeconfig=file), release=LOCAL)
+
+
+def test_a_moved_kubeconfig_is_the_same_cluster() -> None:
+    identities = set()
+    for name in ("one", "other"):
+        Path(name).touch()
+        cluster = Cluster(kubeconfig=Path(name), context="here")
+        provider = record(partial(cluster_provider, "cluster", cluster)).the(":kubernetes", "cluster")
+        identities.add(provider.plain["clusterIdentifier"])
+        assert provider.plain["kubeconfig"] == name
+        assert provider.plain["enableSecretMutable"] == "true"
+    assert identities == {"here"}

@@ -1,0 +1,115 @@
+"""Against a small real HTTP server that speaks as much of the Kubernetes API as is asked."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+import yaml
+
+from components.helm_records import delete_pending_records
+
+
+def record(release: str, revision: int, status: str, namespace: str = "istio-system") -> dict[str, Any]:
+    name = f"sh.helm.release.v1.{release}.v{revision}"
+    labels = {"owner": "helm", "name": release, "status": status}
+    return {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name, "namespace": namespace, "labels": labels}}
+
+
+class KubernetesAPI(ThreadingHTTPServer):
+    """Secrets, listed by label and deleted by name."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.secrets: list[dict[str, Any]] = []
+
+    @property
+    def names(self) -> list[str]:
+        return [secret["metadata"]["name"] for secret in self.secrets]
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: KubernetesAPI
+
+    def do_GET(self) -> None:
+        selector = parse_qs(urlsplit(self.path).query)["labelSelector"][0]
+        wanted = dict(pair.split("=") for pair in selector.split(","))
+        items = [s for s in self.server.secrets if wanted.items() <= s["metadata"]["labels"].items()]
+        self.answer({"apiVersion": "v1", "kind": "SecretList", "metadata": {}, "items": items})
+
+    def do_DELETE(self) -> None:
+        *_, namespace, _, name = self.path.split("/")
+        kept = [s for s in self.server.secrets if s["metadata"]["name"] != name]
+        assert {s["metadata"]["namespace"] for s in self.server.secrets if s not in kept} == {namespace}
+        self.server.secrets = kept
+        self.answer({"apiVersion": "v1", "kind": "Status", "status": "Success"})
+
+    def answer(self, body: dict[str, Any]) -> None:
+        content = json.dumps(body).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
+        pass
+
+
+@pytest.fixture
+def kubernetes() -> Iterator[KubernetesAPI]:
+    with KubernetesAPI() as server:
+        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+        yield server
+        server.shutdown()
+
+
+@pytest.fixture
+def kubeconfig(kubernetes: KubernetesAPI, tmp_path: Path) -> Path:
+    config = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{"name": "c", "cluster": {"server": f"http://127.0.0.1:{kubernetes.server_port}"}}],
+        "users": [{"name": "u", "user": {"token": "t"}}],
+        "contexts": [{"name": "here", "context": {"cluster": "c", "user": "u"}}],
+        "current-context": "here",
+    }
+    file = tmp_path / "kubeconfig"
+    file.write_text(yaml.safe_dump(config))
+    return file
+
+
+def test_only_what_never_ended_is_deleted(kubernetes: KubernetesAPI, kubeconfig: Path) -> None:
+    kubernetes.secrets = [
+        record("istio-base", 1, "superseded"),
+        record("istio-base", 2, "deployed"),
+        record("istio-base", 3, "pending-upgrade"),
+        record("other", 1, "pending-install"),
+    ]
+    assert delete_pending_records("istio-base", kubeconfig=kubeconfig, context="here")
+    assert kubernetes.names == [
+        "sh.helm.release.v1.istio-base.v1",
+        "sh.helm.release.v1.istio-base.v2",
+        "sh.helm.release.v1.other.v1",
+    ]
+
+
+def test_a_release_that_is_in_use_stays(kubernetes: KubernetesAPI, kubeconfig: Path) -> None:
+    kubernetes.secrets = [record("istio-base", 1, "deployed")]
+    assert not delete_pending_records("istio-base", kubeconfig=kubeconfig, context=None)
+    assert kubernetes.names == ["sh.helm.release.v1.istio-base.v1"]
+
+
+def test_the_kubeconfig_of_the_environment(
+    kubernetes: KubernetesAPI, kubeconfig: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KUBECONFIG", str(kubeconfig))
+    kubernetes.secrets = [record("istio-base", 1, "pending-install")]
+    assert delete_pending_records("istio-base", kubeconfig=None, context=None)
+    assert kubernetes.names == []

@@ -1,0 +1,168 @@
+"""Credentials and InferenceServices: down to the fields KServe reads."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pulumi
+import pytest
+from pydantic import SecretStr
+
+from components.footprint import FOOTPRINTS, PodResources
+from components.inference import InferenceService, InferenceServiceArgs
+from components.model_settings import Model, Surroundings
+from components.releases import LOCAL
+from components.settings import S3Storage
+from components.storage import StorageCredentials, StorageCredentialsArgs
+from predict.endpoints import Endpoint
+from tests.unit.components.conftest import ACCESS_KEY, PROFILE, SECRET_KEY
+from tests.unit.components.recording import Recording, record, without_secrets
+
+PREFIX = "serving.kserve.io/s3-"
+
+
+def credentials(**stated: Any) -> Recording:
+    storage = S3Storage(kind="s3", **stated)
+    args = StorageCredentialsArgs(storage=storage, namespace="models")
+    return record(lambda: StorageCredentials("demo", args=args))
+
+
+def notes(recording: Recording) -> dict[str, str]:
+    noted: dict[str, str] = recording.the(":Secret", "demo").plain["metadata"]["annotations"]
+    return {key.removeprefix(PREFIX): value for key, value in noted.items()}
+
+
+def test_a_store_on_the_own_machine() -> None:
+    recording = credentials(profile=PROFILE, endpoint="http://192.0.2.2:9000/", verify_ssl=False)
+    assert notes(recording) == {
+        "endpoint": "192.0.2.2:9000",
+        "usehttps": "0",
+        "region": "us-east-1",
+        "verifyssl": "0",
+        "usevirtualbucket": "false",
+        "useanoncredential": "false",
+    }
+    secret = recording.the(":Secret", "demo").plain
+    assert secret["stringData"] == {"AWS_ACCESS_KEY_ID": ACCESS_KEY, "AWS_SECRET_ACCESS_KEY": SECRET_KEY}
+    assert secret["metadata"]["namespace"] == "models"
+
+
+def test_amazons_store() -> None:
+    noted = notes(credentials(profile=PROFILE, region="eu-west-1", virtual_bucket=True))
+    assert (noted["endpoint"], noted["usehttps"], noted["region"]) == ("s3.amazonaws.com", "1", "eu-west-1")
+    assert noted["usevirtualbucket"] == "true"
+
+
+def test_an_open_store_has_no_keys() -> None:
+    recording = credentials(anonymous=True)
+    assert notes(recording)["useanoncredential"] == "true"
+    assert set(recording.the(":Secret", "demo").plain["stringData"].values()) == {""}
+
+
+def test_keys_are_stored_as_secrets() -> None:
+    recording = credentials(access_key_id=SecretStr("AKIDGIVEN"), secret_access_key=SecretStr("given-secret"))
+    in_the_open = json.dumps([without_secrets(r.inputs) for r in recording.resources.values()])
+    assert "AKIDGIVEN" not in in_the_open
+    assert "given-secret" not in in_the_open
+
+
+def test_the_service_account_has_the_secret_of_the_store() -> None:
+    recording = credentials(profile=PROFILE)
+    secret, account = recording.the(":Secret", "demo"), recording.the(":ServiceAccount", "demo")
+    assert account.plain["secrets"] == [{"name": secret.plain["metadata"]["name"]}]
+    assert recording.waits_for(account, secret)
+
+
+def served(
+    *, account: str | None = "storage-demo", footprint: PodResources | None = None, **stated: Any
+) -> tuple[Any, Any]:
+    """The InferenceService's object and the endpoint it gives."""
+    document = {"name": "iris", "format": "sklearn", "storage_uri": "s3://models/iris", **stated}
+    around = Surroundings(release=LOCAL, storage=None, mode="Knative")
+    args = InferenceServiceArgs(
+        model=Model.model_validate(document, context=around),
+        namespace="models",
+        domain="example.com",
+        service_account=pulumi.Output.from_input(account) if account else None,
+        resources=footprint,
+        gateway_address=pulumi.Output.from_input("http://192.0.2.1:31080"),
+        context="here",
+    )
+    endpoints: list[Any] = []
+
+    def program() -> None:
+        InferenceService("iris", args=args).endpoint.apply(endpoints.append)
+
+    recording = record(program)
+    return recording.the("serving.kserve.io/v1beta1:InferenceService", "iris").plain, endpoints[0]
+
+
+def test_a_model_in_its_fewest_words() -> None:
+    service, endpoint = served(account=None)
+    assert service["metadata"] == {
+        "name": "iris",
+        "namespace": "models",
+        "annotations": {
+            "serving.knative.dev/progress-deadline": "600s",
+            "pulumi.com/waitFor": "condition=Ready",
+            "pulumi.com/timeoutSeconds": "660",
+        },
+    }
+    assert service["spec"]["predictor"] == {
+        "minReplicas": 1,
+        "maxReplicas": 1,
+        "model": {"modelFormat": {"name": "sklearn"}, "protocolVersion": "v1", "storageUri": "s3://models/iris"},
+    }
+    assert Endpoint.model_validate(endpoint).check is None
+    assert endpoint["context"] == "here"
+
+
+def test_everything_a_model_can_say() -> None:
+    service, _ = served(
+        version="1",
+        runtime="kserve-sklearnserver",
+        protocol="v2",
+        replicas={"min": 0, "max": 3},
+        scale={"window": 6},
+        timeout=90,
+        resources={"requests": {"cpu": "1"}, "limits": {"nvidia.com/gpu": 1}},
+    )
+    assert service["spec"]["predictor"] == {
+        "minReplicas": 0,
+        "maxReplicas": 3,
+        "serviceAccountName": "storage-demo",
+        "model": {
+            "modelFormat": {"name": "sklearn", "version": "1"},
+            "protocolVersion": "v2",
+            "storageUri": "s3://models/iris",
+            "runtime": "kserve-sklearnserver",
+            "resources": {"requests": {"cpu": "1"}, "limits": {"nvidia.com/gpu": "1"}},
+        },
+    }
+    noted = service["metadata"]["annotations"]
+    assert noted["autoscaling.knative.dev/window"] == "6s"
+    assert noted["serving.knative.dev/progress-deadline"] == "90s"
+    assert noted["pulumi.com/timeoutSeconds"] == "150"
+
+
+def test_resources_are_the_models_own_or_the_footprints() -> None:
+    small = FOOTPRINTS["small"].predictor
+    assert small
+    service, _ = served(footprint=small)
+    assert service["spec"]["predictor"]["model"]["resources"] == small.values()
+
+
+@pytest.mark.parametrize(
+    ("protocol", "metadata", "predict"),
+    [("v1", "/v1/models/iris", "/v1/models/iris:predict"), ("v2", "/v2/models/iris", "/v2/models/iris/infer")],
+)
+def test_where_a_model_answers(protocol: str, metadata: str, predict: str) -> None:
+    check = {"instances": [[5.1, 3.5]], "predictions": [1]}
+    _, endpoint = served(protocol=protocol, check=check)
+    understood = Endpoint.model_validate(endpoint)
+    assert (understood.metadata_path, understood.predict_path) == (metadata, predict)
+    assert understood.host == "iris.models.example.com"
+    assert understood.url == "http://iris.models.example.com"
+    assert understood.check
+    assert understood.check.tolerance == 1e-6

@@ -1,0 +1,357 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pulumi
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from components.problems import SettingsError
+from components.settings import Settings, load, parse
+from tests.unit.components.conftest import ACCESS_KEY, PROFILE, SECRET_KEY
+from tests.unit.components.recording import PROJECT
+
+Change = Callable[[dict[str, Any]], object]
+
+
+def good() -> dict[str, Any]:
+    """Settings that use every section."""
+    return {
+        "release": "local",
+        "mirror": {"charts": "oci://registry.example:5000/charts", "images": "registry.example:5000"},
+        "cluster": {"namespace": "models"},
+        "ingress": {"domain": "example.com", "service_type": "NodePort", "address": "192.0.2.1", "node_port": 31080},
+        "resources": "small",
+        "storage": {"demo": {"kind": "s3", "endpoint": "http://192.0.2.2:9000", "profile": PROFILE}},
+        "models": [
+            {
+                "name": "sklearn-model",
+                "format": "sklearn",
+                "storage_uri": "s3://models/sklearn",
+                "storage": "demo",
+                "replicas": {"min": 0, "max": 2},
+                "scale": {"window": 6},
+                "resources": {"requests": {"cpu": "50m", "memory": "256Mi"}, "limits": {"cpu": 1}},
+                "check": {"instances": [[1.0, 2.0], [3.0, 4.0]], "predictions": [1, 0], "tolerance": 0},
+            },
+            {"name": "xgboost-model", "format": "xgboost", "storage_uri": "gs://models/xgboost", "protocol": "v2"},
+        ],
+    }
+
+
+def model(**changes: Any) -> Change:
+    """Change the first model; None takes a key away."""
+
+    def change(settings: dict[str, Any]) -> None:
+        first = settings["models"][0]
+        for key, value in changes.items():
+            first[key] = value
+            if value is None:
+                del first[key]
+
+    return change
+
+
+def put(*path: str, value: Any) -> Change:
+    def change(settings: dict[str, Any]) -> None:
+        place = settings
+        for step in path[:-1]:
+            place = place.setdefault(step, {})
+        place[path[-1]] = value
+
+    return change
+
+
+def without(*path: str) -> Change:
+    def change(settings: dict[str, Any]) -> None:
+        place = settings
+        for step in path[:-1]:
+            place = place[step]
+        del place[path[-1]]
+
+    return change
+
+
+BAD: list[tuple[Change, str]] = [
+    (without("release"), "release: is missing"),
+    (put("release", value="0.19"), "release: '0.19' is no release; there are '0.20', 'local'"),
+    (put("release", value="0.2"), "there are '0.20', 'local'; in YAML it needs its quotes"),
+    (put("release", value=0.2), "release: 0.2 is no release"),
+    (put("reelase", value="local"), "reelase: is no setting; did you mean 'release'?"),
+    (put("ingress", "domian", value="a.b"), "ingress.domian: is no setting; did you mean 'domain'?"),
+    (put("ingress", "qqq", value=1), "ingress.qqq: is no setting; there are domain, service_type, address, node_port"),
+    (put("storage", "demo", "end_point", value="x"), "storage.demo.end_point: is no setting; did you mean 'endpoint'?"),
+    (model(storage_url="s3://a/b"), "models[0].storage_url: is no setting; did you mean 'storage_uri'?"),
+    (without("mirror"), "mirror: is missing: the charts of release 'local' are in a mirror only"),
+    (put("mirror", "charts", value="https://r/c"), "mirror.charts: 'https://r/c' is no OCI registry: write oci://host"),
+    (put("mirror", "charts", value="oci://"), "mirror.charts: 'oci://' is no OCI registry"),
+    (put("mirror", "images", value="oci://r/i"), "mirror.images: 'oci://r/i' is no image registry: write host/path"),
+    (put("mirror", "plain_http", value="perhaps"), "mirror.plain_http: must be true or false"),
+    (put("cluster", "namespace", value="Models"), "cluster.namespace: 'Models' is no Kubernetes name"),
+    (put("cluster", "kubeconfig", value="nowhere"), "cluster.kubeconfig: is no file; give the path of a kubeconfig"),
+    (put("cluster", "kubeconfig", value="apiVersion: v1\nkind: Config"), "not what is in it"),
+    (put("cluster", "context", value=""), "cluster.context: "),
+    (put("ingress", "domain", value="http://example.com"), "ingress.domain: 'http://example.com' is no domain"),
+    (put("ingress", "domain", value="-a.com"), "ingress.domain: '-a.com' is no domain: write it like"),
+    (
+        put("ingress", "service_type", value="Ingress"),
+        "ingress.service_type: must be 'LoadBalancer', 'NodePort' or 'ClusterIP'",
+    ),
+    (put("ingress", "node_port", value=80), "ingress.node_port: must be a port from 30000 to 32767"),
+    (
+        without("ingress", "node_port"),
+        "ingress.node_port: must be a port from 30000 to 32767 with service_type NodePort",
+    ),
+    (put("ingress", "service_type", value="ClusterIP"), "ingress.node_port: has no effect with service_type ClusterIP"),
+    (without("ingress", "address"), "ingress.address: is needed with service_type NodePort"),
+    (put("ingress", "address", value="192.0.2.1:80"), "ingress.address: '192.0.2.1:80' is no host or IP address"),
+    (put("mode", value="Standard"), "mode: Standard is not there yet; use Knative"),
+    (put("mode", value="Serverless"), "mode: must be 'Knative' or 'Standard'"),
+    (put("resources", value="tiny"), "resources: must be 'default' or 'small'"),
+    (put("storage", "demo", "kind", value="gcs"), "storage.demo.kind: must be 's3'"),
+    (without("storage", "demo", "kind"), "storage.demo.kind: is missing"),
+    (put("storage", "demo", "endpoint", value="minio:9000"), "storage.demo.endpoint: 'minio:9000' is no S3 endpoint"),
+    (put("storage", "demo", "profile", value="nobody"), "storage.demo.profile: no profile 'nobody' in "),
+    (put("storage", "demo", "profile", value="half"), "storage.demo.profile: profile 'half' in "),
+    (without("storage", "demo", "profile"), "storage.demo: needs exactly one of access_key_id with secret_access_key"),
+    (put("storage", "demo", "anonymous", value=True), "it has profile and anonymous"),
+    (
+        put("storage", "demo", value={"kind": "s3", "access_key_id": "AKID"}),
+        "storage.demo.secret_access_key: is missing: it goes with access_key_id",
+    ),
+    (put("storage", "De mo", value={"kind": "s3", "anonymous": True}), "storage.De mo: 'De mo' is no Kubernetes name"),
+    (put("storage", value=[]), "storage: must be a mapping"),
+    (put("models", value={"name": "a"}), "models: must be a list"),
+    (put("models", value=["sklearn"]), "models[0]: must be a mapping"),
+    (model(name="Sklearn"), "models[0].name: 'Sklearn' is no model name: start with a letter"),
+    (model(name="1st"), "models[0].name: '1st' is no model name"),
+    (model(name="a" * 37), "models[0].name: "),
+    (model(name=None), "models[0].name: is missing"),
+    (model(name="xgboost-model"), "models: 'xgboost-model' is there more than once; give each model its own name"),
+    (model(name=7), "models[0].name: must be text; quote it"),
+    (model(format="sklaern"), "models[0].format: 'sklaern' with protocol v1 has no serving runtime in release"),
+    (model(format="pytorch"), "it has sklearn 1 (v1, v2), xgboost 2 (v1, v2)"),
+    (model(version="9"), "models[0].format: 'sklearn' 9 with protocol v1 has no serving runtime"),
+    (model(runtime="kserve-lgbserver"), "models[0].runtime: 'kserve-lgbserver' is not in release \"local\"; it has "),
+    (model(runtime="kserve-xgbserver"), "models[0].runtime: 'kserve-xgbserver' does not serve 'sklearn' with protocol"),
+    (model(protocol="v3"), "models[0].protocol: must be 'v1' or 'v2'"),
+    (model(storage_uri="ftp://a/b"), "models[0].storage_uri: 'ftp://a/b' has no known scheme; use one of s3://, gs://"),
+    (model(storage_uri="models/sklearn"), "models[0].storage_uri: 'models/sklearn' has no known scheme"),
+    (model(storage_uri="s3://"), "models[0].storage_uri: 's3://' names no place; write s3://<bucket or host>/<path>"),
+    (
+        model(storage_uri="gs://models/x"),
+        "models[0].storage: 'demo' is of kind s3, which does not open 'gs://models/x'",
+    ),
+    (model(storage="dmeo"), "models[0].storage: 'dmeo' is not under the stack's `storage`, which has demo"),
+    (model(replicas={"min": 3, "max": 2}), "models[0].replicas.min: 3 is more than max, 2"),
+    (model(replicas={"min": -1}), "models[0].replicas.min: must be greater than or equal to 0"),
+    (model(replicas={"max": 0}), "models[0].replicas.max: must be greater than or equal to 1"),
+    (model(replicas={"min": "many"}), "models[0].replicas.min: must be a whole number"),
+    (model(replicas={"min": 1.5}), "models[0].replicas.min: must be a whole number"),
+    (put("mode", value="Standard"), "models[0].replicas: min 0 needs mode Knative"),
+    (model(scale={"window": 5}), "models[0].scale.window: must be greater than or equal to 6"),
+    (model(resources={"requests": {"cpu": "lots"}}), "models[0].resources.requests.cpu: 'lots' is no Kubernetes quant"),
+    (model(resources={"requests": {"cpu": "-1"}}), "models[0].resources.requests.cpu: '-1' is no Kubernetes quantity"),
+    (
+        model(resources={"limits": {"gpu": "1"}}),
+        "models[0].resources.limits.gpu: 'gpu' is no resource: use cpu, memory",
+    ),
+    (
+        model(resources={"requests": {"memory": "2Gi"}, "limits": {"memory": "2000Mi"}}),
+        "models[0].resources.requests: memory 2Gi is more than its limit, 2000Mi",
+    ),
+    (model(timeout=5), "models[0].timeout: must be greater than or equal to 30"),
+    (model(check={"instances": [[1]], "predictions": []}), "models[0].check.predictions: "),
+    (
+        model(check={"instances": [[1], [2]], "predictions": [1]}),
+        "models[0].check.predictions: are 1 for 2 instances; give one a row",
+    ),
+    (
+        model(check={"instances": [[1]], "predictions": [1], "tolerance": -1}),
+        "models[0].check.tolerance: must be greater than or equal to 0",
+    ),
+    (model(check={"instances": [[1]], "predictions": [1], "tolerance": float("nan")}), "models[0].check.tolerance: "),
+]
+
+
+@pytest.mark.parametrize(("change", "problem"), BAD, ids=[problem[:60] for _, problem in BAD])
+def test_bad_settings_are_refused_with_path_and_remedy(change: Change, problem: str) -> None:
+    settings = good()
+    change(settings)
+    with pytest.raises(SettingsError) as refused:
+        parse(settings)
+    assert problem in str(refused.value)
+
+
+def test_good_settings_are_taken() -> None:
+    settings = parse(good())
+    assert settings.release.name == "local"
+    assert settings.models[0].resources
+    assert settings.models[0].resources.limits == {"cpu": "1"}
+    assert settings.footprint.predictor
+
+
+def test_every_problem_is_in_one_error() -> None:
+    settings = good()
+    for change in (
+        model(storage="dmeo", format="sklaern", timeout=5),
+        put("ingress", "node_port", value=80),
+        put("releas", value="x"),
+    ):
+        change(settings)
+    settings["models"].append({"name": "third", "format": "nothing", "storage_uri": "gs://a/b"})
+    with pytest.raises(SettingsError) as refused:
+        parse(settings)
+    paths = [problem.partition(":")[0] for problem in refused.value.problems]
+    assert paths == ["ingress.node_port", "models[0].timeout", "models[2].format", "releas"]
+
+
+def test_two_misfits_of_one_model_are_both_named() -> None:
+    settings = good()
+    model(storage="dmeo", format="sklaern")(settings)
+    with pytest.raises(SettingsError) as refused:
+        parse(settings)
+    assert [p.partition(":")[0] for p in refused.value.problems] == ["models[0].storage", "models[0].format"]
+
+
+def test_keys_are_in_no_error_and_no_representation() -> None:
+    settings = good()
+    settings["storage"]["demo"] = {
+        "kind": "s3",
+        "access_key_id": "AKIDTYPED",
+        "secret_access_key": "typed-secret",
+        "profile": PROFILE,
+        "region": 7,
+    }
+    with pytest.raises(SettingsError) as refused:
+        parse(settings)
+    assert "typed-secret" not in str(refused.value)
+    assert "AKIDTYPED" not in str(refused.value)
+    assert refused.value.__cause__ is None
+    settings["storage"]["demo"] = {"kind": "s3", "access_key_id": "AKIDTYPED", "secret_access_key": "typed-secret"}
+    assert "typed-secret" not in repr(parse(settings))
+
+
+@pytest.mark.parametrize(
+    ("storage", "keys"),
+    [
+        ({"profile": PROFILE}, (ACCESS_KEY, SECRET_KEY)),
+        ({"access_key_id": "AKID", "secret_access_key": "s"}, ("AKID", "s")),
+        ({"anonymous": True}, None),
+    ],
+)
+def test_each_way_in(storage: dict[str, Any], keys: tuple[str, str] | None) -> None:
+    settings = good()
+    settings["storage"]["demo"] = {"kind": "s3", **storage}
+    found = parse(settings).storage["demo"].keys
+    values = found and (found.access_key_id.get_secret_value(), found.secret_access_key.get_secret_value())
+    assert values == keys
+
+
+labels = st.from_regex(r"[a-z]([-a-z0-9]{0,20}[a-z0-9])?", fullmatch=True)
+
+
+@st.composite
+def models(draw: st.DrawFn) -> dict[str, Any]:
+    low = draw(st.integers(0, 5))
+    rows = draw(st.integers(1, 4))
+    numbers = st.floats(allow_nan=False, allow_infinity=False)
+    return {
+        "name": draw(labels),
+        "format": draw(st.sampled_from(["sklearn", "xgboost"])),
+        "protocol": draw(st.sampled_from(["v1", "v2"])),
+        "storage_uri": draw(st.sampled_from(["s3", "gs", "hf", "https"])) + "://" + draw(labels) + "/" + draw(labels),
+        "replicas": {"min": low, "max": max(1, low + draw(st.integers(0, 5)))},
+        "timeout": draw(st.integers(30, 3600)),
+        "check": {
+            "instances": draw(st.lists(st.lists(numbers, min_size=1), min_size=rows, max_size=rows)),
+            "predictions": draw(st.lists(numbers, min_size=rows, max_size=rows)),
+            "tolerance": draw(st.floats(0, 10)),
+        },
+    }
+
+
+@given(
+    listed=st.lists(models(), max_size=4, unique_by=lambda m: m["name"]),
+    domain=st.lists(labels, min_size=1, max_size=4).map(".".join),
+    port=st.integers(30000, 32767),
+)
+def test_what_is_valid_is_kept_as_it_is(listed: list[dict[str, Any]], domain: str, port: int) -> None:
+    stated = good()
+    stated["models"] = listed
+    stated["ingress"] |= {"domain": domain, "node_port": port}
+    stated["storage"] = {}
+    # As the stack's file and the engine hand them over.
+    settings = parse(json.loads(json.dumps(stated)))
+    assert [m.model_dump(include=set(listed[0])) for m in settings.models] == listed
+    assert (settings.ingress.domain, settings.ingress.node_port) == (domain, port)
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.text(), lambda s: st.lists(s) | st.dictionaries(st.text(), s)
+    )
+)
+def test_nothing_that_can_be_typed_breaks_the_check(value: Any) -> None:
+    for key in Settings.model_fields:
+        with suppress(SettingsError):  # any other error fails the test
+            parse({**good(), key: value})
+
+
+def stack(settings: dict[str, Any], *, secret: tuple[str, ...] = ()) -> None:
+    texts = {f"{PROJECT}:{k}": v if isinstance(v, str) else json.dumps(v) for k, v in settings.items()}
+    pulumi.runtime.set_mocks(_NoResources(), project=PROJECT)
+    pulumi.runtime.set_all_config(texts | {"aws:region": "eu-west-1"}, [f"{PROJECT}:{key}" for key in secret])
+
+
+class _NoResources(pulumi.runtime.Mocks):
+    def call(self, args: pulumi.runtime.MockCallArgs) -> tuple[dict[Any, Any], list[tuple[str, str]] | None]:
+        raise AssertionError(args.token)
+
+    def new_resource(self, args: pulumi.runtime.MockResourceArgs) -> tuple[str | None, dict[Any, Any]]:
+        raise AssertionError(args.name)
+
+
+def test_a_stack_is_read() -> None:
+    stack(good())
+    assert load() == parse(good())
+
+
+def test_an_unknown_key_of_the_stack_is_refused() -> None:
+    stack({**good(), "modles": []})
+    with pytest.raises(SettingsError, match="modles: is no setting; did you mean 'models'"):
+        load()
+
+
+def test_a_section_that_is_no_mapping_is_refused() -> None:
+    stack({**good(), "ingress": "example.com"})
+    with pytest.raises(SettingsError, match="ingress: must be a mapping"):
+        load()
+
+
+def test_keys_in_plain_text_are_refused() -> None:
+    typed = good()
+    typed["storage"]["demo"] = {"kind": "s3", "access_key_id": "AKID", "secret_access_key": "typed-secret"}
+    stack(typed)
+    with pytest.raises(SettingsError, match=r"storage.demo.secret_access_key: is in plain text; .*--secret") as refused:
+        load()
+    assert "typed-secret" not in str(refused.value)
+    stack(typed, secret=("storage",))
+    assert load().storage["demo"].keys
+
+
+def test_a_kubeconfig_is_found_in_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "config").write_text("apiVersion: v1\nkind: Config\n")
+    settings = good()
+    settings["cluster"] = {"kubeconfig": "~/config"}
+    assert parse(settings).cluster.kubeconfig == tmp_path / "config"
+
+
+def test_errors_are_shown_without_a_traceback() -> None:
+    assert issubclass(SettingsError, pulumi.RunError)

@@ -1,0 +1,124 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from components.sources import ChartArchive, ChartMirror, ChartStore, ChartUnavailable, ImageMirror, Manifest, Mirrored
+from tests.unit.components.registry import Registry, packaged
+
+FOLDER = Path("build/charts")
+CHART = Mirrored(name="istiod", version="1.31.0")
+
+
+@pytest.fixture
+def store(registry: Registry) -> ChartStore:
+    return ChartStore(folder=FOLDER, mirror=ChartMirror(repository=f"{registry.address}/charts", plain_http=True))
+
+
+def fetched(registry: Registry) -> int:
+    """How many archives were downloaded."""
+    return sum("/blobs/" in path for path in registry.asked)
+
+
+def test_a_chart_is_fetched_once(store: ChartStore, registry: Registry) -> None:
+    registry.push("charts/istiod", "1.31.0", packaged("istiod", "1.31.0"))
+    path = store.path(CHART)
+    assert Path(path).read_bytes() == packaged("istiod", "1.31.0") or Path(path).stat().st_size > 0
+    assert store.path(CHART) == path
+    assert fetched(registry) == 1
+
+
+def test_the_path_is_relative_to_the_project(store: ChartStore, registry: Registry) -> None:
+    registry.any_chart = True
+    assert store.path(CHART).startswith("build/charts/istiod-1.31.0-")
+
+
+def test_a_moved_tag_is_noticed(store: ChartStore, registry: Registry) -> None:
+    registry.push("charts/istiod", "1.31.0", b"old")
+    old = store.path(CHART)
+    registry.push("charts/istiod", "1.31.0", b"new")
+    new = store.path(CHART)
+    assert (Path(old).read_bytes(), Path(new).read_bytes()) == (b"old", b"new")
+
+
+def test_a_registry_that_wants_a_token_from_anybody(store: ChartStore, registry: Registry) -> None:
+    registry.wants_token = True
+    registry.push("charts/istiod", "1.31.0", b"chart")
+    assert Path(store.path(CHART)).read_bytes() == b"chart"
+    assert any(path == "/token?service=here&scope=repository%3Ax%3Apull" for path in registry.asked)
+
+
+def test_a_missing_chart_names_chart_and_address(store: ChartStore, registry: Registry) -> None:
+    with pytest.raises(ChartUnavailable) as missing:
+        store.path(CHART)
+    assert "chart istiod 1.31.0 could not be fetched" in str(missing.value)
+    assert f"oci://{registry.address}/charts" in str(missing.value)
+    assert "404" in str(missing.value)
+    assert "`mirror` in the stack's settings" in str(missing.value)
+
+
+def test_nobody_listens() -> None:
+    store = ChartStore(folder=FOLDER, mirror=ChartMirror(repository="127.0.0.1:1/charts", plain_http=True))
+    with pytest.raises(ChartUnavailable, match=r"from oci://127.0.0.1:1/charts: .*refused"):
+        store.path(CHART)
+
+
+def test_something_that_is_no_chart(store: ChartStore, registry: Registry) -> None:
+    registry.push("charts/istiod", "1.31.0", b"image", media_type="application/vnd.oci.image.layer.v1.tar+gzip")
+    with pytest.raises(ChartUnavailable, match=r"1\.31\.0 is there but is no Helm chart"):
+        store.path(CHART)
+
+
+def test_content_that_is_not_what_its_digest_says(store: ChartStore, registry: Registry) -> None:
+    digest = registry.push("charts/istiod", "1.31.0", b"chart")
+    registry.blobs[digest] = b"changed on the way"
+    with pytest.raises(ChartUnavailable, match="not what its digest"):
+        store.path(CHART)
+    assert not list(FOLDER.glob("*"))
+
+
+def test_an_archive_at_an_url_is_fetched_once(registry: Registry) -> None:
+    registry.files["/istiod-1.27.1.tgz"] = b"archive"
+    chart = ChartArchive(name="istiod", version="1.27.1", url=f"http://{registry.address}/istiod-1.27.1.tgz")
+    store = ChartStore(folder=FOLDER)
+    assert store.path(chart) == store.path(chart) == "build/charts/istiod-1.27.1.tgz"
+    assert registry.asked == ["/istiod-1.27.1.tgz"]
+
+
+def test_an_archive_that_is_not_there(registry: Registry) -> None:
+    chart = ChartArchive(name="istiod", version="1", url=f"http://{registry.address}/gone.tgz")
+    with pytest.raises(ChartUnavailable, match=r"istiod 1 could not be fetched from http://.*/gone.tgz: 404"):
+        ChartStore(folder=FOLDER).path(chart)
+
+
+def test_a_manifest_becomes_a_chart_that_takes_nothing_in_it_for_a_template(registry: Registry) -> None:
+    registry.files["/crds.yaml"] = b"kind: CustomResourceDefinition\ndescription: '{{ not a template }}'\n"
+    manifest = Manifest(name="gateway-api-crds", version="v1.5.1", url=f"http://{registry.address}/crds.yaml")
+    store = ChartStore(folder=FOLDER)
+    chart = Path(store.path(manifest))
+    assert store.path(manifest) == str(chart)
+    assert yaml.safe_load((chart / "Chart.yaml").read_text())["version"] == "1.5.1"
+    assert (chart / "files" / "manifest.yaml").read_bytes() == registry.files["/crds.yaml"]
+    assert [f.read_text() for f in (chart / "templates").iterdir()] == ['{{ .Files.Get "files/manifest.yaml" }}\n']
+    assert registry.asked == ["/crds.yaml"]
+
+
+def test_a_half_written_chart_is_written_again(registry: Registry) -> None:
+    registry.files["/crds.yaml"] = b"kind: CustomResourceDefinition\n"
+    manifest = Manifest(name="crds", version="1", url=f"http://{registry.address}/crds.yaml")
+    (FOLDER / "crds-1" / "files").mkdir(parents=True)
+    (FOLDER / "crds-1" / "files" / "manifest.yaml").write_text("half")
+    chart = Path(ChartStore(folder=FOLDER).path(manifest))
+    assert (chart / "files" / "manifest.yaml").read_bytes() == registry.files["/crds.yaml"]
+    assert (chart / "Chart.yaml").exists()
+
+
+def test_a_chart_that_only_a_mirror_has() -> None:
+    with pytest.raises(ChartUnavailable, match=r"istiod 1\.31\.0 is published nowhere: set mirror.charts"):
+        ChartStore(folder=FOLDER).path(CHART)
+
+
+def test_an_image_in_a_mirror() -> None:
+    assert ImageMirror(repository="host:5000/all").image("knative/queue") == "host:5000/all/knative/queue"

@@ -1,0 +1,73 @@
+"""The local cluster holds what the `local` release asks for, and Pulumi's parts are of one version everywhere."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from cluster import catalog
+from cluster.artifacts import Cache
+from cluster.catalog import Catalog
+from cluster.toolchain import Toolchain
+from components.releases import LOCAL, NetGatewayApi
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+@pytest.fixture
+def held(tmp_path: Path) -> Catalog:
+    cache = Cache(tmp_path)
+    return Catalog(cache=cache, toolchain=Toolchain(cache=cache))
+
+
+def test_every_chart_is_there_in_its_version(held: Catalog) -> None:
+    ingress = LOCAL.knative.ingress
+    assert isinstance(ingress, NetGatewayApi)
+    sources = [
+        *(LOCAL.cert_manager.chart, LOCAL.gateway_api, LOCAL.istio.base, LOCAL.istio.istiod, LOCAL.istio.gateway),
+        *(LOCAL.knative.operator, LOCAL.knative.serving_crds, ingress.chart),
+        *(LOCAL.kserve.crds, LOCAL.kserve.resources, LOCAL.kserve.runtime_configs),
+    ]
+    charts = {(chart.name, chart.version) for chart in held.charts()}
+    assert {(source.name, source.version) for source in sources} <= charts
+
+
+def test_every_part_has_the_version_of_its_images(held: Catalog) -> None:
+    tags = {image.name: image.tag for image in held.platform_images()}
+    ingress = LOCAL.knative.ingress
+    assert isinstance(ingress, NetGatewayApi)
+    assert tags["istio/pilot"] == tags["istio/proxyv2"] == LOCAL.istio.version
+    assert tags["knative/controller"] == tags["knative-operator/operator"] == f"v{LOCAL.knative.version}"
+    assert tags["knative/net-gateway-api-controller"] == ingress.version
+    assert tags["kserve/kserve-controller"] == tags["kserve/sklearnserver"] == LOCAL.kserve.version
+    assert tags["brancz/kube-rbac-proxy"] == LOCAL.kserve.rbac_proxy
+
+
+def test_a_serving_runtime_of_the_release_has_its_image(held: Catalog) -> None:
+    names = {image.name for image in held.platform_images()}
+    assert {f"kserve/{runtime.values_key}" for runtime in LOCAL.kserve.runtimes} <= names
+
+
+def test_kubernetes_is_in_the_releases_range() -> None:
+    major, minor = catalog.KUBERNETES.removeprefix("v").split(".")[:2]
+    assert LOCAL.kubernetes.oldest <= (int(major), int(minor)) <= LOCAL.kubernetes.newest
+
+
+def test_images_run_as_numeric_users_and_only_the_node_as_root(held: Catalog) -> None:
+    assert all(image.user.replace(":", "").isdigit() for image in held.platform_images())
+    assert all(image.user.split(":")[0] != "0" for image in held.platform_images())
+
+
+def test_the_python_packages_match_the_programs() -> None:
+    dependencies = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
+    assert f"pulumi=={catalog.PULUMI}" in dependencies
+    assert f"pulumi-kubernetes=={catalog.PULUMI_KUBERNETES}" in dependencies
+
+
+def test_every_module_is_pinned_with_checksums() -> None:
+    for part in catalog.GO_PARTS:
+        assert (part.directory / "go.mod").is_file(), part.name
+        requires = "require" in (part.directory / "go.mod").read_text()
+        assert (part.directory / "go.sum").is_file() == requires, part.name

@@ -1,0 +1,205 @@
+"""The whole program, as `pulumi up` runs it, against a recording monitor."""
+
+from __future__ import annotations
+
+import json
+import runpy
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from components.cluster import ClusterError
+from predict.endpoints import parse_endpoints
+from tests.unit.components.kubernetes import answering
+from tests.unit.components.recording import PROJECT, Recording, Resource, record, without_secrets
+from tests.unit.components.registry import Registry, serving
+
+ROOT = Path(__file__).parents[2]
+ACCESS_KEY = "AKIDPROGRAM"
+SECRET_KEY = "program-secret-key"
+
+
+def run(stack: str, *, registry: Registry, **changes: Any) -> Recording:
+    """Deploy a stack file of the project with the charts of a registry on the loopback."""
+    registry.any_chart = True
+    stated = yaml.safe_load((ROOT / f"Pulumi.{stack}.yaml").read_text())["config"]
+    config = {key.removeprefix(f"{PROJECT}:"): value for key, value in stated.items()}
+    config["mirror"] = {
+        "charts": f"oci://{registry.address}/charts",
+        "images": "registry.example:5000",
+        "plain_http": True,
+    }
+    config |= changes
+    texts = {key: value if isinstance(value, str) else json.dumps(value) for key, value in config.items()}
+    return record(lambda: runpy.run_path(str(ROOT / "__main__.py")), config=texts, stack=stack)
+
+
+@pytest.fixture
+def registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Registry]:
+    monkeypatch.chdir(tmp_path)
+    with serving() as registry, answering(tmp_path) as kubeconfig:
+        monkeypatch.setenv("KUBECONFIG", str(kubeconfig))
+        yield registry
+
+
+@pytest.fixture(scope="module")
+def dev(tmp_path_factory: pytest.TempPathFactory) -> Recording:
+    folder = tmp_path_factory.mktemp("project")
+    (folder / "credentials").write_text(
+        f"[kserve-multi-model]\naws_access_key_id={ACCESS_KEY}\naws_secret_access_key={SECRET_KEY}\n"
+    )
+    with pytest.MonkeyPatch.context() as patch, serving() as registry, answering(folder) as kubeconfig:
+        patch.setenv("KUBECONFIG", str(kubeconfig))
+        patch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(folder / "credentials"))
+        patch.chdir(folder)
+        return run("dev", registry=registry)
+
+
+# later, earlier: made in this order, destroyed in the opposite one.
+EDGES = [
+    ("Chart cert-manager", "Namespace cert-manager"),
+    ("Chart istiod", "Release istio-base"),
+    ("Chart istiod", "Release gateway-api"),
+    ("Chart istiod", "ConfigMap default/istio-ca-root-cert"),
+    ("Chart istio-ingressgateway", "Chart istiod"),
+    ("KnativeServing knative-serving", "Release knative-operator"),
+    ("KnativeServing knative-serving", "Release knative-serving-crds"),
+    ("Chart net-gateway-api", "KnativeServing knative-serving"),
+    ("Chart net-gateway-api", "ConfigMap config-gateway"),
+    ("Chart net-gateway-api", "Release gateway-api"),
+    ("Gateway gateway-api-knative-gateway", "Chart istio-ingressgateway"),
+    ("Gateway gateway-api-knative-local-gateway", "Service knative-local-gateway"),
+    ("Gateway istio-knative-ingress-gateway", "Chart istiod"),
+    ("Gateway istio-knative-local-gateway", "Chart istiod"),
+    ("Chart kserve", "Chart kserve-crd"),
+    ("Chart kserve", "Release knative-serving-crds"),
+    ("Chart kserve", "Release istio-base"),
+    ("Chart kserve", "Release gateway-api"),
+    ("Chart kserve", "Chart cert-manager"),
+    ("Chart kserve-runtimes", "Chart kserve"),
+    ("ServiceAccount demo", "Secret demo"),
+    *(
+        (f"InferenceService {model}", earlier)
+        for model in ("sklearn-model", "xgboost-model")
+        for earlier in (
+            *("Chart kserve-runtimes", "Chart kserve", "KnativeServing knative-serving", "Chart net-gateway-api"),
+            *("Gateway gateway-api-knative-gateway", "Gateway istio-knative-ingress-gateway"),
+            *("Chart istio-ingressgateway", "ServiceAccount demo", "Secret demo"),
+        )
+    ),
+]
+# These run beside each other, whatever their order in the program.
+INDEPENDENT = [
+    ("Chart kserve", "KnativeServing knative-serving"),
+    ("Chart kserve", "Chart istiod"),
+    ("Chart kserve-crd", "Chart cert-manager"),
+    ("KnativeServing knative-serving", "Chart istiod"),
+    ("KnativeServing knative-serving", "Chart cert-manager"),
+    ("Release knative-operator", "Release knative-serving-crds"),
+    ("Release knative-operator", "Release istio-base"),
+    ("Chart istiod", "Chart cert-manager"),
+]
+
+
+def of_kind(recording: Recording, which: str) -> Resource:
+    """By kind and name; of an InferenceService the object in the cluster, not our component around it."""
+    kind, _, name = which.partition(" ")
+    endings = {"InferenceService": "serving.kserve.io/v1beta1:InferenceService"}
+    return recording.the(endings.get(kind, f":{kind}"), name)
+
+
+@pytest.mark.parametrize(("later", "earlier"), EDGES)
+def test_order(dev: Recording, later: str, earlier: str) -> None:
+    assert dev.waits_for(of_kind(dev, later), of_kind(dev, earlier))
+    assert not dev.waits_for(of_kind(dev, earlier), of_kind(dev, later))
+
+
+@pytest.mark.parametrize(("one", "other"), INDEPENDENT)
+def test_branches_run_beside_each_other(dev: Recording, one: str, other: str) -> None:
+    assert not dev.waits_for(of_kind(dev, one), of_kind(dev, other))
+    assert not dev.waits_for(of_kind(dev, other), of_kind(dev, one))
+
+
+def test_everything_is_on_the_one_cluster(dev: Recording) -> None:
+    provider = dev.the("pulumi:providers:kubernetes", "cluster")
+    for resource in dev.resources.values():
+        if resource.type.startswith("kubernetes:"):
+            assert resource.provider.startswith(provider.urn), resource.name
+
+
+def test_every_wait_ends(dev: Recording) -> None:
+    waiting = [r for r in dev.resources.values() if "pulumi.com/waitFor" in str(r.inputs)]
+    assert {r.type.rpartition(":")[2] for r in waiting} == {"KnativeServing", "Gateway", "InferenceService"}
+    for resource in waiting:
+        assert int(resource.plain["metadata"]["annotations"]["pulumi.com/timeoutSeconds"]) > 0
+
+
+def test_what_webhooks_look_at_is_tried_again(dev: Recording) -> None:
+    asked = {r.name for r in dev.resources.values() if any(hook.endswith("-webhooks") for hook in r.on_error)}
+    assert {"knative-serving", "sklearn-model", "istio-knative-ingress-gateway"} <= asked
+    assert {r.name for r in dev.resources.values() if r.transforms} == {"kserve", "kserve-runtimes"}
+
+
+def test_keys_are_secrets_everywhere(dev: Recording) -> None:
+    in_the_open = json.dumps([without_secrets(r.inputs) for r in dev.resources.values()]) + json.dumps(dev.outputs)
+    assert ACCESS_KEY not in in_the_open
+    assert SECRET_KEY not in in_the_open
+    data = dev.the(":Secret", "demo").plain["stringData"]
+    assert data == {"AWS_ACCESS_KEY_ID": ACCESS_KEY, "AWS_SECRET_ACCESS_KEY": SECRET_KEY}
+
+
+def test_nothing_of_this_machine_is_in_what_a_state_keeps(dev: Recording) -> None:
+    for resource in dev.resources.values():
+        if not resource.remote:  # a Chart's own inputs are not kept
+            assert str(ROOT) not in json.dumps(resource.inputs), resource.name
+    for release in ("istio-base", "gateway-api", "knative-operator", "knative-serving-crds"):
+        assert dev.the(":Release", release).plain["chart"].startswith("build/charts/")
+
+
+def test_the_prediction_check_understands_the_outputs(dev: Recording) -> None:
+    endpoints = parse_endpoints(json.loads(json.dumps(dev.outputs["endpoints"])))
+    sklearn = endpoints["sklearn-model"]
+    assert sklearn.url == "http://sklearn-model.default.example.com"
+    assert sklearn.predict_path == "/v1/models/sklearn-model:predict"
+    assert sklearn.metadata_path == "/v1/models/sklearn-model"
+    assert sklearn.check
+    assert sklearn.check.predictions == [1, 0]
+    assert dev.outputs["gateway"]["address"] == sklearn.gateway_address
+    assert "Host: sklearn-model.default.example.com" in dev.outputs["gateway"]["example"]
+
+
+def test_an_example_for_a_cluster_of_ones_own(registry: Registry) -> None:
+    cluster = run("cluster", registry=registry)
+    serving_spec = cluster.the(":KnativeServing", "knative-serving")
+    assert serving_spec.plain["spec"]["ingress"]["istio"] == {"enabled": True}
+    assert cluster.waits_for(serving_spec, cluster.the(":Chart", "istio-ingressgateway"))
+    assert not [name for name in cluster.names if "net-gateway-api" in name]
+    assert cluster.outputs["gateway"]["address"] == "http://192.0.2.7"
+    assert set(parse_endpoints(cluster.outputs["endpoints"])) == {"sklearn-model", "xgboost-model"}
+
+
+def test_a_model_more_is_a_resource_more_and_changes_no_other(registry: Registry, dev: Recording) -> None:
+    models = [
+        {"name": name, "format": "sklearn", "storage_uri": "gs://models/one"}
+        for name in ("sklearn-model", "xgboost-model", "third-model")
+    ]
+    more = run("dev", registry=registry, models=models, storage={})
+    assert set(more.outputs["endpoints"]) == {model["name"] for model in models}
+    platform = {name for name in dev.names if "model" not in name and "demo" not in name}
+    assert platform <= set(more.names)
+
+
+def test_without_a_cluster_nothing_is_declared(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KUBECONFIG", "nowhere")
+    with pytest.raises(ClusterError, match="no Kubernetes cluster answers"):
+        run("dev", registry=registry, storage={}, models=[])
+    assert registry.asked == []
+
+
+def test_a_program_without_models_deploys_the_platform(registry: Registry) -> None:
+    platform = run("dev", registry=registry, models=[], storage={})
+    assert platform.outputs["endpoints"] == {}
+    assert platform.the(":Chart", "kserve-runtimes")
