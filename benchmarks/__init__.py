@@ -1,0 +1,1 @@
+"""Measures the project and writes docs/benchmarks.*; run as `python -m benchmarks`."""

@@ -1,0 +1,141 @@
+"""`python -m benchmarks`: measure, then write docs/benchmarks.json, .md and .svg."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import time
+from types import FrameType
+from typing import Annotated, NoReturn
+
+import typer
+from rich.console import Console
+
+from benchmarks.cache_sizes import cache_sizes
+from benchmarks.cold_build import build_cold
+from benchmarks.commands import PROJECT, CommandError, Line
+from benchmarks.images import images_of
+from benchmarks.in_sequence import InSequence
+from benchmarks.local_cluster import LocalCluster
+from benchmarks.machine import this_machine
+from benchmarks.memory import memory_of
+from benchmarks.plot import plot
+from benchmarks.program import Stack
+from benchmarks.report import markdown
+from benchmarks.results import Boot, Deployment, Life, Results, Round
+from cluster.errors import ClusterError
+from cluster.locations import cache_dir
+
+RESULTS = PROJECT / "docs" / "benchmarks.json"
+IDLE_SECONDS = 60
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+console = Console(stderr=True, highlight=False)
+
+
+@app.command()
+def bench(
+    rounds: Annotated[
+        int, typer.Option(min=0, help="Deploy both ways this often; 0 keeps the last rounds' numbers.")
+    ] = 2,
+    cold: Annotated[bool, typer.Option(help="Build everything from nothing, too: takes most of an hour.")] = False,
+    name: Annotated[str, typer.Option(help="The local cluster to make, many times, and to remove.")] = "bench",
+) -> None:
+    """Compare `pulumi up` with helm and kubectl in sequence, measure the rest, and write docs/benchmarks.*."""
+    results = Results.read(RESULTS) or Results(machine=this_machine())
+    if cold or rounds:
+        cluster = LocalCluster.with_free_subnet(name)
+        results = results.model_copy(update={"machine": this_machine()})
+    if cold:
+        results = results.model_copy(update={"cold": build_cold(cluster.network, say=_say)})
+        results.write(RESULTS)
+    for number in range(1, rounds + 1):
+        measured, life = _round(cluster, number=number)
+        kept = results.rounds if number > 1 else ()
+        results = results.model_copy(update={"rounds": (*kept, measured), "life": life or results.life})
+        results.write(RESULTS)  # each round, so that an interrupted run has something to show
+    _report(results)
+
+
+def _say(line: Line) -> None:
+    console.print(f"{line.seconds:6.0f} s {line.text}", markup=False)
+
+
+def _round(cluster: LocalCluster, *, number: int) -> tuple[Round, Life | None]:
+    """Both ways to deploy; in the first round, what comes after an `up`, too."""
+    try:
+        first = _boot(cluster)
+        with Stack.on(cluster.network, environment=cluster.environment()) as stack:
+            pulumi = _said(f"round {number}: pulumi up", stack.deploy())
+            endpoints = stack.endpoints()
+            life = _life(cluster, stack) if number == 1 else None
+        cluster.down()
+        second = _boot(cluster)
+        environment = cluster.environment()
+        with Stack.on(cluster.network, environment=environment) as stack:
+            by_hand = InSequence(declared=stack.declared(), environment=environment)
+        in_sequence = _said(f"round {number}: helm and kubectl in sequence", by_hand.deploy(endpoints=endpoints))
+    finally:
+        cluster.down()
+    measured = Round(boots=(first, second), pulumi=pulumi, in_sequence=in_sequence)
+    console.print(f"round {number}: ratio {measured.ratio:.2f}")
+    return measured, life
+
+
+def _boot(cluster: LocalCluster) -> Boot:
+    with console.status("starting a local cluster"):
+        boot = cluster.up()
+    console.print(f"node ready after {boot.ready_s:.0f} s")
+    return boot
+
+
+def _said(what: str, deployment: Deployment) -> Deployment:
+    console.print(f"{what}: {deployment.total_s:.0f} s")
+    return deployment
+
+
+def _life(cluster: LocalCluster, stack: Stack) -> Life:
+    """What comes after the first `up`; ends with a destroy."""
+    with console.status(f"idle for {IDLE_SECONDS} s"):
+        time.sleep(IDLE_SECONDS)
+    memory = memory_of(cluster.network.name)
+    images = images_of(f"http://{cluster.network.node}:5000")
+    with console.status("preview, up, refresh, destroy"):
+        return Life(
+            preview_s=stack.pulumi("preview", "--expect-no-changes").seconds,
+            up_again_s=stack.pulumi("up", "--yes", "--skip-preview", "--expect-no-changes").seconds,
+            refresh_s=stack.pulumi("refresh", "--yes", "--skip-preview", "--expect-no-changes").seconds,
+            destroy_s=stack.pulumi("destroy", "--yes", "--skip-preview").seconds,
+            memory=memory,
+            images=images,
+            cache=cache_sizes(cache_dir() / "entries"),
+        )
+
+
+def _report(results: Results) -> None:
+    plot_file = RESULTS.with_suffix(".svg")
+    if results.rounds:
+        plot(results.rounds[-1], file=plot_file)
+        console.print(f"ratio {results.ratio:.2f}, by round {', '.join(f'{r.ratio:.2f}' for r in results.rounds)}")
+    report = RESULTS.with_suffix(".md")
+    report.write_text(markdown(results, plot=plot_file.name))
+    console.print(f"written: {report.relative_to(PROJECT)}")
+
+
+def _terminate(number: int, frame: FrameType | None) -> NoReturn:
+    """SIGTERM ends as Ctrl-C does: the benchmark's cluster goes, too."""
+    del number, frame
+    raise KeyboardInterrupt
+
+
+def main() -> None:
+    """Run the command line; failures are a message, not a traceback."""
+    signal.signal(signal.SIGTERM, _terminate)
+    try:
+        app()
+    except (ClusterError, CommandError) as error:
+        console.print(f"error: {error}", markup=False)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()
