@@ -1,0 +1,94 @@
+# make up       from a bare machine, or any cluster with CONTEXT=<kube-context>, to two verified predictions
+# make test     lint, types, unit and end-to-end
+# make down     pulumi destroy, then the local cluster
+# make help     the rest
+
+SHELL := /bin/bash
+.ONESHELL:
+.SHELLFLAGS := -euo pipefail -c
+MAKEFLAGS += --no-print-directory
+.DEFAULT_GOAL := help
+
+CONTEXT ?=
+STACK ?= $(if $(CONTEXT),cluster,dev)
+PYTHON := .venv/bin/python
+UV_VERSION := 0.13.9
+# Shell settings for Pulumi: the local cluster's, or the user's own when a context is given.
+ENVIRONMENT = eval "$$($(PYTHON) -m cluster env $(if $(CONTEXT),--tools))"
+
+# A stack file without secrets needs no salt of a passphrase that goes with the cluster.
+forget_salt = grep -q 'secure:' Pulumi.$(STACK).yaml || sed -i '/^encryptionsalt:/d' Pulumi.$(STACK).yaml
+
+.PHONY: help
+help:  ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */  make \1\t/' | expand -t 16
+
+.venv/bin/uv:
+	@if ! python3 -c 'import ensurepip, venv' 2>/dev/null; then
+	  echo "installing with apt: python3-venv"
+	  apt-get update -qq && apt-get install -y -qq --no-install-recommends python3-venv
+	fi
+	python3 -m venv .venv
+	.venv/bin/python -m pip install --quiet uv==$(UV_VERSION)
+
+.venv/.synced: .venv/bin/uv pyproject.toml uv.lock
+	@.venv/bin/uv sync --frozen --quiet --compile-bytecode
+	touch $@
+
+.PHONY: venv
+venv: .venv/.synced  ## this project's Python environment, at the locked versions
+
+.PHONY: up
+up: venv  ## deploy and check by value; CONTEXT=<kube-context> uses a cluster you have
+	@$(PYTHON) -m cluster $(if $(CONTEXT),tools,up)
+	$(ENVIRONMENT)
+	pulumi stack select $(STACK) 2>/dev/null || { $(forget_salt); pulumi stack init $(STACK); }
+	$(if $(CONTEXT),pulumi config set --path cluster.context '$(CONTEXT)')
+	pulumi up --yes --skip-preview --stack $(STACK)
+	$(PYTHON) -m predict --stack $(STACK)
+	echo
+	echo "Next: eval \"\$$($(PYTHON) -m cluster env)\"; then kubectl get inferenceservices, pulumi stack output, pulumi up"
+
+.PHONY: predict
+predict: venv  ## ask every model again and compare by value
+	@$(ENVIRONMENT)
+	$(PYTHON) -m predict --stack $(STACK)
+
+.PHONY: down
+down: venv  ## remove the deployment, then the local cluster
+	@if $(if $(CONTEXT),true,$(PYTHON) -m cluster kubeconfig >/dev/null 2>&1); then
+	  $(ENVIRONMENT)
+	  if pulumi stack select $(STACK) 2>/dev/null; then
+	    pulumi destroy --yes --skip-preview --stack $(STACK)
+	    pulumi stack rm --yes --preserve-config $(STACK)
+	    $(forget_salt)
+	  fi
+	fi
+	$(if $(CONTEXT),,$(PYTHON) -m cluster down)
+
+.PHONY: lint
+lint: venv  ## ruff and mypy --strict
+	@.venv/bin/ruff format --check .
+	.venv/bin/ruff check .
+	.venv/bin/mypy .
+	cd cluster/serving && ../../.venv/bin/uv run --frozen --quiet mypy
+
+.PHONY: unit
+unit: lint  ## the fast tests
+	@$(PYTHON) -m pytest -m "not e2e" -q
+
+.PHONY: test
+test: lint  ## lint, types, unit and end-to-end on a local cluster of their own
+	@$(PYTHON) -m cluster build
+	$(PYTHON) -m pytest
+
+.PHONY: bench
+bench: venv  ## measure, and write docs/benchmarks.md
+	@.venv/bin/uv sync --frozen --quiet --group bench
+	$(PYTHON) -m benchmarks
+
+.PHONY: docs
+docs: venv  ## write the settings reference, and draw the deployed stack's graph
+	@$(PYTHON) -m docs.settings_reference
+	$(ENVIRONMENT)
+	pulumi stack export --stack $(STACK) | $(PYTHON) -m docs.graph
