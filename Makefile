@@ -47,7 +47,7 @@ up: venv  ## deploy and check by value; CONTEXT=<kube-context> uses a cluster yo
 	pulumi up --yes --skip-preview --stack $(STACK)
 	$(PYTHON) -m predict --stack $(STACK)
 	echo
-	echo "Next: eval \"\$$($(PYTHON) -m cluster env)\"; then kubectl get inferenceservices, pulumi stack output, pulumi up"
+	echo "Next: eval \"\$$($(PYTHON) -m cluster env$(if $(CONTEXT), --tools))\"; then kubectl get inferenceservices, pulumi stack output, pulumi up"
 
 .PHONY: predict
 predict: venv  ## ask every model again and compare by value
@@ -83,9 +83,9 @@ test: lint  ## lint, types, unit and end-to-end on a local cluster of their own
 	$(PYTHON) -m pytest
 
 .PHONY: bench
-bench: venv  ## measure, and write docs/benchmarks.md
+bench: venv  ## measure, and write docs/benchmarks.md; COLD=1 builds everything from nothing, too
 	@.venv/bin/uv sync --frozen --quiet --group bench
-	$(PYTHON) -m benchmarks
+	$(PYTHON) -m benchmarks $(if $(COLD),--cold)
 
 .PHONY: docs
 docs: venv  ## write the settings reference, and draw the deployed stack's graph

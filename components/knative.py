@@ -161,7 +161,11 @@ class Knative(pulumi.ComponentResource):
             k8s.apps.v1.DeploymentPatch(
                 f"knative-{deployment}",
                 metadata=k8s.meta.v1.ObjectMetaPatchArgs(
-                    name=deployment, namespace=self.namespace, finalizers=["foregroundDeletion"]
+                    name=deployment,
+                    namespace=self.namespace,
+                    finalizers=["foregroundDeletion"],
+                    # It is ready already; the provider would record what its cache had before the patch.
+                    annotations={"pulumi.com/skipAwait": "true"},
                 ),
                 opts=pulumi.ResourceOptions(parent=self, depends_on=[serving], retain_on_delete=True),
             )

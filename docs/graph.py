@@ -20,7 +20,7 @@ READMES = (HERE.parent / "README.md", HERE.parent / "README.zh.md")
 BEGIN, END = "<!-- graph: made by `make docs` -->", "<!-- graph: end -->"
 OURS = "kserve-multi-model:"
 # Namespaces, keys and the like say nothing about the order of things.
-PLAIN = "kubernetes:core/v1:"
+PLAIN = ("kubernetes:core/v1:", "kubernetes:apps/v1:DeploymentPatch")
 
 
 class Resource(BaseModel):
@@ -200,8 +200,8 @@ def page(graph: Graph) -> str:
     return f"""\
 # The resource graph
 
-Made by `make docs` from a deployed stack of {len(graph.resources)} resources. An arrow goes from what is waited for to
-what waits; arrows that others imply are left out. `destroy` goes the other way.
+Made by `make docs` from a deployed stack. An arrow goes from what is waited for to what waits; arrows that others imply
+are left out. `destroy` goes the other way.
 
 ## Components
 

@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from components.cluster import ClusterError
+from docs import graph
 from predict.endpoints import parse_endpoints
 from tests.unit.components.kubernetes import answering
 from tests.unit.components.recording import PROJECT, Recording, Resource, record, without_secrets
@@ -121,6 +122,17 @@ def test_order(dev: Recording, later: str, earlier: str) -> None:
 def test_branches_run_beside_each_other(dev: Recording, one: str, other: str) -> None:
     assert not dev.waits_for(of_kind(dev, one), of_kind(dev, other))
     assert not dev.waits_for(of_kind(dev, other), of_kind(dev, one))
+
+
+def test_the_graphs_page_is_of_this_program(dev: Recording) -> None:
+    resources = [
+        graph.Resource(urn=r.urn, type=r.type, parent=r.parent, dependencies=tuple(r.dependencies))
+        for r in dev.resources.values()
+    ]
+    unrecorded = {r.parent for r in resources if r.parent} - {r.urn for r in resources}
+    stack = [graph.Resource(urn=urn, type="pulumi:pulumi:Stack") for urn in unrecorded]
+    of_program = graph.Graph({r.urn: r for r in (*stack, *resources)})
+    assert graph.PAGE.read_text("utf-8") == graph.page(of_program), "it is stale: run `make docs`"
 
 
 def test_everything_is_on_the_one_cluster(dev: Recording) -> None:

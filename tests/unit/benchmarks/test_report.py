@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.commands import PROJECT
 from benchmarks.report import LONGEST_TABLE, markdown, table
 from benchmarks.results import Boot, ColdBuild, Deployment, Image, Images, Life, Machine, Results, Round, Step
 
@@ -87,3 +88,11 @@ def test_results_are_kept_for_the_next_run(tmp_path: Path) -> None:
     before = results((60, 100)).model_copy(update={"life": life(), "cold": ColdBuild(parts={"pause": 3}, total_s=1)})
     before.write(file)
     assert Results.read(file) == before
+
+
+def test_the_page_is_what_the_numbers_say() -> None:
+    numbers = PROJECT / "docs" / "benchmarks.json"
+    kept = Results.read(numbers)
+    assert kept
+    page = numbers.with_suffix(".md").read_text("utf-8")
+    assert page == markdown(kept, plot="benchmarks.svg"), "it is stale: run `python -m benchmarks --rounds 0`"

@@ -201,6 +201,7 @@ def test_a_destroy_of_knative_waits_for_its_pods(supply: Supply) -> None:
     }
     for patch in patches:
         assert patch.plain["metadata"]["finalizers"] == ["foregroundDeletion"]
+        assert patch.plain["metadata"]["annotations"] == {"pulumi.com/skipAwait": "true"}
         assert patch.retained
         assert recording.waits_for(patch, serving)
 
