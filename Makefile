@@ -3,6 +3,9 @@
 # make down     pulumi destroy, then the local cluster
 # make help     the rest
 
+ifeq ($(filter oneshell,$(.FEATURES)),)
+$(error GNU make 3.82 or newer is needed; this is $(MAKE_VERSION))
+endif
 SHELL := /bin/bash
 .ONESHELL:
 .SHELLFLAGS := -euo pipefail -c
@@ -11,10 +14,11 @@ MAKEFLAGS += --no-print-directory
 
 CONTEXT ?=
 STACK ?= $(if $(CONTEXT),cluster,dev)
+PYTHON3 ?= python3
 PYTHON := .venv/bin/python
 UV_VERSION := 0.13.9
 # Shell settings for Pulumi: the local cluster's, or the user's own when a context is given.
-ENVIRONMENT = eval "$$($(PYTHON) -m cluster env $(if $(CONTEXT),--tools))"
+ENVIRONMENT = settings="$$($(PYTHON) -m cluster env $(if $(CONTEXT),--tools))"; eval "$$settings"
 
 # A stack file without secrets needs no salt of a passphrase that goes with the cluster.
 forget_salt = grep -q 'secure:' Pulumi.$(STACK).yaml || sed -i '/^encryptionsalt:/d' Pulumi.$(STACK).yaml
@@ -24,11 +28,19 @@ help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */  make \1\t/' | expand -t 16
 
 .venv/bin/uv:
-	@if ! python3 -c 'import ensurepip, venv' 2>/dev/null; then
+	@if ! $(PYTHON3) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))'; then
+	  echo "error: Python 3.11 is needed, as Debian 12 has it: make PYTHON3=/path/to/python3.11 …" >&2
+	  exit 1
+	fi
+	if ! $(PYTHON3) -c 'import ensurepip, venv' 2>/dev/null; then
+	  if [ "$$(id -u)" != 0 ]; then
+	    echo "error: Python's venv is missing; install it: apt-get install python3-venv" >&2
+	    exit 1
+	  fi
 	  echo "installing with apt: python3-venv"
 	  apt-get update -qq && apt-get install -y -qq --no-install-recommends python3-venv
 	fi
-	python3 -m venv .venv
+	$(PYTHON3) -m venv .venv
 	.venv/bin/python -m pip install --quiet uv==$(UV_VERSION)
 
 .venv/.synced: .venv/bin/uv pyproject.toml uv.lock
@@ -38,11 +50,27 @@ help:  ## this list
 .PHONY: venv
 venv: .venv/.synced  ## this project's Python environment, at the locked versions
 
+# What a local cluster needs before anything is installed; `python -m cluster` checks the rest.
+.PHONY: host
+host:
+	@$(if $(CONTEXT),exit 0)
+	if [ "$$(uname -sm)" != "Linux x86_64" ] || [ "$$(id -u)" != 0 ]; then
+	  echo "error: the local cluster needs root on Linux/x86_64. Or use a cluster you have: make up CONTEXT=<kube-context>" >&2
+	  exit 1
+	fi
+
 .PHONY: up
-up: venv  ## deploy and check by value; CONTEXT=<kube-context> uses a cluster you have
+up: host venv  ## deploy and check by value; CONTEXT=<kube-context> uses a cluster you have
 	@$(PYTHON) -m cluster $(if $(CONTEXT),tools,up)
 	$(ENVIRONMENT)
-	pulumi stack select $(STACK) 2>/dev/null || { $(forget_salt); pulumi stack init $(STACK); }
+	if ! pulumi stack select $(STACK) 2>/dev/null; then
+	  $(forget_salt)
+	  if ! pulumi stack init $(STACK); then
+	    echo "error: the secrets in Pulumi.$(STACK).yaml were encrypted for a cluster that is gone; take out the lines with" \
+	      "'secure:' and 'encryptionsalt:', make up, and set them again" >&2
+	    exit 1
+	  fi
+	fi
 	$(if $(CONTEXT),pulumi config set --path cluster.context '$(CONTEXT)')
 	pulumi up --yes --skip-preview --stack $(STACK)
 	$(PYTHON) -m predict --stack $(STACK)
@@ -56,14 +84,17 @@ predict: venv  ## ask every model again and compare by value
 
 .PHONY: down
 down: venv  ## remove the deployment, then the local cluster
-	@if $(if $(CONTEXT),true,$(PYTHON) -m cluster kubeconfig >/dev/null 2>&1); then
+	@if $(if $(CONTEXT),true,$(PYTHON) -m cluster status >/dev/null 2>&1); then
 	  $(ENVIRONMENT)
 	  if pulumi stack select $(STACK) 2>/dev/null; then
-	    pulumi destroy --yes --skip-preview --stack $(STACK)
-	    pulumi stack rm --yes --preserve-config $(STACK)
-	    $(forget_salt)
+	    pulumi destroy --yes --skip-preview --stack $(STACK) || \
+	      $(if $(CONTEXT),exit 1,echo "the destroy failed: the local cluster goes with what is left in it")
+	    pulumi stack rm --yes --preserve-config $(if $(CONTEXT),,--force) $(STACK)
 	  fi
+	elif $(PYTHON) -m cluster kubeconfig >/dev/null 2>&1; then
+	  echo "the local cluster does not answer: it goes with all that is deployed there"
 	fi
+	$(forget_salt)
 	$(if $(CONTEXT),,$(PYTHON) -m cluster down)
 
 .PHONY: lint
@@ -78,7 +109,7 @@ unit: lint  ## the fast tests
 	@$(PYTHON) -m pytest -m "not e2e" -q
 
 .PHONY: test
-test: lint  ## lint, types, unit and end-to-end on a local cluster of their own
+test: host lint  ## lint, types, unit and end-to-end on a local cluster of their own
 	@$(PYTHON) -m cluster build
 	$(PYTHON) -m pytest
 
