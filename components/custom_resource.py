@@ -9,6 +9,8 @@ import pulumi
 import pulumi_kubernetes as k8s
 
 OBJECT_TIMEOUT = 300
+# What is deleted may have requests to finish and finalizers to wait for, however quickly it was made.
+DELETE_TIMEOUT = 600
 
 
 def custom_resource(
@@ -25,8 +27,8 @@ def custom_resource(
     annotations: Mapping[str, str] | None = None,
 ) -> k8s.apiextensions.CustomResource:
     """An object that is done when its condition `ready` is true, within `timeout` seconds."""
-    waits = {"pulumi.com/waitFor": f"condition={ready}", "pulumi.com/timeoutSeconds": str(timeout)} if ready else {}
-    noted = {**(annotations or {}), **waits}
+    noted = {**(annotations or {}), **({"pulumi.com/waitFor": f"condition={ready}"} if ready else {})}
+    bounds = pulumi.CustomTimeouts(create=f"{timeout}s", update=f"{timeout}s", delete=f"{DELETE_TIMEOUT}s")
     return k8s.apiextensions.CustomResource(
         resource_name,
         api_version=api_version,
@@ -34,5 +36,5 @@ def custom_resource(
         # An empty map of annotations would be a difference for ever.
         metadata=k8s.meta.v1.ObjectMetaArgs(name=name, namespace=namespace, annotations=noted or None),
         spec=dict(spec),
-        opts=opts,
+        opts=pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(custom_timeouts=bounds)),
     )

@@ -46,6 +46,9 @@ def _resources(cpu: str, memory: str, *, most_cpu: str = "1", most_memory: str =
     )
 
 
+# What KServe's serving runtimes ask for; KServe lays a model's own words over these, field by field.
+SERVING_RUNTIME = _resources("1", "2Gi", most_memory="2Gi")
+
 FOOTPRINTS: Mapping[str, Footprint] = {
     "default": Footprint(),
     # For a laptop: what the parts use when idle, with room to start quickly.

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from dataclasses import dataclass
 from typing import Any
 
 import pulumi
 
 from components.custom_resource import custom_resource
-from components.footprint import PodResources
+from components.footprint import SERVING_RUNTIME, PodResources
 from components.model_settings import Model
 from components.webhooks import patient
 
 # How much longer the deployment waits than Knative does: KServe's word for a failure comes after Knative's.
 MARGIN = 60
+DECLARED = "kserve-multi-model/declared"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +65,7 @@ class InferenceService(pulumi.ComponentResource):
             spec={"predictor": _predictor(args)},
             ready="Ready",
             timeout=model.timeout + MARGIN,
-            opts=pulumi.ResourceOptions(parent=self, hooks=patient(f"{name}-webhooks")),
+            opts=pulumi.ResourceOptions(parent=self, hooks=patient(f"model-{name}-webhooks")),
         )
         self.endpoint = pulumi.Output.all(service.id, args.gateway_address).apply(
             lambda known: _endpoint(args, gateway_address=known[1])
@@ -89,10 +92,11 @@ def _predictor(args: InferenceServiceArgs) -> dict[str, Any]:
     if model.runtime:
         served["runtime"] = model.runtime
     if model.resources:
-        served["resources"] = model.resources.model_dump(exclude_defaults=True)
+        served["resources"] = model.resources.within(args.resources or SERVING_RUNTIME).values()
     elif args.resources:
         served["resources"] = args.resources.values()
     predictor: dict[str, Any] = {
+        "annotations": {DECLARED: _digest(model, resources=served.get("resources"))},
         "minReplicas": model.replicas.min,
         "maxReplicas": model.replicas.max,
         "model": served,
@@ -100,6 +104,16 @@ def _predictor(args: InferenceServiceArgs) -> dict[str, Any]:
     if args.service_account is not None:
         predictor["serviceAccountName"] = args.service_account
     return predictor
+
+
+def _digest(model: Model, *, resources: dict[str, dict[str, str]] | None) -> str:
+    """Changes with everything that is declared of the server.
+
+    KServe gives the generation of Knative's Service as the one of the InferenceService that it has observed, so a
+    change that reached only one of the two would be waited for in vain, or not at all. With this, each reaches both.
+    """
+    stated = [model.model_dump(mode="json", exclude={"check"}), resources]
+    return hashlib.sha256(json.dumps(stated, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def _endpoint(args: InferenceServiceArgs, *, gateway_address: str) -> dict[str, Any]:

@@ -9,13 +9,15 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, JsonValue, ValidationInfo, field_validator, model_validator
 
-from components.field_types import Quantity, ResourceName, Section, matching
+from components.field_types import Quantity, ResourceName, Section, matching, without_keys
+from components.footprint import PodResources
 from components.problems import refuse
 from components.quantities import parse_quantity
 from components.releases import Release, ServingRuntime
 
 # Knative names a model's Deployment after it, and Kubernetes allows 63 characters.
 LONGEST_NAME = 63 - len("-predictor-00001-deployment")
+LONGEST_HOST = 253
 SCHEMES = ("s3", "gs", "hf", "http", "https", "hdfs", "webhdfs", "oci", "pvc")
 SCHEMES_OF_KIND = {"s3": ("s3",)}
 
@@ -26,12 +28,14 @@ class Surroundings:
 
     Attributes:
         storage: name → kind.
+        suffix: what follows a model's name in its host name, as `.default.example.com`.
 
     """
 
     release: Release | None
     storage: Mapping[str, str] | None
     mode: str
+    suffix: str = ""
 
 
 class Replicas(Section):
@@ -62,13 +66,49 @@ class Resources(Section):
 
     @model_validator(mode="after")
     def _requests_within_limits(self) -> Self:
+        both = {name: (amount, self.limits[name]) for name, amount in self.requests.items() if name in self.limits}
         over = [
-            f"{name} {amount} is more than its limit, {self.limits[name]}"
-            for name, amount in self.requests.items()
-            if name in self.limits and parse_quantity(amount) > parse_quantity(self.limits[name])
+            f"{name} {request} is more than its limit, {limit}"
+            for name, (request, limit) in both.items()
+            if parse_quantity(request) > parse_quantity(limit)
         ]
-        refuse({"requests": "; ".join(over)})
+        under = [
+            f"{name} {request} is not its limit, {limit}: a device is not shared"
+            for name, (request, limit) in both.items()
+            if _is_a_device(name) and parse_quantity(request) < parse_quantity(limit)
+        ]
+        refuse(
+            {
+                "requests": "; ".join([*over, *under, *_parts_of_devices(self.requests)]),
+                "limits": "; ".join(_parts_of_devices(self.limits)),
+            }
+        )
         return self
+
+    def within(self, base: PodResources) -> PodResources:
+        """These, completed so that no request is more than its limit once they are laid over `base`."""
+        requests, limits = dict(self.requests), dict(self.limits)
+        for name in (*self.requests, *self.limits):
+            if _is_a_device(name):
+                requests[name] = limits[name] = self.limits.get(name) or self.requests[name]
+            elif name in base.limits:
+                least = min(base.requests[name], limits.get(name, base.requests[name]), key=parse_quantity)
+                asked = requests.setdefault(name, least)
+                limits.setdefault(name, max(base.limits[name], asked, key=parse_quantity))
+        return PodResources(requests=requests, limits=limits)
+
+
+def _is_a_device(name: str) -> bool:
+    """Whether Kubernetes gives it out in whole pieces to one container each, as it does GPUs."""
+    return "/" in name
+
+
+def _parts_of_devices(amounts: Mapping[str, str]) -> list[str]:
+    return [
+        f"{name} {amount} is no whole number"
+        for name, amount in amounts.items()
+        if _is_a_device(name) and parse_quantity(amount) % 1
+    ]
 
 
 class Check(Section):
@@ -83,6 +123,20 @@ class Check(Section):
         rows, answers = len(self.instances), len(self.predictions)
         refuse({"predictions": f"are {answers} for {rows} instances; give one a row" if rows != answers else None})
         return self
+
+    @property
+    def is_a_matrix(self) -> bool:
+        """Whether the instances are numbers alone, nested to the same lengths everywhere."""
+        return _shape(self.instances) is not None
+
+
+def _shape(value: JsonValue) -> tuple[int, ...] | None:
+    """The lengths of nested lists of numbers, outermost first; None where they differ or something is no number."""
+    if not isinstance(value, list):
+        return () if isinstance(value, int | float) and not isinstance(value, bool) else None
+    inner = {_shape(item) for item in value}
+    shape = inner.pop() if len(inner) == 1 else None
+    return None if shape is None else (len(value), *shape)
 
 
 class Model(Section):
@@ -114,9 +168,9 @@ class Model(Section):
         scheme, separator, rest = uri.partition("://")
         if not separator or scheme not in SCHEMES:
             known = ", ".join(f"{scheme}://" for scheme in SCHEMES)
-            raise ValueError(f"{uri!r} has no known scheme; use one of {known}")
+            raise ValueError(f"{without_keys(uri)!r} has no known scheme; use one of {known}")
         if not re.fullmatch(r"[^/\s]+(/\S*)?", rest):
-            raise ValueError(f"{uri!r} names no place; write {scheme}://<bucket or host>/<path>")
+            raise ValueError(f"{without_keys(uri)!r} names no place; write {scheme}://<bucket or host>/<path>")
         return uri
 
     @model_validator(mode="after")
@@ -129,6 +183,8 @@ class Model(Section):
             {
                 "storage": self._storage_problem(around),
                 runtime_field: self._runtime_problem(around.release) if around.release else None,
+                "name": self._name_problem(around.suffix),
+                "check": self._check_problem(),
                 "replicas": (
                     f"min 0 needs mode Knative: in mode {around.mode} a model cannot scale to zero"
                     if self.replicas.min == 0 and around.mode != "Knative"
@@ -137,6 +193,17 @@ class Model(Section):
             }
         )
         return self
+
+    def _name_problem(self, suffix: str) -> str | None:
+        length = len(self.name + suffix)
+        if length <= LONGEST_HOST:
+            return None
+        return f"makes a host name of {length} characters, {self.name}{suffix}; {LONGEST_HOST} are allowed"
+
+    def _check_problem(self) -> str | None:
+        if self.protocol != "v2" or self.check is None or self.check.is_a_matrix:
+            return None
+        return "protocol v2 sends `instances` as one tensor: make them rows of numbers, all of one length"
 
     def _storage_problem(self, around: Surroundings) -> str | None:
         if self.storage is None or around.storage is None:

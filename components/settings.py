@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import ipaddress
 import json
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import pulumi
+import yaml
 from pulumi.runtime.config import CONFIG, get_config_env, is_config_secret
 from pydantic import Field, PlainValidator, SecretStr, ValidationError, field_validator, model_validator
 
 from components.aws_credentials import AccessKeys, keys_of_profile
-from components.field_types import DOMAIN, HOST_PORT, REGISTRY, Domain, Name, Section, matching
+from components.field_types import DOMAIN, HOST_PORT, REGISTRY, Domain, Name, Section, matching, without_keys
 from components.footprint import FOOTPRINTS, Footprint
 from components.model_settings import Model, Surroundings
 from components.problems import SettingsError, describe, refuse
@@ -116,7 +118,8 @@ class S3Storage(Section):
     @classmethod
     def _is_an_endpoint(cls, endpoint: str | None) -> str | None:
         if endpoint is not None and not re.fullmatch(f"https?://{HOST_PORT}/?", endpoint):
-            raise ValueError(f"{endpoint!r} is no S3 endpoint; write https://host or http://host:port")
+            shown = without_keys(endpoint)
+            raise ValueError(f"{shown!r} is no S3 endpoint; write https://host or http://host:port")
         return endpoint and endpoint.rstrip("/")
 
     @field_validator("profile")
@@ -203,17 +206,23 @@ class Settings(Section):
 
 def parse(document: Mapping[str, Any]) -> Settings:
     """Check a stack's settings; raises SettingsError with every problem."""
-    name, storage = document.get("release"), document.get("storage", {})
-    entries = storage.items() if isinstance(storage, Mapping) else ()
+    name = document.get("release")
+    cluster, ingress, storage = (_mapping(document.get(key)) for key in ("cluster", "ingress", "storage"))
+    namespace, domain = cluster.get("namespace", Cluster().namespace), ingress.get("domain", Ingress().domain)
     around = Surroundings(
         release=RELEASES.get(name) if isinstance(name, str) else None,
-        storage={key: str(entry.get("kind")) for key, entry in entries if isinstance(entry, Mapping)},
+        storage={key: str(entry.get("kind")) for key, entry in storage.items() if isinstance(entry, Mapping)},
         mode=str(document.get("mode", "Knative")),
+        suffix=f".{namespace}.{domain}",
     )
     try:
         return Settings.model_validate(document, context=around)
     except ValidationError as error:
         raise SettingsError(describe(error, model=Settings)) from None  # the cause would show what was typed
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
 
 
 def load() -> Settings:
@@ -228,12 +237,26 @@ def load() -> Settings:
         except json.JSONDecodeError:
             document[key] = text
     settings = parse(document)
-    open_keys = [
-        f"storage.{name}.secret_access_key: is in plain text; keep it as a secret: "
-        f"pulumi config set --secret --path storage.{name}.secret_access_key"
-        for name, store in settings.storage.items()
-        if store.secret_access_key and not is_config_secret(f"{prefix}storage")
-    ]
-    if open_keys:
-        raise SettingsError(open_keys)
+    if open_keys := _keys_in_plain_text(settings, prefix=prefix):
+        raise SettingsError(
+            f"storage.{key}: is in plain text; keep it as a secret: pulumi config set --secret --path storage.{key}"
+            for key in open_keys
+        )
     return settings
+
+
+def _keys_in_plain_text(settings: Settings, *, prefix: str) -> list[str]:
+    """Those of the stores' keys, as `demo.secret_access_key`, that the stack's file has in the open.
+
+    Pulumi tells only of a whole setting whether some secret is in it; which one, the file itself says.
+    """
+    file = Path(os.environ.get("PULUMI_OPTION_CONFIG_FILE") or f"Pulumi.{pulumi.get_stack()}.yaml")
+    document = _mapping(yaml.safe_load(file.read_text())) if file.is_file() else {}
+    stored = _mapping(_mapping(document.get("config")).get(f"{prefix}storage"))
+    return [
+        f"{name}.{key}"
+        for name, store in settings.storage.items()
+        for key in ("access_key_id", "secret_access_key")
+        if getattr(store, key)
+        and (not is_config_secret(f"{prefix}storage") or isinstance(_mapping(stored.get(name)).get(key), str))
+    ]

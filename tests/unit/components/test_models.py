@@ -106,9 +106,10 @@ def test_a_model_in_its_fewest_words() -> None:
         "annotations": {
             "serving.knative.dev/progress-deadline": "600s",
             "pulumi.com/waitFor": "condition=Ready",
-            "pulumi.com/timeoutSeconds": "660",
         },
     }
+    declared = service["spec"]["predictor"].pop("annotations")
+    assert list(declared) == ["kserve-multi-model/declared"]
     assert service["spec"]["predictor"] == {
         "minReplicas": 1,
         "maxReplicas": 1,
@@ -128,6 +129,7 @@ def test_everything_a_model_can_say() -> None:
         timeout=90,
         resources={"requests": {"cpu": "1"}, "limits": {"nvidia.com/gpu": 1}},
     )
+    service["spec"]["predictor"].pop("annotations")
     assert service["spec"]["predictor"] == {
         "minReplicas": 0,
         "maxReplicas": 3,
@@ -137,13 +139,15 @@ def test_everything_a_model_can_say() -> None:
             "protocolVersion": "v2",
             "storageUri": "s3://models/iris",
             "runtime": "kserve-sklearnserver",
-            "resources": {"requests": {"cpu": "1"}, "limits": {"nvidia.com/gpu": "1"}},
+            "resources": {
+                "requests": {"cpu": "1", "nvidia.com/gpu": "1"},
+                "limits": {"cpu": "1", "nvidia.com/gpu": "1"},
+            },
         },
     }
     noted = service["metadata"]["annotations"]
     assert noted["autoscaling.knative.dev/window"] == "6s"
     assert noted["serving.knative.dev/progress-deadline"] == "90s"
-    assert noted["pulumi.com/timeoutSeconds"] == "150"
 
 
 def test_resources_are_the_models_own_or_the_footprints() -> None:
@@ -151,6 +155,70 @@ def test_resources_are_the_models_own_or_the_footprints() -> None:
     assert small
     service, _ = served(footprint=small)
     assert service["spec"]["predictor"]["model"]["resources"] == small.values()
+
+
+@pytest.mark.parametrize(
+    ("stated", "completed"),
+    [
+        ({"requests": {"cpu": 2}}, {"requests": {"cpu": "2"}, "limits": {"cpu": "2"}}),
+        ({"requests": {"cpu": "500m"}}, {"requests": {"cpu": "500m"}, "limits": {"cpu": "1"}}),
+        ({"limits": {"memory": "1Gi"}}, {"requests": {"memory": "1Gi"}, "limits": {"memory": "1Gi"}}),
+        ({"limits": {"memory": "4Gi"}}, {"requests": {"memory": "2Gi"}, "limits": {"memory": "4Gi"}}),
+        ({"limits": {"a.b/gpu": 2}}, {"requests": {"a.b/gpu": "2"}, "limits": {"a.b/gpu": "2"}}),
+        ({"requests": {"a.b/gpu": 1}}, {"requests": {"a.b/gpu": "1"}, "limits": {"a.b/gpu": "1"}}),
+        ({"limits": {"ephemeral-storage": "1Gi"}}, {"requests": {}, "limits": {"ephemeral-storage": "1Gi"}}),
+    ],
+)
+def test_resources_said_in_part_make_a_valid_pod(stated: dict[str, Any], completed: dict[str, Any]) -> None:
+    service, _ = served(resources=stated)
+    assert service["spec"]["predictor"]["model"]["resources"] == completed
+
+
+CHANGES: list[dict[str, Any]] = [
+    {"storage_uri": "s3://models/iris-v2"},
+    {"version": "1"},
+    {"protocol": "v2"},
+    {"runtime": "kserve-sklearnserver"},
+    {"timeout": 90},
+    {"scale": {"window": 6}},
+    {"replicas": {"max": 2}},
+    {"resources": {"requests": {"cpu": "10m"}}},
+]
+
+
+@pytest.mark.parametrize("change", CHANGES, ids=lambda change: next(iter(change)))
+def test_whatever_changes_reaches_knative_and_the_specification(change: dict[str, Any]) -> None:
+    """Else the generation that KServe says it observed, which is Knative's, is not that of the change."""
+
+    def declared(**stated: Any) -> object:
+        return served(**stated)[0]["spec"]["predictor"]["annotations"]
+
+    assert declared(**change) != declared()
+    assert declared(check={"instances": [[1]], "predictions": [1]}) == declared()
+
+
+@pytest.mark.parametrize("name", ["kserve", "knative"])
+def test_a_model_may_be_called_like_a_part_of_the_platform(name: str) -> None:
+    hooks = {hook for _, hook in _hooks(name)}
+    assert f"{name}-webhooks" not in hooks
+    assert hooks
+
+
+def _hooks(name: str) -> list[tuple[str, str]]:
+    args = InferenceServiceArgs(
+        model=Model.model_validate(
+            {"name": name, "format": "sklearn", "storage_uri": "s3://models/iris"},
+            context=Surroundings(release=LOCAL, storage=None, mode="Knative"),
+        ),
+        namespace="models",
+        domain="example.com",
+        service_account=None,
+        resources=None,
+        gateway_address=pulumi.Output.from_input("http://192.0.2.1:31080"),
+        context=None,
+    )
+    recording = record(lambda: InferenceService(name, args=args))
+    return [(resource.name, hook) for resource in recording.resources.values() for hook in resource.on_error]
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from typing import Any
 
 import pulumi
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -110,12 +111,21 @@ BAD: list[tuple[Change, str]] = [
     (put("ingress", "service_type", value="ClusterIP"), "ingress.node_port: has no effect with service_type ClusterIP"),
     (without("ingress", "address"), "ingress.address: is needed with service_type NodePort"),
     (put("ingress", "address", value="192.0.2.1:80"), "ingress.address: '192.0.2.1:80' is no host or IP address"),
+    (put("ingress", "domain", value=f"{'a' * 64}.com"), "is no domain: write it like models.example.com, each part at"),
+    (
+        put("ingress", "domain", value=".".join(["a" * 60] * 4)),
+        "models[0].name: makes a host name of 264 characters, sklearn-model.models.a",
+    ),
     (put("mode", value="Standard"), "mode: Standard is not there yet; use Knative"),
     (put("mode", value="Serverless"), "mode: must be 'Knative' or 'Standard'"),
     (put("resources", value="tiny"), "resources: must be 'default' or 'small'"),
     (put("storage", "demo", "kind", value="gcs"), "storage.demo.kind: must be 's3'"),
     (without("storage", "demo", "kind"), "storage.demo.kind: is missing"),
     (put("storage", "demo", "endpoint", value="minio:9000"), "storage.demo.endpoint: 'minio:9000' is no S3 endpoint"),
+    (
+        put("storage", "demo", "endpoint", value="https://AKID:key@store"),
+        "storage.demo.endpoint: 'https://…@store' is no S3 endpoint",
+    ),
     (put("storage", "demo", "profile", value="nobody"), "storage.demo.profile: no profile 'nobody' in "),
     (put("storage", "demo", "profile", value="half"), "storage.demo.profile: profile 'half' in "),
     (without("storage", "demo", "profile"), "storage.demo: needs exactly one of access_key_id with secret_access_key"),
@@ -164,6 +174,22 @@ BAD: list[tuple[Change, str]] = [
     (
         model(resources={"requests": {"memory": "2Gi"}, "limits": {"memory": "2000Mi"}}),
         "models[0].resources.requests: memory 2Gi is more than its limit, 2000Mi",
+    ),
+    (
+        model(resources={"requests": {"a.b/gpu": 1}, "limits": {"a.b/gpu": 2}}),
+        "models[0].resources.requests: a.b/gpu 1 is not its limit, 2: a device is not shared",
+    ),
+    (
+        model(resources={"limits": {"nvidia.com/gpu": 0.5}}),
+        "models[0].resources.limits: nvidia.com/gpu 0.5 is no whole number",
+    ),
+    (
+        model(protocol="v2", check={"instances": [[1], [1, 2]], "predictions": [0, 1]}),
+        "models[0].check: protocol v2 sends `instances` as one tensor: make them rows of numbers, all of one length",
+    ),
+    (
+        model(protocol="v2", check={"instances": [["a", "b"]], "predictions": [0]}),
+        "models[0].check: protocol v2 sends",
     ),
     (model(timeout=5), "models[0].timeout: must be greater than or equal to 30"),
     (model(check={"instances": [[1]], "predictions": []}), "models[0].check.predictions: "),
@@ -259,7 +285,7 @@ labels = st.from_regex(r"[a-z]([-a-z0-9]{0,20}[a-z0-9])?", fullmatch=True)
 @st.composite
 def models(draw: st.DrawFn) -> dict[str, Any]:
     low = draw(st.integers(0, 5))
-    rows = draw(st.integers(1, 4))
+    rows, width = draw(st.integers(1, 4)), draw(st.integers(1, 3))
     numbers = st.floats(allow_nan=False, allow_infinity=False)
     return {
         "name": draw(labels),
@@ -269,7 +295,9 @@ def models(draw: st.DrawFn) -> dict[str, Any]:
         "replicas": {"min": low, "max": max(1, low + draw(st.integers(0, 5)))},
         "timeout": draw(st.integers(30, 3600)),
         "check": {
-            "instances": draw(st.lists(st.lists(numbers, min_size=1), min_size=rows, max_size=rows)),
+            "instances": draw(
+                st.lists(st.lists(numbers, min_size=width, max_size=width), min_size=rows, max_size=rows)
+            ),
             "predictions": draw(st.lists(numbers, min_size=rows, max_size=rows)),
             "tolerance": draw(st.floats(0, 10)),
         },
@@ -343,6 +371,22 @@ def test_keys_in_plain_text_are_refused() -> None:
     assert "typed-secret" not in str(refused.value)
     stack(typed, secret=("storage",))
     assert load().storage["demo"].keys
+
+
+def test_a_key_in_plain_text_beside_a_secret_is_refused(project_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    typed = good()
+    typed["storage"]["demo"] = {"kind": "s3", "access_key_id": "AKID", "secret_access_key": "typed-secret"}
+    stored = {"kind": "s3", "access_key_id": {"secure": "v1:x"}, "secret_access_key": "typed-secret"}
+    file = project_folder / "Pulumi.stack.yaml"
+    file.write_text(yaml.safe_dump({"config": {f"{PROJECT}:storage": {"demo": stored}}}))
+    stack(typed, secret=("storage",))
+    with pytest.raises(SettingsError, match=r"storage.demo.secret_access_key: is in plain text") as refused:
+        load()
+    assert "access_key_id" not in str(refused.value)
+    monkeypatch.setenv("PULUMI_OPTION_CONFIG_FILE", str(project_folder / "elsewhere.yaml"))
+    file.rename(project_folder / "elsewhere.yaml")
+    with pytest.raises(SettingsError, match=r"storage.demo.secret_access_key: is in plain text"):
+        load()
 
 
 def test_a_kubeconfig_is_found_in_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
