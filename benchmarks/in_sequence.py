@@ -45,7 +45,11 @@ def plan(declared: Declared) -> list[Work]:
         Work(name="namespaces", objects=declared.of_kind("Namespace")),
         Work(name="cert-manager", charts=("cert-manager",)),
         Work(name="Gateway API", charts=("gateway-api",)),
-        Work(name="Istio", charts=("istio-base", "istiod", "istio-ingressgateway")),
+        Work(
+            name="Istio",
+            objects=("Service/istio-ingressgateway",),
+            charts=("istio-base", "istiod", "istio-ingressgateway"),
+        ),
         Work(name="Knative operator", charts=("knative-operator",)),
         Work(name="Knative Serving", objects=(SERVING,), ready=(SERVING,)),
         Work(

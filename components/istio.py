@@ -16,9 +16,9 @@ from components.supply import Supply
 
 NAMESPACE = "istio-system"
 GATEWAY = "istio-ingressgateway"
+STATUS_PORT = 15021
 HTTP_PORT = 80
 HTTPS_PORT = 443
-STATUS_PORT = 15021
 # istiod writes these into every namespace and leaves them there.
 CA_CONFIG_MAPS = ("istio-ca-root-cert", "istio-ca-crl")
 
@@ -74,7 +74,7 @@ class Istio(pulumi.ComponentResource):
             values=merged(self._istiod_values(), args.release.values),
             opts=pulumi.ResourceOptions(parent=self, depends_on=[base, args.gateway_api, *self._what_istiod_leaves()]),
         )
-        gateway = charts.workloads(
+        charts.workloads(
             GATEWAY,
             args.release.gateway,
             namespace=self.namespace,
@@ -82,7 +82,7 @@ class Istio(pulumi.ComponentResource):
             drains=True,
             opts=pulumi.ResourceOptions(parent=self, depends_on=[istiod]),
         )
-        self.gateway_address = self._address(base, after=gateway)
+        self.gateway_address = self._address(self._gateway_service())
         self.register_outputs({"namespace": self.namespace, "gateway_address": self.gateway_address})
 
     def _what_istiod_leaves(self) -> list[pulumi.Resource]:
@@ -100,49 +100,62 @@ class Istio(pulumi.ComponentResource):
     def _istiod_values(self) -> dict[str, Any]:
         footprint, images = self._args.supply.footprint, self._args.supply.images
         return merged(
-            {
-                "autoscaleEnabled": footprint.replicated,
-                # What istiod itself sets it to once it answers: no difference to show at the next preview.
-                "base": {"validationFailurePolicy": "Fail"},
-            },
+            {"autoscaleEnabled": footprint.replicated},
             {"resources": footprint.istiod.values()} if footprint.istiod else {},
             {"global": {"proxy": {"resources": footprint.gateway.values()}}} if footprint.gateway else {},
             {"global": {"hub": images.image("istio"), "tag": self._args.release.version}} if images else {},
         )
 
     def _gateway_values(self) -> dict[str, Any]:
-        footprint, ingress = self._args.supply.footprint, self._args.ingress
-        service: dict[str, Any] = {"type": ingress.service_type}
-        if ingress.node_port:
-            service["ports"] = [
-                {"name": "status-port", "port": STATUS_PORT, "targetPort": STATUS_PORT},
-                {"name": "http2", "port": HTTP_PORT, "targetPort": HTTP_PORT, "nodePort": ingress.node_port},
-                {"name": "https", "port": HTTPS_PORT, "targetPort": HTTPS_PORT},
-            ]
+        footprint = self._args.supply.footprint
         return merged(
-            {"service": service, "autoscaling": {"enabled": footprint.replicated}},
+            {"service": {"type": "None"}, "autoscaling": {"enabled": footprint.replicated}},
             {"resources": footprint.gateway.values()} if footprint.gateway else {},
         )
 
-    def _address(self, base: k8s.helm.v3.Release, *, after: pulumi.Resource) -> pulumi.Output[str]:
+    def _gateway_service(self) -> k8s.core.v1.Service:
+        """The gateway's Service, declared here and not by the chart: its status has a load balancer's address."""
         ingress = self._args.ingress
-        port = f":{ingress.node_port}" if ingress.node_port else ""
-        if ingress.address:
-            host = f"[{ingress.address}]" if ":" in ingress.address else ingress.address
-            return pulumi.Output.from_input(f"http://{host}{port}")
-        if ingress.service_type == "ClusterIP":
-            return pulumi.Output.from_input(f"http://{GATEWAY}.{NAMESPACE}.svc.cluster.local")
-        service = k8s.core.v1.Service.get(
+        selector = {"app": GATEWAY, "istio": GATEWAY.removeprefix("istio-")}
+        ports = {"status-port": STATUS_PORT, "http2": HTTP_PORT, "https": HTTPS_PORT}
+        node_ports = {"http2": ingress.node_port}
+        # A load balancer is waited for; else it is the gateway's pods that are.
+        unawaited = None if ingress.service_type == "LoadBalancer" else {"pulumi.com/skipAwait": "true"}
+        return k8s.core.v1.Service(
             GATEWAY,
-            # From an output that a first preview does not know yet: there is no Service to read then.
-            base.status.apply(lambda status: f"{status.namespace}/{GATEWAY}"),
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[after]),
+            metadata=k8s.meta.v1.ObjectMetaArgs(
+                name=GATEWAY, namespace=self.namespace, labels=selector, annotations=unawaited
+            ),
+            spec=k8s.core.v1.ServiceSpecArgs(
+                type=ingress.service_type,
+                selector=selector,
+                ports=[
+                    k8s.core.v1.ServicePortArgs(
+                        name=name, port=port, target_port=port, protocol="TCP", node_port=node_ports.get(name)
+                    )
+                    for name, port in ports.items()
+                ],
+            ),
+            opts=pulumi.ResourceOptions(parent=self),
         )
+
+    def _address(self, service: k8s.core.v1.Service) -> pulumi.Output[str]:
+        ingress = self._args.ingress
+        if ingress.address:
+            return pulumi.Output.from_input(_url(ingress.address, port=ingress.node_port))
+        if ingress.service_type == "ClusterIP":
+            return pulumi.Output.from_input(_url(f"{GATEWAY}.{NAMESPACE}.svc.cluster.local"))
         return service.status.apply(_balanced)
+
+
+def _url(host: str, *, port: int | None = None) -> str:
+    return f"http://{f'[{host}]' if ':' in host else host}{f':{port}' if port else ''}"
 
 
 def _balanced(status: k8s.core.v1.outputs.ServiceStatus | None) -> str:
     points = (status and status.load_balancer and status.load_balancer.ingress) or []
-    if not points:
-        raise pulumi.RunError("the gateway's Service has no load balancer yet; set ingress.address, or try again later")
-    return f"http://{points[0].hostname or points[0].ip}"
+    if points:
+        return _url(points[0].hostname or points[0].ip or "")
+    if pulumi.runtime.is_dry_run():  # of a Service that gets its load balancer only now
+        return "http://<the load balancer's address>"
+    raise pulumi.RunError("the gateway's Service has no load balancer yet; set ingress.address, or try again later")

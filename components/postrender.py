@@ -58,6 +58,7 @@ def adjust(documents: Iterable[Document], *, namespace: str, drains: bool) -> li
         elif kind in WEBHOOKS:
             # A webhook nobody serves yet refuses everything; and waiting for its CA must not keep its server waiting.
             _after(item, workloads)
+            _fail_at_once(item)
             injected = [f"jsonpath={{.webhooks[{i}].clientConfig.caBundle}}" for i in range(len(item["webhooks"]))]
             _wait(item, json.dumps(injected), timeout=OBJECT_TIMEOUT)
         elif kind == "Service" and item["spec"].get("type") != "LoadBalancer":
@@ -101,6 +102,13 @@ def _probe_at_once(workload: Document) -> None:
         if probe := container.get("readinessProbe"):
             probe.pop("initialDelaySeconds", None)
             probe["periodSeconds"] = min(probe.get("periodSeconds", 10), PROBE_PERIOD)
+
+
+def _fail_at_once(configuration: Document) -> None:
+    """Say what istiod itself sets of its validation once it answers: else that is a difference, and then a conflict."""
+    for webhook in configuration["webhooks"]:
+        if webhook["name"].endswith("validation.istio.io"):
+            webhook["failurePolicy"] = "Fail"
 
 
 def _end_at_once(workload: Document) -> None:

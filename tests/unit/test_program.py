@@ -8,10 +8,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pulumi
 import pytest
 import yaml
 
 from components.cluster import ClusterError
+from components.problems import SettingsError
 from docs import graph
 from predict.endpoints import parse_endpoints
 from tests.unit.components.kubernetes import answering
@@ -64,15 +66,24 @@ EDGES = [
     ("Chart cert-manager", "Namespace cert-manager"),
     ("Chart istiod", "Release istio-base"),
     ("Chart istiod", "Release gateway-api"),
-    ("Chart istiod", "ConfigMap default/istio-ca-root-cert"),
     ("Chart istio-ingressgateway", "Chart istiod"),
+    *(
+        ("Chart istiod", f"ConfigMap {namespace}/{name}")
+        for namespace in ("default", "kube-system")
+        for name in ("istio-ca-root-cert", "istio-ca-crl")
+    ),
     ("KnativeServing knative-serving", "Release knative-operator"),
     ("KnativeServing knative-serving", "Release knative-serving-crds"),
     ("Chart net-gateway-api", "KnativeServing knative-serving"),
     ("Chart net-gateway-api", "ConfigMap config-gateway"),
     ("Chart net-gateway-api", "Release gateway-api"),
     ("Gateway gateway-api-knative-gateway", "Chart istio-ingressgateway"),
-    ("Gateway gateway-api-knative-local-gateway", "Service knative-local-gateway"),
+    *(
+        (f"Gateway gateway-api-{gateway}", earlier)
+        for gateway in ("knative-gateway", "knative-local-gateway")
+        for earlier in ("Release gateway-api", "Service knative-local-gateway", "Service istio-ingressgateway")
+    ),
+    *((f"DeploymentPatch knative-{name}", "KnativeServing knative-serving") for name in ("controller", "activator")),
     ("Gateway istio-knative-ingress-gateway", "Chart istiod"),
     ("Gateway istio-knative-local-gateway", "Chart istiod"),
     ("Chart kserve", "Chart kserve-crd"),
@@ -87,8 +98,10 @@ EDGES = [
         for model in ("sklearn-model", "xgboost-model")
         for earlier in (
             *("Chart kserve-runtimes", "Chart kserve", "KnativeServing knative-serving", "Chart net-gateway-api"),
-            *("Gateway gateway-api-knative-gateway", "Gateway istio-knative-ingress-gateway"),
-            *("Chart istio-ingressgateway", "ServiceAccount demo", "Secret demo"),
+            *("Gateway gateway-api-knative-gateway", "Gateway gateway-api-knative-local-gateway"),
+            *("Gateway istio-knative-ingress-gateway", "Gateway istio-knative-local-gateway"),
+            *("DeploymentPatch knative-controller", "DeploymentPatch knative-webhook"),
+            *("Chart istio-ingressgateway", "Service istio-ingressgateway", "ServiceAccount demo", "Secret demo"),
         )
     ),
 ]
@@ -146,7 +159,7 @@ def test_every_wait_ends(dev: Recording) -> None:
     waiting = [r for r in dev.resources.values() if "pulumi.com/waitFor" in str(r.inputs)]
     assert {r.type.rpartition(":")[2] for r in waiting} == {"KnativeServing", "Gateway", "InferenceService"}
     for resource in waiting:
-        assert int(resource.plain["metadata"]["annotations"]["pulumi.com/timeoutSeconds"]) > 0
+        assert {"create", "update", "delete"} <= resource.bounds.keys(), resource.name
 
 
 def test_what_webhooks_look_at_is_tried_again(dev: Recording) -> None:
@@ -181,6 +194,14 @@ def test_the_prediction_check_understands_the_outputs(dev: Recording) -> None:
     assert sklearn.check.predictions == [1, 0]
     assert dev.outputs["gateway"]["address"] == sklearn.gateway_address
     assert "Host: sklearn-model.default.example.com" in dev.outputs["gateway"]["example"]
+
+
+def test_bad_settings_declare_nothing(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+    declared: list[str] = []
+    monkeypatch.setattr(pulumi.Resource, "__init__", lambda self, kind, *_, **__: declared.append(kind))
+    with pytest.raises(SettingsError, match=r"models\[0\]\.format: 'caffe'"):
+        run("dev", registry=registry, models=[{"name": "m", "format": "caffe", "storage_uri": "s3://models/m"}])
+    assert declared == []
 
 
 def test_an_example_for_a_cluster_of_ones_own(registry: Registry) -> None:

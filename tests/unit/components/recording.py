@@ -23,6 +23,7 @@ class Resource:
         inputs: as sent to the engine, secrets still wrapped.
         dependencies: URNs it waits for.
         on_error: names of its error hooks.
+        bounds: how long it may take to be made, changed and deleted, as `create`, `update` and `delete`.
 
     """
 
@@ -36,6 +37,7 @@ class Resource:
     provider: str
     retained: bool
     on_error: tuple[str, ...]
+    bounds: Mapping[str, str]
     transforms: tuple[Callable[[pulumi.ResourceTransformArgs], pulumi.ResourceTransformResult | None], ...]
 
     @property
@@ -85,7 +87,9 @@ class Recording:
 
 
 class _Echo(pulumi.runtime.Mocks):
-    """Gives a resource its own inputs back."""
+    """Gives a resource its own inputs back, and a load balancer an address."""
+
+    load_balancer = "192.0.2.7"
 
     def call(self, args: pulumi.runtime.MockCallArgs) -> tuple[dict[Any, Any], list[tuple[str, str]] | None]:
         raise AssertionError(f"the program calls {args.token}")
@@ -93,8 +97,9 @@ class _Echo(pulumi.runtime.Mocks):
     def new_resource(self, args: pulumi.runtime.MockResourceArgs) -> tuple[str | None, dict[Any, Any]]:
         if args.typ.endswith("helm.sh/v3:Release"):
             return args.name, {**args.inputs, "status": {"namespace": args.inputs["namespace"], "status": "deployed"}}
-        if args.resource_id and args.typ == "kubernetes:core/v1:Service":
-            return args.resource_id, {"status": {"loadBalancer": {"ingress": [{"ip": "192.0.2.7"}]}}}
+        if args.typ == "kubernetes:core/v1:Service" and args.inputs["spec"]["type"] == "LoadBalancer":
+            points = [{"ip": self.load_balancer}]
+            return args.name, {**args.inputs, "status": {"loadBalancer": {"ingress": points}}}
         return f"{args.name}-id", dict(args.inputs)
 
 
@@ -124,6 +129,7 @@ class _Monitor(mocks.MockMonitor):
                 provider=request.provider,
                 retained=request.retainOnDelete,
                 on_error=tuple(request.hooks.on_error),
+                bounds=json_format.MessageToDict(request.customTimeouts),
                 transforms=tuple(self.callbacks.transforms[callback.token] for callback in request.transforms),
             )
         return answer

@@ -152,10 +152,22 @@ def test_the_default_footprint_is_the_charts_own(bare: Supply) -> None:
 def test_how_clients_reach_the_gateway(supply: Supply, ingress: Ingress, address: str) -> None:
     recording, found = platform(supply, ingress=ingress)
     assert found == address
-    service = values(recording, "istio-ingressgateway")["service"]
-    assert service["type"] == ingress.service_type
-    ports = {port["name"]: port.get("nodePort") for port in service.get("ports", [])}
-    assert ports == ({"status-port": None, "http2": 31080, "https": None} if ingress.node_port else {})
+    assert values(recording, "istio-ingressgateway")["service"] == {"type": "None"}
+    service = recording.the(":Service", "istio-ingressgateway").plain
+    assert service["spec"]["type"] == ingress.service_type
+    ports = {port["name"]: port.get("nodePort") for port in service["spec"]["ports"]}
+    assert ports == {"status-port": None, "http2": ingress.node_port, "https": None}
+    # What balances the load is waited for: its address is the gateway's.
+    waited_for = "pulumi.com/skipAwait" not in service["metadata"].get("annotations", {})
+    assert waited_for == (ingress.service_type == "LoadBalancer")
+
+
+def test_the_gateways_service_finds_the_charts_pods(supply: Supply) -> None:
+    recording, _ = platform(supply)
+    service = recording.the(":Service", "istio-ingressgateway").plain
+    # The labels the chart gives to a release of this name.
+    assert service["spec"]["selector"] == {"app": "istio-ingressgateway", "istio": "ingressgateway"}
+    assert service["metadata"]["namespace"] == "istio-system"
 
 
 def test_a_domain_reaches_routes_and_hosts(supply: Supply) -> None:

@@ -31,6 +31,14 @@ def webhooks(kind: str = "ValidatingWebhookConfiguration", count: int = 2) -> Do
     )
 
 
+def test_istios_validation_fails_closed_as_istiod_will_have_it() -> None:
+    names = ["rev.validation.istio.io", "validation.istio.io", "rev.namespace.sidecar-injector.istio.io"]
+    configuration = webhooks()
+    configuration["webhooks"] = [{"name": name, "failurePolicy": "Ignore"} for name in names]
+    (item,) = adjusted(configuration)
+    assert [webhook["failurePolicy"] for webhook in item["webhooks"]] == ["Fail", "Fail", "Ignore"]
+
+
 def adjusted(*documents: Document, drains: bool = False) -> list[Document]:
     return adjust(documents, namespace="here", drains=drains)
 
