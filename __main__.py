@@ -3,7 +3,7 @@
 import pulumi
 
 from components.cert_manager import CertManager, CertManagerArgs
-from components.cluster import cluster_provider, require_kubernetes
+from components.cluster import cluster_provider, require_cluster
 from components.gateway_api import GatewayAPI, GatewayAPIArgs
 from components.inference import InferenceService, InferenceServiceArgs
 from components.istio import Istio, IstioArgs
@@ -15,7 +15,7 @@ from components.supply import Supply
 
 settings = load()
 release, ingress, namespace = settings.release, settings.ingress, settings.cluster.namespace
-require_kubernetes(settings.cluster, release=release)
+require_cluster(settings.cluster, release=release)
 supply = Supply.of(settings)
 on_cluster = pulumi.ResourceOptions(provider=cluster_provider("cluster", settings.cluster))
 

@@ -17,6 +17,8 @@ from components.sources import ChartStore, Source
 
 HERE = Path(__file__).parent
 RELEASE_TIMEOUT = 600
+# What Helm's records of our releases say, so that they can be told from other people's.
+DESCRIPTION = "made by kserve-multi-model"
 # What Helm says of a release whose last operation was killed.
 LOCKED = re.compile(r"cannot re-use a name that is still in use|another operation .* is in progress")
 
@@ -90,7 +92,7 @@ class Charts:
         Their schemas would be nine tenths of the stack's state, and after each one the provider fetches the cluster's
         whole API description anew.
         """
-        hooks = pulumi.ResourceHookBinding(on_error=[pulumi.ErrorHook(f"{name}-locked", self._free(release=name))])
+        hooks = pulumi.ResourceHookBinding(on_error=[pulumi.ErrorHook(f"{name}-locked", self._free)])
         return k8s.helm.v3.Release(
             name,
             name=name,
@@ -100,21 +102,25 @@ class Charts:
             # Relative to the project: it becomes part of the stack's state.
             postrender=f"./{HERE.name}/release_postrender.py",
             timeout=RELEASE_TIMEOUT,
+            description=DESCRIPTION,
             disable_openapi_validation=True,
             opts=pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(hooks=hooks)),
         )
 
-    def _free(self, *, release: str) -> pulumi.ErrorHookFunction:
-        def free(failure: pulumi.ErrorHookArgs) -> bool:
-            """Free the release, once, where a killed run left it locked; Helm takes over what that run made."""
-            if len(failure.errors) != 1 or not LOCKED.search(failure.errors[0]):
-                return False
+    def _free(self, failure: pulumi.ErrorHookArgs) -> bool:
+        """Free the release, once, where a killed run left it locked; Helm takes over what that run made."""
+        if len(failure.errors) != 1 or not LOCKED.search(failure.errors[0]) or not failure.new_inputs:
+            return False
 
-            from components.helm_records import delete_pending_records  # noqa: PLC0415 - slow to import, seldom needed
+        from components.helm_records import delete_lost_records  # noqa: PLC0415 - seldom needed
 
-            return delete_pending_records(release, kubeconfig=self.kubeconfig, context=self.context)
-
-        return free
+        return delete_lost_records(
+            failure.name,
+            namespace=failure.new_inputs["namespace"],
+            ours=DESCRIPTION,
+            kubeconfig=self.kubeconfig,
+            context=self.context,
+        )
 
 
 def _with_hooks_on_custom_resources(hooks: pulumi.ResourceHookBinding) -> pulumi.ResourceTransform:

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import re
 
 import httpx2 as httpx
 import pulumi
 import pulumi_kubernetes as k8s
-from lightkube import KubeConfig
-from lightkube.config.client_adapter import Client, ConnectionParams
 from lightkube.core.exceptions import ConfigError
 
+from components.connection import UnknownLogin, connect
 from components.releases import Release
 from components.settings import Cluster
-
-TIMEOUT = httpx.Timeout(10)
 
 
 class ClusterError(pulumi.RunError):
@@ -37,27 +33,33 @@ def cluster_provider(name: str, cluster: Cluster) -> k8s.Provider:
     )
 
 
-def require_kubernetes(cluster: Cluster, *, release: Release) -> None:
-    """Raise ClusterError where the cluster is silent or too old for the release; warn where it is newer."""
-    version = _version(cluster)
+def require_cluster(cluster: Cluster, *, release: Release) -> None:
+    """Raise ClusterError where the cluster is silent, too old for the release, or without the models' namespace.
+
+    Warns where it is newer than the release, and where it cannot be asked.
+    """
+    try:
+        with connect(kubeconfig=cluster.kubeconfig, context=cluster.context) as client:
+            version = _version(client)
+            namespace = client.get(f"/api/v1/namespaces/{cluster.namespace}").status_code
+    except UnknownLogin as problem:
+        pulumi.log.warn(f"the cluster's version and namespaces are not checked: {problem}")
+        return
+    except (ConfigError, httpx.HTTPError, OSError, ValueError, KeyError) as problem:
+        remedy = "check cluster.kubeconfig and cluster.context in the stack's settings, or $KUBECONFIG"
+        raise ClusterError(f"no Kubernetes cluster answers: {problem}. Is it up? Else {remedy}") from problem
     tested = release.kubernetes
     stated = f"the cluster runs Kubernetes {version[0]}.{version[1]}; release {release.name!r} is tested on {tested}"
     if version < tested.oldest:
         raise ClusterError(f"{stated}. Use a newer cluster, or an older release")
     if version not in tested:
         pulumi.log.warn(stated)
+    if namespace == httpx.codes.NOT_FOUND:
+        remedy = f"kubectl create namespace {cluster.namespace}"
+        raise ClusterError(f"cluster.namespace: {cluster.namespace!r} is not in the cluster; make it: {remedy}")
 
 
-def _version(cluster: Cluster) -> tuple[int, int]:
-    remedy = "check cluster.kubeconfig and cluster.context in the stack's settings, or $KUBECONFIG"
-    try:
-        file = cluster.kubeconfig or os.environ.get("KUBECONFIG")
-        config = (KubeConfig.from_file(file) if file else KubeConfig.from_env()).get(cluster.context)
-        if config is None:
-            raise ConfigError("there is no kubeconfig")
-        with Client(config, ConnectionParams(timeout=TIMEOUT)) as client:
-            answer = client.get("/version").raise_for_status().json()
-        # Some name their minor versions like "32+".
-        return int(answer["major"]), int(re.sub(r"\D", "", answer["minor"]))
-    except (ConfigError, httpx.HTTPError, OSError, ValueError, KeyError) as problem:
-        raise ClusterError(f"no Kubernetes cluster answers: {problem}. Is it up? Else {remedy}") from problem
+def _version(client: httpx.Client) -> tuple[int, int]:
+    answer = client.get("/version").raise_for_status().json()
+    # Some name their minor versions like "32+".
+    return int(answer["major"]), int(re.sub(r"\D", "", answer["minor"]))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -12,10 +12,12 @@ from tests.unit.predict.server import Reply, Server, serving
 
 
 @contextmanager
-def answering(folder: Path, *, version: tuple[str, str] = ("1", "34")) -> Iterator[Path]:
+def answering(folder: Path, *, version: tuple[str, str] = ("1", "34"), namespace: str = "default") -> Iterator[Path]:
     """Give the kubeconfig; its contexts are `here` (current) and `elsewhere`, where nothing listens."""
     with serving() as server:
         reply_with(server, {"major": version[0], "minor": version[1]})
+        host = server.address.removeprefix("http://")
+        server.on(host, f"GET /api/v1/namespaces/{namespace}", Reply({"kind": "Namespace"}))
         yield kubeconfig(folder, server=server.address)
 
 
@@ -23,15 +25,22 @@ def reply_with(server: Server, body: object, *, status: int = 200) -> None:
     server.on(server.address.removeprefix("http://"), "GET /version", Reply(body, status=status))
 
 
-def kubeconfig(folder: Path, *, server: str) -> Path:
-    clusters = {"here": server, "elsewhere": "http://127.0.0.1:1"}
+def kubeconfig(
+    folder: Path,
+    *,
+    server: str,
+    contexts: tuple[str, ...] = ("here", "elsewhere"),
+    login: Mapping[str, object] | None = None,
+) -> Path:
+    """The first context is the current one, of the cluster at `server`; at the others' nothing listens."""
+    clusters = {name: server if name == contexts[0] else "http://127.0.0.1:1" for name in contexts}
     config = {
         "apiVersion": "v1",
         "kind": "Config",
         "clusters": [{"name": name, "cluster": {"server": address}} for name, address in clusters.items()],
-        "users": [{"name": "me", "user": {"token": "t"}}],
+        "users": [{"name": "me", "user": dict(login or {"token": "t"})}],
         "contexts": [{"name": name, "context": {"cluster": name, "user": "me"}} for name in clusters],
-        "current-context": "here",
+        "current-context": contexts[0],
     }
     file = folder / "kubeconfig"
     file.write_text(yaml.safe_dump(config))

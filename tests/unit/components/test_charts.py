@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -96,24 +97,26 @@ def test_a_locked_release_is_freed_once(
 ) -> None:
     freed: list[str] = []
 
-    def delete_pending_records(release: str, **where: object) -> bool:
+    def delete_lost_records(release: str, **where: object) -> bool:
         freed.append(f"{release} {where}")
         return True
 
-    monkeypatch.setattr(helm_records, "delete_pending_records", delete_pending_records)
+    monkeypatch.setattr(helm_records, "delete_lost_records", delete_lost_records)
     charts = Charts(store=supply.charts.store, kubeconfig=Path("file"), context="here")
-    callbacks: list[pulumi.ErrorHook] = []
 
     def program() -> None:
-        charts.definitions("crds", CHART, namespace="default", values={}, opts=pulumi.ResourceOptions())
+        charts.definitions("crds", CHART, namespace="there", values={}, opts=pulumi.ResourceOptions())
 
-    callbacks += record(program).hooks.values()
-    (hook,) = callbacks
-    first = pulumi.ErrorHookArgs(urn="u", id="", name="n", type="t", failed_operation="create", errors=[error])
-    again = pulumi.ErrorHookArgs(urn="u", id="", name="n", type="t", failed_operation="create", errors=[error] * 2)
-    assert hook(first) is asked
-    assert hook(again) is False
-    assert freed == (["crds {'kubeconfig': PosixPath('file'), 'context': 'here'}"] if asked else [])
+    recording = record(program)
+    (hook,) = recording.hooks.values()
+    inputs = recording.the(":Release", "crds").plain
+    create = partial(
+        pulumi.ErrorHookArgs, urn="u", id="", name="crds", type="t", failed_operation="create", new_inputs=inputs
+    )
+    assert hook(create(errors=[error])) is asked
+    assert hook(create(errors=[error] * 2)) is False
+    where = {"namespace": "there", "ours": inputs["description"], "kubeconfig": Path("file"), "context": "here"}
+    assert freed == ([f"crds {where}"] if asked else [])
 
 
 values = st.recursive(st.integers(), lambda inner: st.dictionaries(st.sampled_from("abc"), inner, max_size=3))

@@ -6,7 +6,7 @@ from pathlib import Path
 import pulumi
 import pytest
 
-from components.cluster import ClusterError, cluster_provider, require_kubernetes
+from components.cluster import ClusterError, cluster_provider, require_cluster
 from components.releases import LOCAL
 from components.settings import Cluster
 from tests.unit.components.kubernetes import answering, kubeconfig, reply_with
@@ -24,13 +24,13 @@ def warnings(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 @pytest.mark.parametrize("version", [("1", "32"), ("1", "34"), ("1", "33+")])
 def test_a_tested_version(tmp_path: Path, warnings: list[str], version: tuple[str, str]) -> None:
     with answering(tmp_path, version=version) as file:
-        require_kubernetes(Cluster(kubeconfig=file), release=LOCAL)
+        require_cluster(Cluster(kubeconfig=file), release=LOCAL)
     assert warnings == []
 
 
 def test_a_newer_version_is_worth_a_warning(tmp_path: Path, warnings: list[str]) -> None:
     with answering(tmp_path, version=("1", "35")) as file:
-        require_kubernetes(Cluster(kubeconfig=file), release=LOCAL)
+        require_cluster(Cluster(kubeconfig=file), release=LOCAL)
     assert warnings == ["the cluster runs Kubernetes 1.35; release 'local' is tested on 1.32 to 1.34"]
 
 
@@ -39,13 +39,13 @@ def test_an_older_version_is_refused(tmp_path: Path) -> None:
         answering(tmp_path, version=("1", "31")) as file,
         pytest.raises(ClusterError, match=r"runs Kubernetes 1\.31; .* tested on 1\.32 to 1\.34\. Use a newer cluster"),
     ):
-        require_kubernetes(Cluster(kubeconfig=file), release=LOCAL)
+        require_cluster(Cluster(kubeconfig=file), release=LOCAL)
 
 
 def test_the_kubeconfig_of_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with answering(tmp_path) as file:
         monkeypatch.setenv("KUBECONFIG", str(file))
-        require_kubernetes(Cluster(), release=LOCAL)
+        require_cluster(Cluster(), release=LOCAL)
 
 
 @pytest.mark.parametrize(
@@ -55,14 +55,58 @@ def test_the_kubeconfig_of_the_environment(tmp_path: Path, monkeypatch: pytest.M
 def test_a_cluster_that_is_not_there(tmp_path: Path, context: str, problem: str) -> None:
     file = kubeconfig(tmp_path, server="http://127.0.0.1:1")
     with pytest.raises(ClusterError, match=problem) as refused:
-        require_kubernetes(Cluster(kubeconfig=file, context=context), release=LOCAL)
+        require_cluster(Cluster(kubeconfig=file, context=context), release=LOCAL)
     assert "check cluster.kubeconfig and cluster.context" in str(refused.value)
 
 
 def test_no_kubeconfig_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KUBECONFIG", str(tmp_path / "none"))
     with pytest.raises(ClusterError, match="none not found"):
-        require_kubernetes(Cluster(), release=LOCAL)
+        require_cluster(Cluster(), release=LOCAL)
+
+
+def test_a_namespace_that_is_not_there(tmp_path: Path) -> None:
+    with answering(tmp_path, namespace="models") as file:
+        require_cluster(Cluster(kubeconfig=file, namespace="models"), release=LOCAL)
+        with pytest.raises(
+            ClusterError, match=r"^cluster.namespace: 'modles' is not in .*kubectl create namespace mod"
+        ):
+            require_cluster(Cluster(kubeconfig=file, namespace="modles"), release=LOCAL)
+
+
+@pytest.mark.parametrize("text", ["# A page", "[]", "{a: b", "contexts: {}", "clusters: 7\ncontexts: [x]\n"])
+def test_a_file_that_is_no_kubeconfig(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "README.md"
+    file.write_text(text)
+    with pytest.raises(ClusterError, match=r"no Kubernetes cluster answers: .*check cluster\.kubeconfig"):
+        require_cluster(Cluster(kubeconfig=file), release=LOCAL)
+
+
+def test_a_list_of_kubeconfigs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    kubeconfig(other, server="http://127.0.0.1:1", contexts=("afar",))
+    with answering(tmp_path) as file:
+        monkeypatch.setenv("KUBECONFIG", f"{tmp_path / 'none'}:{other / 'kubeconfig'}:{file}")
+        require_cluster(Cluster(context="here"), release=LOCAL)
+        with pytest.raises(ClusterError, match="no Kubernetes cluster answers"):
+            require_cluster(Cluster(), release=LOCAL)
+
+
+@pytest.mark.parametrize(
+    "login",
+    [
+        {"exec": {"apiVersion": "client.authentication.k8s.io/v1", "command": "login"}},
+        {"auth-provider": {"name": "gcp"}},
+    ],
+)
+def test_a_login_that_is_not_known_here_is_worth_a_warning(
+    tmp_path: Path, warnings: list[str], login: dict[str, object]
+) -> None:
+    file = kubeconfig(tmp_path, server="http://127.0.0.1:1", login=login)
+    require_cluster(Cluster(kubeconfig=file), release=LOCAL)
+    (warning,) = warnings
+    assert warning.startswith("the cluster's version and namespaces are not checked: ")
 
 
 @pytest.mark.parametrize(("body", "status"), [({"error": "who are you"}, 401), (b"<html>", 200), ({}, 200)])
@@ -71,7 +115,7 @@ def test_something_else_answers(tmp_path: Path, body: object, status: int) -> No
         reply_with(server, body, status=status)
         file = kubeconfig(tmp_path, server=server.address)
         with pytest.raises(ClusterError, match="no Kubernetes cluster answers"):
-            require_kubernetes(Cluster(kubeconfig=file), release=LOCAL)
+            require_cluster(Cluster(kubeconfig=file), release=LOCAL)
 
 
 def test_a_moved_kubeconfig_is_the_same_cluster() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import gzip
 import json
 import threading
 from collections.abc import Iterator
@@ -13,13 +15,29 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 import yaml
 
-from components.helm_records import delete_pending_records
+from components.helm_records import delete_lost_records
+
+OURS = "made by us"
+NAMESPACE = "istio-system"
 
 
-def record(release: str, revision: int, status: str, namespace: str = "istio-system") -> dict[str, Any]:
-    name = f"sh.helm.release.v1.{release}.v{revision}"
-    labels = {"owner": "helm", "name": release, "status": status}
-    return {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name, "namespace": namespace, "labels": labels}}
+def record(release: str, revision: int, status: str, *, said: str = "Install complete") -> dict[str, Any]:
+    """As Helm writes it."""
+    document = gzip.compress(json.dumps({"name": release, "info": {"status": status, "description": said}}).encode())
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {
+            "name": f"sh.helm.release.v1.{release}.v{revision}",
+            "namespace": NAMESPACE,
+            "labels": {"owner": "helm", "name": release, "status": status},
+        },
+        "data": {"release": base64.b64encode(base64.b64encode(document)).decode()},
+    }
+
+
+def delete(file: Path | None, context: str | None = None) -> bool:
+    return delete_lost_records("istio-base", namespace=NAMESPACE, ours=OURS, kubeconfig=file, context=context)
 
 
 class KubernetesAPI(ThreadingHTTPServer):
@@ -38,7 +56,9 @@ class _Handler(BaseHTTPRequestHandler):
     server: KubernetesAPI
 
     def do_GET(self) -> None:
-        selector = parse_qs(urlsplit(self.path).query)["labelSelector"][0]
+        path, query = urlsplit(self.path).path, urlsplit(self.path).query
+        assert path == f"/api/v1/namespaces/{NAMESPACE}/secrets"
+        selector = parse_qs(query)["labelSelector"][0]
         wanted = dict(pair.split("=") for pair in selector.split(","))
         items = [s for s in self.server.secrets if wanted.items() <= s["metadata"]["labels"].items()]
         self.answer({"apiVersion": "v1", "kind": "SecretList", "metadata": {}, "items": items})
@@ -85,24 +105,20 @@ def kubeconfig(kubernetes: KubernetesAPI, tmp_path: Path) -> Path:
     return file
 
 
-def test_only_what_never_ended_is_deleted(kubernetes: KubernetesAPI, kubeconfig: Path) -> None:
+def test_what_never_ended_and_what_nobody_knows_of_is_deleted(kubernetes: KubernetesAPI, kubeconfig: Path) -> None:
     kubernetes.secrets = [
         record("istio-base", 1, "superseded"),
-        record("istio-base", 2, "deployed"),
+        record("istio-base", 2, "deployed", said=OURS),
         record("istio-base", 3, "pending-upgrade"),
         record("other", 1, "pending-install"),
     ]
-    assert delete_pending_records("istio-base", kubeconfig=kubeconfig, context="here")
-    assert kubernetes.names == [
-        "sh.helm.release.v1.istio-base.v1",
-        "sh.helm.release.v1.istio-base.v2",
-        "sh.helm.release.v1.other.v1",
-    ]
+    assert delete(kubeconfig, "here")
+    assert kubernetes.names == ["sh.helm.release.v1.istio-base.v1", "sh.helm.release.v1.other.v1"]
 
 
-def test_a_release_that_is_in_use_stays(kubernetes: KubernetesAPI, kubeconfig: Path) -> None:
+def test_a_release_of_somebody_else_stays(kubernetes: KubernetesAPI, kubeconfig: Path) -> None:
     kubernetes.secrets = [record("istio-base", 1, "deployed")]
-    assert not delete_pending_records("istio-base", kubeconfig=kubeconfig, context=None)
+    assert not delete(kubeconfig)
     assert kubernetes.names == ["sh.helm.release.v1.istio-base.v1"]
 
 
@@ -111,5 +127,5 @@ def test_the_kubeconfig_of_the_environment(
 ) -> None:
     monkeypatch.setenv("KUBECONFIG", str(kubeconfig))
     kubernetes.secrets = [record("istio-base", 1, "pending-install")]
-    assert delete_pending_records("istio-base", kubeconfig=None, context=None)
+    assert delete(None)
     assert kubernetes.names == []
