@@ -1,10 +1,12 @@
 """The command line of the prediction check."""
 
+import io
 import json
 import os
 import sys
+import traceback
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TextIO
 
 import typer
 from pydantic import ValidationError
@@ -20,6 +22,7 @@ from predict.progress import Progress
 from predict.sources import InputError, from_file, from_stack, from_stdin, stdin_is_fed
 
 BAD_USAGE = 64
+UNEXPECTED = 70
 INTERRUPTED = 130
 PIPED_WIDTH = 200  # columns for a table that no terminal shows
 
@@ -28,7 +31,7 @@ app = typer.Typer(add_completion=False)
 
 @app.command(
     epilog="Exit codes: 0 all right; 1 at least one wrong answer, all models ready; 2 at least one model not reachable "
-    "or not ready; 64 bad usage or input; 130 interrupted."
+    "or not ready; 64 bad usage or input; 70 an unexpected error; 130 interrupted."
 )
 def predict(
     stack: Annotated[str | None, typer.Option(help="Read the outputs of this Pulumi stack.")] = None,
@@ -37,7 +40,7 @@ def predict(
     ] = None,
     file: Annotated[Path | None, typer.Option(help="Read the endpoints from this JSON file.")] = None,
     only: Annotated[list[str] | None, typer.Option(metavar="MODEL", help="Check this model only; repeatable.")] = None,
-    timeout: Annotated[float, typer.Option(min=0.1, help="Seconds to wait for a model to be ready.")] = 120,
+    timeout: Annotated[float, typer.Option(min=0.1, max=86400, help="Seconds to wait for a model to be ready.")] = 120,
     kubeconfig: Annotated[
         Path | None, typer.Option(help="Where to ask why a model is not ready (default: KUBECONFIG, ~/.kube/config).")
     ] = None,
@@ -58,6 +61,8 @@ def predict(
     try:
         with errors.status(language.reading_stack):
             endpoints = _endpoints(stack=stack, cwd=cwd, file=file, only=only or [], language=language)
+        if not endpoints:
+            errors.print(language.no_models, markup=False, soft_wrap=True)
         limits = Limits(timeout=timeout, kubeconfig=kubeconfig, context=context)
         outcomes: dict[str, Outcome] = {}
         with Progress(endpoints, language=language, console=errors) as progress:
@@ -73,8 +78,10 @@ def predict(
         errors.print(language.interrupted, markup=False, soft_wrap=True)
         return INTERRUPTED
     if as_json:
+        # JSON is UTF-8 whatever the locale; a lone surrogate leaves as its escape, which is JSON's as well.
+        _reconfigure(sys.stdout, encoding="utf-8")
         print(report.to_json(ordered, language=language))
-    else:
+    elif ordered:
         console = Console(width=None if sys.stdout.isatty() else PIPED_WIDTH, highlight=False)
         report.print_report(ordered, language=language, console=console)
     try:
@@ -107,17 +114,30 @@ def _endpoints(
         raise InputError(language.bad_fields.format(problems="\n".join(lines))) from problem
     for model in only:
         if model not in endpoints:
-            raise InputError(language.unknown_model.format(model=model, known=", ".join(endpoints)))
+            raise InputError(language.unknown_model.format(model=model, known=", ".join(endpoints) or "-"))
     return [endpoint for model, endpoint in endpoints.items() if not only or model in only]
 
 
+def _reconfigure(stream: TextIO, *, encoding: str | None = None) -> None:
+    """Let a standard stream escape what its encoding lacks rather than raise UnicodeEncodeError."""
+    if isinstance(stream, io.TextIOWrapper):
+        stream.reconfigure(encoding=encoding, errors="backslashreplace")
+
+
 def main() -> int:
-    """Run the command line; bad usage gives 64, since 2 has a meaning of its own here."""
+    """Run the command line; bad usage gives 64 and an unexpected error 70, since 2 and 1 have meanings of their own."""
+    _reconfigure(sys.stdout)
+    _reconfigure(sys.stderr)
     try:
         code: int = typer.main.get_command(app).main(standalone_mode=False)
     except typer.TyperException as problem:
         print(f"{problem.format_message()}\nTry 'python -m predict --help'.", file=sys.stderr)
         return BAD_USAGE
+    except SystemExit:  # typer's end, with 1, when nobody reads the output any more
+        return UNEXPECTED
+    except Exception:
+        traceback.print_exc()
+        return UNEXPECTED
     return code
 
 

@@ -6,17 +6,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import JsonValue
-from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_delay, wait_exponential
+from tenacity import RetryCallState, Retrying, retry_if_exception, wait_exponential
 
 from predict.comparison import compare
 from predict.endpoints import Endpoint
-from predict.failures import CheckFailed, Failure
+from predict.failures import CheckFailed, HttpError, LoadFailed, ReadTimeout
 from predict.gateway import Gateway
 from predict.inference_service import ServiceReport, ServiceStatus, StatusUnreadable
 from predict.outcome import Outcome, Waiting
 from predict.protocols import Prediction, protocol_of
 
 PAUSE_SECONDS = 3.0  # longest pause between two attempts, shortest between two looks at the InferenceService
+# KServe tells of the first download that failed, while the kubelet tries again after 10 s, then 20 s, then 40 s.
+LOAD_FAILURE_SECONDS = 30.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,18 +40,19 @@ class EndpointCheck:
         self._started = time.monotonic()
         self._service: ServiceReport | None = None
         self._service_read_at = float("-inf")
+        self._load_failed_at = float("inf")  # since when every look has found a load failure
         deadline = self._started + limits.timeout
-        gateway = Gateway(address=endpoint.gateway_address, host=endpoint.host, deadline=deadline)
-        self._protocol = protocol_of(endpoint, gateway=gateway)
+        self._gateway = Gateway(address=endpoint.gateway_address, host=endpoint.host, deadline=deadline)
+        self._protocol = protocol_of(endpoint, gateway=self._gateway)
 
     def run(self) -> Outcome:
         """Try until the model predicts, the timeout is over, or waiting is known to be vain."""
-        backoff, at_end = wait_exponential(multiplier=0.25, max=PAUSE_SECONDS), stop_after_delay(self._limits.timeout)
         retrying = Retrying(
             retry=retry_if_exception(lambda error: isinstance(error, CheckFailed) and error.failure.passing),
+            wait=wait_exponential(multiplier=0.25, max=PAUSE_SECONDS),
+            stop=lambda _: self._waited >= self._limits.timeout or self._loading_failed(),
             # The last attempt is at the very end of the timeout, not one pause before.
-            wait=lambda state: min(backoff(state), max(0.0, self._limits.timeout - self._waited)),
-            stop=lambda state: at_end(state) or self._loading_failed(),
+            sleep=lambda seconds: time.sleep(max(0.0, min(seconds, self._limits.timeout - self._waited))),
             before_sleep=self._waiting,
             reraise=True,
         )
@@ -69,6 +72,11 @@ class EndpointCheck:
             prediction=prediction,
         )
 
+    def overdue(self) -> Outcome:
+        """Give the end of a run that does not end by itself: an answer may come byte by byte for ever."""
+        failure = ReadTimeout(path=self._gateway.asked, seconds=self._waited)
+        return Outcome(endpoint=self._endpoint, waited_s=self._waited, failure=failure, model_ready=False)
+
     def _ask(self) -> tuple[JsonValue, Prediction | None]:
         self._protocol.ready()
         metadata = self._protocol.metadata()
@@ -77,36 +85,48 @@ class EndpointCheck:
         try:
             return metadata, self._protocol.predict(self._endpoint.check.instances)
         except CheckFailed as problem:
-            raise CheckFailed(problem.failure, model_ready=not problem.failure.passing) from problem
+            # What the gateway refuses or the path breaks is no answer of the model, ready as it was.
+            not_answered = problem.failure.passing or isinstance(problem.failure, HttpError)
+            raise CheckFailed(problem.failure, model_ready=not not_answered) from problem
 
     def _failed(self, problem: CheckFailed) -> Outcome:
-        if not problem.model_ready:
+        if problem.model_ready:  # what the InferenceService said before it was ready explains nothing
+            return Outcome(endpoint=self._endpoint, waited_s=self._waited, failure=problem.failure, model_ready=True)
+        if not self._given_up:
             self._read_service()
         return Outcome(
             endpoint=self._endpoint,
             waited_s=self._waited,
             failure=self._load_failure or problem.failure,
-            model_ready=problem.model_ready,
+            model_ready=False,
             service=self._service,
         )
 
     def _loading_failed(self) -> bool:
-        """Tell whether KServe has given up on the model: then waiting is vain."""
+        """Tell, by a look at the InferenceService that is not old, whether waiting is vain."""
         if time.monotonic() - self._service_read_at >= PAUSE_SECONDS:
             self._read_service()
-        return self._load_failure is not None
+        return self._given_up
 
     def _read_service(self) -> None:
-        if self._load_failure or isinstance(self._service, StatusUnreadable):
-            return  # known already, or not worth another try
+        if isinstance(self._service, StatusUnreadable) and self._service.final:
+            return
 
         from predict.status_reader import read_status  # noqa: PLC0415 - a third of the start-up time, seldom needed
 
         self._service = read_status(self._endpoint, kubeconfig=self._limits.kubeconfig, context=self._limits.context)
         self._service_read_at = time.monotonic()
+        self._load_failed_at = min(self._load_failed_at, self._service_read_at) if self._load_failure else float("inf")
 
     @property
-    def _load_failure(self) -> Failure | None:
+    def _given_up(self) -> bool:
+        """Whether the load failure of the latest look is one that no retry cures, or has lasted."""
+        failure = self._load_failure
+        lasted = self._service_read_at - self._load_failed_at
+        return failure is not None and (not failure.passing or lasted >= LOAD_FAILURE_SECONDS)
+
+    @property
+    def _load_failure(self) -> LoadFailed | None:
         return self._service.load_failure if isinstance(self._service, ServiceStatus) else None
 
     @property

@@ -1,31 +1,42 @@
 """Checks all endpoints at once."""
 
 import threading
+import time
 from collections.abc import Iterator, Sequence
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 
 from predict.check import EndpointCheck, Limits
 from predict.endpoints import Endpoint
 from predict.outcome import Outcome, Waiting
 
+GRACE_SECONDS = 15.0  # beyond the timeout, for the last attempt and the look at the InferenceService
 
-def check_all(endpoints: Sequence[Endpoint], *, limits: Limits) -> Iterator[Waiting | Outcome]:
-    """Yield every change of state as it comes; exactly one Outcome an endpoint."""
+
+def check_all(
+    endpoints: Sequence[Endpoint], *, limits: Limits, grace: float = GRACE_SECONDS
+) -> Iterator[Waiting | Outcome]:
+    """Yield every change of state as it comes; exactly one Outcome an endpoint, within the timeout and `grace`."""
     events: SimpleQueue[Waiting | Outcome | BaseException] = SimpleQueue()
 
-    def work(endpoint: Endpoint) -> None:
+    def work(check: EndpointCheck) -> None:
         try:
-            events.put(EndpointCheck(endpoint, limits=limits, notify=events.put).run())
+            events.put(check.run())
         except BaseException as problem:  # an error in a thread belongs to whoever waits for its result
             events.put(problem)
 
-    for endpoint in endpoints:
-        # Daemon threads rather than an executor: an interrupted program need not wait for requests under way.
-        threading.Thread(target=work, args=(endpoint,), daemon=True).start()
-    unfinished = len(endpoints)
-    while unfinished:
-        event = events.get()
+    deadline = time.monotonic() + limits.timeout + grace
+    running = {endpoint.name: EndpointCheck(endpoint, limits=limits, notify=events.put) for endpoint in endpoints}
+    for check in running.values():
+        # Daemon threads rather than an executor: an ending program need not wait for requests under way.
+        threading.Thread(target=work, args=(check,), daemon=True).start()
+    while running:
+        try:
+            event = events.get(timeout=max(0.0, deadline - time.monotonic()))
+        except Empty:
+            yield from (check.overdue() for check in running.values())
+            return
         if isinstance(event, BaseException):
             raise event
-        unfinished -= isinstance(event, Outcome)
+        if isinstance(event, Outcome):
+            del running[event.endpoint.name]
         yield event

@@ -58,7 +58,7 @@ class Endpoint(BaseModel):
 
 
 def parse_endpoints(document: JsonValue) -> Mapping[str, Endpoint]:
-    """Read the map model name → endpoint, or an outputs object that has it under `endpoints`.
+    """Read the map model name → endpoint, or an outputs object that has it under `endpoints`; it may be empty.
 
     Raises pydantic.ValidationError, which names the path of every bad field.
     """
@@ -76,4 +76,4 @@ def _named_by_key(endpoints: dict[str, Endpoint]) -> dict[str, Endpoint]:
     return endpoints
 
 
-_ENDPOINTS = TypeAdapter(Annotated[dict[str, Endpoint], Field(min_length=1), AfterValidator(_named_by_key)])
+_ENDPOINTS = TypeAdapter(Annotated[dict[str, Endpoint], AfterValidator(_named_by_key)])

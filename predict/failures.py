@@ -44,7 +44,7 @@ class ConnectionRefused(PassingFailure):
 
 @dataclass(frozen=True, kw_only=True)
 class ConnectTimeout(PassingFailure):
-    """Packets to the gateway address get no reply."""
+    """Packets to the gateway address get no reply, or have no route to it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,16 +144,26 @@ class WrongValue(Failure):
 
 @dataclass(frozen=True, kw_only=True)
 class LoadFailed(Failure):
-    """KServe gave up loading the model, by the InferenceService's modelStatus."""
+    """KServe could not load the model, by the InferenceService's modelStatus."""
 
     transition: str
     reason: str
     message: str
 
+    @property
+    def passing(self) -> bool:
+        """True unless the spec itself is wrong: the kubelet tries a failed download again."""
+        return self.transition != "InvalidSpec"
+
 
 @dataclass(frozen=True, kw_only=True)
 class StorageRefused(LoadFailed):
     """The same, because the storage did not accept the access keys."""
+
+    @property
+    def passing(self) -> bool:
+        """False: the keys stay as they are."""
+        return False
 
 
 def one_line(text: str, *, limit: int = 300) -> str:

@@ -4,7 +4,7 @@ import time
 
 import requests
 from pydantic import JsonValue
-from urllib3.exceptions import MaxRetryError, NameResolutionError, NewConnectionError
+from urllib3.exceptions import HTTPError, MaxRetryError, NameResolutionError, NewConnectionError
 
 from predict.failures import (
     CheckFailed,
@@ -21,20 +21,26 @@ from predict.failures import (
 )
 
 CONNECT_SECONDS = 5.0
+LEAST_SECONDS = 2.0  # what a request gets however near the deadline, or its answer would count for nothing
 
 
 class Gateway:
-    """A connection to `address` (scheme://name:port) for one `host`; no request lasts beyond `deadline` (monotonic)."""
+    """A connection to `address` (scheme://name:port) for one `host`; `deadline` (monotonic) cuts the requests short.
+
+    `asked` is the path of the latest request.
+    """
 
     def __init__(self, *, address: str, host: str, deadline: float) -> None:
+        self.asked = "/"
         self._address = address
         self._host = host
         self._deadline = deadline
         self._session = requests.Session()
 
     def send(self, method: str, path: str, *, body: JsonValue = None, seconds: float) -> requests.Response:
-        """Give the 2xx answer, waiting at most `seconds` for it; every other ending raises CheckFailed."""
-        seconds = max(0.5, min(seconds, self._deadline - time.monotonic()))
+        """Give the 2xx answer, or raise CheckFailed; every wait for a part of it lasts at most `seconds`."""
+        self.asked = path
+        seconds = max(LEAST_SECONDS, min(seconds, self._deadline - time.monotonic()))
         try:
             response = self._session.request(
                 method,
@@ -44,9 +50,10 @@ class Gateway:
                 timeout=(min(seconds, CONNECT_SECONDS), seconds),
                 allow_redirects=False,
             )
-        except requests.RequestException as problem:
+        except (requests.RequestException, HTTPError, OverflowError, ValueError) as problem:
+            # Not all of urllib3's errors come out as requests' own, nor do those of encoding a host or a header.
             raise CheckFailed(_transport_failure(problem, path=path, seconds=seconds)) from problem
-        if response.ok and not response.is_redirect:
+        if response.status_code // 100 == 2:
             return response
         # The gateway writes its `server` header on every answer; only its own 404 has no body.
         if response.status_code == 404 and not response.content and "envoy" in response.headers.get("server", ""):
@@ -58,14 +65,14 @@ def json_of(response: requests.Response, *, path: str) -> JsonValue:
     """Parse the body, or raise CheckFailed(NotJson)."""
     try:
         content: JsonValue = response.json()
-    except requests.JSONDecodeError as problem:
+    except (ValueError, RecursionError) as problem:  # also a number of too many digits, lists nested too deep
         kind = response.headers.get("content-type", "-")
         failure = NotJson(path=path, content_type=one_line(kind), said=one_line(response.text))
         raise CheckFailed(failure) from problem
     return content
 
 
-def _transport_failure(problem: requests.RequestException, *, path: str, seconds: float) -> Failure:
+def _transport_failure(problem: Exception, *, path: str, seconds: float) -> Failure:
     reason = problem.args[0] if problem.args else problem
     reason = reason.reason if isinstance(reason, MaxRetryError) else reason
     if isinstance(problem, requests.ConnectTimeout):
@@ -74,15 +81,15 @@ def _transport_failure(problem: requests.RequestException, *, path: str, seconds
         return ReadTimeout(path=path, seconds=seconds)
     if isinstance(reason, NameResolutionError):
         return UnknownName()
-    if isinstance(reason, NewConnectionError) and isinstance(reason.__cause__, ConnectionRefusedError):
-        return ConnectionRefused()
+    if isinstance(reason, NewConnectionError):
+        return ConnectionRefused() if isinstance(reason.__cause__, ConnectionRefusedError) else ConnectTimeout()
     return Disconnected(problem=one_line(str(reason)))
 
 
 def _http_error(response: requests.Response, *, path: str) -> HttpError:
     try:
         content = response.json()
-    except requests.JSONDecodeError:
+    except (ValueError, RecursionError):
         content = None
     words = (
         next((content[key] for key in ("error", "detail") if content.get(key)), None)

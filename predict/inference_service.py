@@ -2,12 +2,17 @@
 
 import re
 from dataclasses import dataclass
+from typing import Literal
 
 from pydantic import AliasPath, BaseModel, ConfigDict, Field
 
-from predict.failures import Failure, LoadFailed, StorageRefused, one_line
+from predict.failures import LoadFailed, StorageRefused, one_line
 
-_KEYS_REFUSED = re.compile(r"\b403\b|Forbidden|SignatureDoesNotMatch|InvalidAccessKeyId|AccessDenied")
+# The status only as clients write it, since a path may contain the number; S3's codes; boto's words for no keys.
+_KEYS_REFUSED = re.compile(
+    r"\(403\)|\[403\]|\b403 Client Error|\bForbidden\b|SignatureDoesNotMatch|InvalidAccessKeyId|AccessDenied"
+    r"|InvalidToken|ExpiredToken|NoCredentialsError|Unable to locate credentials"
+)
 
 
 class Condition(BaseModel):
@@ -30,14 +35,15 @@ class ServiceStatus(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
+    kind: Literal["status"] = "status"
     transition: str = Field("", validation_alias=AliasPath("modelStatus", "transitionStatus"))
     reason: str = Field("", validation_alias=AliasPath("modelStatus", "lastFailureInfo", "reason"))
     message: str = Field("", validation_alias=AliasPath("modelStatus", "lastFailureInfo", "message"))
     conditions: tuple[Condition, ...] = ()
 
     @property
-    def load_failure(self) -> Failure | None:
-        """Why KServe gave up on loading the model, if it did."""
+    def load_failure(self) -> LoadFailed | None:
+        """Why KServe could not load the model, if it says so."""
         if self.transition not in {"BlockedByFailedLoad", "InvalidSpec"}:
             return None
         keys_refused = self.transition == "BlockedByFailedLoad" and _KEYS_REFUSED.search(self.message)
@@ -54,12 +60,19 @@ class ServiceStatus(BaseModel):
 class ServiceMissing:
     """The cluster has no such InferenceService."""
 
+    kind: Literal["missing"] = "missing"
+
 
 @dataclass(frozen=True)
 class StatusUnreadable:
-    """No kubeconfig, no such context, no permission, no cluster …: `problem` says which."""
+    """No kubeconfig, no such context, no permission, no cluster …: `problem` says which.
+
+    `final` says that another look would find the same.
+    """
 
     problem: str
+    final: bool
+    kind: Literal["unreadable"] = "unreadable"
 
 
 ServiceReport = ServiceStatus | ServiceMissing | StatusUnreadable

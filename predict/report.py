@@ -1,5 +1,6 @@
 """The end of a run, for people (lines and a table) and for programs (JSON, JUnit XML)."""
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from xml.etree import ElementTree as Xml
@@ -21,7 +22,7 @@ CELL_WIDTH = 60  # predictions are cut to this in the table; the lines and the J
 class ModelReport(BaseModel):
     """One model in the JSON report."""
 
-    model_config = ConfigDict(frozen=True, ser_json_inf_nan="strings")
+    model_config = ConfigDict(frozen=True)
 
     endpoint: Endpoint
     verdict: str
@@ -40,7 +41,7 @@ class ModelReport(BaseModel):
 class Report(BaseModel):
     """The JSON report."""
 
-    model_config = ConfigDict(frozen=True, ser_json_inf_nan="strings")
+    model_config = ConfigDict(frozen=True)
 
     exit_code: int
     models: list[ModelReport]
@@ -48,11 +49,11 @@ class Report(BaseModel):
 
 def exit_code(outcomes: Sequence[Outcome]) -> int:
     """Let the worst win: 2 if a model is not reachable or not ready, else 1 if one answers wrongly, else 0."""
-    return max(outcome.exit_code for outcome in outcomes)
+    return max((outcome.exit_code for outcome in outcomes), default=0)
 
 
 def to_json(outcomes: Sequence[Outcome], *, language: Language) -> str:
-    """Give the report as one JSON document."""
+    """Give the report as one JSON document; a lone surrogate of an answer is in it as such."""
     models = []
     for outcome in outcomes:
         endpoint = outcome.endpoint
@@ -73,7 +74,9 @@ def to_json(outcomes: Sequence[Outcome], *, language: Language) -> str:
                 metadata=outcome.metadata,
             )
         )
-    return Report(exit_code=exit_code(outcomes), models=models).model_dump_json(indent=2)
+    # By json, since pydantic's own writer refuses lone surrogates. NaN and infinities, no JSON, become strings.
+    written = json.dumps(Report(exit_code=exit_code(outcomes), models=models).model_dump())
+    return json.dumps(json.loads(written, parse_constant=str), ensure_ascii=False, indent=2)
 
 
 def print_report(outcomes: Sequence[Outcome], *, language: Language, console: Console) -> None:
@@ -114,7 +117,7 @@ def write_junit(outcomes: Sequence[Outcome], *, path: Path, language: Language) 
             Xml.SubElement(case, "skipped", message=text)
     for attribute, tag in (("failures", "failure"), ("errors", "error"), ("skipped", "skipped")):
         suite.set(attribute, str(len(suite.findall(f"testcase/{tag}"))))
-    suite.set("time", f"{max(outcome.waited_s for outcome in outcomes):.3f}")
+    suite.set("time", f"{max((outcome.waited_s for outcome in outcomes), default=0):.3f}")
     Xml.ElementTree(suite).write(path, encoding="utf-8", xml_declaration=True)
 
 

@@ -14,12 +14,14 @@ class InputError(Exception):
 
 
 def from_stack(name: str | None, *, cwd: Path | None, language: Language) -> str:
-    """Ask the Pulumi CLI for the output `endpoints` of the stack `name`, or of the selected stack."""
+    """Ask the Pulumi CLI for the output `endpoints` of the stack `name`, else the selected one, or raise InputError."""
     command = ["pulumi", "stack", "output", "endpoints", "--json", *(["--stack", name] if name else [])]
     try:
         done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
     except FileNotFoundError as problem:
         raise InputError(language.no_pulumi) from problem
+    except OSError as problem:  # not executable
+        raise InputError(language.unusable_pulumi.format(problem=problem)) from problem
     if done.returncode:
         said = (done.stderr or done.stdout).strip()
         raise InputError(language.pulumi_failed.format(command=" ".join(command), said=said))

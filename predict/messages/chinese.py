@@ -6,7 +6,7 @@ from predict.messages.language import Language, Words
 CHINESE = Language(
     answered="{display} 模型响应: {body}",
     not_compared="{display} 模型响应: 已就绪；栈中未声明 check，未按值比较",
-    failed="{display} 模型未通过（{waited:.1f} 秒）: {cause}",
+    failed="{display} 模型未通过核对（{waited:.1f} 秒）: {cause}",
     summary="{all} 个模型中有 {right} 个给出了预期结果。",
     right="正确",
     answered_only="有响应，未按值比较",
@@ -16,6 +16,7 @@ CHINESE = Language(
     reading_stack="正在读取栈输出",
     interrupted="已中断：没有改动任何东西，可随时重新运行。",
     no_pulumi="PATH 中没有 `pulumi` 程序。请安装它，或用 --file 或管道提供 endpoints。",
+    unusable_pulumi="无法运行 `pulumi` 程序: {problem}。请使其可执行，或用 --file 或管道提供 endpoints。",
     pulumi_failed="`{command}` 失败: {said}\n请用 --stack 指定已部署的栈，用 --cwd 指定其项目目录。",
     unreadable_file="无法读取 {path}: {problem}",
     unwritable_file="检查已完成，但无法写入 {path}: {problem}",
@@ -23,6 +24,7 @@ CHINESE = Language(
     bad_fields="endpoints 的内容无法识别:\n{problems}\n请使用同一版本的程序部署。",
     unknown_model="endpoints 中没有模型 {model!r}。现有: {known}。",
     two_sources="--stack 与 --file 不能同时使用，请只给一个。",
+    no_models="栈中未声明任何模型：没有需要核对的内容。",
     service_ready="InferenceService {service} 显示已就绪：请检查从这里到其 Pod 之间的环节（网关、路由、Host）。",
     service_not_ready="InferenceService {service} 未就绪: {conditions}。",
     service_missing="集群中没有 InferenceService {service}：是否已在此集群运行 `pulumi up`？",
@@ -36,7 +38,7 @@ CHINESE = Language(
         ),
         f.ConnectTimeout: Words(
             "网关不可达",
-            "无法到达网关 {gateway}：连接没有得到回应。",
+            "无法到达网关 {gateway}：连接没有得到回应，或没有通往它的路由。",
             "此时与 Host 头无关。请检查地址、路由、防火墙以及代理变量（HTTP_PROXY、NO_PROXY）。",
         ),
         f.UnknownName: Words(
@@ -46,7 +48,7 @@ CHINESE = Language(
         ),
         f.ReadTimeout: Words(
             "响应超时",
-            "{gateway} 接受了连接，但在 {seconds:.0f} 秒内未响应 {path}（Host {host}）。",
+            "{gateway} 接受了连接，但在 {seconds:.1f} 秒内未响应 {path}（Host {host}）。",
             "从零启动或较慢的模型需要更大的 --timeout。否则请查看其日志: {logs}",
         ),
         f.Disconnected: Words(
@@ -76,7 +78,7 @@ CHINESE = Language(
         ),
         f.NotJson: Words(
             "不是 JSON",
-            "{path} 的响应（Host {host}）不是 JSON 而是 {content_type}: {said}。",
+            "{path} 的响应（Host {host}）不是 JSON，而是 {content_type}: {said}。",
             "响应者不是模型服务器：请检查 `gateway_address` 与 `host`。可尝试: {curl}",
         ),
         f.PredictionRefused: Words(

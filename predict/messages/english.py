@@ -16,6 +16,8 @@ ENGLISH = Language(
     reading_stack="reading the stack's outputs",
     interrupted="Interrupted: nothing was changed, run it again at any time.",
     no_pulumi="The program `pulumi` is not on PATH. Install it, or give the endpoints with --file or through a pipe.",
+    unusable_pulumi="The program `pulumi` cannot be run: {problem}. Make it executable, or give the endpoints with "
+    "--file or through a pipe.",
     pulumi_failed="`{command}` failed: {said}\nName a stack that is deployed with --stack, its project's folder with "
     "--cwd.",
     unreadable_file="Cannot read {path}: {problem}",
@@ -25,6 +27,7 @@ ENGLISH = Language(
     "version.",
     unknown_model="No model {model!r} in the endpoints. There are: {known}.",
     two_sources="--stack and --file exclude each other: give one.",
+    no_models="The stack declares no models: nothing to check.",
     service_ready="InferenceService {service} says it is ready: look between here and its pods (gateway, route, Host).",
     service_not_ready="InferenceService {service} is not ready: {conditions}.",
     service_missing="There is no InferenceService {service} in the cluster: has `pulumi up` run, and in this cluster?",
@@ -39,7 +42,7 @@ ENGLISH = Language(
         ),
         f.ConnectTimeout: Words(
             "gateway unreachable",
-            "The gateway {gateway} cannot be reached: no reply to the connection.",
+            "The gateway {gateway} cannot be reached: no reply to the connection, or no route to it.",
             "The Host header plays no part yet. Check the address, the route to it, firewalls, and proxy variables "
             "(HTTP_PROXY, NO_PROXY).",
         ),
@@ -51,7 +54,7 @@ ENGLISH = Language(
         ),
         f.ReadTimeout: Words(
             "no answer in time",
-            "{gateway} took the connection, but did not answer {path} within {seconds:.0f} s (Host {host}).",
+            "{gateway} took the connection, but did not answer {path} within {seconds:.1f} s (Host {host}).",
             "A model starting from zero or a slow one needs a larger --timeout. Otherwise look at its logs: {logs}",
         ),
         f.Disconnected: Words(

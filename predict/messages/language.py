@@ -34,6 +34,7 @@ class Language:
     reading_stack: str
     interrupted: str
     no_pulumi: str
+    unusable_pulumi: str
     pulumi_failed: str
     unreadable_file: str
     unwritable_file: str
@@ -41,6 +42,7 @@ class Language:
     bad_fields: str
     unknown_model: str
     two_sources: str
+    no_models: str
     service_ready: str
     service_not_ready: str
     service_missing: str

@@ -12,6 +12,8 @@ from predict.protocols.interface import InferenceProtocol, Prediction
 
 READY_SECONDS = 10.0
 PREDICT_SECONDS = float("inf")  # the gateway's deadline bounds it
+# The gateway's or its policies' own answers, besides 3xx: some pass while pods come and go, none is the model's.
+NOT_THE_MODELS = {401, 403, 407, 408, 429, 502, 503, 504}
 
 
 class RestProtocol(InferenceProtocol, ABC):
@@ -45,8 +47,8 @@ class RestProtocol(InferenceProtocol, ABC):
             raise
         # MLServer answers with an empty body; KServe before 0.11 with the word "False".
         state = json_of(response, path=self.ready_path) if response.content else None
-        if isinstance(state, dict) and state.get("ready", True) in (False, "False"):
-            raise CheckFailed(NoModel(said=one_line(response.text), serves=self._served()))
+        if isinstance(state, dict) and (state.get("error") or state.get("ready", True) in (False, "False")):
+            raise CheckFailed(NoModel(said=one_line(str(state.get("error") or response.text)), serves=self._served()))
 
     def metadata(self) -> JsonValue:
         """Give what the server tells about the model."""
@@ -60,8 +62,7 @@ class RestProtocol(InferenceProtocol, ABC):
             response = self._gateway.send("POST", path, body=self.request(instances), seconds=PREDICT_SECONDS)
         except CheckFailed as problem:
             error = problem.failure
-            # What the gateway answers while pods come and go may pass; the rest is the model's own no.
-            if isinstance(error, HttpError) and error.status not in {408, 429, 502, 503, 504}:
+            if isinstance(error, HttpError) and error.status >= 400 and error.status not in NOT_THE_MODELS:
                 raise CheckFailed(PredictionRefused(status=error.status, said=error.said)) from problem
             raise
         return Prediction(

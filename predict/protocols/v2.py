@@ -32,5 +32,5 @@ class V2(RestProtocol):
     def predictions(self, answer: dict[str, JsonValue]) -> list[JsonValue]:
         """Nest the first output's data, flat or nested already, by its shape."""
         output = _Answer.model_validate(answer).outputs[0]
-        nested = reshape([leaf for _, leaf in leaves(output.data)], output.shape)
+        nested = reshape([leaf for _, leaf in leaves(output.data) if leaf != []], output.shape)
         return nested if isinstance(nested, list) else [nested]

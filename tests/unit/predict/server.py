@@ -3,6 +3,7 @@
 import json
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ class Reply:
     content_type: str = "application/json"
     headers: dict[str, str] = field(default_factory=dict)
     wait_for: threading.Event | None = None
+    drip_s: float = 0  # pause after every byte of the body
 
     @property
     def content(self) -> bytes:
@@ -84,7 +86,12 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header(name, value)
         self.send_header("content-length", str(len(reply.content)))
         self.end_headers()
-        self.wfile.write(reply.content)
+        if not reply.drip_s:
+            self.wfile.write(reply.content)
+            return
+        for byte in reply.content:
+            self.wfile.write(bytes([byte]))
+            time.sleep(reply.drip_s)
 
     do_GET = do_POST = _answer  # noqa: N815
 

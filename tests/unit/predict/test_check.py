@@ -1,5 +1,6 @@
 """Every way a model can answer, against a real server; each failure with its words."""
 
+import errno
 import socket
 import threading
 from typing import Any
@@ -7,8 +8,9 @@ from typing import Any
 import pytest
 
 from predict.check import EndpointCheck, Limits
+from predict.check_all import check_all
 from predict.messages import Lang
-from predict.outcome import Waiting
+from predict.outcome import Outcome, Waiting
 from tests.unit.predict.conftest import ROWS, check, endpoint, serve_v1, words
 from tests.unit.predict.server import Reply, Server
 
@@ -119,6 +121,15 @@ def test_model_that_says_it_is_not_ready(gateway: Server, ready: object) -> None
     assert "it serves ['sklearn-model']" in words(outcome)
 
 
+@pytest.mark.parametrize("said", [{"error": "loading"}, {"error": "loading", "ready": True}])
+def test_an_error_instead_of_readiness(gateway: Server, said: object) -> None:
+    serve_v1(gateway, [1, 0])
+    gateway.on(HOST, READY, Reply(said))
+    outcome = check(endpoint(gateway))
+    assert (outcome.verdict, outcome.exit_code) == ("no-model", 2)
+    assert "it says 'loading'" in words(outcome)
+
+
 def test_server_that_does_not_speak_the_protocol(gateway: Server) -> None:
     serve_v2(gateway, {"shape": [2], "datatype": "INT64", "data": [1, 0]})
     outcome = check(endpoint(gateway))
@@ -169,7 +180,23 @@ def test_error_inside_a_200(gateway: Server, body: object, said: str) -> None:
     assert "没有可用的预测结果" in words(outcome, Lang.ZH)
 
 
-@pytest.mark.parametrize("body", [{"outputs": []}, {"outputs": [{"shape": [3], "data": [1, 0]}]}, {"error": "no"}])
+@pytest.mark.parametrize("shape", [[0], [0, 3]])
+def test_an_empty_answer_over_v2_has_a_wrong_shape(gateway: Server, shape: list[int]) -> None:
+    serve_v2(gateway, {"shape": shape, "data": []})
+    outcome = check(endpoint(gateway, protocol="v2"))
+    assert (outcome.verdict, outcome.exit_code) == ("wrong-shape", 1)
+    assert "expected 2, got 0;" in words(outcome)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"outputs": []},
+        {"outputs": [{"shape": [3], "data": []}]},
+        {"outputs": [{"shape": [3], "data": [1, 0]}]},
+        {"error": "no"},
+    ],
+)
 def test_error_inside_a_200_over_v2(gateway: Server, body: object) -> None:
     serve_v2(gateway, {"shape": [2], "data": [1, 0]})
     gateway.on(HOST, INFER, Reply(body))
@@ -187,6 +214,23 @@ def test_prediction_refused(gateway: Server) -> None:
     )
     assert "Compare `check.instances` with what the model was trained on" in words(outcome)
     assert outcome.waited_s < 10
+
+
+@pytest.mark.parametrize("status", [301, 302, 304, 401, 403, 407, 408, 429, 502, 503, 504])
+def test_a_prediction_that_the_gateway_refuses(gateway: Server, status: int) -> None:
+    serve_v1(gateway, [1, 0])
+    gateway.on(HOST, PREDICT, Reply(b"RBAC: access denied", status=status, content_type="text/plain"))
+    outcome = check(endpoint(gateway), timeout=0.3)
+    assert (outcome.verdict, outcome.exit_code) == ("http-error", 2)
+    assert words(outcome).startswith(f"HTTP {status} for /v1/models/sklearn-model:predict (Host {HOST}): ")
+
+
+@pytest.mark.parametrize("status", [400, 404, 422, 500, 501])
+def test_a_prediction_that_the_model_refuses(gateway: Server, status: int) -> None:
+    serve_v1(gateway, [1, 0])
+    gateway.on(HOST, PREDICT, Reply({"error": "no such feature"}, status=status))
+    outcome = check(endpoint(gateway), timeout=20)
+    assert (outcome.verdict, outcome.exit_code) == ("prediction-refused", 1)
 
 
 def test_wrong_host(gateway: Server) -> None:
@@ -225,7 +269,40 @@ def test_gateway_that_does_not_reply() -> None:
             filler.connect_ex(full.getsockname())
         outcome = check(endpoint(f"http://127.0.0.1:{full.getsockname()[1]}"))
     assert (outcome.verdict, outcome.exit_code) == ("connect-timeout", 2)
-    assert "cannot be reached: no reply to the connection." in words(outcome)
+    assert "cannot be reached: no reply to the connection, or no route to it." in words(outcome)
+
+
+@pytest.mark.parametrize("code", [errno.ENETUNREACH, errno.EHOSTUNREACH])
+def test_gateway_without_a_route_to_it(code: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_route(*_: object) -> None:
+        raise OSError(code, "unreachable")
+
+    monkeypatch.setattr(socket.socket, "connect", no_route)
+    outcome = check(endpoint("http://198.51.100.1:80"))
+    assert (outcome.verdict, outcome.exit_code) == ("connect-timeout", 2)
+    assert "or no route to it." in words(outcome)
+    assert "或没有通往它的路由" in words(outcome, Lang.ZH)
+
+
+@pytest.mark.parametrize("address", ["http://a..b:80", f"http://{'a' * 64}.b:80", "http://127.0.0.1:99999"])
+def test_gateway_address_that_is_none(address: str) -> None:
+    outcome = check(endpoint(address))
+    assert (outcome.verdict, outcome.exit_code) == ("disconnected", 2)
+
+
+def test_a_host_that_no_header_can_carry(gateway: Server) -> None:
+    assert check(endpoint(gateway, host="模型.default.example.com")).verdict == "disconnected"
+
+
+@pytest.mark.parametrize("error", [OverflowError, ValueError])
+def test_unusual_errors_of_the_transport(error: type[Exception], monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_: object) -> None:
+        raise error("out of range")
+
+    monkeypatch.setattr(socket.socket, "connect", fails)
+    outcome = check(endpoint("http://127.0.0.1:80"))
+    assert outcome.verdict == "disconnected"
+    assert "broke: out of range." in words(outcome)
 
 
 def test_gateway_name_that_does_not_resolve(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -246,8 +323,40 @@ def test_model_that_takes_too_long(gateway: Server) -> None:
     outcome = check(endpoint(gateway), timeout=1)
     over.set()
     assert (outcome.verdict, outcome.exit_code) == ("read-timeout", 2)
-    assert "did not answer /v1/models/sklearn-model:predict within 1 s" in words(outcome)
+    assert "did not answer /v1/models/sklearn-model:predict within 2.0 s" in words(outcome)
     assert "--timeout" in words(outcome)
+
+
+def test_the_last_attempt_has_time_to_succeed(gateway: Server) -> None:
+    serve_v1(gateway, [1, 0])
+    ready = threading.Event()
+    gateway.on(HOST, READY, Reply(b"", status=503), Reply({"ready": True}, wait_for=ready))
+    timer = threading.Timer(1.0, ready.set)
+    timer.start()
+    outcome = check(endpoint(gateway), timeout=0.2)
+    timer.cancel()
+    assert outcome.verdict == "ok"
+
+
+def test_the_seconds_of_a_last_attempt_are_not_zero(gateway: Server) -> None:
+    over = threading.Event()
+    gateway.on(HOST, READY, Reply(b"", status=503), Reply(b"", wait_for=over))
+    outcome = check(endpoint(gateway), timeout=0.2)
+    over.set()
+    assert f"did not answer /v1/models/sklearn-model within 2.0 s (Host {HOST})" in words(outcome)
+    assert "在 2.0 秒内未响应" in words(outcome, Lang.ZH)
+
+
+def test_an_answer_that_never_ends_does_not_hold_up_the_others(gateway: Server) -> None:
+    serve_v1(gateway, [1, 0])
+    serve_v1(gateway, [1, 0], name="slow-model")
+    gateway.on("slow-model.default.example.com", "GET /v1/models/slow-model", Reply(b" " * 40, drip_s=0.2))
+    events = check_all([endpoint(gateway, "slow-model"), endpoint(gateway)], limits=Limits(timeout=0.5), grace=1)
+    right, slow = [event for event in events if isinstance(event, Outcome)]
+    assert (right.endpoint.name, right.verdict) == ("sklearn-model", "ok")
+    assert (slow.endpoint.name, slow.verdict, slow.exit_code) == ("slow-model", "read-timeout", 2)
+    assert 1.5 <= slow.waited_s < 4
+    assert "did not answer /v1/models/slow-model within 1.5 s" in words(slow)
 
 
 def test_something_that_speaks_no_http() -> None:
@@ -294,3 +403,11 @@ def test_answer_that_is_not_json(gateway: Server, request_: str, exit_code: int)
     outcome = check(endpoint(gateway))
     assert (outcome.verdict, outcome.exit_code) == ("not-json", exit_code)
     assert f"(Host {HOST}) is not JSON but text/html: <html> [31mWelcome</html>." in words(outcome)
+    assert "不是 JSON，而是 text/html" in words(outcome, Lang.ZH)
+
+
+@pytest.mark.parametrize("body", [b"9" * 5000, b"[" * 100_000])
+def test_json_beyond_what_can_be_read(gateway: Server, body: bytes) -> None:
+    serve_v1(gateway, [1, 0])
+    gateway.on(HOST, PREDICT, Reply(body))
+    assert check(endpoint(gateway)).verdict == "not-json"

@@ -1,5 +1,6 @@
 """`python -m predict` as a pipeline runs it: inputs, outputs, exit codes."""
 
+import errno
 import json
 import os
 import re
@@ -114,6 +115,8 @@ def test_json_report_and_junit_with_every_kind_of_end(models: Server, tmp_path: 
     assert "other values: expected [1, 0], got [nan, 0]" in swapped["cause"]
     assert "no route for Host absent-model.default.example.com" in absent["cause"]
     assert "could not be read" in absent["status"]
+    assert absent["inference_service"]["kind"] == "unreadable"
+    assert "not found" in absent["inference_service"]["problem"]
     assert (answered["compared"], answered["metadata"]["ready"]) == (False, True)
 
     suite = Xml.parse(junit).getroot()  # noqa: S314 - our own file
@@ -164,6 +167,9 @@ def test_a_model_without_check_is_shown_as_not_compared(models: Server, tmp_path
     ("arguments", "stdin", "said"),
     [
         (["--timeout", "0"], None, "--timeout"),
+        (["--timeout", "inf"], None, "--timeout"),
+        (["--timeout", "nan"], None, "--timeout"),
+        (["--timeout", "1e10"], None, "--timeout"),
         (["--lang", "fr"], None, "--lang"),
         (["--stack", "dev", "--file", "x.json"], None, "--stack and --file exclude each other: give one."),
         (["--file", "no-such.json"], None, "Cannot read no-such.json"),
@@ -171,7 +177,8 @@ def test_a_model_without_check_is_shown_as_not_compared(models: Server, tmp_path
         ([], "", "The endpoints are not JSON: Expecting value"),
         ([], "{", "The endpoints are not JSON"),
         ([], '{"m": {"protocol": "v3"}}', "m.protocol: Input should be 'v1' or 'v2'"),
-        (["--lang", "zh"], "{}", "endpoints 的内容无法识别:\n  endpoints: Dictionary should have at least 1 item"),
+        (["--lang", "zh"], "[]", "endpoints 的内容无法识别:\n  endpoints: Input should be a valid dictionary"),
+        (["--only", "sklearn-model"], "{}", "No model 'sklearn-model' in the endpoints. There are: -."),
     ],
 )
 def test_bad_usage_gives_64(
@@ -213,6 +220,69 @@ def test_a_failing_pulumi_gives_64_with_its_words(tmp_path: Path) -> None:
     done = run_predict("--stack", "dev", PATH=f"{tmp_path}:{os.environ['PATH']}")
     assert done.returncode == 64
     assert "`pulumi stack output endpoints --json --stack dev` failed: error: no stack named dev found" in done.stderr
+
+
+def test_a_pulumi_that_cannot_be_run_gives_64(tmp_path: Path) -> None:
+    (tmp_path / "pulumi").write_text("#!/bin/sh\n")  # not executable
+    done = run_predict("--stack", "dev", PATH=str(tmp_path))
+    assert done.returncode == 64
+    assert "The program `pulumi` cannot be run: [Errno 13] Permission denied: 'pulumi'." in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("lang", "said"),
+    [("en", "The stack declares no models: nothing to check.\n"), ("zh", "栈中未声明任何模型：没有需要核对的内容。\n")],
+)
+def test_a_stack_without_models_is_all_right(lang: str, said: str, tmp_path: Path) -> None:
+    done = run_predict("--lang", lang, stdin="{}")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", said)
+    junit = tmp_path / "junit.xml"
+    done = run_predict("--lang", lang, "--json", "--junit", str(junit), stdin='{"endpoints": {}}')
+    assert (done.returncode, done.stderr) == (0, said)
+    assert json.loads(done.stdout) == {"exit_code": 0, "models": []}
+    suite = Xml.parse(junit).getroot()  # noqa: S314 - our own file
+    assert (suite.get("tests"), suite.get("time"), len(suite)) == ("0", "0.000", 0)
+
+
+def test_lone_surrogates_leave_as_valid_json(models: Server, tmp_path: Path) -> None:
+    serve_v1(models, ["\ud800", "Ω"])
+    done = run_predict("--file", as_file(tmp_path, described(models)), "--json", PYTHONIOENCODING="ascii")
+    assert done.returncode == 1, done.stderr
+    assert json.loads(done.stdout)["models"][0]["got"] == ["\ud800", "Ω"]
+    assert "Ω" in done.stdout  # UTF-8 whatever the locale
+    done = run_predict("--file", as_file(tmp_path, described(models)))
+    assert done.returncode == 1, done.stderr
+
+
+def test_characters_that_the_output_lacks_are_escaped(models: Server, tmp_path: Path) -> None:
+    serve_v1(models, [0, 1])
+    file = as_file(tmp_path, described(models))
+    done = run_predict("--file", file, "--lang", "zh", PYTHONIOENCODING="latin-1:strict")
+    assert done.returncode == 1, done.stderr
+    assert "Sklearn \\u6a21\\u578b" in done.stdout
+
+
+def test_an_unexpected_error_gives_70_and_a_traceback(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr("predict.__main__.check_all", broken)
+    monkeypatch.setattr(sys, "argv", ["predict", "--file", as_file(tmp_path, described("http://127.0.0.1:1"))])
+    assert main() == 70
+    assert capsys.readouterr().err.endswith("RuntimeError: a bug\n")
+
+
+def test_an_output_that_nobody_reads_is_no_wrong_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def closed(*_: object, **__: object) -> None:
+        raise BrokenPipeError(errno.EPIPE, "Broken pipe")
+
+    monkeypatch.setattr("predict.__main__.check_all", closed)
+    monkeypatch.setattr(sys, "stdout", sys.stdout)  # typer replaces both
+    monkeypatch.setattr(sys, "stderr", sys.stderr)
+    monkeypatch.setattr(sys, "argv", ["predict", "--file", as_file(tmp_path, described("http://127.0.0.1:1"))])
+    assert main() == 70
 
 
 def test_an_unwritable_junit_file_is_said(models: Server, tmp_path: Path) -> None:
@@ -261,3 +331,4 @@ def test_help() -> None:
     ):
         assert option in done.stdout
     assert "Exit codes: 0 all right; 1" in done.stdout
+    assert "70 an unexpected error" in " ".join(done.stdout.split())

@@ -60,7 +60,12 @@ def test_a_missing_field_is_named() -> None:
         parse_endpoints({"sklearn-model": incomplete})
 
 
-@pytest.mark.parametrize("document", [{}, {"endpoints": {}}, [], "endpoints", None])
+@pytest.mark.parametrize("document", [{}, {"endpoints": {}}])
+def test_a_stack_may_have_no_models(document: Any) -> None:
+    assert parse_endpoints(document) == {}
+
+
+@pytest.mark.parametrize("document", [[], "endpoints", None])
 def test_no_endpoints_at_all(document: Any) -> None:
     with pytest.raises(ValidationError):
         parse_endpoints(document)

@@ -1,14 +1,23 @@
 """What the cluster's InferenceService adds, read from a real Kubernetes API path."""
 
+import json
+import os
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
-from predict.messages import Lang
-from tests.unit.predict.conftest import check, endpoint, words
+from predict.failures import LoadFailed, StorageRefused
+from predict.inference_service import ServiceStatus
+from predict.messages import LANGUAGES, Lang
+from predict.report import to_json
+from tests.unit.predict.conftest import check, endpoint, serve_v1, words
 from tests.unit.predict.server import Reply, Server
 
+HOST = "sklearn-model.default.example.com"
+READY = "GET /v1/models/sklearn-model"
+PREDICT = "POST /v1/models/sklearn-model:predict"
 INFERENCE_SERVICE = "GET /apis/serving.kserve.io/v1beta1/namespaces/default/inferenceservices/sklearn-model"
 REFUSED = "Failed to download the model: S3 error [403]: Forbidden"
 
@@ -42,7 +51,68 @@ def test_refused_storage_keys_are_said_plainly_and_at_once(gateway: Server, kube
     assert "存储拒绝了访问密钥" in words(outcome, Lang.ZH)
 
 
-def test_other_load_failures_stop_the_waiting_too(gateway: Server, kubernetes: Server) -> None:
+@pytest.mark.parametrize(
+    ("message", "refused"),
+    [
+        (REFUSED, True),
+        ("An error occurred (403) when calling the HeadObject operation", True),
+        ("403 Client Error: for url: http://minio/models", True),
+        ("403 Forbidden", True),
+        ("An error occurred (SignatureDoesNotMatch) when calling the ListObjects operation", True),
+        ("An error occurred (InvalidAccessKeyId) when calling the ListObjects operation", True),
+        ("An error occurred (AccessDenied) when calling the ListObjects operation", True),
+        ("An error occurred (InvalidToken) when calling the ListObjects operation", True),
+        ("An error occurred (ExpiredToken) when calling the ListObjects operation", True),
+        ("botocore.exceptions.NoCredentialsError: no keys", True),
+        ("Unable to locate credentials", True),
+        ("RuntimeError: Failed to fetch model. No model found in s3://models/churn-403.", False),
+        ("connect timed out: http://minio:403/models/403/", False),
+    ],
+)
+def test_what_counts_as_refused_keys(message: str, refused: bool) -> None:
+    failure = ServiceStatus.model_validate(blocked(message)).load_failure
+    assert type(failure) is (StorageRefused if refused else LoadFailed)
+
+
+def test_a_download_that_succeeds_at_a_later_try_is_waited_for(gateway: Server, kubernetes: Server) -> None:
+    serve_v1(gateway, [1, 0])
+    gateway.on(HOST, READY, Reply(b"", status=503), Reply(b"", status=503), Reply({"ready": True}))
+    serve_status(kubernetes, blocked("connect timed out"))
+    assert check(endpoint(gateway), timeout=20).verdict == "ok"
+
+
+def test_a_load_failure_that_lasts_ends_the_waiting(
+    gateway: Server, kubernetes: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("predict.check.PAUSE_SECONDS", 0.2)
+    monkeypatch.setattr("predict.check.LOAD_FAILURE_SECONDS", 1.0)
+    loading = {"modelStatus": {"transitionStatus": "InProgress"}}
+    first, later = blocked("the first"), blocked("a later one")
+    serve_status(kubernetes, first, first, loading, later)  # the retry in between starts the count again
+    outcome = check(endpoint(gateway), timeout=60)
+    assert (outcome.verdict, outcome.exit_code) == ("load-failed", 2)
+    assert "a later one" in words(outcome)
+    assert 1.4 < outcome.waited_s < 20
+
+
+def test_at_the_end_of_the_timeout_the_latest_load_failure_is_said(gateway: Server, kubernetes: Server) -> None:
+    serve_status(kubernetes, blocked("the first"), blocked("the latest"))
+    outcome = check(endpoint(gateway))
+    assert outcome.verdict == "load-failed"
+    assert "the latest" in words(outcome)
+    assert outcome.waited_s >= 0.6
+
+
+def test_a_load_failure_that_is_over_does_not_hide_the_answer(gateway: Server, kubernetes: Server) -> None:
+    serve_v1(gateway, [1, 0])
+    gateway.on(HOST, READY, Reply(b"", status=503), Reply({"ready": True}))
+    gateway.on(HOST, PREDICT, Reply({"error": "wrong width"}, status=400))
+    serve_status(kubernetes, blocked("connect timed out"))
+    outcome = check(endpoint(gateway), timeout=20)
+    assert (outcome.verdict, outcome.exit_code, outcome.service) == ("prediction-refused", 1, None)
+
+
+def test_a_wrong_spec_stops_the_waiting_at_once(gateway: Server, kubernetes: Server) -> None:
     serve_status(kubernetes, blocked("No runtime", transition="InvalidSpec", reason="NoSupportingRuntime"))
     outcome = check(endpoint(gateway), timeout=60)
     assert (outcome.verdict, outcome.exit_code) == ("load-failed", 2)
@@ -105,6 +175,38 @@ def test_no_permission(gateway: Server, kubernetes: Server) -> None:
     assert "could not be read: user cannot get resource (--kubeconfig" in words(check(endpoint(gateway)))
 
 
+@pytest.mark.parametrize(
+    ("reply", "kind"),
+    [
+        (Reply({"metadata": {"name": "sklearn-model"}}), "status"),
+        (Reply({"kind": "Status", "message": "not found", "code": 404}, status=404), "missing"),
+        (Reply({"kind": "Status", "message": "not you", "code": 403}, status=403), "unreadable"),
+    ],
+)
+def test_the_json_report_names_the_kind_of_finding(
+    gateway: Server, kubernetes: Server, reply: Reply, kind: str
+) -> None:
+    kubernetes.on(kubernetes.address.removeprefix("http://"), INFERENCE_SERVICE, reply)
+    report = json.loads(to_json([check(endpoint(gateway))], language=LANGUAGES[Lang.EN]))
+    assert report["models"][0]["inference_service"]["kind"] == kind
+
+
+@pytest.mark.parametrize("status", [500, 503, 429])
+def test_a_look_that_fails_is_repeated(gateway: Server, kubernetes: Server, status: int) -> None:
+    refused = Reply({"kind": "Status", "message": "try again", "code": status}, status=status)
+    ready = Reply({"metadata": {"name": "sklearn-model"}, "status": {"conditions": []}})
+    kubernetes.on(kubernetes.address.removeprefix("http://"), INFERENCE_SERVICE, refused, ready)
+    assert "says it is ready" in words(check(endpoint(gateway)))
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_look_that_is_not_allowed_is_not_repeated(gateway: Server, kubernetes: Server, status: int) -> None:
+    refused = Reply({"kind": "Status", "message": "not you", "code": status}, status=status)
+    kubernetes.on(kubernetes.address.removeprefix("http://"), INFERENCE_SERVICE, refused)
+    assert "could not be read: not you" in words(check(endpoint(gateway)))
+    assert len(kubernetes.requests) == 1
+
+
 def test_no_kubeconfig_is_said_and_no_crash(gateway: Server) -> None:
     outcome = check(endpoint(gateway))
     assert outcome.verdict == "no-route"
@@ -132,3 +234,23 @@ def test_the_given_context_wins_over_the_endpoints(
 ) -> None:
     serve_status(kubernetes, {"conditions": [{"type": "Ready", "status": "True"}]})
     assert said in words(check(endpoint(gateway, context=own), context=given))
+
+
+@pytest.mark.parametrize("context", ["here", None])
+def test_several_kubeconfigs(
+    gateway: Server, kubernetes: Server, context: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    serve_status(kubernetes, {"conditions": [{"type": "Ready", "status": "True"}]})
+    (tmp_path / "other").write_text(yaml.safe_dump({"clusters": [], "users": [], "contexts": []}))
+    files = [tmp_path / "absent", tmp_path / "other", os.environ["KUBECONFIG"], tmp_path / "absent too"]
+    monkeypatch.setenv("KUBECONFIG", os.pathsep.join(map(str, files)))
+    assert "says it is ready" in words(check(endpoint(gateway, context=context)))
+
+
+def test_several_kubeconfigs_without_the_context(
+    gateway: Server, kubernetes: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KUBECONFIG", os.pathsep.join([str(tmp_path / "absent"), os.environ["KUBECONFIG"]]))
+    assert "ConfigError: Context 'nowhere' not found" in words(check(endpoint(gateway, context="nowhere")))
+    monkeypatch.setenv("KUBECONFIG", os.pathsep.join([str(tmp_path / "absent"), str(tmp_path / "absent too")]))
+    assert f"Configuration file {tmp_path / 'absent'} not found" in words(check(endpoint(gateway)))

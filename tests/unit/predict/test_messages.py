@@ -64,6 +64,10 @@ def test_display_name(model: str, shown: str) -> None:
     assert display_name(model) == shown
 
 
+def test_a_failed_check_in_chinese() -> None:
+    assert ZH.failed.format(display="Sklearn", waited=1.5, cause="…") == "Sklearn 模型未通过核对（1.5 秒）: …"
+
+
 def test_foreign_text_becomes_one_printable_line() -> None:
     assert f.one_line("a\x1b[31m\n\tb\x00") == "a [31m b"
     assert f.one_line("x" * 400) == "x" * 299 + "…"
