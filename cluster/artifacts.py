@@ -11,10 +11,14 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator
+import tempfile
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
+
+from rich.console import Console
 
 KEY_LENGTH = 16
 RECORD = ".entry.json"
@@ -53,12 +57,58 @@ def _contents(directory: Path) -> dict[str, int]:
 
 
 @contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Hold an exclusive lock on the file `path`, waiting for another process that holds it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)
+def locked(path: Path, *, console: Console | None = None) -> Iterator[None]:
+    """Hold an exclusive lock on the file `path`, waiting for another process that holds it; `console` is told so."""
+    with try_locked(path) as held:
+        if held:
+            yield
+            return
+    if console is not None:
+        console.print(f"  waiting for another python -m cluster to end ({path.stem})")
+    handle = _open_locked(path, fcntl.LOCK_EX)
+    with handle:
         yield
+
+
+@contextmanager
+def try_locked(path: Path) -> Iterator[bool]:
+    """Hold the lock of `locked` when nobody else does; gives whether it is held."""
+    try:
+        handle = _open_locked(path, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        yield False
+        return
+    with handle:
+        yield True
+
+
+def _open_locked(path: Path, operation: int) -> IO[str]:
+    """The file `path`, locked.
+
+    Raises:
+        BlockingIOError: another process holds the lock, and `operation` is not to wait for it.
+    """
+    while True:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle = path.open("w")
+        try:
+            fcntl.flock(handle, operation)
+            # Whoever held it may have removed the file, as `prune --all` does: then the lock is worth nothing.
+            if path.exists() and os.path.samestat(path.stat(), os.fstat(handle.fileno())):
+                return handle
+        except BaseException:
+            handle.close()
+            raise
+        handle.close()
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a file for its owner's eyes alone, which whatever ends this program leaves as it was or whole."""
+    partial = path.with_name(f"{PARTIAL}{path.name}")
+    partial.unlink(missing_ok=True)
+    partial.touch(mode=0o600)
+    partial.write_text(text)
+    partial.replace(path)
 
 
 @dataclass(frozen=True)
@@ -85,34 +135,42 @@ class Cache:
         path = self.path(name, key)
         if self.has(name, key):
             return path
-        with locked(self.root.parent / "locks" / name):
+        with locked(self._lock(name)):
             if self.has(name, key):
                 return path
             for leftover in [path, *path.parent.glob(f"{PARTIAL}*")]:
                 shutil.rmtree(leftover, ignore_errors=True)
-            partial = path.parent / f"{PARTIAL}{key}"
-            partial.mkdir(parents=True)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            # A name of its own: what a killed build started may still write into the other one.
+            partial = Path(tempfile.mkdtemp(prefix=PARTIAL, dir=path.parent))
+            partial.chmod(0o755)
             build(partial)
             (partial / RECORD).write_text(json.dumps(_contents(partial)))
             partial.rename(path)
         return path
 
-    def prune(self, keep: dict[str, str]) -> int:
-        """Remove every entry but `keep` (name → key) and everything half-written; returns the bytes given back."""
+    def prune(self, keep: Collection[tuple[str, str]]) -> int:
+        """Remove every entry but `keep` (name, key) and everything half-written; returns the bytes given back."""
         freed = 0
         if not self.root.is_dir():
             return freed
         for directory in (d for d in self.root.iterdir() if d.is_dir()):
-            for entry in directory.iterdir():
-                if keep.get(directory.name) != entry.name:
-                    freed += remove_tree(entry)
-            if not any(directory.iterdir()):
-                directory.rmdir()
+            with locked(self._lock(directory.name)):
+                for entry in directory.iterdir():
+                    if (directory.name, entry.name) not in keep:
+                        freed += remove_tree(entry)
+                if not any(directory.iterdir()):
+                    directory.rmdir()
         return freed
+
+    def _lock(self, name: str) -> Path:
+        return self.root.parent / "locks" / name
 
 
 def disk_usage(path: Path) -> int:
-    """Bytes on disk below `path`, hard links counted once."""
+    """Bytes on disk of `path` and below, hard links counted once."""
+    if not path.is_dir():
+        return path.lstat().st_blocks * 512
     seen: set[int] = set()
     total = 0
     for directory, _, files in os.walk(path):
@@ -125,7 +183,7 @@ def disk_usage(path: Path) -> int:
 
 
 def remove_tree(path: Path) -> int:
-    """Remove a directory, also one with read-only parts as Go's module cache has; returns the bytes given back."""
+    """Remove a file or a directory, also with read-only parts, as Go's modules are; returns the bytes given back."""
 
     def writable(function: Callable[[str], object], name: str, _: object) -> None:
         Path(name).parent.chmod(0o700)
@@ -133,5 +191,8 @@ def remove_tree(path: Path) -> int:
         function(name)
 
     freed = disk_usage(path)
-    shutil.rmtree(path, onerror=writable)
+    if path.is_dir():
+        shutil.rmtree(path, onerror=writable)
+    else:
+        path.unlink()
     return freed

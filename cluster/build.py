@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from cluster.artifacts import Cache, remove_tree
+from cluster.artifacts import Cache, locked, try_locked
 from cluster.catalog import (
     GO_PARTS,
     HELM_PART,
@@ -21,15 +21,21 @@ from cluster.catalog import (
     ROOT_FILESYSTEMS,
     Catalog,
 )
+from cluster.locations import cache_dir
 from cluster.programs import usable_helm, usable_pulumi
 from cluster.registry import RegistryContent
 from cluster.schedule import Task, run_all
-from cluster.toolchain import GoPart, go_caches
+from cluster.toolchain import GoPart, remove_go_caches
 
 FETCH_SECONDS = 3
 IMAGE_SECONDS = 4
 CHART_SECONDS = 1
 REGISTRY_SECONDS = 30
+
+
+def build_lock() -> Path:
+    """The lock of who builds in the cache, or removes from it."""
+    return cache_dir() / "locks" / "build"
 
 
 @dataclass(frozen=True)
@@ -79,9 +85,13 @@ class Build:
         keys |= {chart.entry: chart.key(self.cache) for chart in self.content.charts}
         return keys | {self.content.entry: self.content.key(self.cache)}
 
-    def missing(self) -> list[str]:
-        """Names of the entries that are not there, or damaged."""
-        return [name for name, key in self.entries.items() if not self.cache.has(name, key)]
+    def missing(self, only: frozenset[str] | None = None) -> list[str]:
+        """Names of the entries, or of those in `only`, that are not there, or damaged."""
+        return [
+            name
+            for name, key in self.entries.items()
+            if (only is None or name in only) and not self.cache.has(name, key)
+        ]
 
     @property
     def tools(self) -> frozenset[str]:
@@ -91,16 +101,21 @@ class Build:
     def run(self, console: Console, *, keep_go_caches: bool, only: frozenset[str] | None = None) -> None:
         """Build what is missing, or of that `only` the entries named; gives Go's caches back unless told otherwise.
 
+        One process builds at a time; the others wait for it, if there is anything for them to build.
+
         Raises:
             ClusterError: a part failed; its text ends with the last lines of the part's log.
         """
-        wanted = {name for name in self.missing() if only is None or name in only}
-        if wanted:
-            run_all(list(self._tasks(wanted)), console=console, title="building")
-        if not keep_go_caches:
-            for directory in go_caches():
-                if directory.exists():
-                    remove_tree(directory)
+        if not self.missing(only):
+            with try_locked(build_lock()) as held:
+                if held and not keep_go_caches:
+                    remove_go_caches()
+            return
+        with locked(build_lock(), console=console):
+            if wanted := set(self.missing(only)):
+                run_all(list(self._tasks(wanted)), console=console, title="building")
+            if not keep_go_caches:
+                remove_go_caches()
 
     def _tasks(self, wanted: set[str]) -> Iterator[Task]:
         """The steps to the entries wanted, in the order each lane should take them."""

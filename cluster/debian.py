@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
 from cluster.artifacts import Cache, digest
+from cluster.errors import ClusterError
 from cluster.locations import logs_dir
 from cluster.processes import run
 from cluster.python_packages import compile_bytecode
@@ -16,6 +18,8 @@ SUITE = "bookworm"
 # Command → the package that brings it.
 HOST_COMMANDS = {"mmdebstrap": "mmdebstrap", "runc": "runc", "ip": "iproute2", "nsenter": "util-linux"}
 UNNEEDED = ("usr/share/doc", "usr/share/man", "usr/share/locale", "usr/share/info", "var/cache/apt", "var/lib/apt")
+# mmdebstrap copies the first two from this machine.
+OF_THE_MACHINE = ("etc/hostname", "etc/resolv.conf", "etc/machine-id")
 
 
 @dataclass(frozen=True)
@@ -42,7 +46,7 @@ class RootFilesystem:
     @property
     def key(self) -> str:
         """The key of the cache entry."""
-        return digest(SUITE, self.packages, self.variant, self.links, self.bytecode, UNNEEDED)
+        return digest(SUITE, self.packages, self.variant, self.links, self.bytecode, UNNEEDED, OF_THE_MACHINE)
 
     def build(self, cache: Cache) -> Path:
         """The directory with the root filesystem."""
@@ -67,6 +71,8 @@ class RootFilesystem:
             compile_bytecode(directory / self.bytecode, image_path=f"/{self.bytecode}")
         for path in UNNEEDED:
             shutil.rmtree(directory / path, ignore_errors=True)
+        for path in OF_THE_MACHINE:
+            (directory / path).unlink(missing_ok=True)
         shutil.rmtree(directory / "dev", ignore_errors=True)
         (directory / "dev").mkdir()
 
@@ -77,10 +83,19 @@ def missing_host_packages() -> list[str]:
 
 
 def install_host_packages(packages: list[str]) -> None:
-    """Install `packages` with apt; the caller has said so before."""
+    """Install `packages` with apt; the caller has said so before.
+
+    Raises:
+        ClusterError: apt failed; its text ends with the last lines of apt's log.
+    """
     log = logs_dir() / "apt.log"
     env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     hint = f"Install them yourself: apt-get install {' '.join(packages)}"
-    run(["apt-get", "update"], what="reading Debian's package lists", log=log, env=env, hint=hint)
-    command = ["apt-get", "install", "-y", "--no-install-recommends", *packages]
+    # Another apt may run, as Debian's own upgrades do.
+    apt = ("apt-get", "-o", "DPkg::Lock::Timeout=300")
+    run([*apt, "update"], what="reading Debian's package lists", log=log, env=env, hint=hint)
+    # What an interrupted run left half-done; fails while another apt runs, which the installation waits for.
+    with contextlib.suppress(ClusterError):
+        run(["dpkg", "--configure", "-a"], what="finishing what dpkg began", log=log, env=env)
+    command = [*apt, "install", "-y", "--no-install-recommends", *packages]
     run(command, what="installing Debian packages", log=log, env=env, hint=hint)

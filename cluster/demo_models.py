@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 import configparser
+import hashlib
 import json
+import re
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import boto3
 from botocore.config import Config
-from mypy_boto3_s3 import S3Client
 
 from cluster.artifacts import Cache, digest
 from cluster.catalog import SERVING_PROJECT, SKLEARN_PACKAGES, XGBOOST_PACKAGES
 from cluster.locations import PROJECT, logs_dir
 from cluster.processes import run
 
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.type_defs import ObjectTypeDef
+
 BUCKET = "models"
 ENTRY = "demo-models"
 TRAINING = SERVING_PROJECT / "train_demo.py"
+MD5 = re.compile("[0-9a-f]{32}")
 
 
 def key() -> str:
@@ -62,11 +69,23 @@ def s3_client(*, endpoint: str, credentials: Path, region: str) -> S3Client:
 
 
 def upload(models: Path, *, client: S3Client) -> int:
-    """Put every model that is not there yet, as `s3://models/<folder>/<file>`; returns how many files were put."""
+    """Put every model file that is not there, or differs, as `s3://models/<folder>/<file>`; returns how many."""
     if BUCKET not in [bucket["Name"] for bucket in client.list_buckets()["Buckets"]]:
         client.create_bucket(Bucket=BUCKET)
-    there = {item["Key"] for item in client.list_objects_v2(Bucket=BUCKET).get("Contents", [])}
-    missing = [file for file in models.glob("*/*") if file.relative_to(models).as_posix() not in there]
-    for file in missing:
-        client.upload_file(str(file), BUCKET, file.relative_to(models).as_posix())
-    return len(missing)
+    pages = client.get_paginator("list_objects_v2").paginate(Bucket=BUCKET)
+    there = {item["Key"]: item for page in pages for item in page.get("Contents", [])}
+    put = 0
+    for file in models.glob("*/*"):
+        name = file.relative_to(models).as_posix()
+        if name not in there or not _same(file, there[name]):
+            client.upload_file(str(file), BUCKET, name)
+            put += 1
+    return put
+
+
+def _same(file: Path, stored: ObjectTypeDef) -> bool:
+    """Whether an object is the file, by its MD5 where it was put in one part, else by its size."""
+    if stored["Size"] != file.stat().st_size:
+        return False
+    tag = stored["ETag"].strip('"')
+    return not MD5.fullmatch(tag) or tag == hashlib.md5(file.read_bytes(), usedforsecurity=False).hexdigest()

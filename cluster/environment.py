@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import filecmp
 import json
 import os
 import secrets
@@ -10,13 +11,13 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-import psutil
-
 from cluster import catalog
+from cluster.artifacts import PARTIAL, write_whole
 from cluster.build import Build
+from cluster.errors import ClusterError
 from cluster.locations import logs_dir
 from cluster.node.lifecycle import Node
-from cluster.processes import run
+from cluster.processes import run, running
 from cluster.programs import usable_helm, usable_kubectl, usable_pulumi
 
 
@@ -33,9 +34,9 @@ class Environment:
     node: Node | None = None
 
     @classmethod
-    def of(cls, node: Node) -> Environment:
-        """The environment of a local cluster; it goes with the cluster."""
-        return cls(directory=node.directory, build=node.build, node=node)
+    def of(cls, node: Node, *, build: Build) -> Environment:
+        """The environment of a local cluster, with the programs of `build`; it goes with the cluster."""
+        return cls(directory=node.directory, build=build, node=node)
 
     @property
     def _pulumi(self) -> Path:
@@ -46,7 +47,11 @@ class Environment:
         return self.directory / "bin"
 
     def prepare(self) -> None:
-        """Lay out what the variables name; nothing changes when it is there."""
+        """Lay out what the variables name; nothing changes when it is there.
+
+        Raises:
+            ClusterError: Pulumi's provider is neither there nor built, or cannot be installed.
+        """
         state, home = self._pulumi / "state", self._pulumi / "home"
         for directory in (state, home, self._programs):
             directory.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -54,42 +59,47 @@ class Environment:
         (home / "logs").touch()
         passphrase = self._pulumi / "passphrase"
         if not passphrase.exists():
-            passphrase.touch(mode=0o600)
-            passphrase.write_text(secrets.token_hex(20))
+            write_whole(passphrase, secrets.token_hex(20))
         self._link_programs()
         self._install_provider(home)
         remove_stale_locks(state)
 
     def _link_programs(self) -> None:
         parts = self.build.catalog
-        programs: dict[str, Path] = {}
         if self.node and not usable_kubectl():
-            programs["kubectl"] = parts.part(catalog.KUBERNETES_PART) / "kubectl"
+            _place(parts.part(catalog.KUBERNETES_PART) / "kubectl", self._programs / "kubectl")
         if self.node and not usable_helm():
-            programs["helm"] = self.build.helm
-        if not usable_pulumi():
-            # The CLI looks for its language host beside itself, and warns when that folder is on PATH.
-            beside = self._pulumi / "cli"
-            beside.mkdir(exist_ok=True)
-            host = parts.part(catalog.PULUMI_PYTHON_PART)
-            binaries = [parts.part(catalog.PULUMI_PART) / "pulumi", host / "pulumi-language-python"]
-            for source in [*binaries, *(host / "sources").rglob("pulumi-*")]:
-                if source.is_file():
-                    target = beside / source.name
-                    if not target.exists():
-                        _link_or_copy(source, target)
-                    target.chmod(0o755)
-            programs["pulumi"] = beside / "pulumi"
-        for name, target in programs.items():
-            link = self._programs / name
-            link.unlink(missing_ok=True)
-            link.symlink_to(target)
+            _place(self.build.helm, self._programs / "helm")
+        if usable_pulumi():
+            return
+        # The CLI looks for its language host beside itself, and warns when that folder is on PATH.
+        beside = self._pulumi / "cli"
+        beside.mkdir(exist_ok=True)
+        host = parts.part(catalog.PULUMI_PYTHON_PART)
+        binaries = [parts.part(catalog.PULUMI_PART) / "pulumi", host / "pulumi-language-python"]
+        for source in [*binaries, *(host / "sources").rglob("pulumi-*")]:
+            _place(source, beside / source.name)
+        link = self._programs / "pulumi"
+        link.unlink(missing_ok=True)
+        link.symlink_to(beside / "pulumi")
 
     def _install_provider(self, home: Path) -> None:
-        plugin = home / "plugins" / f"resource-kubernetes-v{catalog.PULUMI_KUBERNETES}"
-        if plugin.is_dir():
+        plugins = home / "plugins"
+        plugin = plugins / f"resource-kubernetes-v{catalog.PULUMI_KUBERNETES}"
+        recorded = plugins / f"{plugin.name}.key"
+        key = self.build.catalog.toolchain.key(catalog.PROVIDER_PART)
+        if _installed(plugin) and recorded.exists() and recorded.read_text() == key:
             return
         binary = self.build.catalog.part(catalog.PROVIDER_PART) / "provider"
+        if not binary.exists():
+            # What an older build installed serves what was deployed with it.
+            if any(_installed(found) for found in plugins.glob("resource-kubernetes-v*")):
+                return
+            raise ClusterError(
+                "Pulumi's Kubernetes provider is not built",
+                hint="python -m cluster up builds it, and python -m cluster tools for a cluster you have.",
+            )
+        recorded.unlink(missing_ok=True)
         run(
             [
                 *("pulumi", "plugin", "install", "resource", "kubernetes", catalog.PULUMI_KUBERNETES),
@@ -99,6 +109,7 @@ class Environment:
             log=logs_dir() / "provider-plugin.log",
             env=self.variables(),
         )
+        write_whole(recorded, key)
 
     def variables(self) -> dict[str, str]:
         """The variables; PATH starts with our programs and this Python's."""
@@ -107,6 +118,7 @@ class Environment:
             {
                 "KUBECONFIG": str(self.node.kubeconfig),
                 "AWS_SHARED_CREDENTIALS_FILE": str(self.node.credentials),
+                **self.node.network.proxy_exceptions(),
             }
             if self.node
             else {}
@@ -131,14 +143,26 @@ def remove_stale_locks(state: Path) -> None:
     for lock in (state / ".pulumi" / "locks").rglob("*.json"):
         try:
             holder = int(json.loads(lock.read_text())["pid"])
-        except (OSError, ValueError, KeyError):
+        except (OSError, ValueError, KeyError, TypeError):
             continue
-        if not psutil.pid_exists(holder):
+        if running(holder, recorded=lock) is None:
             lock.unlink(missing_ok=True)
 
 
-def _link_or_copy(source: Path, target: Path) -> None:
+def _installed(plugin: Path) -> bool:
+    """Whether Pulumi takes that folder for a plugin; it keeps a mark beside it until all of it is there."""
+    return plugin.is_dir() and not plugin.with_name(f"{plugin.name}.partial").exists()
+
+
+def _place(program: Path, target: Path) -> None:
+    """Link or copy a program, completely or not at all; without one, as an older build's is, nothing changes."""
+    if not program.is_file() or (target.exists() and filecmp.cmp(program, target)):
+        return
+    partial = target.with_name(f"{PARTIAL}{target.name}")
+    partial.unlink(missing_ok=True)
     try:
-        target.hardlink_to(source)
+        partial.hardlink_to(program)
     except OSError:
-        shutil.copyfile(source, target)
+        shutil.copy2(program, partial)
+    partial.chmod(0o755)
+    partial.replace(target)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import shutil
+import subprocess
 from pathlib import Path
 
 import psutil
@@ -12,60 +13,89 @@ import psutil
 from cluster.errors import ClusterError
 
 GIB = 1 << 30
-# Compilers' caches while Go parts are built; a running cluster with its images.
+# Compilers' caches while Go parts are built; a running cluster with its images; logs and what is uploaded.
 DISK_TO_COMPILE = 40 * GIB
 DISK_TO_RUN = 12 * GIB
+DISK_TO_REPAIR = 1 * GIB
 MEMORY = 6 * GIB
+# Modules of a stock Debian kernel that nothing loads by itself where it is needed.
+KERNEL_MODULES = ("overlay", "br_netfilter")
 KERNEL_FEATURES = {
-    "overlayfs": Path("/proc/filesystems"),
     "cgroups": Path("/sys/fs/cgroup"),
     "network namespaces": Path("/proc/self/ns/net"),
     "cgroup namespaces": Path("/proc/self/ns/cgroup"),
     "PID namespaces": Path("/proc/self/ns/pid"),
+    "netfilter on bridges (br_netfilter)": Path("/proc/sys/net/bridge"),
     "/dev/kmsg": Path("/dev/kmsg"),
 }
+FILESYSTEMS = Path("/proc/filesystems")
 OTHER_WAY = "Or use a cluster you have: make up CONTEXT=<kube-context>"
+
+
+def check_platform(*, hint: str = OTHER_WAY) -> None:
+    """Refuse a platform that nothing here is built for.
+
+    Raises:
+        ClusterError: says which platform it is and what to do instead.
+    """
+    found = (platform.system(), platform.machine())
+    if found != ("Linux", "x86_64"):
+        raise ClusterError(f"what is built here runs on Linux/x86_64 only; this is {'/'.join(found)}", hint=hint)
+
+
+def check_machine() -> None:
+    """Refuse a machine that cannot run the local cluster, whatever its disk and memory.
+
+    Raises:
+        ClusterError: lists everything that is missing and names the other way.
+    """
+    check_platform()
+    found = []
+    if os.geteuid() != 0:
+        found.append("it needs root (namespaces, a veth pair, a container); run as root or with sudo")
+    if not shutil.which("apt-get"):
+        found.append("it installs Debian packages; there is no apt-get here")
+    # Without root the modules cannot be loaded, so that a feature may only seem to be missing.
+    if not found and (missing := _missing_kernel_features()):
+        found.append(f"the kernel lacks {', '.join(missing)}")
+    _refuse(found)
+
+
+def check_resources(*, cache: Path, disk: int, memory: int) -> None:
+    """Refuse a machine that has less than `disk` bytes free at `cache` or less than `memory` available.
+
+    Raises:
+        ClusterError: says how much there is and how much is needed, and names the other way.
+    """
+    found = []
+    free = _free(cache)
+    if free < disk:
+        found.append(f"{cache} has {free / GIB:.0f} GiB free; {disk // GIB} GiB are needed")
+    available = psutil.virtual_memory().available
+    if available < memory:
+        found.append(f"{available / GIB:.1f} GiB of memory are available; {memory // GIB} GiB are needed")
+    _refuse(found)
+
+
+def _refuse(problems: list[str]) -> None:
+    if problems:
+        listed = "\n".join(f"  - {problem}" for problem in problems)
+        raise ClusterError(f"the local cluster cannot run on this machine:\n{listed}", hint=OTHER_WAY)
+
+
+def _missing_kernel_features() -> list[str]:
+    _load_modules()
+    missing = [feature for feature, path in KERNEL_FEATURES.items() if not path.exists()]
+    return missing if "overlay" in FILESYSTEMS.read_text().split() else ["overlayfs", *missing]
+
+
+def _load_modules() -> None:
+    """Load what is not built in; what then is not there is found by looking."""
+    if modprobe := shutil.which("modprobe"):
+        subprocess.run([modprobe, "-a", *KERNEL_MODULES], capture_output=True, check=False)
 
 
 def _free(directory: Path) -> int:
     while not directory.exists():
         directory = directory.parent
     return shutil.disk_usage(directory).free
-
-
-def problems(*, cache: Path, to_compile: bool) -> list[str]:
-    """What stands against a local cluster here, one sentence each; empty when nothing does."""
-    found = []
-    if (platform.system(), platform.machine()) != ("Linux", "x86_64"):
-        found.append(f"it runs on Linux/x86_64 only; this is {platform.system()}/{platform.machine()}")
-        return found
-    if os.geteuid() != 0:
-        found.append("it needs root (namespaces, a veth pair, a container); run as root or with sudo")
-    if not shutil.which("apt-get"):
-        found.append("it installs Debian packages; there is no apt-get here")
-    needed = DISK_TO_COMPILE if to_compile else DISK_TO_RUN
-    free = _free(cache)
-    if free < needed:
-        found.append(f"{cache} has {free / GIB:.0f} GiB free; {needed // GIB} GiB are needed")
-    memory = psutil.virtual_memory().available
-    if memory < MEMORY:
-        found.append(f"{memory / GIB:.1f} GiB of memory are available; {MEMORY // GIB} GiB are needed")
-    missing = [feature for feature, path in KERNEL_FEATURES.items() if not path.exists()]
-    filesystems = Path("/proc/filesystems")
-    if filesystems.exists() and "overlay" not in filesystems.read_text().split():
-        missing.append("overlayfs")
-    if missing:
-        found.append(f"the kernel lacks {', '.join(missing)}")
-    return found
-
-
-def check(*, cache: Path, to_compile: bool) -> None:
-    """Refuse a machine that cannot run the local cluster.
-
-    Raises:
-        ClusterError: lists everything that is missing and names the other way.
-    """
-    found = problems(cache=cache, to_compile=to_compile)
-    if found:
-        listed = "\n".join(f"  - {problem}" for problem in found)
-        raise ClusterError(f"the local cluster cannot run on this machine:\n{listed}", hint=OTHER_WAY)

@@ -6,6 +6,8 @@ import os
 from pathlib import Path
 
 PROJECT = "kserve-multi-model"
+# Beside the clusters' own: Pulumi's files for a cluster of the user's.
+TOOLS = "tools"
 
 
 def _xdg(variable: str, default: str) -> Path:

@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import shutil
 import signal
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import psutil
+
 from cluster.errors import ClusterError
+
+# The kernel counts a process's age in whole seconds since a boot time that it rounds, too.
+CLOCK_TOLERANCE = 5.0
+
+
+def ending_with_us(command: Sequence[str | Path]) -> list[str]:
+    """`command` such that the kernel ends it when this program is killed, where util-linux is there to arrange it."""
+    words = [str(part) for part in command]
+    return ["setpriv", "--pdeathsig", "TERM", *words] if shutil.which("setpriv") else words
 
 
 def run(
@@ -22,7 +35,8 @@ def run(
 ) -> None:
     """Run `command`, appending its output to `log`.
 
-    The child gets a session of its own and is ended with its children on Ctrl-C, so nothing goes on behind our back.
+    The child gets a session of its own and is ended with its children on Ctrl-C, so nothing goes on behind our back;
+    it ends, too, when this program is killed.
 
     Raises:
         ClusterError: it could not start or ended with another status than 0.
@@ -33,7 +47,7 @@ def run(
         sink.flush()
         try:
             child = subprocess.Popen(
-                [str(part) for part in command],
+                ending_with_us(command),
                 stdout=sink,
                 stderr=subprocess.STDOUT,
                 stdin=subprocess.DEVNULL,
@@ -46,7 +60,8 @@ def run(
         try:
             status = child.wait()
         except BaseException:
-            os.killpg(child.pid, signal.SIGTERM)
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(child.pid, signal.SIGTERM)
             child.wait()
             raise
     if status != 0:
@@ -73,3 +88,13 @@ def output(command: Sequence[str | Path], *, cwd: Path | None = None, env: Mappi
     except OSError as error:
         raise ClusterError(f"cannot start {command[0]}: {error.strerror}") from error
     return done.stdout
+
+
+def running(pid: int, *, recorded: Path) -> psutil.Process | None:
+    """The process whose number the file `recorded` holds; None when it ended, also if another has its number now."""
+    try:
+        process = psutil.Process(pid)
+        written = recorded.stat().st_mtime
+        return process if process.create_time() <= written + CLOCK_TOLERANCE else None
+    except (psutil.NoSuchProcess, OSError, ValueError):
+        return None

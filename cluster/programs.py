@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 from functools import cache
 from pathlib import Path
 
 from cluster.errors import ClusterError
+from cluster.locations import cache_dir, state_dir
 from cluster.processes import output
+
+
+def _foreign(command: str) -> Path | None:
+    """The first such program on PATH that is not one of ours, as a shell set up by `cluster env` finds them."""
+    ours = (cache_dir().resolve(), state_dir("").resolve())
+    for directory in os.get_exec_path():
+        found = shutil.which(command, path=directory)
+        if found and not any(Path(found).resolve().is_relative_to(place) for place in ours):
+            return Path(found)
+    return None
 
 
 @cache
 def _version(command: str, *arguments: str) -> tuple[Path, tuple[int, int]] | None:
     """The command's path and (major, minor), or None when it is missing or does not say."""
-    path = shutil.which(command)
+    path = _foreign(command)
     if path is None:
         return None
     try:
@@ -22,7 +34,7 @@ def _version(command: str, *arguments: str) -> tuple[Path, tuple[int, int]] | No
     except ClusterError:
         return None
     version = re.search(r"v?(\d+)\.(\d+)\.\d+", text)
-    return (Path(path), (int(version[1]), int(version[2]))) if version else None
+    return (path, (int(version[1]), int(version[2]))) if version else None
 
 
 def _usable(found: tuple[Path, tuple[int, int]] | None, *, low: tuple[int, int], below: tuple[int, int]) -> Path | None:
@@ -32,7 +44,7 @@ def _usable(found: tuple[Path, tuple[int, int]] | None, *, low: tuple[int, int],
 def usable_pulumi() -> Path | None:
     """A Pulumi CLI with its Python language host, at least as new as the one we pin."""
     found = _usable(_version("pulumi", "version"), low=(3, 259), below=(4, 0))
-    return found if found and shutil.which("pulumi-language-python") else None
+    return found if found and _foreign("pulumi-language-python") else None
 
 
 def usable_helm() -> Path | None:

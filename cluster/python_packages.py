@@ -71,7 +71,7 @@ class PythonPackages:
         return cache.get(self.name, self.key, self._build)
 
     def _build(self, directory: Path) -> None:
-        file = directory.parent / "requirements.txt"
+        file = directory / ".requirements.txt"
         file.write_text(self.requirements)
         run(
             [

@@ -19,9 +19,10 @@ from cluster.charts import Chart
 from cluster.errors import ClusterError
 from cluster.images import Image
 from cluster.locations import logs_dir
-from cluster.processes import run
+from cluster.processes import ending_with_us, run
 
 PORT = 5000
+ENTRY = "registry-content"
 
 
 def configuration(*, root: str, address: str, read_only: bool) -> str:
@@ -43,7 +44,7 @@ class RegistryContent:
     @property
     def entry(self) -> str:
         """The cache entry's name."""
-        return "registry-content"
+        return ENTRY
 
     def key(self, cache: Cache) -> str:
         """The key of the cache entry."""
@@ -81,7 +82,8 @@ def _serving(*, registry: Path, root: Path, log: Path) -> Iterator[str]:
     settings.write_text(configuration(root=str(root), address=address, read_only=False))
     with log.open("ab") as sink:
         environment = {**os.environ, "OTEL_TRACES_EXPORTER": "none"}
-        server = subprocess.Popen([registry, "serve", settings], stdout=sink, stderr=sink, env=environment)
+        command = ending_with_us([registry, "serve", settings])
+        server = subprocess.Popen(command, stdout=sink, stderr=sink, env=environment)
     try:
         _wait_until_answering(address, server, log)
         yield address

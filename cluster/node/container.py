@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 
+from cluster.artifacts import locked
 from cluster.errors import ClusterError
-from cluster.processes import output, run
+from cluster.processes import output, run, running
 
 # All but SYS_RESOURCE, which not every machine has to give.
 CAPABILITIES = [
@@ -26,6 +28,34 @@ CAPABILITIES = [
 DEVICES = (("/dev/kmsg", 1, 11), ("/dev/net/tun", 10, 200), ("/dev/fuse", 10, 229))
 NAMESPACES = ("pid", "network", "ipc", "uts", "mount", "cgroup")
 INIT = ("/usr/bin/tini", "-g", "--", "/usr/bin/supervisord", "-n", "-c", "/etc/supervisor/node.conf")
+# cgroup v2 gives controllers only to a group without processes of its own, and the kubelet makes its groups in the
+# root of this namespace: what runs there moves into a group beside the kubelet's.
+START = """
+mount --make-rshared / || exit
+cgroup=/sys/fs/cgroup
+if [ -e $cgroup/cgroup.controllers ]; then
+  mkdir -p $cgroup/init
+  for pid in $(cat $cgroup/cgroup.procs); do
+    echo $pid > $cgroup/init/cgroup.procs || :
+  done
+  sed 's/^/+/; s/ / +/g' $cgroup/cgroup.controllers > $cgroup/cgroup.subtree_control
+fi
+exec "$0" "$@"
+"""
+
+
+@dataclass(frozen=True)
+class Bind:
+    """A directory of this machine that the container sees.
+
+    Attributes:
+        source: the directory here.
+        target: its path inside.
+    """
+
+    source: Path
+    target: str
+    writable: bool = False
 
 
 @dataclass(frozen=True)
@@ -35,14 +65,10 @@ class Container:
     Attributes:
         name: also its host name.
         directory: holds the bundle, runc's state and the overlay's writable part.
-        lower: the read-only root filesystem below the overlay.
-        binds: (directory here, path inside, writable).
     """
 
     name: str
     directory: Path
-    lower: Path
-    binds: tuple[tuple[Path, str, bool], ...]
 
     @property
     def upper(self) -> Path:
@@ -57,30 +83,51 @@ class Container:
     def _pid_file(self) -> Path:
         return self.directory / "pid"
 
+    @property
+    def _starting(self) -> Path:
+        """Locked for as long as a start goes on, also when the program that began it was killed."""
+        return self.directory / "starting"
+
     def pid(self) -> int | None:
         """The first process's pid here, or None when the container does not run."""
-        try:
-            pid = int(self._pid_file.read_text())
-        except (OSError, ValueError):
+        pid = self._recorded_pid()
+        if pid is None:
             return None
-        listed = subprocess.run([*self._runc, "state", self.name], capture_output=True, text=True, check=False)
+        try:
+            listed = subprocess.run([*self._runc, "state", self.name], capture_output=True, text=True, check=False)
+        except FileNotFoundError:
+            return None
         if listed.returncode != 0:
             return None
+        # Runc knows when its process began, so that another with this number does not count as running.
         state = json.loads(listed.stdout)
         return pid if state["status"] == "running" and state["pid"] == pid else None
 
-    def start(self, log: Path) -> int:
-        """Start it; what runs inside goes on after this program ends. Returns the first process's pid."""
+    def _recorded_pid(self) -> int | None:
+        try:
+            return int(self._pid_file.read_text())
+        except (OSError, ValueError):
+            return None
+
+    def start(self, *, lower: Path, binds: Sequence[Bind], log: Path) -> int:
+        """Start it on the root filesystem `lower`, which stays as it is; returns the first process's pid.
+
+        What runs inside goes on after this program ends.
+
+        Raises:
+            ClusterError: runc failed.
+        """
         for name in ("upper", "work", "rootfs"):
             (self.directory / name).mkdir(parents=True, exist_ok=True)
-        (self.directory / "config.json").write_text(json.dumps(self._bundle()))
-        overlay = f"lowerdir={self.lower},upperdir={self.upper},workdir={self.directory / 'work'}"
+        (self.directory / "config.json").write_text(json.dumps(self._bundle(binds)))
+        overlay = f"lowerdir={lower},upperdir={self.upper},workdir={self.directory / 'work'}"
         # A mount namespace of its own: the overlay goes with the container and the host's mount table never has it.
         script = 'mount -t overlay overlay -o "$0" "$1" && shift && exec "$@"'
         create = (*self._runc, "run", "--detach", "--pid-file", str(self._pid_file), "--bundle", str(self.directory))
         inside = ("unshare", "--mount", "--propagation", "private", "sh", "-c", script, overlay)
+        locking = ("setsid", "--wait", "flock", "--close", str(self._starting))
         run(
-            ["setsid", "--wait", *inside, self.directory / "rootfs", *create, self.name],
+            [*locking, *inside, self.directory / "rootfs", *create, self.name],
             what=f"starting the node {self.name}",
             log=log,
             hint="python -m cluster down removes what is left of it.",
@@ -96,35 +143,41 @@ class Container:
         return ""
 
     def delete(self) -> None:
-        """End every process in it and remove its cgroups; nothing happens when there is none."""
-        try:
-            pid = int(self._pid_file.read_text())
-        except (OSError, ValueError):
-            pid = 0
-        subprocess.run([*self._runc, "delete", "--force", self.name], capture_output=True, check=False)
-        self._pid_file.unlink(missing_ok=True)
-        if pid and psutil.pid_exists(pid):
-            try:
-                psutil.Process(pid).wait(timeout=30)
-            except psutil.NoSuchProcess:
-                return
-            except psutil.TimeoutExpired as error:
-                raise ClusterError(f"the node {self.name} (pid {pid}) does not end") from error
+        """End every process in it and remove its cgroups; nothing happens when there is none.
 
-    def _bundle(self) -> dict[str, object]:
+        Raises:
+            ClusterError: its first process does not end.
+        """
+        if not self.directory.exists():
+            return
+        with locked(self._starting):
+            pid = self._recorded_pid()
+            process = running(pid, recorded=self._pid_file) if pid else None
+            subprocess.run([*self._runc, "delete", "--force", self.name], capture_output=True, check=False)
+            self._pid_file.unlink(missing_ok=True)
+        if process is None:
+            return
+        try:
+            process.wait(timeout=30)
+        except psutil.NoSuchProcess:
+            return
+        except psutil.TimeoutExpired as error:
+            raise ClusterError(f"the node {self.name} (pid {process.pid}) does not end") from error
+
+    def _bundle(self, binds: Sequence[Bind]) -> dict[str, object]:
         def mount(destination: str, kind: str, *options: str) -> dict[str, object]:
             return {"destination": destination, "type": kind, "source": kind, "options": list(options)}
 
-        def bind(source: Path, destination: str, *, writable: bool) -> dict[str, object]:
-            options = ["rbind", "rw" if writable else "ro"]
-            return {"destination": destination, "type": "bind", "source": str(source), "options": options}
+        def mount_of(bind: Bind) -> dict[str, object]:
+            options = ["rbind", "rw" if bind.writable else "ro"]
+            return {"destination": bind.target, "type": "bind", "source": str(bind.source), "options": options}
 
         return {
             "ociVersion": "1.0.2",
             "hostname": self.name,
             "process": {
                 "user": {"uid": 0, "gid": 0},
-                "args": ["/bin/sh", "-c", 'mount --make-rshared / && exec "$0" "$@"', *INIT],
+                "args": ["/bin/sh", "-c", START, *INIT],
                 "env": ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root"],
                 "cwd": "/",
                 "capabilities": dict.fromkeys(("bounding", "effective", "permitted"), CAPABILITIES),
@@ -141,7 +194,7 @@ class Container:
                 mount("/sys/fs/cgroup", "cgroup", "rw"),
                 mount("/run", "tmpfs", "mode=755"),
                 mount("/tmp", "tmpfs", "mode=1777"),  # noqa: S108
-                *(bind(source, destination, writable=writable) for source, destination, writable in self.binds),
+                *map(mount_of, binds),
             ],
             "linux": {
                 "cgroupsPath": f"/{self.cgroup}",

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import configparser
 import json
+import re
 import secrets
 import shutil
 import subprocess
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 
 import httpx2 as httpx
@@ -20,13 +20,15 @@ from lightkube.resources.core_v1 import Node as NodeResource
 from rich.console import Console
 
 from cluster import catalog
-from cluster.artifacts import Cache, digest, remove_tree
+from cluster.artifacts import Cache, digest, locked, remove_tree, write_whole
 from cluster.build import Build
 from cluster.errors import ClusterError
-from cluster.locations import PROJECT
-from cluster.node.container import Container
+from cluster.locations import PROJECT, TOOLS, cache_dir, state_dir
+from cluster.node.container import Bind, Container
 from cluster.node.network import Network
 from cluster.node.root_files import write_files
+from cluster.processes import output
+from cluster.registry import ENTRY as REGISTRY_ENTRY
 from cluster.registry import PORT as REGISTRY_PORT
 
 S3_PORT = 9000
@@ -34,6 +36,20 @@ S3_REGION = "us-east-1"
 IMAGE_REPOSITORY = f"localhost:{REGISTRY_PORT}"
 IMAGE_STORE = "image-store"
 PROGRAMS = ("containerd", "kubelet", "registry", "s3")
+# Also part of an interface's name, of which the kernel takes 15 letters.
+NAME = re.compile("[a-z0-9]([-a-z0-9]{0,9}[a-z0-9])?")
+# Cache entries a node is started from beside its root filesystem, and where it finds them.
+ENTRIES = {
+    catalog.KUBERNETES_PART.name: "/opt/kubernetes",
+    catalog.REGISTRY_PART.name: "/opt/registry",
+    catalog.VERSITYGW_PART.name: "/opt/versitygw",
+    REGISTRY_ENTRY: "/srv/registry",
+}
+# Files of a node's directory.
+INITIALISED_FILE = "initialised"
+ENTRIES_FILE = "entries.json"
+SUBNET_FILE = "subnet"
+HOST_SETTINGS_FILE = "host-settings.json"
 # The kubelet sets these for the whole machine; `down` puts them back.
 HOST_SETTINGS = tuple(
     Path("/proc/sys") / name
@@ -42,6 +58,27 @@ HOST_SETTINGS = tuple(
         *("kernel/keys/root_maxkeys", "kernel/keys/root_maxbytes"),
     )
 )
+
+
+def nodes(states: Path) -> list[Path]:
+    """Directories below `states` of this machine's nodes, also of those that an interrupted start or end left."""
+    return sorted({file.parent for name in (ENTRIES_FILE, INITIALISED_FILE) for file in states.glob(f"*/{name}")})
+
+
+def recorded_entries(directory: Path) -> dict[str, str]:
+    """Cache entries the node of that directory was started from, name → key; empty when there is no telling."""
+    return _read_texts(directory / ENTRIES_FILE)
+
+
+def node_entries(build: Build) -> dict[str, str]:
+    """Cache entries a node is started from: name → key."""
+    return {name: build.entries[name] for name in (catalog.NODE_FILESYSTEM.name, *ENTRIES)}
+
+
+def image_store_key(build: Build) -> str:
+    """The key of the cache entry with every image unpacked, as containerd keeps it."""
+    images = [image.key(build.cache) for image in build.content.images]
+    return digest(images, catalog.NODE_FILESYSTEM.key, IMAGE_REPOSITORY)
 
 
 @dataclass(frozen=True)
@@ -71,12 +108,55 @@ class Health:
 
 @dataclass(frozen=True)
 class Node:
-    """One local cluster; everything it owns lies below `directory`."""
+    """One local cluster; everything it owns lies below `directory`.
+
+    Raises:
+        ClusterError: the name is not one for a cluster.
+    """
 
     name: str
     directory: Path
     network: Network
-    build: Build
+    cache: Cache
+
+    def __post_init__(self) -> None:
+        if not NAME.fullmatch(self.name) or self.name == TOOLS:
+            raise ClusterError(
+                f"--name {self.name!r}: not a name for a local cluster",
+                hint=f"Use 1 to 11 of a-z, 0-9 and inner hyphens, but not {TOOLS!r}.",
+            )
+
+    @classmethod
+    def named(cls, name: str, *, subnet: str, cache: Cache) -> Node:
+        """The node of that name, on the subnet it has, or on `subnet` when there is none yet.
+
+        Raises:
+            ClusterError: the name or the subnet is not one for a cluster.
+        """
+        directory = state_dir(name)
+        saved = directory / SUBNET_FILE
+        # What an interrupted start left is made anew.
+        known = (directory / INITIALISED_FILE).exists() and saved.exists()
+        network = Network(name=name, subnet=saved.read_text() if known else subnet)
+        return cls(name=name, directory=directory, network=network, cache=cache)
+
+    @property
+    def initialised(self) -> bool:
+        """Whether it was created completely, so that it can be started again."""
+        return self._initialised.exists()
+
+    @property
+    def entries(self) -> dict[str, str]:
+        """Cache entries it was started from, name → key; empty when there is no telling."""
+        return recorded_entries(self.directory)
+
+    def lost_entries(self) -> list[str]:
+        """Names of the entries it was started from that the cache no longer has."""
+        return [name for name, key in self.entries.items() if not self.cache.has(name, key)]
+
+    def outdated(self, build: Build) -> bool:
+        """Whether it is there, and was started from something else than `build` gives."""
+        return self.initialised and self.entries != node_entries(build)
 
     @property
     def kubeconfig(self) -> Path:
@@ -104,31 +184,21 @@ class Node:
 
     @property
     def _initialised(self) -> Path:
-        return self.directory / "initialised"
+        return self.directory / INITIALISED_FILE
 
     @property
-    def _host_settings(self) -> Path:
-        return self.directory / "host-settings.json"
-
-    @cached_property
     def container(self) -> Container:
         """The container the node runs in."""
-        built, var = self.build.catalog, self.directory / "var"
-        return Container(
-            name=self.name,
-            directory=self.directory / "container",
-            lower=built.root_filesystem(catalog.NODE_FILESYSTEM),
-            binds=(
-                (built.part(catalog.KUBERNETES_PART), "/opt/kubernetes", False),
-                (built.part(catalog.REGISTRY_PART), "/opt/registry", False),
-                (built.part(catalog.VERSITYGW_PART), "/opt/versitygw", False),
-                (self.build.registry, "/srv/registry", False),
-                (self.directory / "s3", "/srv/s3", True),
-                (var / "containerd", "/var/lib/containerd", True),
-                (var / "kubelet", "/var/lib/kubelet", True),
-                (var / "etcd", "/var/lib/etcd", True),
-                (var / "log", "/var/log", True),
-            ),
+        return Container(name=self.name, directory=self.directory / "container")
+
+    @property
+    def _data(self) -> tuple[Bind, ...]:
+        """What outlives the container."""
+        var = self.directory / "var"
+        return (
+            Bind(self.directory / "s3", "/srv/s3", writable=True),
+            *(Bind(var / name, f"/var/lib/{name}", writable=True) for name in ("containerd", "kubelet", "etcd")),
+            Bind(self.logs, "/var/log", writable=True),
         )
 
     def client(self) -> Client:
@@ -155,13 +225,13 @@ class Node:
         replicas = dns.status.readyReplicas if dns.status else None
         return Health(running=True, stopped=stopped, api=True, node_ready=ready, dns=bool(replicas))
 
-    def up(self, console: Console) -> bool:
-        """Create the node, or start it again, or see that it works; False when there was nothing to do.
+    def up(self, console: Console, *, build: Build) -> bool:
+        """Create the node from `build`, or start it again, or see that it works; False when there was nothing to do.
 
         Raises:
             ClusterError: it did not become ready; says which part.
         """
-        if self._initialised.exists():
+        if self.initialised:
             if self.health().ready:
                 return False
             self._wait_ready_or_restart(console)
@@ -169,18 +239,46 @@ class Node:
         if self.directory.exists():
             console.print(f"  removing what an interrupted start of {self.name} left")
             self.down()
-        self._create(console)
+        self._create(console, build)
         return True
 
     def down(self) -> None:
         """End the node and remove everything it owns but what is in the cache."""
+        # First, so that what an interruption leaves is not taken for a node to start again.
+        self._initialised.unlink(missing_ok=True)
         self.container.delete()
         self.network.disconnect()
-        if self._host_settings.exists():
-            for path, value in json.loads(self._host_settings.read_text()).items():
-                Path(path).write_text(value)
+        self._restore_host_settings()
         if self.directory.exists():
             remove_tree(self.directory)
+
+    @property
+    def _host_settings(self) -> Path:
+        return self.directory / HOST_SETTINGS_FILE
+
+    @property
+    def _host_settings_lock(self) -> Path:
+        return cache_dir() / "locks" / "host-settings"
+
+    def _save_host_settings(self) -> None:
+        """Keep what the kubelet changes for the whole machine, unless another node keeps it: then it is changed."""
+        with locked(self._host_settings_lock):
+            if not any(self.directory.parent.glob(f"*/{HOST_SETTINGS_FILE}")):
+                settings = {str(path): path.read_text() for path in HOST_SETTINGS if path.exists()}
+                write_whole(self._host_settings, json.dumps(settings))
+
+    def _restore_host_settings(self) -> None:
+        """Put back what was there before the first node, or leave that to a node that stays."""
+        with locked(self._host_settings_lock):
+            heirs = [node for node in nodes(self.directory.parent) if node != self.directory]
+            if not heirs:
+                saved = _read_texts(self._host_settings)
+                for path in HOST_SETTINGS:
+                    if str(path) in saved:
+                        path.write_text(saved[str(path)])
+            elif self._host_settings.exists() and not any((heir / HOST_SETTINGS_FILE).exists() for heir in heirs):
+                self._host_settings.rename(heirs[0] / HOST_SETTINGS_FILE)
+            self._host_settings.unlink(missing_ok=True)
 
     def _wait_ready_or_restart(self, console: Console) -> None:
         """Supervisor and kubelet bring most things back by themselves; a dead container is started again."""
@@ -192,6 +290,12 @@ class Node:
                 console.print(f"  {self.name}: {self.health()}; starting it again")
             else:
                 return
+        lost = self.lost_entries() if self.entries else ["what it was started from"]
+        if lost:
+            raise ClusterError(
+                f"the node {self.name} cannot be started again: the cache no longer has {', '.join(lost)}",
+                hint="python -m cluster down, then up makes a new one.",
+            )
         self.container.delete()
         self.network.disconnect()
         with console.status(f"starting the node {self.name} again"):
@@ -199,34 +303,35 @@ class Node:
             self._wait_ready(seconds=180)
         console.print(f"  [green]✓[/] node {self.name} started again")
 
-    def _create(self, console: Console) -> None:
+    def _create(self, console: Console, build: Build) -> None:
         self.network.check_free()
         self.directory.mkdir(parents=True, mode=0o700)
-        settings = {str(path): path.read_text() for path in HOST_SETTINGS if path.exists()}
-        self._host_settings.write_text(json.dumps(settings))
-        for _, path, writable in self.container.binds:
-            if writable and path != "/var/lib/containerd":
-                next(s for s, d, _ in self.container.binds if d == path).mkdir(parents=True)
+        write_whole(self.directory / SUBNET_FILE, self.network.subnet)
+        write_whole(self.directory / ENTRIES_FILE, json.dumps(node_entries(build)))
+        self._save_host_settings()
+        for bind in self._data:
+            bind.source.mkdir(parents=True)
         for name in ("iam", "data"):
             (self.directory / "s3" / name).mkdir()
         self._write_files()
-        cache, key = self.build.cache, self._image_store_key()
-        stored = cache.has(IMAGE_STORE, key)
-        containerd = self.directory / "var" / "containerd"
+        key = image_store_key(build)
+        stored = self.cache.has(IMAGE_STORE, key)
         if stored:
-            _link_tree(cache.path(IMAGE_STORE, key), containerd)
-        else:
-            containerd.mkdir()
+            _link_tree(self.cache.path(IMAGE_STORE, key), self._containerd)
         with console.status(f"starting the node {self.name}") as status:
             self._boot()
             if not stored:
                 status.update("unpacking the images")
-                self._unpack_images(cache, key)
+                self._unpack_images(build, key)
             status.update("starting Kubernetes")
             self._initialise()
             self._wait_ready(seconds=180)
         self._initialised.touch()
         console.print(f"  [green]✓[/] node {self.name}: Kubernetes {catalog.KUBERNETES} at {self.network.node}")
+
+    @property
+    def _containerd(self) -> Path:
+        return self.directory / "var" / "containerd"
 
     def _write_files(self) -> None:
         keys = {"aws_access_key_id": secrets.token_hex(10), "aws_secret_access_key": secrets.token_hex(20)}
@@ -257,7 +362,10 @@ class Node:
             (upper / "usr/local/bin" / program).symlink_to(f"/opt/kubernetes/{program}")
 
     def _boot(self) -> None:
-        self.network.connect(self.container.start(self._log))
+        built = {name: self.cache.path(name, key) for name, key in self.entries.items()}
+        programs = [Bind(built[name], target) for name, target in ENTRIES.items()]
+        lower = built[catalog.NODE_FILESYSTEM.name]
+        self.network.connect(self.container.start(lower=lower, binds=(*programs, *self._data), log=self._log))
         self._wait_containerd()
 
     @tenacity.retry(
@@ -316,17 +424,9 @@ class Node:
                 hint="python -m cluster logs shows the rest; down, then up starts over.",
             )
 
-    def _image_store_key(self) -> str:
-        images = [image.key(self.build.cache) for image in self.build.content.images]
-        return digest(images, catalog.NODE_FILESYSTEM.key, IMAGE_REPOSITORY)
-
-    def stored_entries(self) -> dict[str, str]:
-        """The node's own cache entry: name → key."""
-        return {IMAGE_STORE: self._image_store_key()}
-
-    def _unpack_images(self, cache: Cache, key: str) -> None:
+    def _unpack_images(self, build: Build, key: str) -> None:
         """Pull every image once and keep containerd's store, so that later nodes start with all of them."""
-        for image in self.build.content.images:
+        for image in build.content.images:
             name = f"{IMAGE_REPOSITORY}/{image.name}:{image.tag}"
             self.container.execute(
                 *("ctr", "--namespace", "k8s.io", "images", "pull", "--plain-http", name),
@@ -335,10 +435,18 @@ class Node:
             )
         control = ("supervisorctl", "-c", "/etc/supervisor/node.conf")
         self.container.execute(*control, "stop", "containerd")
-        containerd = self.directory / "var" / "containerd"
-        cache.get(IMAGE_STORE, key, lambda directory: _link_tree(containerd, directory))
+        self.cache.get(IMAGE_STORE, key, lambda directory: _link_tree(self._containerd, directory))
         self.container.execute(*control, "start", "containerd")
         self._wait_containerd()
+
+
+def _read_texts(file: Path) -> dict[str, str]:
+    """A JSON object of texts; empty when there is none, or not a whole one."""
+    try:
+        found = json.loads(file.read_text())
+    except (OSError, ValueError):
+        return {}
+    return {str(name): str(text) for name, text in found.items()} if isinstance(found, dict) else {}
 
 
 def _link_tree(source: Path, target: Path) -> None:
@@ -348,7 +456,7 @@ def _link_tree(source: Path, target: Path) -> None:
     if linked.returncode != 0:
         # Another file system: no links between the two.
         shutil.rmtree(target, ignore_errors=True)
-        subprocess.run([*command, source, target], check=True, capture_output=True, text=True)
+        output([*command, source, target])
     for database in source.rglob("*.db"):
         copy = target / database.relative_to(source)
         copy.unlink()

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
+from pathlib import Path
 
 from cluster.errors import ClusterError
 from cluster.processes import output
@@ -12,7 +15,23 @@ DEFAULT_SUBNET = "198.19.0.0/18"
 # Set aside for tests between networks (RFC 2544): on no other network of anybody's.
 TEST_RANGE = IPv4Network("198.18.0.0/15")
 PREFIX = 18
-INTERFACE_NAME_LENGTH = 15
+# Of the main table; blackholes and their like have no interface there.
+ROUTES = Path("/proc/net/route")
+INTERFACES = Path("/sys/class/net")
+# A shorter one only says where everything else goes, as a VPN's does; ours are more specific.
+SHORTEST_PREFIX = 8
+PROXIES = ("http_proxy", "https_proxy", "all_proxy")
+
+
+def proxy_exceptions(*addresses: str) -> dict[str, str]:
+    """NO_PROXY with this machine and `addresses` beside what it holds; empty where no proxy is set."""
+    proxied = any(os.environ.get(name) or os.environ.get(name.upper()) for name in PROXIES)
+    stated = ",".join(filter(None, (os.environ.get("NO_PROXY"), os.environ.get("no_proxy"))))
+    known = [address.strip() for address in stated.split(",") if address.strip()]
+    if not proxied or "*" in known:
+        return {}
+    merged = ",".join(dict.fromkeys([*known, "localhost", "127.0.0.1", *addresses]))
+    return {"NO_PROXY": merged, "no_proxy": merged}
 
 
 @dataclass(frozen=True)
@@ -76,8 +95,8 @@ class Network:
 
     @property
     def interface(self) -> str:
-        """The host's interface."""
-        return f"kmm-{self.name}"[:INTERFACE_NAME_LENGTH]
+        """The host's interface; no longer than the kernel's 15 letters, because no node's name is longer than 11."""
+        return f"kmm-{self.name}"
 
     def check_free(self) -> None:
         """Refuse a subnet that something else on this machine uses.
@@ -92,10 +111,14 @@ class Network:
             )
 
     def _in_use(self) -> list[str]:
-        """Routes of this machine that overlap with the subnet."""
-        routes = [line.strip() for line in output(["ip", "-o", "-4", "route"]).splitlines()]
-        routed = [route for route in routes if route.split()[0] != "default"]
-        return [route for route in routed if IPv4Network(route.split()[0]).overlaps(IPv4Network(self.subnet))]
+        """Routes of this machine that overlap with the subnet, as `<subnet> dev <interface>`."""
+        subnet = IPv4Network(self.subnet)
+        return [f"{route} dev {interface}" for interface, route in _routes() if route.overlaps(subnet)]
+
+    def proxy_exceptions(self) -> dict[str, str]:
+        """NO_PROXY with the node's addresses beside what it holds; empty where no proxy is set."""
+        # Not every program knows subnets there.
+        return proxy_exceptions(self.node, self.subnet)
 
     def connect(self, pid: int) -> None:
         """Join the host and the network namespace of process `pid`."""
@@ -110,11 +133,37 @@ class Network:
             (*inside, "ip", "link", "set", "eth0", "up"),
             # Only so that kube-proxy's rules see service addresses; nothing answers there but them.
             (*inside, "ip", "route", "add", self.services, "via", self.host),
-            (*inside, "sysctl", "-qw", "net.ipv4.ip_forward=1"),
+            (*inside, "sh", "-c", "echo 1 > /proc/sys/net/ipv4/ip_forward"),
         ):
             output(command)
 
     def disconnect(self) -> None:
-        """Remove the host's end, which also goes with the namespace but later."""
-        if self.interface in output(["ip", "-o", "link"]):
-            output(["ip", "link", "del", self.interface])
+        """Remove the host's end, which also goes with the namespace but later.
+
+        Raises:
+            ClusterError: it cannot be removed.
+        """
+        there = INTERFACES / self.interface
+        if not there.exists():
+            return
+        try:
+            output(["ip", "link", "del", "dev", self.interface])
+        except ClusterError:
+            # The kernel may have been faster.
+            if there.exists():
+                raise
+
+
+def _routes() -> list[tuple[str, IPv4Network]]:
+    """(interface, destination) of every route that leads somewhere in particular."""
+    if not ROUTES.exists():
+        return []
+    found = []
+    for line in ROUTES.read_text().splitlines()[1:]:
+        interface, destination, _, _, _, _, _, mask = line.split()[:8]
+        # As the kernel holds them in memory.
+        address, netmask = (IPv4Address(int(word, 16).to_bytes(4, sys.byteorder)) for word in (destination, mask))
+        route = IPv4Network(f"{address}/{netmask}")
+        if interface != "*" and route.prefixlen >= SHORTEST_PREFIX:
+            found.append((interface, route))
+    return found

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import psutil
 
+CGROUPS = Path("/sys/fs/cgroup")
+
 
 def _lines(*command: str) -> frozenset[str]:
     done = subprocess.run(command, capture_output=True, text=True, check=True)
@@ -34,7 +36,8 @@ class HostSnapshot:
             links=frozenset(line.split(": ")[1] for line in _lines("ip", "-o", "link")),
             routes=_lines("ip", "route"),
             mounts=frozenset(Path("/proc/mounts").read_text().splitlines()),
-            cgroups=frozenset(str(path) for path in Path("/sys/fs/cgroup").glob("*/*kmm-*")),
+            # Of version 2, and of every hierarchy of version 1.
+            cgroups=frozenset(str(path) for where in ("", "*/") for path in CGROUPS.glob(f"{where}*kmm-*")),
             settings=frozenset(f"{path}={path.read_text().strip()}" for path in settings),
             programs=frozenset(
                 f"{process.pid} {process.name()}"

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import io
+import threading
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
-from cluster.artifacts import Cache, digest, disk_usage, remove_tree
+from cluster.artifacts import PARTIAL, Cache, digest, disk_usage, locked, remove_tree, try_locked, write_whole
 
 
 def write_one_file(directory: Path) -> None:
@@ -66,12 +69,77 @@ def test_prune_keeps_what_is_used_and_counts_what_it_gives_back(cache: Cache) ->
     cache.get("part", "old", write_one_file)
     cache.get("gone", "old", write_one_file)
     (cache.root / "part" / ".partial-x").mkdir()
+    (cache.root / "part" / "a file").write_text("left by a killed build")
     before = disk_usage(cache.root)
-    freed = cache.prune({"part": "used"})
+    freed = cache.prune({("part", "used")})
     assert [entry.name for entry in (cache.root / "part").iterdir()] == ["used"]
     assert not (cache.root / "gone").exists()
     assert kept.is_dir()
     assert freed == before - disk_usage(cache.root) > 0
+
+
+def test_prune_keeps_every_key_that_is_used(cache: Cache) -> None:
+    for key in ("one", "two", "three"):
+        cache.get("part", key, write_one_file)
+    cache.prune({("part", "one"), ("part", "two"), ("other", "three")})
+    assert {entry.name for entry in (cache.root / "part").iterdir()} == {"one", "two"}
+
+
+def test_a_build_shares_its_directory_with_no_killed_one(cache: Cache) -> None:
+    used: list[str] = []
+
+    def interrupted(directory: Path) -> None:
+        used.append(directory.name)
+        raise KeyboardInterrupt
+
+    for _ in range(2):
+        with pytest.raises(KeyboardInterrupt):
+            cache.get("part", "key", interrupted)
+    assert used[0] != used[1]
+    assert all(name.startswith(PARTIAL) for name in used)
+    entry = cache.get("part", "key", write_one_file)
+    assert [path.name for path in entry.parent.iterdir()] == ["key"]
+    assert entry.stat().st_mode & 0o777 == 0o755
+
+
+def test_who_waits_for_a_lock_says_so_and_then_holds_it(tmp_path: Path) -> None:
+    said, held, done = io.StringIO(), threading.Event(), threading.Event()
+
+    def wait() -> None:
+        with locked(tmp_path / "build", console=Console(file=said)):
+            held.set()
+            done.wait(10)
+
+    other = threading.Thread(target=wait)
+    with locked(tmp_path / "build"):
+        other.start()
+        assert not held.wait(0.3)
+        assert "waiting for another python -m cluster to end (build)" in said.getvalue()
+        # As `prune --all` does.
+        (tmp_path / "build").unlink()
+    assert held.wait(10)
+    with try_locked(tmp_path / "build") as free:
+        assert not free
+    done.set()
+    other.join()
+    with try_locked(tmp_path / "build") as free:
+        assert free
+
+
+def test_a_free_lock_is_taken_without_a_word(tmp_path: Path) -> None:
+    said = io.StringIO()
+    with locked(tmp_path / "locks" / "build", console=Console(file=said)):
+        pass
+    assert said.getvalue() == ""
+
+
+def test_a_file_is_written_whole_and_private(tmp_path: Path) -> None:
+    file = tmp_path / "keys"
+    for text in ("first", "second"):
+        write_whole(file, text)
+        assert file.read_text() == text
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert list(tmp_path.iterdir()) == [file]
 
 
 def test_a_read_only_tree_is_removed(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import shutil
+import subprocess
 from collections import namedtuple
 from pathlib import Path
 
@@ -16,57 +17,102 @@ from cluster.errors import ClusterError
 
 Usage = namedtuple("Usage", "total used free")
 Memory = namedtuple("Memory", "available")
+REAL_FEATURES = host.KERNEL_FEATURES
 
 
 @pytest.fixture(autouse=True)
-def good_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+def good_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(platform, "system", lambda: "Linux")
     monkeypatch.setattr(platform, "machine", lambda: "x86_64")
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage(100 * host.GIB, 0, 100 * host.GIB))
     monkeypatch.setattr(psutil, "virtual_memory", lambda: Memory(20 * host.GIB))
+    monkeypatch.setattr(shutil, "which", lambda name: f"/usr/bin/{name}" if name == "apt-get" else None)
+    monkeypatch.setattr(host, "KERNEL_FEATURES", {"something": tmp_path})
+    monkeypatch.setattr(host, "FILESYSTEMS", tmp_path / "filesystems")
+    host.FILESYSTEMS.write_text("nodev\tproc\nnodev\toverlay\n\text4\n")
 
 
-def message(tmp_path: Path, *, to_compile: bool = True) -> str:
+def message() -> str:
     with pytest.raises(ClusterError) as caught:
-        host.check(cache=tmp_path / "not" / "there", to_compile=to_compile)
+        host.check_machine()
     return str(caught.value)
 
 
-def test_a_good_machine_is_accepted(tmp_path: Path) -> None:
-    host.check(cache=tmp_path, to_compile=True)
+def test_a_good_machine_is_accepted() -> None:
+    host.check_machine()
 
 
 @pytest.mark.parametrize("change", ["system", "machine"])
-def test_another_platform_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: str) -> None:
+def test_another_platform_is_refused(monkeypatch: pytest.MonkeyPatch, change: str) -> None:
     monkeypatch.setattr(platform, change, lambda: "Other")
-    assert "it runs on Linux/x86_64 only; this is" in message(tmp_path)
+    assert "runs on Linux/x86_64 only; this is" in message()
+    assert "make up CONTEXT=<kube-context>" in message()
 
 
-def test_without_root_it_is_refused_and_the_other_way_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_platform_may_be_told_another_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    host.check_platform(hint="Install it yourself")
+    monkeypatch.setattr(platform, "machine", lambda: "aarch64")
+    with pytest.raises(ClusterError, match=r"this is Linux/aarch64\nInstall it yourself"):
+        host.check_platform(hint="Install it yourself")
+
+
+def test_without_root_it_is_refused_and_the_other_way_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
-    text = message(tmp_path)
+    text = message()
     assert "it needs root" in text
     assert "make up CONTEXT=<kube-context>" in text
 
 
+def resources(tmp_path: Path, *, disk: int = 0, memory: int = 0) -> None:
+    host.check_resources(cache=tmp_path / "not" / "there", disk=disk, memory=memory)
+
+
 def test_too_little_disk_says_how_much_is_needed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage(0, 0, 20 * host.GIB))
-    assert "has 20 GiB free; 40 GiB are needed" in message(tmp_path)
-    host.check(cache=tmp_path, to_compile=False)
+    with pytest.raises(ClusterError, match=r"has 20 GiB free; 40 GiB are needed\nOr use a cluster you have"):
+        resources(tmp_path, disk=host.DISK_TO_COMPILE)
+    resources(tmp_path, disk=host.DISK_TO_RUN)
 
 
 def test_too_little_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(psutil, "virtual_memory", lambda: Memory(2 * host.GIB))
-    assert "2.0 GiB of memory are available; 6 GiB are needed" in message(tmp_path)
+    with pytest.raises(ClusterError, match=r"2\.0 GiB of memory are available; 6 GiB are needed"):
+        resources(tmp_path, memory=host.MEMORY)
+    resources(tmp_path)
+
+
+def test_too_little_of_everything_is_one_message(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage(0, 0, 0))
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: Memory(0))
+    with pytest.raises(ClusterError, match=r"(?s)\n  - .*\n  - "):
+        resources(tmp_path, disk=host.DISK_TO_RUN, memory=host.MEMORY)
 
 
 def test_a_missing_kernel_feature_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(host.KERNEL_FEATURES, "time travel", tmp_path / "missing")
-    assert "the kernel lacks time travel" in message(tmp_path)
+    host.FILESYSTEMS.write_text("\text4\n")
+    assert "the kernel lacks overlayfs, time travel" in message()
 
 
-def test_every_problem_is_listed_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_bridges_must_pass_netfilter() -> None:
+    assert Path("/proc/sys/net/bridge") in REAL_FEATURES.values()
+
+
+def test_modules_are_loaded_before_the_kernel_is_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    host.FILESYSTEMS.write_text("\text4\n")
+    monkeypatch.setattr(shutil, "which", lambda name: f"/sbin/{name}")
+
+    def load(command: list[str], **_: object) -> subprocess.CompletedProcess[str]:
+        assert command == ["/sbin/modprobe", "-a", "overlay", "br_netfilter"]
+        host.FILESYSTEMS.write_text("nodev\toverlay\n")
+        return subprocess.CompletedProcess(command, 1)
+
+    monkeypatch.setattr(subprocess, "run", load)
+    host.check_machine()
+
+
+def test_every_problem_is_listed_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
-    monkeypatch.setattr(psutil, "virtual_memory", lambda: Memory(0))
-    assert message(tmp_path).count("\n  - ") == 2
+    monkeypatch.setattr(shutil, "which", lambda _: None)
+    assert message().count("\n  - ") == 2

