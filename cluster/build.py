@@ -31,6 +31,7 @@ FETCH_SECONDS = 3
 IMAGE_SECONDS = 4
 CHART_SECONDS = 1
 REGISTRY_SECONDS = 30
+GIB = 1 << 30
 
 
 def build_lock() -> Path:
@@ -109,13 +110,13 @@ class Build:
         if not self.missing(only):
             with try_locked(build_lock()) as held:
                 if held and not keep_go_caches:
-                    remove_go_caches()
+                    _give_back_go_caches(console)
             return
         with locked(build_lock(), console=console):
             if wanted := set(self.missing(only)):
                 run_all(list(self._tasks(wanted)), console=console, title="building")
             if not keep_go_caches:
-                remove_go_caches()
+                _give_back_go_caches(console)
 
     def _tasks(self, wanted: set[str]) -> Iterator[Task]:
         """The steps to the entries wanted, in the order each lane should take them."""
@@ -145,3 +146,10 @@ class Build:
         )
         everything = frozenset(self.entries) - {self.content.entry}
         yield Task(self.content.entry, "prepare", REGISTRY_SECONDS, push, everything)
+
+
+def _give_back_go_caches(console: Console) -> None:
+    with console.status("giving back the disk that Go's caches take"):
+        freed = remove_go_caches()
+    if freed:
+        console.print(f"  [green]✓[/] {freed / GIB:.0f} GiB of Go's caches given back")

@@ -23,7 +23,9 @@ class CertManagerArgs:
 
 
 class CertManager(pulumi.ComponentResource):
-    """cert-manager, done when its webhook answers.
+    """cert-manager, done when its pods are ready.
+
+    Its webhook gets its CA a moment later: what it looks at is declared with `patient` hooks.
 
     Attributes:
         namespace: where it runs.
@@ -37,7 +39,7 @@ class CertManager(pulumi.ComponentResource):
         inside = pulumi.ResourceOptions(parent=self)
         namespace = k8s.core.v1.Namespace(NAME, metadata=k8s.meta.v1.ObjectMetaArgs(name=NAME), opts=inside)
         self.namespace = namespace.metadata.name
-        args.supply.charts.workloads(
+        args.supply.charts.definitions(
             NAME,
             args.release.chart,
             namespace=self.namespace,

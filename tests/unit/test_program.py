@@ -63,7 +63,7 @@ def dev(tmp_path_factory: pytest.TempPathFactory) -> Recording:
 
 # later, earlier: made in this order, destroyed in the opposite one.
 EDGES = [
-    ("Chart cert-manager", "Namespace cert-manager"),
+    ("Release cert-manager", "Namespace cert-manager"),
     ("Chart istiod", "Release istio-base"),
     ("Chart istiod", "Release gateway-api"),
     ("Chart istio-ingressgateway", "Chart istiod"),
@@ -90,7 +90,7 @@ EDGES = [
     ("Chart kserve", "Release knative-serving-crds"),
     ("Chart kserve", "Release istio-base"),
     ("Chart kserve", "Release gateway-api"),
-    ("Chart kserve", "Chart cert-manager"),
+    ("Chart kserve", "Release cert-manager"),
     ("Chart kserve-runtimes", "Chart kserve"),
     ("ServiceAccount demo", "Secret demo"),
     *(
@@ -109,12 +109,12 @@ EDGES = [
 INDEPENDENT = [
     ("Chart kserve", "KnativeServing knative-serving"),
     ("Chart kserve", "Chart istiod"),
-    ("Chart kserve-crd", "Chart cert-manager"),
+    ("Chart kserve-crd", "Release cert-manager"),
     ("KnativeServing knative-serving", "Chart istiod"),
-    ("KnativeServing knative-serving", "Chart cert-manager"),
+    ("KnativeServing knative-serving", "Release cert-manager"),
     ("Release knative-operator", "Release knative-serving-crds"),
     ("Release knative-operator", "Release istio-base"),
-    ("Chart istiod", "Chart cert-manager"),
+    ("Chart istiod", "Release cert-manager"),
 ]
 
 
@@ -180,7 +180,7 @@ def test_nothing_of_this_machine_is_in_what_a_state_keeps(dev: Recording) -> Non
     for resource in dev.resources.values():
         if not resource.remote:  # a Chart's own inputs are not kept
             assert str(ROOT) not in json.dumps(resource.inputs), resource.name
-    for release in ("istio-base", "gateway-api", "knative-operator", "knative-serving-crds"):
+    for release in ("cert-manager", "istio-base", "gateway-api", "knative-operator", "knative-serving-crds"):
         assert dev.the(":Release", release).plain["chart"].startswith("build/charts/")
 
 

@@ -75,7 +75,7 @@ def bare(supply: Supply) -> Supply:
 def test_images_come_from_the_mirror(supply: Supply) -> None:
     recording, _ = platform(supply)
     host = "registry.example:5000"
-    cert_manager = values(recording, "cert-manager")
+    cert_manager = values(recording, "cert-manager", "Release")
     assert cert_manager["webhook"]["image"] == {"repository": f"{host}/cert-manager/cert-manager-webhook"}
     istiod = values(recording, "istiod")["global"]
     assert (istiod["hub"], istiod["tag"]) == (f"{host}/istio", "1.31.0")
