@@ -72,7 +72,10 @@ up: host venv  ## deploy and check by value; CONTEXT=<kube-context> uses a clust
 	  fi
 	fi
 	$(if $(CONTEXT),pulumi config set --path cluster.context '$(CONTEXT)')
-	pulumi up --yes --skip-preview --stack $(STACK)
+	if pulumi stack export --stack $(STACK) | grep -q '"pending_operations"'; then  # of a run that was killed
+	  pulumi refresh --yes --skip-preview --clear-pending-creates --stack $(STACK)
+	fi
+	pulumi up --yes --skip-preview --refresh --stack $(STACK)  # an interrupted destroy goes on in the cluster
 	$(PYTHON) -m predict --stack $(STACK)
 	echo
 	echo "Next: eval \"\$$($(PYTHON) -m cluster env$(if $(CONTEXT), --tools))\"; then kubectl get inferenceservices, pulumi stack output, pulumi up"
