@@ -87,7 +87,8 @@ predict: venv  ## ask every model again and compare by value
 
 .PHONY: down
 down: venv  ## remove the deployment, then the local cluster
-	@if $(if $(CONTEXT),true,$(PYTHON) -m cluster status >/dev/null 2>&1); then
+	@trap 'exit 130' INT  # Pulumi ends by itself on Ctrl-C: that is no failure to go on from
+	if $(if $(CONTEXT),true,$(PYTHON) -m cluster status >/dev/null 2>&1); then
 	  $(ENVIRONMENT)
 	  if pulumi stack select $(STACK) 2>/dev/null; then
 	    pulumi destroy --yes --skip-preview --stack $(STACK) || \
