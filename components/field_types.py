@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated
+from dataclasses import dataclass
+from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, core_schema
 
 from components.quantities import parse_quantity
 
@@ -14,6 +17,7 @@ DOMAIN = rf"{LABEL}(\.{LABEL})*"
 HOST_PORT = r"[A-Za-z0-9.-]+(:\d+)?"
 REGISTRY = rf"{HOST_PORT}(/[a-z0-9._-]+)*"
 RESOURCE = r"cpu|memory|ephemeral-storage|[a-z0-9.-]+/[A-Za-z0-9._-]+"
+LABEL_TEXT = r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"
 
 
 class Section(BaseModel):
@@ -22,15 +26,30 @@ class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
-def matching(pattern: str, *, what: str, longest: int = 253) -> AfterValidator:
+@dataclass(frozen=True)
+class Matching:
     """Text that matches as a whole; `what` says what it should be and how to write it."""
 
-    def check(text: str) -> str:
-        if not re.fullmatch(pattern, text) or len(text) > longest:
-            raise ValueError(f"{text!r} is no {what}")
+    pattern: str
+    what: str
+    longest: int
+
+    def check(self, text: str) -> str:
+        """The text itself; ValueError where it does not match."""
+        if not re.fullmatch(self.pattern, text) or len(text) > self.longest:
+            raise ValueError(f"{text!r} is no {self.what}")
         return text
 
-    return AfterValidator(check)
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(self.check, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        return {**handler(schema), "pattern": f"^(?:{self.pattern})$", "maxLength": self.longest}
+
+
+def matching(pattern: str, *, what: str, longest: int = 253) -> Matching:
+    """Text that matches as a whole, for an annotation."""
+    return Matching(pattern, what, longest)
 
 
 def without_keys(url: str) -> str:
@@ -56,4 +75,27 @@ Domain = Annotated[
     str, matching(DOMAIN, what="domain: write it like models.example.com, each part at most 63 characters")
 ]
 ResourceName = Annotated[str, matching(RESOURCE, what="resource: use cpu, memory, or one like nvidia.com/gpu")]
-Quantity = Annotated[str, BeforeValidator(_number_as_text), AfterValidator(_parsed)]
+Quantity = Annotated[
+    str, BeforeValidator(_number_as_text, json_schema_input_type=str | int | float), AfterValidator(_parsed)
+]
+# What a label's and an annotation's key is, in Kubernetes' words a qualified name.
+Key = Annotated[
+    str,
+    matching(
+        rf"({DOMAIN}/)?{LABEL_TEXT}",
+        what="key: write it like team or example.com/team, with up to 63 of A-Z, a-z, 0-9, -, _ and . after the /",
+        longest=253 + 1 + 63,
+    ),
+]
+LabelValue = Annotated[
+    str,
+    matching(
+        f"({LABEL_TEXT})?",
+        what="label value: use up to 63 of A-Z, a-z, 0-9, -, _ and ., with a letter or digit at both ends",
+        longest=63,
+    ),
+]
+VariableName = Annotated[
+    str,
+    matching(r"[-._a-zA-Z][-._a-zA-Z0-9]*", what="name of a variable: use A-Z, a-z, 0-9, _, - and ., no digit first"),
+]

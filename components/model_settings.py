@@ -9,17 +9,29 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, JsonValue, ValidationInfo, field_validator, model_validator
 
-from components.field_types import Quantity, ResourceName, Section, matching, without_keys
-from components.footprint import PodResources
+from components.field_types import DOMAIN, Key, LabelValue, Section, matching, without_keys
 from components.problems import refuse
-from components.quantities import parse_quantity
 from components.releases import Release, ServingRuntime
+from components.server_settings import (
+    REQUEST_TIMEOUT,
+    Batcher,
+    Canary,
+    Environment,
+    Logger,
+    PodAnnotations,
+    PodLabels,
+    Replicas,
+    Resources,
+    Scale,
+    Toleration,
+)
 
 # Knative names a model's Deployment after it, and Kubernetes allows 63 characters.
 LONGEST_NAME = 63 - len("-predictor-00001-deployment")
 LONGEST_HOST = 253
 SCHEMES = ("s3", "gs", "hf", "http", "https", "hdfs", "webhdfs", "oci", "pvc")
 SCHEMES_OF_KIND = {"s3": ("s3",)}
+GPU = "nvidia.com/gpu"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,79 +48,6 @@ class Surroundings:
     storage: Mapping[str, str] | None
     mode: str
     suffix: str = ""
-
-
-class Replicas(Section):
-    """How many servers of a model there are, at least and at most; 0 lets it sleep while nobody asks."""
-
-    min: int = Field(default=1, ge=0, description="servers that always run; 0 lets the model sleep")
-    max: int = Field(default=1, ge=1, description="servers at the most")
-
-    @model_validator(mode="after")
-    def _min_up_to_max(self) -> Self:
-        refuse({"min": f"{self.min} is more than max, {self.max}" if self.min > self.max else None})
-        return self
-
-
-class Scale(Section):
-    """How Knative scales a model."""
-
-    window: int | None = Field(
-        default=None, ge=6, le=3600, description="seconds over which requests are averaged; 60 when left out"
-    )
-
-
-class Resources(Section):
-    """What a model's server asks of a node, by resource name."""
-
-    requests: dict[ResourceName, Quantity] = Field(default_factory=dict, description="what is kept free for it")
-    limits: dict[ResourceName, Quantity] = Field(default_factory=dict, description="what it may not exceed")
-
-    @model_validator(mode="after")
-    def _requests_within_limits(self) -> Self:
-        both = {name: (amount, self.limits[name]) for name, amount in self.requests.items() if name in self.limits}
-        over = [
-            f"{name} {request} is more than its limit, {limit}"
-            for name, (request, limit) in both.items()
-            if parse_quantity(request) > parse_quantity(limit)
-        ]
-        under = [
-            f"{name} {request} is not its limit, {limit}: a device is not shared"
-            for name, (request, limit) in both.items()
-            if _is_a_device(name) and parse_quantity(request) < parse_quantity(limit)
-        ]
-        refuse(
-            {
-                "requests": "; ".join([*over, *under, *_parts_of_devices(self.requests)]),
-                "limits": "; ".join(_parts_of_devices(self.limits)),
-            }
-        )
-        return self
-
-    def within(self, base: PodResources) -> PodResources:
-        """These, completed so that no request is more than its limit once they are laid over `base`."""
-        requests, limits = dict(self.requests), dict(self.limits)
-        for name in (*self.requests, *self.limits):
-            if _is_a_device(name):
-                requests[name] = limits[name] = self.limits.get(name) or self.requests[name]
-            elif name in base.limits:
-                least = min(base.requests[name], limits.get(name, base.requests[name]), key=parse_quantity)
-                asked = requests.setdefault(name, least)
-                limits.setdefault(name, max(base.limits[name], asked, key=parse_quantity))
-        return PodResources(requests=requests, limits=limits)
-
-
-def _is_a_device(name: str) -> bool:
-    """Whether Kubernetes gives it out in whole pieces to one container each, as it does GPUs."""
-    return "/" in name
-
-
-def _parts_of_devices(amounts: Mapping[str, str]) -> list[str]:
-    return [
-        f"{name} {amount} is no whole number"
-        for name, amount in amounts.items()
-        if _is_a_device(name) and parse_quantity(amount) % 1
-    ]
 
 
 class Check(Section):
@@ -158,9 +97,47 @@ class Model(Section):
     runtime: str | None = Field(default=None, description="a serving runtime; KServe chooses one when left out")
     replicas: Replicas = Replicas()
     scale: Scale = Scale()
+    concurrency: int | None = Field(
+        default=None, ge=1, le=1000, description="requests a server gets at a time, at the most; no limit when left out"
+    )
+    request_timeout: int | None = Field(
+        default=None, ge=1, le=600, description=f"seconds a request may take; {REQUEST_TIMEOUT} when left out"
+    )
     resources: Resources | None = None
+    gpus: int | None = Field(default=None, ge=1, description=f"GPUs of a server, as {GPU}")
+    node_selector: dict[Key, LabelValue] = Field(default_factory=dict, description="labels its nodes must have")
+    tolerations: tuple[Toleration, ...] = ()
+    environment: Environment = Field(
+        default_factory=dict, description="variables of its server, name to text; none is kept secret"
+    )
+    labels: PodLabels = Field(default_factory=dict, description="labels of its pods")
+    annotations: PodAnnotations = Field(default_factory=dict, description="annotations of its pods")
+    service_account: (
+        Annotated[str, matching(DOMAIN, what="service account: give the name of one that is in the models' namespace")]
+        | None
+    ) = Field(default=None, description="a service account for its pods, instead of `storage`")
+    batcher: Batcher | None = None
+    logger: Logger | None = None
     timeout: int = Field(default=600, ge=30, le=3600, description="seconds it may take to become ready")
+    canary: Canary | None = None
     check: Check | None = None
+
+    @property
+    def asked(self) -> Resources | None:
+        """The resources it says itself, its GPUs among them."""
+        if self.gpus is None:
+            return self.resources
+        said = self.resources or Resources()
+        return Resources(requests=said.requests, limits={**said.limits, GPU: str(self.gpus)})
+
+    def served_by(self, runtimes: Iterable[ServingRuntime]) -> tuple[ServingRuntime, ...]:
+        """Those of the runtimes that KServe may give it: the one it names, or any that fits."""
+        return tuple(runtime for runtime in runtimes if self._may_get(runtime))
+
+    def _may_get(self, runtime: ServingRuntime) -> bool:
+        fits = runtime.serves if self.runtime == runtime.name else runtime.chosen_for
+        named = self.runtime in {None, runtime.name}
+        return named and fits(format_name=self.format, version=self.version, protocol=self.protocol)
 
     @field_validator("storage_uri")
     @classmethod
@@ -185,6 +162,10 @@ class Model(Section):
                 runtime_field: self._runtime_problem(around.release) if around.release else None,
                 "name": self._name_problem(around.suffix),
                 "check": self._check_problem(),
+                "scale": self._scale_problem(),
+                "gpus": self._gpus_problem(),
+                "service_account": self._service_account_problem(),
+                "batcher": self._batcher_problem(),
                 "replicas": (
                     f"min 0 needs mode Knative: in mode {around.mode} a model cannot scale to zero"
                     if self.replicas.min == 0 and around.mode != "Knative"
@@ -205,6 +186,34 @@ class Model(Section):
             return None
         return "protocol v2 sends `instances` as one tensor: make them rows of numbers, all of one length"
 
+    def _scale_problem(self) -> str | None:
+        target, most = self.scale.target, self.concurrency
+        if target is None or most is None or self.scale.metric == "rps" or target <= most:
+            return None
+        return f"target {target} is never reached: concurrency lets a server have {most} requests at a time"
+
+    def _gpus_problem(self) -> str | None:
+        if self.gpus is None or self.resources is None:
+            return None
+        if GPU in (*self.resources.requests, *self.resources.limits):
+            return f"and {GPU} in resources say the same; keep one of them"
+        return None
+
+    def _service_account_problem(self) -> str | None:
+        if self.service_account is None or self.storage is None:
+            return None
+        return f"and storage exclude each other: {self.storage!r} brings a service account of its own; keep one of them"
+
+    def _batcher_problem(self) -> str | None:
+        if self.batcher is None:
+            return None
+        if self.protocol != "v1":
+            return f"has no effect with protocol {self.protocol}: KServe batches v1 alone; drop it, or use v1"
+        longest = self.request_timeout or REQUEST_TIMEOUT
+        if self.batcher.max_latency >= longest * 1000:
+            return f"max_latency {self.batcher.max_latency} ms is no less than a request may take, {longest} s"
+        return None
+
     def _storage_problem(self, around: Surroundings) -> str | None:
         if self.storage is None or around.storage is None:
             return None
@@ -219,26 +228,21 @@ class Model(Section):
         version = f" {self.version}" if self.version else ""
         asked = f"{self.format!r}{version} with protocol {self.protocol}"
         where = f'release "{release.name}"'
+        if self.served_by(release.runtimes):
+            return None
         if self.runtime is None:
-            if any(self._may_choose(runtime) for runtime in release.runtimes):
-                return None
-            return f"{asked} has no serving runtime in {where}; it has {_served_by(release.runtimes)}"
+            return f"{asked} has no serving runtime in {where}; it has {_formats_of(release.runtimes)}"
         named = [runtime for runtime in release.runtimes if runtime.name == self.runtime]
         if not named:
             return f"{self.runtime!r} is not in {where}; it has {_listed(r.name for r in release.runtimes)}"
-        if not named[0].serves(format_name=self.format, version=self.version, protocol=self.protocol):
-            return f"{self.runtime!r} does not serve {asked}; it serves {_served_by(named)}"
-        return None
-
-    def _may_choose(self, runtime: ServingRuntime) -> bool:
-        return runtime.chosen_for(format_name=self.format, version=self.version, protocol=self.protocol)
+        return f"{self.runtime!r} does not serve {asked}; it serves {_formats_of(named)}"
 
 
 def _listed(names: Iterable[str]) -> str:
     return ", ".join(names) or "none"
 
 
-def _served_by(runtimes: Iterable[ServingRuntime]) -> str:
+def _formats_of(runtimes: Iterable[ServingRuntime]) -> str:
     """Every format and version once, with the protocols of the runtimes that serve it."""
     protocols: dict[str, dict[str, None]] = {}
     for runtime in runtimes:

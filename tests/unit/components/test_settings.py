@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from components.problems import SettingsError
+from components.server_settings import TAKEN_KEYS, TAKEN_VARIABLES
 from components.settings import Settings, load, parse
 from tests.unit.components.conftest import ACCESS_KEY, PROFILE, SECRET_KEY
 from tests.unit.components.recording import PROJECT
@@ -36,11 +37,28 @@ def good() -> dict[str, Any]:
                 "storage_uri": "s3://models/sklearn",
                 "storage": "demo",
                 "replicas": {"min": 0, "max": 2},
-                "scale": {"window": 6},
+                "scale": {"metric": "concurrency", "target": 4, "window": 6},
+                "concurrency": 8,
+                "request_timeout": 60,
                 "resources": {"requests": {"cpu": "50m", "memory": "256Mi"}, "limits": {"cpu": 1}},
+                "gpus": 1,
+                "node_selector": {"kubernetes.io/arch": "amd64"},
+                "tolerations": [{"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}],
+                "environment": {"OMP_NUM_THREADS": "2"},
+                "labels": {"team": "ml"},
+                "annotations": {"example.com/owner": "ml@example.com"},
+                "batcher": {"max_batch_size": 32, "max_latency": 50},
+                "logger": {"url": "http://log.example.com"},
+                "canary": {"traffic": 100},
                 "check": {"instances": [[1.0, 2.0], [3.0, 4.0]], "predictions": [1, 0], "tolerance": 0},
             },
-            {"name": "xgboost-model", "format": "xgboost", "storage_uri": "gs://models/xgboost", "protocol": "v2"},
+            {
+                "name": "xgboost-model",
+                "format": "xgboost",
+                "storage_uri": "gs://models/xgboost",
+                "protocol": "v2",
+                "service_account": "reader",
+            },
         ],
     }
 
@@ -165,6 +183,105 @@ BAD: list[tuple[Change, str]] = [
     (model(replicas={"min": 1.5}), "models[0].replicas.min: must be a whole number"),
     (put("mode", value="Standard"), "models[0].replicas: min 0 needs mode Knative"),
     (model(scale={"window": 5}), "models[0].scale.window: must be greater than or equal to 6"),
+    (model(scale={"metric": "cpu"}), "models[0].scale.metric: must be 'concurrency' or 'rps'"),
+    (model(scale={"target": 0}), "models[0].scale.target: must be greater than or equal to 1"),
+    (
+        model(scale={"target": 9}),
+        "models[0].scale: target 9 is never reached: concurrency lets a server have 8 requests at a time",
+    ),
+    (model(concurrency=0), "models[0].concurrency: must be greater than or equal to 1"),
+    (model(concurrency=1001), "models[0].concurrency: must be less than or equal to 1000"),
+    (model(request_timeout=601), "models[0].request_timeout: must be less than or equal to 600"),
+    (model(request_timeout="1m"), "models[0].request_timeout: must be a whole number"),
+    (model(gpus=0), "models[0].gpus: must be greater than or equal to 1"),
+    (
+        model(resources={"limits": {"nvidia.com/gpu": 1}}),
+        "models[0].gpus: and nvidia.com/gpu in resources say the same; keep one of them",
+    ),
+    (
+        model(resources={"requests": {"nvidia.com/gpu": 1}}),
+        "models[0].gpus: and nvidia.com/gpu in resources say the same; keep one of them",
+    ),
+    (model(node_selector={"a b": "c"}), "models[0].node_selector.a b: 'a b' is no key: write it like team or example"),
+    (model(node_selector={"a": "b c"}), "models[0].node_selector.a: 'b c' is no label value: use up to 63 of"),
+    (model(node_selector={"a": True}), "models[0].node_selector.a: must be text; quote it"),
+    (model(tolerations={"key": "a"}), "models[0].tolerations: must be a list"),
+    (
+        model(tolerations=[{"value": "b"}]),
+        "models[0].tolerations[0].key: is missing; to mean every taint, use operator",
+    ),
+    (
+        model(tolerations=[{"key": "a", "operator": "Exists", "value": "b"}]),
+        "models[0].tolerations[0].value: has no effect with operator Exists; drop it, or use Equal",
+    ),
+    (
+        model(tolerations=[{"key": "a", "effect": "NoSchedule", "seconds": 5}]),
+        "models[0].tolerations[0].seconds: needs effect NoExecute",
+    ),
+    (model(tolerations=[{"key": "a", "effect": "Never"}]), "models[0].tolerations[0].effect: must be 'NoSchedule', "),
+    (model(tolerations=[{"kye": "a"}]), "models[0].tolerations[0].kye: is no setting; did you mean 'key'?"),
+    (model(environment={"1ST": "a"}), "models[0].environment.1ST: '1ST' is no name of a variable: use A-Z, a-z, 0-9"),
+    (model(environment={"A": 1}), "models[0].environment.A: must be text; quote it"),
+    (model(environment=["A=1"]), "models[0].environment: must be a mapping"),
+    (model(environment={"PORT": "80"}), "models[0].environment.PORT: PORT is Knative's to set; leave it out"),
+    (model(environment={"K_REVISION": "a"}), "models[0].environment.K_REVISION: K_REVISION is Knative's to set"),
+    (model(environment={"PYTHONPATH": "/x"}), "models[0].environment.PYTHONPATH: PYTHONPATH is KServe's to set"),
+    (
+        model(environment={"PROMPT": "Hello {{name}}"}),
+        "models[0].environment.PROMPT: has '{{' in it, which KServe takes for a placeholder of its own",
+    ),
+    (
+        model(labels={"serving.kserve.io/inferenceservice": "x"}),
+        "models[0].labels.serving.kserve.io/inferenceservice: serving.kserve.io/inferenceservice is KServe's own",
+    ),
+    (model(labels={"component": "x"}), "models[0].labels.component: component is KServe's own"),
+    (model(labels={"a": "-"}), "models[0].labels.a: '-' is no label value"),
+    (model(labels={"a/b/c": "d"}), "models[0].labels.a/b/c: 'a/b/c' is no key"),
+    (
+        model(labels={"networking.knative.dev/visibility": "cluster-local"}),
+        "networking.knative.dev/visibility is Knative's own, and could hide the model from the gateway",
+    ),
+    (
+        model(annotations={"autoscaling.knative.dev/max-scale": "3"}),
+        "autoscaling.knative.dev/max-scale is Knative's own; use `replicas` and `scale`",
+    ),
+    (
+        model(annotations={"serving.knative.dev/progress-deadline": "3s"}),
+        "serving.knative.dev/progress-deadline is Knative's own; use `timeout`, `request_timeout` and `canary`",
+    ),
+    (
+        model(annotations={"kserve-multi-model/declared": "x"}),
+        "models[0].annotations.kserve-multi-model/declared: kserve-multi-model/declared is this program's own",
+    ),
+    (model(annotations={"serving.kserve.io/stop": "true"}), "serving.kserve.io/stop is KServe's own, and would remove"),
+    (
+        model(service_account="reader"),
+        "models[0].service_account: and storage exclude each other: 'demo' brings a service account of its own",
+    ),
+    (model(service_account="Reader", storage=None), "models[0].service_account: 'Reader' is no service account: give"),
+    (model(batcher={"max_batch_size": 32}), "models[0].batcher.max_latency: is missing"),
+    (model(batcher={"max_batch_size": 0, "max_latency": 1}), "models[0].batcher.max_batch_size: must be greater than"),
+    (model(protocol="v2"), "models[0].batcher: has no effect with protocol v2: KServe batches v1 alone; drop it, or"),
+    (
+        model(batcher={"max_batch_size": 32, "max_latency": 60000}),
+        "models[0].batcher: max_latency 60000 ms is no less than a request may take, 60 s",
+    ),
+    (
+        model(batcher={"max_batch_size": 32, "max_latency": 300000}, request_timeout=None),
+        "models[0].batcher: max_latency 300000 ms is no less than a request may take, 300 s",
+    ),
+    (model(logger={"mode": "all"}), "models[0].logger.url: is missing"),
+    (
+        model(logger={"url": "log:80"}),
+        "models[0].logger.url: 'log:80' is no URL to post to; write http://host:port/path",
+    ),
+    (model(logger={"url": "http://me:secret@log"}), "models[0].logger.url: 'http://…@log' is no URL to post to"),
+    (model(logger={"url": "http://log", "mode": "none"}), "models[0].logger.mode: must be 'all', 'request' or 'respon"),
+    (model(canary={}), "models[0].canary.traffic: is missing"),
+    (model(canary={"traffic": 101}), "models[0].canary.traffic: must be less than or equal to 100"),
+    (model(canary={"traffic": -1}), "models[0].canary.traffic: must be greater than or equal to 0"),
+    (model(canary={"traffic": "30%"}), "models[0].canary.traffic: must be a whole number"),
+    (model(canary={"percent": 30}), "models[0].canary.percent: is no setting; there are traffic"),
     (model(resources={"requests": {"cpu": "lots"}}), "models[0].resources.requests.cpu: 'lots' is no Kubernetes quant"),
     (model(resources={"requests": {"cpu": "-1"}}), "models[0].resources.requests.cpu: '-1' is no Kubernetes quantity"),
     (
@@ -280,11 +397,29 @@ def test_each_way_in(storage: dict[str, Any], keys: tuple[str, str] | None) -> N
 
 
 labels = st.from_regex(r"[a-z]([-a-z0-9]{0,20}[a-z0-9])?", fullmatch=True)
+keys = st.builds(lambda prefix, name: prefix + name, st.sampled_from(["", "example.com/", "a-1.b/"]), labels).filter(
+    lambda key: key not in TAKEN_KEYS
+)
+tolerations = st.one_of(
+    st.fixed_dictionaries(
+        {"key": keys, "operator": st.just("Equal"), "value": labels, "effect": st.none(), "seconds": st.none()}
+    ),
+    st.fixed_dictionaries(
+        {
+            "key": st.none() | keys,
+            "operator": st.just("Exists"),
+            "value": st.none(),
+            "effect": st.just("NoExecute"),
+            "seconds": st.none() | st.integers(0, 10**6),
+        }
+    ),
+)
 
 
 @st.composite
 def models(draw: st.DrawFn) -> dict[str, Any]:
     low = draw(st.integers(0, 5))
+    concurrency = draw(st.none() | st.integers(1, 1000))
     rows, width = draw(st.integers(1, 4)), draw(st.integers(1, 3))
     numbers = st.floats(allow_nan=False, allow_infinity=False)
     return {
@@ -293,6 +428,28 @@ def models(draw: st.DrawFn) -> dict[str, Any]:
         "protocol": draw(st.sampled_from(["v1", "v2"])),
         "storage_uri": draw(st.sampled_from(["s3", "gs", "hf", "https"])) + "://" + draw(labels) + "/" + draw(labels),
         "replicas": {"min": low, "max": max(1, low + draw(st.integers(0, 5)))},
+        "scale": {
+            "metric": draw(st.sampled_from([None, "concurrency", "rps"])),
+            "target": draw(st.none() | st.integers(1, concurrency or 10**6)),
+            "window": draw(st.none() | st.integers(6, 3600)),
+        },
+        "concurrency": concurrency,
+        "request_timeout": draw(st.none() | st.integers(1, 600)),
+        "gpus": draw(st.none() | st.integers(1, 16)),
+        "node_selector": draw(st.dictionaries(keys, labels, max_size=2)),
+        "tolerations": draw(st.lists(tolerations, max_size=2)),
+        "environment": draw(
+            st.dictionaries(
+                st.from_regex("[A-Z_][A-Z0-9_]{0,9}", fullmatch=True).filter(lambda name: name not in TAKEN_VARIABLES),
+                st.text().filter(lambda text: "{{" not in text),
+                max_size=2,
+            )
+        ),
+        "labels": draw(st.dictionaries(keys, labels, max_size=2)),
+        "annotations": draw(st.dictionaries(keys, st.text(), max_size=2)),
+        "service_account": draw(st.none() | labels),
+        "logger": {"url": "http://" + draw(labels), "mode": draw(st.sampled_from(["all", "request", "response"]))},
+        "canary": {"traffic": draw(st.integers(0, 100))},
         "timeout": draw(st.integers(30, 3600)),
         "check": {
             "instances": draw(
@@ -316,8 +473,19 @@ def test_what_is_valid_is_kept_as_it_is(listed: list[dict[str, Any]], domain: st
     stated["storage"] = {}
     # As the stack's file and the engine hand them over.
     settings = parse(json.loads(json.dumps(stated)))
-    assert [m.model_dump(include=set(listed[0])) for m in settings.models] == listed
+    kept = [m.model_dump(include=set(stated)) for m, stated in zip(settings.models, listed, strict=True)]
+    assert json.loads(json.dumps(kept)) == listed
     assert (settings.ingress.domain, settings.ingress.node_port) == (domain, port)
+
+
+@given(kind=st.sampled_from(["labels", "annotations"]), taken=st.sampled_from(sorted(TAKEN_KEYS)), name=labels)
+def test_a_key_of_others_is_refused_and_named(kind: str, taken: str, name: str) -> None:
+    key = f"{taken}{name}" if taken.endswith("/") else taken
+    settings = good()
+    settings["models"][0][kind] = {key: "x"}
+    with pytest.raises(SettingsError) as refused:
+        parse(settings)
+    assert refused.value.problems == (f"models[0].{kind}.{key}: {key} is {TAKEN_KEYS[taken]}",)
 
 
 @given(
