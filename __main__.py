@@ -62,6 +62,7 @@ models = {
         model.name,
         args=InferenceServiceArgs(
             model=model,
+            runtimes=release.runtimes,
             namespace=namespace,
             domain=ingress.domain,
             service_account=credentials[model.storage].service_account if model.storage else None,

@@ -4,19 +4,27 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import pulumi
 
 from components.custom_resource import custom_resource
 from components.footprint import SERVING_RUNTIME, PodResources
 from components.model_settings import Model
+from components.releases import ServingRuntime
+from components.server_settings import Toleration
 from components.webhooks import patient
 
 # How much longer the deployment waits than Knative does: KServe's word for a failure comes after Knative's.
 MARGIN = 60
 DECLARED = "kserve-multi-model/declared"
+# The port of every serving runtime's HTTP server.
+PORT = 8080
+# Ready soon after loading, and no more 20 s after the server is gone; but a server that is busy with a request, and so
+# answers nothing else, has ten times 30 s for it, which is what Knative gives a request.
+PROBING = {"periodSeconds": 2, "timeoutSeconds": 30, "failureThreshold": 10}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,7 +32,8 @@ class InferenceServiceArgs:
     """A model and where it is served.
 
     Attributes:
-        service_account: whose keys open the model's store; None for the namespace's default account.
+        runtimes: those that KServe has.
+        service_account: whose keys open the model's store; None for the one the model names, if it does.
         resources: of a model that says nothing itself; None for those of its serving runtime.
         gateway_address: URL of the gateway, without a path.
         context: the kube context, for whoever wants to look closer.
@@ -32,6 +41,7 @@ class InferenceServiceArgs:
     """
 
     model: Model
+    runtimes: tuple[ServingRuntime, ...]
     namespace: str
     domain: str
     service_account: pulumi.Output[str] | None
@@ -76,6 +86,23 @@ class InferenceService(pulumi.ComponentResource):
         self.register_outputs({"endpoint": self.endpoint})
 
 
+@dataclass(frozen=True, kw_only=True)
+class Paths:
+    """Where a model answers, by its protocol; `ready` with an error until it is loaded."""
+
+    metadata: str
+    ready: str
+    predict: str
+
+    @classmethod
+    def of(cls, model: Model) -> Self:
+        """The paths of v1, or of the open inference protocol."""
+        own = f"/{model.protocol}/models/{model.name}"
+        if model.protocol == "v1":
+            return cls(metadata=own, ready=own, predict=f"{own}:predict")
+        return cls(metadata=own, ready=f"{own}/ready", predict=f"{own}/infer")
+
+
 def _annotations(model: Model) -> dict[str, str]:
     deadline = {"serving.knative.dev/progress-deadline": f"{model.timeout}s"}
     window = {"autoscaling.knative.dev/window": f"{model.scale.window}s"} if model.scale.window else {}
@@ -84,50 +111,105 @@ def _annotations(model: Model) -> dict[str, str]:
 
 def _predictor(args: InferenceServiceArgs) -> dict[str, Any]:
     model = args.model
-    served: dict[str, Any] = {
-        "modelFormat": {"name": model.format, **({"version": model.version} if model.version else {})},
-        "protocolVersion": model.protocol,
-        "storageUri": model.storage_uri,
-    }
-    if model.runtime:
-        served["runtime"] = model.runtime
-    if model.resources:
-        served["resources"] = model.resources.within(args.resources or SERVING_RUNTIME).values()
-    elif args.resources:
-        served["resources"] = args.resources.values()
-    predictor: dict[str, Any] = {
-        "annotations": {DECLARED: _digest(model, resources=served.get("resources"))},
-        "minReplicas": model.replicas.min,
-        "maxReplicas": model.replicas.max,
-        "model": served,
-    }
-    if args.service_account is not None:
-        predictor["serviceAccountName"] = args.service_account
-    return predictor
+    said = _said(
+        {
+            "minReplicas": model.replicas.min,
+            "maxReplicas": model.replicas.max,
+            "scaleMetric": model.scale.metric,
+            "scaleTarget": model.scale.target,
+            "containerConcurrency": model.concurrency,
+            "timeout": model.request_timeout,
+            "nodeSelector": model.node_selector or None,
+            "tolerations": [_toleration(toleration) for toleration in model.tolerations] or None,
+            "labels": model.labels or None,
+            "batcher": _batcher(model),
+            "logger": {"url": model.logger.url, "mode": model.logger.mode} if model.logger else None,
+            "model": _served(args),
+        }
+    )
+    digest = _digest([_annotations(model), model.annotations, said])
+    account = model.service_account if args.service_account is None else args.service_account
+    return said | _said(
+        {
+            "annotations": {**model.annotations, DECLARED: digest},
+            "serviceAccountName": account,
+            "canaryTrafficPercent": _canary_traffic(model),
+        }
+    )
 
 
-def _digest(model: Model, *, resources: dict[str, dict[str, str]] | None) -> str:
+def _said(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields that have a value."""
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def _served(args: InferenceServiceArgs) -> dict[str, Any]:
+    model = args.model
+    asked = model.asked.within(args.resources or SERVING_RUNTIME) if model.asked else args.resources
+    runtimes = model.served_by(args.runtimes)
+    return _said(
+        {
+            "modelFormat": _said({"name": model.format, "version": model.version}),
+            "protocolVersion": model.protocol,
+            "storageUri": model.storage_uri,
+            "runtime": model.runtime,
+            "resources": asked.values() if asked else None,
+            "env": [{"name": name, "value": text} for name, text in model.environment.items()] or None,
+            # KServe chooses among them: all must be able to say it.
+            "readinessProbe": _probe(model) if all(runtime.tells_loaded for runtime in runtimes) else None,
+        }
+    )
+
+
+def _probe(model: Model) -> dict[str, Any]:
+    return {"httpGet": {"path": Paths.of(model).ready, "port": PORT}, **PROBING}
+
+
+def _toleration(toleration: Toleration) -> dict[str, Any]:
+    return _said(
+        {
+            "key": toleration.key,
+            "operator": toleration.operator,
+            "value": toleration.value,
+            "effect": toleration.effect,
+            "tolerationSeconds": toleration.seconds,
+        }
+    )
+
+
+def _batcher(model: Model) -> dict[str, int] | None:
+    if model.batcher is None:
+        return None
+    return {"maxBatchSize": model.batcher.max_batch_size, "maxLatency": model.batcher.max_latency}
+
+
+def _canary_traffic(model: Model) -> int | None:
+    """With 100 % there is no canary: KServe does the same as without one, and must not see two ways to say it."""
+    return model.canary.traffic if model.canary and model.canary.traffic < 100 else None
+
+
+def _digest(stated: object) -> str:
     """Changes with everything that is declared of the server.
 
     KServe gives the generation of Knative's Service as the one of the InferenceService that it has observed, so a
     change that reached only one of the two would be waited for in vain, or not at all. With this, each reaches both.
+    A canary's traffic does so by itself, and without a new revision.
     """
-    stated = [model.model_dump(mode="json", exclude={"check"}), resources]
     return hashlib.sha256(json.dumps(stated, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def _endpoint(args: InferenceServiceArgs, *, gateway_address: str) -> dict[str, Any]:
     model = args.model
     host = f"{model.name}.{args.namespace}.{args.domain}"
-    metadata_path = f"/{model.protocol}/models/{model.name}"
+    paths = Paths.of(model)
     return {
         "name": model.name,
         "namespace": args.namespace,
         "url": f"http://{host}",
         "host": host,
         "protocol": model.protocol,
-        "predict_path": f"{metadata_path}:predict" if model.protocol == "v1" else f"{metadata_path}/infer",
-        "metadata_path": metadata_path,
+        "predict_path": paths.predict,
+        "metadata_path": paths.metadata,
         "gateway_address": gateway_address,
         "context": args.context,
         "check": model.check.model_dump() if model.check else None,

@@ -122,6 +122,8 @@ class Knative(pulumi.ComponentResource):
             "config": {
                 "domain": {args.domain: ""},
                 "deployment": {"registries-skipping-tag-resolving": "nvcr.io,index.docker.io"},
+                # Else it refuses the pods of a model that says which nodes it wants.
+                "features": {"kubernetes.podspec-nodeselector": "enabled", "kubernetes.podspec-tolerations": "enabled"},
             },
         }
         if by_gateway_api:

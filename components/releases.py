@@ -45,6 +45,8 @@ class ServingRuntime:
     Attributes:
         values_key: names it in the values of KServe's chart.
         image: its name in a mirror.
+        tells_loaded: whether the path that v1 or v2 has for a model's readiness, with the InferenceService's name in
+            it, is answered with an error until that model is loaded.
 
     """
 
@@ -53,6 +55,7 @@ class ServingRuntime:
     image: str
     formats: tuple[ModelFormat, ...]
     protocols: tuple[str, ...]
+    tells_loaded: bool = False
 
     def serves(self, *, format_name: str, version: str | None, protocol: str) -> bool:
         """Whether it can serve such a model, chosen by name."""
@@ -167,6 +170,7 @@ SKLEARN = ServingRuntime(
     image="kserve/sklearnserver",
     formats=_formats(("sklearn", "1")),
     protocols=("v1", "v2"),
+    tells_loaded=True,
 )
 XGBOOST = ServingRuntime(
     name="kserve-xgbserver",
@@ -174,6 +178,7 @@ XGBOOST = ServingRuntime(
     image="kserve/xgbserver",
     formats=_formats(("xgboost", "2")),
     protocols=("v1", "v2"),
+    tells_loaded=True,
 )
 
 # Every runtime in KServe 0.20's chart that serves one of the protocols; the chart's own images.
@@ -186,6 +191,7 @@ KSERVE_0_20_RUNTIMES = (
         image="kserve/lgbserver",
         formats=_formats(("lightgbm", "4")),
         protocols=("v1", "v2"),
+        tells_loaded=True,
     ),
     ServingRuntime(
         name="kserve-mlserver",
@@ -196,6 +202,7 @@ KSERVE_0_20_RUNTIMES = (
             *(("lightgbm", "3"), ("lightgbm", "4"), ("mlflow", "1"), ("mlflow", "2")),
         ),
         protocols=("v2",),
+        tells_loaded=True,
     ),
     ServingRuntime(
         name="kserve-predictiveserver",
@@ -206,6 +213,7 @@ KSERVE_0_20_RUNTIMES = (
             for name, version in (("sklearn", "1"), ("xgboost", "2"), ("lightgbm", "4"))
         ),
         protocols=("v1", "v2"),
+        tells_loaded=True,
     ),
     ServingRuntime(
         name="kserve-pmmlserver",
@@ -213,6 +221,7 @@ KSERVE_0_20_RUNTIMES = (
         image="kserve/pmmlserver",
         formats=_formats(("pmml", "3"), ("pmml", "4")),
         protocols=("v1", "v2"),
+        tells_loaded=True,
     ),
     ServingRuntime(
         name="kserve-paddleserver",
@@ -220,6 +229,7 @@ KSERVE_0_20_RUNTIMES = (
         image="kserve/paddleserver",
         formats=_formats(("paddle", "2")),
         protocols=("v1", "v2"),
+        tells_loaded=True,
     ),
     ServingRuntime(
         name="kserve-autogluonserver",
@@ -227,6 +237,7 @@ KSERVE_0_20_RUNTIMES = (
         image="kserve/autogluonserver",
         formats=_formats(("autogluon", "1")),
         protocols=("v1", "v2"),
+        tells_loaded=True,
     ),
     ServingRuntime(
         name="kserve-huggingfaceserver",
@@ -234,7 +245,10 @@ KSERVE_0_20_RUNTIMES = (
         image="kserve/huggingfaceserver",
         formats=_formats(("huggingface", "1")),
         protocols=("v1", "v2"),
+        tells_loaded=True,
     ),
+    # Whether a model of the last three is loaded cannot be asked: TensorFlow Serving reports success while it still
+    # loads, and the other two know their models by the names in the folder, not by the InferenceService's.
     ServingRuntime(
         name="kserve-tensorflow-serving",
         values_key="tensorflow",

@@ -157,12 +157,14 @@ def _formats() -> str:
                 for model_format in runtime.formats
             ),
             ", ".join(runtime.protocols),
+            "loaded" if runtime.tells_loaded else "its port is open",
             ", ".join(f"`{json.dumps(release.name)}`" for release in RELEASES.values() if runtime in release.runtimes),
         )
         for runtime in dict.fromkeys(runtime for release in RELEASES.values() for runtime in release.runtimes)
     ]
     text = "KServe chooses a runtime by `format`, `version` and `protocol`; one *by name only* needs `runtime`."
-    return f"## Model formats\n\n{text}\n\n{_table('runtime', 'formats', 'protocols', 'in releases', rows=rows)}"
+    head = ("runtime", "formats", "protocols", "a model is ready when", "in releases")
+    return f"## Model formats\n\n{text}\n\n{_table(*head, rows=rows)}"
 
 
 if __name__ == "__main__":

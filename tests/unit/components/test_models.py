@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pulumi
@@ -12,7 +13,7 @@ from pydantic import SecretStr
 from components.footprint import FOOTPRINTS, PodResources
 from components.inference import InferenceService, InferenceServiceArgs
 from components.model_settings import Model, Surroundings
-from components.releases import LOCAL
+from components.releases import LOCAL, OFFICIAL_0_20, Release
 from components.settings import S3Storage
 from components.storage import StorageCredentials, StorageCredentialsArgs
 from predict.endpoints import Endpoint
@@ -75,13 +76,18 @@ def test_the_service_account_has_the_secret_of_the_store() -> None:
 
 
 def served(
-    *, account: str | None = "storage-demo", footprint: PodResources | None = None, **stated: Any
+    *,
+    account: str | None = "storage-demo",
+    footprint: PodResources | None = None,
+    release: Release = LOCAL,
+    **stated: Any,
 ) -> tuple[Any, Any]:
     """The InferenceService's object and the endpoint it gives."""
     document = {"name": "iris", "format": "sklearn", "storage_uri": "s3://models/iris", **stated}
-    around = Surroundings(release=LOCAL, storage=None, mode="Knative")
+    around = Surroundings(release=release, storage=None, mode="Knative")
     args = InferenceServiceArgs(
         model=Model.model_validate(document, context=around),
+        runtimes=release.runtimes,
         namespace="models",
         domain="example.com",
         service_account=pulumi.Output.from_input(account) if account else None,
@@ -96,6 +102,19 @@ def served(
 
     recording = record(program)
     return recording.the("serving.kserve.io/v1beta1:InferenceService", "iris").plain, endpoints[0]
+
+
+def probe(path: str) -> dict[str, Any]:
+    return {
+        "httpGet": {"path": path, "port": 8080},
+        "periodSeconds": 2,
+        "timeoutSeconds": 30,
+        "failureThreshold": 10,
+    }
+
+
+def predictor(**stated: Any) -> Any:
+    return served(**stated)[0]["spec"]["predictor"]
 
 
 def test_a_model_in_its_fewest_words() -> None:
@@ -113,7 +132,12 @@ def test_a_model_in_its_fewest_words() -> None:
     assert service["spec"]["predictor"] == {
         "minReplicas": 1,
         "maxReplicas": 1,
-        "model": {"modelFormat": {"name": "sklearn"}, "protocolVersion": "v1", "storageUri": "s3://models/iris"},
+        "model": {
+            "modelFormat": {"name": "sklearn"},
+            "protocolVersion": "v1",
+            "storageUri": "s3://models/iris",
+            "readinessProbe": probe("/v1/models/iris"),
+        },
     }
     assert Endpoint.model_validate(endpoint).check is None
     assert endpoint["context"] == "here"
@@ -125,15 +149,42 @@ def test_everything_a_model_can_say() -> None:
         runtime="kserve-sklearnserver",
         protocol="v2",
         replicas={"min": 0, "max": 3},
-        scale={"window": 6},
+        scale={"metric": "rps", "target": 50, "window": 6},
+        concurrency=8,
+        request_timeout=20,
         timeout=90,
-        resources={"requests": {"cpu": "1"}, "limits": {"nvidia.com/gpu": 1}},
+        resources={"requests": {"cpu": "1"}},
+        gpus=1,
+        node_selector={"example.com/pool": "gpu"},
+        tolerations=[
+            {"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoExecute", "seconds": 60},
+            {"key": "team", "value": "ml"},
+        ],
+        environment={"OMP_NUM_THREADS": "2", "PREDICT_PROBA": "true"},
+        labels={"team": "ml"},
+        annotations={"example.com/owner": "ml@example.com"},
+        logger={"url": "http://log.example.com/in", "mode": "response"},
+        canary={"traffic": 30},
     )
-    service["spec"]["predictor"].pop("annotations")
+    annotations = service["spec"]["predictor"].pop("annotations")
+    assert annotations.pop("example.com/owner") == "ml@example.com"
+    assert list(annotations) == ["kserve-multi-model/declared"]
     assert service["spec"]["predictor"] == {
         "minReplicas": 0,
         "maxReplicas": 3,
+        "scaleMetric": "rps",
+        "scaleTarget": 50,
+        "containerConcurrency": 8,
+        "timeout": 20,
+        "canaryTrafficPercent": 30,
         "serviceAccountName": "storage-demo",
+        "nodeSelector": {"example.com/pool": "gpu"},
+        "tolerations": [
+            {"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 60},
+            {"key": "team", "operator": "Equal", "value": "ml"},
+        ],
+        "labels": {"team": "ml"},
+        "logger": {"url": "http://log.example.com/in", "mode": "response"},
         "model": {
             "modelFormat": {"name": "sklearn", "version": "1"},
             "protocolVersion": "v2",
@@ -143,6 +194,8 @@ def test_everything_a_model_can_say() -> None:
                 "requests": {"cpu": "1", "nvidia.com/gpu": "1"},
                 "limits": {"cpu": "1", "nvidia.com/gpu": "1"},
             },
+            "env": [{"name": "OMP_NUM_THREADS", "value": "2"}, {"name": "PREDICT_PROBA", "value": "true"}],
+            "readinessProbe": probe("/v2/models/iris/ready"),
         },
     }
     noted = service["metadata"]["annotations"]
@@ -174,6 +227,82 @@ def test_resources_said_in_part_make_a_valid_pod(stated: dict[str, Any], complet
     assert service["spec"]["predictor"]["model"]["resources"] == completed
 
 
+def test_gpus_alone_ask_for_nothing_else() -> None:
+    gpus = {"nvidia.com/gpu": "2"}
+    assert predictor(gpus=2)["model"]["resources"] == {"requests": gpus, "limits": gpus}
+
+
+def test_a_batcher_collects_rows() -> None:
+    batcher = {"max_batch_size": 32, "max_latency": 50}
+    assert predictor(batcher=batcher)["batcher"] == {"maxBatchSize": 32, "maxLatency": 50}
+
+
+def test_a_logger_says_which_part_it_wants() -> None:
+    """KServe refuses a logger without a mode."""
+    assert predictor(logger={"url": "http://log"})["logger"] == {"url": "http://log", "mode": "all"}
+
+
+def test_a_service_account_is_the_stores_or_the_models_own() -> None:
+    assert predictor(account="storage-demo")["serviceAccountName"] == "storage-demo"
+    assert predictor(account=None, service_account="mine")["serviceAccountName"] == "mine"
+    assert "serviceAccountName" not in predictor(account=None)
+
+
+@pytest.mark.parametrize(
+    ("stated", "path"),
+    [
+        ({}, "/v1/models/iris"),
+        ({"protocol": "v2"}, "/v2/models/iris/ready"),
+        ({"runtime": "kserve-predictiveserver"}, "/v1/models/iris"),
+        ({"format": "mlflow", "protocol": "v2"}, "/v2/models/iris/ready"),
+        ({"format": "huggingface"}, "/v1/models/iris"),
+    ],
+)
+def test_a_model_is_ready_when_its_server_says_that_it_is_loaded(stated: dict[str, Any], path: str) -> None:
+    assert predictor(release=OFFICIAL_0_20, **stated)["model"]["readinessProbe"] == probe(path)
+
+
+@pytest.mark.parametrize(
+    "stated",
+    [
+        {"format": "tensorflow"},
+        {"format": "pytorch"},
+        {"format": "pytorch", "protocol": "v2", "runtime": "kserve-tritonserver"},
+        {"format": "onnx", "protocol": "v2"},
+    ],
+    ids=str,
+)
+def test_a_server_that_cannot_tell_is_not_asked(stated: dict[str, Any]) -> None:
+    assert "readinessProbe" not in predictor(release=OFFICIAL_0_20, **stated)["model"]
+
+
+def test_a_model_is_not_probed_where_kserve_may_give_it_a_server_that_cannot_tell() -> None:
+    mute = replace(LOCAL.runtimes[0], name="mute", tells_loaded=False)
+    release = replace(LOCAL, kserve=replace(LOCAL.kserve, runtimes=(*LOCAL.runtimes, mute)))
+    assert "readinessProbe" not in predictor(release=release)["model"]
+    named = predictor(release=release, runtime=LOCAL.runtimes[0].name)["model"]
+    assert named["readinessProbe"] == probe("/v1/models/iris")
+
+
+@pytest.mark.parametrize("traffic", [0, 1, 99])
+def test_a_canary_gets_its_share(traffic: int) -> None:
+    assert predictor(canary={"traffic": traffic})["canaryTrafficPercent"] == traffic
+
+
+def test_a_canary_with_everything_is_none() -> None:
+    """Two ways to say the same would be a change of the InferenceService and none of Knative's Service."""
+    assert predictor(canary={"traffic": 100}) == predictor()
+
+
+def test_moving_a_canarys_share_starts_no_new_servers() -> None:
+    """And so 0 goes back to the last revision, instead of a copy of the one on trial."""
+
+    def without_share(**stated: Any) -> Any:
+        return {key: value for key, value in predictor(**stated).items() if key != "canaryTrafficPercent"}
+
+    assert without_share(canary={"traffic": 30}) == without_share(canary={"traffic": 0}) == without_share()
+
+
 CHANGES: list[dict[str, Any]] = [
     {"storage_uri": "s3://models/iris-v2"},
     {"version": "1"},
@@ -181,6 +310,18 @@ CHANGES: list[dict[str, Any]] = [
     {"runtime": "kserve-sklearnserver"},
     {"timeout": 90},
     {"scale": {"window": 6}},
+    {"scale": {"metric": "rps"}},
+    {"scale": {"target": 5}},
+    {"concurrency": 5},
+    {"request_timeout": 5},
+    {"gpus": 1},
+    {"node_selector": {"pool": "a"}},
+    {"tolerations": [{"key": "a", "operator": "Exists"}]},
+    {"environment": {"A": "b"}},
+    {"labels": {"a": "b"}},
+    {"annotations": {"a": "b"}},
+    {"batcher": {"max_batch_size": 2, "max_latency": 5}},
+    {"logger": {"url": "http://log"}},
     {"replicas": {"max": 2}},
     {"resources": {"requests": {"cpu": "10m"}}},
 ]
@@ -191,7 +332,7 @@ def test_whatever_changes_reaches_knative_and_the_specification(change: dict[str
     """Else the generation that KServe says it observed, which is Knative's, is not that of the change."""
 
     def declared(**stated: Any) -> object:
-        return served(**stated)[0]["spec"]["predictor"]["annotations"]
+        return predictor(**stated)["annotations"]["kserve-multi-model/declared"]
 
     assert declared(**change) != declared()
     assert declared(check={"instances": [[1]], "predictions": [1]}) == declared()
@@ -210,6 +351,7 @@ def _hooks(name: str) -> list[tuple[str, str]]:
             {"name": name, "format": "sklearn", "storage_uri": "s3://models/iris"},
             context=Surroundings(release=LOCAL, storage=None, mode="Knative"),
         ),
+        runtimes=LOCAL.runtimes,
         namespace="models",
         domain="example.com",
         service_account=None,

@@ -32,6 +32,12 @@ def test_every_runtime_says_whom_it_serves(release: Release) -> None:
             assert not runtime.serves(**asked, protocol="v9")
 
 
+def test_the_servers_that_tell_whether_a_model_is_loaded() -> None:
+    mute = {runtime.name for runtime in OFFICIAL_0_20.runtimes if not runtime.tells_loaded}
+    assert mute == {"kserve-tensorflow-serving", "kserve-torchserve", "kserve-tritonserver"}
+    assert all(runtime.tells_loaded for runtime in LOCAL.runtimes)
+
+
 def test_one_release_is_published_and_one_is_in_a_mirror() -> None:
     assert LOCAL.needs_mirror
     assert not OFFICIAL_0_20.needs_mirror
