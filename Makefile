@@ -123,7 +123,8 @@ bench: venv  ## measure, and write docs/benchmarks.md; COLD=1 builds everything 
 	$(PYTHON) -m benchmarks $(if $(COLD),--cold)
 
 .PHONY: docs
-docs: venv  ## write the settings reference, and draw the deployed stack's graph
+docs: venv  ## write the settings reference and schema, and draw the deployed stack's graph
 	@$(PYTHON) -m docs.settings_reference
+	$(PYTHON) -m docs.schema
 	$(ENVIRONMENT)
 	pulumi stack export --stack $(STACK) | $(PYTHON) -m docs.graph

@@ -163,7 +163,9 @@ class S3Storage(Section):
 class Settings(Section):
     """What a stack says."""
 
-    release: Annotated[Release, PlainValidator(_release)] = Field(description="a set of versions that work together")
+    release: Annotated[Release, PlainValidator(_release, json_schema_input_type=str)] = Field(
+        description="a set of versions that work together", json_schema_extra={"enum": [*RELEASES]}
+    )
     mirror: Mirror | None = None
     cluster: Cluster = Cluster()
     ingress: Ingress = Ingress()

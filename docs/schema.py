@@ -1,0 +1,85 @@
+"""Writes `docs/stack.schema.json`, by which editors complete and check a stack file: `python -m docs.schema`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
+from pydantic_core import core_schema
+
+from components.settings import Settings
+
+TARGET = Path(__file__).with_name("stack.schema.json")
+PREFIX = "kserve-multi-model:"
+# A secret as `pulumi config set --secret` writes it; in plain text the program refuses it.
+SECRET = {
+    "type": "object",
+    "properties": {"secure": {"type": "string"}},
+    "required": ["secure"],
+    "additionalProperties": False,
+}
+
+
+class StackSchema(GenerateJsonSchema):
+    """What the types say, in the dialect that editors know best, and without what only pydantic wants to know."""
+
+    schema_dialect = "http://json-schema.org/draft-07/schema#"
+
+    def field_title_should_be_set(self, schema: Any) -> bool:
+        """A setting's name is title enough."""
+        return False
+
+    def nullable_schema(self, schema: core_schema.NullableSchema) -> JsonSchemaValue:
+        """What may be left out is left out, and not written as null."""
+        return self.generate_inner(schema["schema"])
+
+    def default_schema(self, schema: core_schema.WithDefaultSchema) -> JsonSchemaValue:
+        """A default that is worth completing: a plain value."""
+        described = super().default_schema(schema)
+        if not isinstance(described.get("default"), str | int | float):
+            described.pop("default", None)
+        return described
+
+
+def render() -> str:
+    """The whole file."""
+    settings = Settings.model_json_schema(schema_generator=StackSchema)
+    definitions = settings.pop("$defs")
+    whole = {
+        "$schema": StackSchema.schema_dialect,
+        "title": "A stack of kserve-multi-model",
+        "$comment": "Made by `python -m docs.schema` from components/; a unit test compares.",
+        "type": "object",
+        "required": ["config"],
+        "properties": {
+            "config": {
+                "type": "object",
+                "description": settings["description"],
+                "required": [f"{PREFIX}{name}" for name in settings["required"]],
+                "properties": {f"{PREFIX}{name}": setting for name, setting in settings["properties"].items()},
+                # Other programs' settings and providers' have their own names.
+                "patternProperties": {f"^(?!{PREFIX})": True},
+                "additionalProperties": False,
+            }
+        },
+        "$defs": definitions,
+    }
+    return json.dumps(_as_written(whole), indent=2, ensure_ascii=False) + "\n"
+
+
+def _as_written(node: Any) -> Any:
+    """The schema of what is in the file: a secret in its place, and no key that matches none of the patterns."""
+    if isinstance(node, list):
+        return [_as_written(item) for item in node]
+    if not isinstance(node, dict):
+        return node
+    if node.get("format") == "password":
+        return SECRET | {"description": node["description"]}
+    closed = {"additionalProperties": False} if "patternProperties" in node else {}
+    return {key: _as_written(value) for key, value in node.items()} | closed
+
+
+if __name__ == "__main__":
+    TARGET.write_text(render(), encoding="utf-8")
