@@ -63,12 +63,11 @@ models = {
         args=InferenceServiceArgs(
             model=model,
             runtimes=release.runtimes,
-            namespace=namespace,
+            cluster=settings.cluster,
             domain=ingress.domain,
             service_account=credentials[model.storage].service_account if model.storage else None,
             resources=supply.footprint.predictor,
             gateway_address=istio.gateway_address,
-            context=settings.cluster.context,
         ),
         opts=pulumi.ResourceOptions.merge(on_cluster, all_ready),
     )

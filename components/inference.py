@@ -6,20 +6,23 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Self
 
 import pulumi
 
+from components.connection import connect
 from components.custom_resource import custom_resource
 from components.footprint import SERVING_RUNTIME, PodResources
 from components.model_settings import Model
 from components.releases import ServingRuntime
+from components.rollout import DECLARED, Rollout
 from components.server_settings import Toleration
+from components.settings import Cluster
 from components.webhooks import patient
 
 # How much longer the deployment waits than Knative does: KServe's word for a failure comes after Knative's.
 MARGIN = 60
-DECLARED = "kserve-multi-model/declared"
 # The port of every serving runtime's HTTP server.
 PORT = 8080
 # Ready soon after loading, and no more 20 s after the server is gone; but a server that is busy with a request, and so
@@ -33,21 +36,20 @@ class InferenceServiceArgs:
 
     Attributes:
         runtimes: those that KServe has.
+        domain: of Knative's routes.
         service_account: whose keys open the model's store; None for the one the model names, if it does.
         resources: of a model that says nothing itself; None for those of its serving runtime.
         gateway_address: URL of the gateway, without a path.
-        context: the kube context, for whoever wants to look closer.
 
     """
 
     model: Model
     runtimes: tuple[ServingRuntime, ...]
-    namespace: str
+    cluster: Cluster
     domain: str
     service_account: pulumi.Output[str] | None
     resources: PodResources | None
     gateway_address: pulumi.Output[str]
-    context: str | None
 
 
 class InferenceService(pulumi.ComponentResource):
@@ -65,17 +67,25 @@ class InferenceService(pulumi.ComponentResource):
     def __init__(self, name: str, *, args: InferenceServiceArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("kserve-multi-model:serving:InferenceService", name, {}, opts)
         model = args.model
+        predictor = _predictor(args)
+        rollout = Rollout(
+            connect=partial(connect, kubeconfig=args.cluster.kubeconfig, context=args.cluster.context),
+            service=(args.cluster.namespace, f"{model.name}-predictor"),
+            declared=predictor["annotations"][DECLARED],
+            share=predictor.get("canaryTrafficPercent", 100),
+            timeout=model.timeout + MARGIN,
+        )
         service = custom_resource(
             name,
             api_version="serving.kserve.io/v1beta1",
             kind="InferenceService",
             name=model.name,
-            namespace=args.namespace,
+            namespace=args.cluster.namespace,
             annotations=_annotations(model),
-            spec={"predictor": _predictor(args)},
+            spec={"predictor": predictor},
             ready="Ready",
             timeout=model.timeout + MARGIN,
-            opts=pulumi.ResourceOptions(parent=self, hooks=patient(f"model-{name}-webhooks")),
+            opts=pulumi.ResourceOptions(parent=self, hooks=_hooks(name, rollout)),
         )
         self.endpoint = pulumi.Output.all(service.id, args.gateway_address).apply(
             lambda known: _endpoint(args, gateway_address=known[1])
@@ -84,6 +94,12 @@ class InferenceService(pulumi.ComponentResource):
             lambda e: f"curl -H 'Host: {e['host']}' {e['gateway_address']}{e['metadata_path']}"
         )
         self.register_outputs({"endpoint": self.endpoint})
+
+
+def _hooks(name: str, rollout: Rollout) -> pulumi.ResourceHookBinding:
+    finished = pulumi.ResourceHook(f"model-{name}-rollout", rollout.finish)
+    patience = patient(f"model-{name}-webhooks")
+    return pulumi.ResourceHookBinding(on_error=patience.on_error, after_create=[finished], after_update=[finished])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -200,17 +216,17 @@ def _digest(stated: object) -> str:
 
 def _endpoint(args: InferenceServiceArgs, *, gateway_address: str) -> dict[str, Any]:
     model = args.model
-    host = f"{model.name}.{args.namespace}.{args.domain}"
+    host = f"{model.name}.{args.cluster.namespace}.{args.domain}"
     paths = Paths.of(model)
     return {
         "name": model.name,
-        "namespace": args.namespace,
+        "namespace": args.cluster.namespace,
         "url": f"http://{host}",
         "host": host,
         "protocol": model.protocol,
         "predict_path": paths.predict,
         "metadata_path": paths.metadata,
         "gateway_address": gateway_address,
-        "context": args.context,
+        "context": args.cluster.context,
         "check": model.check.model_dump() if model.check else None,
     }

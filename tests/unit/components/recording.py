@@ -23,6 +23,7 @@ class Resource:
         inputs: as sent to the engine, secrets still wrapped.
         dependencies: URNs it waits for.
         on_error: names of its error hooks.
+        afterwards: names of its hooks for when it was made, and when it was changed.
         bounds: how long it may take to be made, changed and deleted, as `create`, `update` and `delete`.
 
     """
@@ -37,6 +38,7 @@ class Resource:
     provider: str
     retained: bool
     on_error: tuple[str, ...]
+    afterwards: tuple[tuple[str, ...], tuple[str, ...]]
     bounds: Mapping[str, str]
     transforms: tuple[Callable[[pulumi.ResourceTransformArgs], pulumi.ResourceTransformResult | None], ...]
 
@@ -48,11 +50,12 @@ class Resource:
 
 @dataclass(frozen=True)
 class Recording:
-    """The resources of one run, the outputs of its stack, and its error hooks by name."""
+    """The resources of one run, the outputs of its stack, its error hooks and those for afterwards by name."""
 
     resources: Mapping[str, Resource]
     outputs: Mapping[str, Any]
     hooks: Mapping[str, pulumi.ErrorHook]
+    afterwards: Mapping[str, pulumi.ResourceHook]
 
     def the(self, type_ending: str, name: str) -> Resource:
         """The one resource of a type (`:Namespace`) with this name."""
@@ -129,6 +132,7 @@ class _Monitor(mocks.MockMonitor):
                 provider=request.provider,
                 retained=request.retainOnDelete,
                 on_error=tuple(request.hooks.on_error),
+                afterwards=(tuple(request.hooks.after_create), tuple(request.hooks.after_update)),
                 bounds=json_format.MessageToDict(request.customTimeouts),
                 transforms=tuple(self.callbacks.transforms[callback.token] for callback in request.transforms),
             )
@@ -140,7 +144,12 @@ class _Callbacks:
     """Takes the place of the server that the engine calls hooks and transforms by."""
 
     hooks: dict[str, pulumi.ErrorHook] = field(default_factory=dict)
+    afterwards: dict[str, pulumi.ResourceHook] = field(default_factory=dict)
     transforms: dict[str, Any] = field(default_factory=dict)
+
+    def register_resource_hook(self, hook: pulumi.ResourceHook) -> None:
+        assert hook.name not in self.afterwards, f"two hooks are called {hook.name}"
+        self.afterwards[hook.name] = hook
 
     def register_error_hook(self, hook: pulumi.ErrorHook) -> None:
         assert hook.name not in self.hooks, f"two hooks are called {hook.name}"
@@ -168,7 +177,7 @@ def record(program: Callable[[], object], *, config: Mapping[str, str] | None = 
         return pulumi.Output.from_input(dict(root.outputs)).apply(outputs.update)
 
     pulumi.runtime.test(run)()  # type: ignore[no-untyped-call]
-    return Recording(resources=monitor.seen, outputs=outputs, hooks=callbacks.hooks)
+    return Recording(resources=monitor.seen, outputs=outputs, hooks=callbacks.hooks, afterwards=callbacks.afterwards)
 
 
 def _unwrapped(value: Any) -> Any:

@@ -14,7 +14,7 @@ from components.footprint import FOOTPRINTS, PodResources
 from components.inference import InferenceService, InferenceServiceArgs
 from components.model_settings import Model, Surroundings
 from components.releases import LOCAL, OFFICIAL_0_20, Release
-from components.settings import S3Storage
+from components.settings import Cluster, S3Storage
 from components.storage import StorageCredentials, StorageCredentialsArgs
 from predict.endpoints import Endpoint
 from tests.unit.components.conftest import ACCESS_KEY, PROFILE, SECRET_KEY
@@ -75,26 +75,29 @@ def test_the_service_account_has_the_secret_of_the_store() -> None:
     assert recording.waits_for(account, secret)
 
 
-def served(
+def arguments(
     *,
     account: str | None = "storage-demo",
     footprint: PodResources | None = None,
     release: Release = LOCAL,
     **stated: Any,
-) -> tuple[Any, Any]:
-    """The InferenceService's object and the endpoint it gives."""
+) -> InferenceServiceArgs:
     document = {"name": "iris", "format": "sklearn", "storage_uri": "s3://models/iris", **stated}
     around = Surroundings(release=release, storage=None, mode="Knative")
-    args = InferenceServiceArgs(
+    return InferenceServiceArgs(
         model=Model.model_validate(document, context=around),
         runtimes=release.runtimes,
-        namespace="models",
+        cluster=Cluster(namespace="models", context="here"),
         domain="example.com",
         service_account=pulumi.Output.from_input(account) if account else None,
         resources=footprint,
         gateway_address=pulumi.Output.from_input("http://192.0.2.1:31080"),
-        context="here",
     )
+
+
+def served(**stated: Any) -> tuple[Any, Any]:
+    """The InferenceService's object and the endpoint it gives."""
+    args = arguments(**stated)
     endpoints: list[Any] = []
 
     def program() -> None:
@@ -338,6 +341,18 @@ def test_whatever_changes_reaches_knative_and_the_specification(change: dict[str
     assert declared(check={"instances": [[1]], "predictions": [1]}) == declared()
 
 
+def test_a_model_is_followed_into_knative_whenever_it_is_declared() -> None:
+    args = arguments(canary={"traffic": 30})
+    recording = record(lambda: InferenceService("iris", args=args))
+    service = recording.the("serving.kserve.io/v1beta1:InferenceService", "iris")
+    assert service.afterwards == (("model-iris-rollout",), ("model-iris-rollout",))
+    finish: Any = recording.afterwards["model-iris-rollout"].callback
+    rollout = finish.__self__
+    assert rollout.service == ("models", "iris-predictor")
+    assert rollout.declared == service.plain["spec"]["predictor"]["annotations"]["kserve-multi-model/declared"]
+    assert (rollout.share, rollout.timeout) == (30, 660)
+
+
 @pytest.mark.parametrize("name", ["kserve", "knative"])
 def test_a_model_may_be_called_like_a_part_of_the_platform(name: str) -> None:
     hooks = {hook for _, hook in _hooks(name)}
@@ -346,19 +361,7 @@ def test_a_model_may_be_called_like_a_part_of_the_platform(name: str) -> None:
 
 
 def _hooks(name: str) -> list[tuple[str, str]]:
-    args = InferenceServiceArgs(
-        model=Model.model_validate(
-            {"name": name, "format": "sklearn", "storage_uri": "s3://models/iris"},
-            context=Surroundings(release=LOCAL, storage=None, mode="Knative"),
-        ),
-        runtimes=LOCAL.runtimes,
-        namespace="models",
-        domain="example.com",
-        service_account=None,
-        resources=None,
-        gateway_address=pulumi.Output.from_input("http://192.0.2.1:31080"),
-        context=None,
-    )
+    args = arguments(name=name)
     recording = record(lambda: InferenceService(name, args=args))
     return [(resource.name, hook) for resource in recording.resources.values() for hook in resource.on_error]
 

@@ -1,0 +1,114 @@
+"""Waits for Knative, where KServe's word is of the revision before.
+
+What KServe says it has observed is a generation of Knative's Service, not of its own InferenceService. Whenever it
+changes that Service by itself, as it does to roll a canary back or for a new serving runtime, it is a generation ahead
+for good, and Ready of before passes for Ready of what was declared since.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import httpx2 as httpx
+import pulumi
+from pydantic import AliasPath, BaseModel, Field
+
+from components.connection import UnknownLogin
+
+# The annotation that changes with everything that is declared of a model's server.
+DECLARED = "kserve-multi-model/declared"
+PAUSE = 1.0
+# Whoever may not look has KServe's word alone.
+NOT_ALLOWED = {httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN}
+
+
+class RolloutError(Exception):
+    """Knative does not serve what was declared."""
+
+
+class Condition(BaseModel):
+    """One of the conditions of Knative's Service; `status` is True, False or Unknown."""
+
+    type: str
+    status: str
+    reason: str = ""
+    message: str = ""
+
+
+class Target(BaseModel):
+    """A revision's share of the requests, as it was asked for."""
+
+    latest: bool = Field(False, validation_alias="latestRevision")
+    percent: int = 0
+
+
+class KnativeService(BaseModel):
+    """What Knative's Service was told, and what became of it."""
+
+    generation: int = Field(validation_alias=AliasPath("metadata", "generation"))
+    declared: str = Field("", validation_alias=AliasPath("spec", "template", "metadata", "annotations", DECLARED))
+    traffic: tuple[Target, ...] = Field((), validation_alias=AliasPath("spec", "traffic"))
+    observed: int = Field(0, validation_alias=AliasPath("status", "observedGeneration"))
+    conditions: tuple[Condition, ...] = Field((), validation_alias=AliasPath("status", "conditions"))
+
+    def missing(self, declared: str, *, share: int) -> str | None:
+        """What is missing until this gets its share of the requests; None when nothing is."""
+        if self.declared != declared or sum(target.percent for target in self.traffic if target.latest) != share:
+            return "KServe has not told Knative yet"
+        if self.observed != self.generation:
+            return "Knative has not looked yet"
+        ready = next((condition for condition in self.conditions if condition.type == "Ready"), None)
+        if ready is None or ready.status != "True":
+            return ": ".join(filter(None, (ready.reason, ready.message))) if ready else "it is not ready"
+        return None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rollout:
+    """A model's way to the requests, followed in Knative's Service.
+
+    Attributes:
+        connect: gives a client of the cluster.
+        service: Knative's Service, as namespace and name.
+        declared: what its annotation DECLARED has to be.
+        share: the share of the requests that its latest revision has to get, in per cent.
+        timeout: how many seconds it may take.
+
+    """
+
+    connect: Callable[[], httpx.Client]
+    service: tuple[str, str]
+    declared: str
+    share: int
+    timeout: float
+
+    async def finish(self, _: pulumi.ResourceHookArgs) -> None:
+        """For a hook: return when it serves what was declared. Raises RolloutError after `timeout`."""
+        await asyncio.to_thread(self._wait)
+
+    def _wait(self) -> None:
+        end = time.monotonic() + self.timeout
+        try:
+            with self.connect() as client:
+                while (missing := self._missing(client)) and time.monotonic() < end:
+                    time.sleep(PAUSE)
+        except UnknownLogin as problem:
+            pulumi.log.warn(f"Knative's word on {self.service[1]} is not heard: {problem}")
+            return
+        if missing:
+            raise RolloutError(f"{self.service[1]} does not serve it after {self.timeout:.0f} s: {missing}")
+
+    def _missing(self, client: httpx.Client) -> str | None:
+        namespace, name = self.service
+        try:
+            answer = client.get(f"/apis/serving.knative.dev/v1/namespaces/{namespace}/services/{name}")
+            if answer.status_code in NOT_ALLOWED:
+                pulumi.log.warn(f"Knative's word on {name} is not heard: {answer.status_code}")
+                return None
+            found = KnativeService.model_validate(answer.raise_for_status().json())
+            return found.missing(self.declared, share=self.share)
+        except (httpx.HTTPError, ValueError) as problem:
+            return f"{type(problem).__name__}: {problem}"

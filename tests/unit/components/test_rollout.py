@@ -1,0 +1,142 @@
+"""Waiting for Knative, against a Kubernetes API on the loopback."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+
+import httpx2 as httpx
+import pulumi
+import pytest
+
+from components.connection import UnknownLogin
+from components.rollout import Rollout, RolloutError
+from tests.unit.predict.server import Reply, Server, serving
+
+PATH = "GET /apis/serving.knative.dev/v1/namespaces/models/services/iris-predictor"
+DECLARED = "0123456789abcdef"
+
+
+@pytest.fixture
+def api() -> Iterator[Server]:
+    with serving() as server:
+        yield server
+
+
+@pytest.fixture(autouse=True)
+def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The pauses that were made, in no time."""
+    made: list[float] = []
+    monkeypatch.setattr("components.rollout.time.sleep", made.append)
+    return made
+
+
+def knative_service(
+    *, declared: str = DECLARED, share: int = 100, generation: int = 3, observed: int = 3, ready: str = "True"
+) -> Reply:
+    traffic: list[dict[str, object]] = [{"latestRevision": True, "percent": share}]
+    if share < 100:
+        traffic.append({"latestRevision": False, "percent": 100 - share, "tag": "prev", "revisionName": "iris-00001"})
+    return Reply(
+        {
+            "metadata": {"name": "iris-predictor", "generation": generation},
+            "spec": {
+                "template": {"metadata": {"annotations": {"kserve-multi-model/declared": declared}}},
+                "traffic": traffic,
+            },
+            "status": {
+                "observedGeneration": observed,
+                "conditions": [
+                    {"type": "ConfigurationsReady", "status": "True"},
+                    {"type": "Ready", "status": ready, "reason": "RevisionMissing", "message": "wait"},
+                ],
+            },
+        }
+    )
+
+
+def finish(rollout: Rollout) -> None:
+    """As a hook does, on a loop of its own: asyncio.run would leave the thread without one."""
+    loop = asyncio.new_event_loop()
+    loop.run_until_complete(rollout.finish(pulumi.ResourceHookArgs(urn="u", id="i", name="n", type="t")))
+    loop.close()
+
+
+def follow(api: Server, *replies: Reply, share: int = 100, timeout: float = 60) -> None:
+    api.on(api.address.removeprefix("http://"), PATH, *replies)
+    rollout = Rollout(
+        connect=lambda: httpx.Client(base_url=api.address),
+        service=("models", "iris-predictor"),
+        declared=DECLARED,
+        share=share,
+        timeout=timeout,
+    )
+    finish(rollout)
+
+
+def test_what_is_served_is_not_waited_for(api: Server, pauses: list[float]) -> None:
+    follow(api, knative_service())
+    assert pauses == []
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        knative_service(declared="of before"),
+        knative_service(observed=2),
+        knative_service(ready="Unknown"),
+        knative_service(share=30),
+        Reply({"metadata": {"generation": 1}, "spec": {}}),
+        Reply(status=404),
+        Reply(status=503),
+        Reply(b"no JSON"),
+    ],
+    ids=["not told", "not looked", "not ready", "the share of before", "just made", "not there", "busy", "no JSON"],
+)
+def test_what_is_not_served_yet_is_waited_for(api: Server, pauses: list[float], before: Reply) -> None:
+    follow(api, before, before, knative_service())
+    assert len(pauses) == 2
+
+
+def test_a_canary_is_served_with_its_share(api: Server, pauses: list[float]) -> None:
+    follow(api, knative_service(share=100), knative_service(share=30), share=30)
+    assert len(pauses) == 1
+    follow(api, knative_service(share=0), share=0)
+
+
+@pytest.mark.parametrize(
+    ("reply", "why"),
+    [
+        (knative_service(ready="False"), "RevisionMissing: wait"),
+        (knative_service(declared="of before"), "KServe has not told Knative yet"),
+        (knative_service(observed=2), "Knative has not looked yet"),
+        (Reply({"metadata": {"generation": 1}, "spec": {}}), "KServe has not told Knative yet"),
+        (Reply(status=404), "404"),
+    ],
+)
+def test_waiting_ends_and_says_for_what(api: Server, reply: Reply, why: str) -> None:
+    with pytest.raises(RolloutError, match=f"iris-predictor does not serve it after 0 s: .*{why}"):
+        follow(api, reply, timeout=0)
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_who_may_not_look_does_not_wait(api: Server, pauses: list[float], status: int, warnings: list[str]) -> None:
+    follow(api, Reply(status=status))
+    assert pauses == []
+    assert warnings == [f"Knative's word on iris-predictor is not heard: {status}"]
+
+
+def test_a_cluster_that_only_the_provider_can_reach_is_not_asked(warnings: list[str]) -> None:
+    def connect() -> httpx.Client:
+        raise UnknownLogin("kubeconfig: proxy-url")
+
+    rollout = Rollout(connect=connect, service=("models", "iris-predictor"), declared=DECLARED, share=100, timeout=60)
+    finish(rollout)
+    assert warnings == ["Knative's word on iris-predictor is not heard: kubeconfig: proxy-url"]
+
+
+@pytest.fixture
+def warnings(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    said: list[str] = []
+    monkeypatch.setattr("components.rollout.pulumi.log.warn", said.append)
+    return said
