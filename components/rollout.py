@@ -21,12 +21,15 @@ from components.connection import UnknownLogin
 # The annotation that changes with everything that is declared of a model's server.
 DECLARED = "kserve-multi-model/declared"
 PAUSE = 1.0
-# Whoever may not look has KServe's word alone.
 NOT_ALLOWED = {httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN}
 
 
 class RolloutError(Exception):
     """Knative does not serve what was declared."""
+
+
+class UnheardError(Exception):
+    """Knative's Service may not be looked at: KServe's word has to do."""
 
 
 class Condition(BaseModel):
@@ -87,28 +90,30 @@ class Rollout:
 
     async def finish(self, _: pulumi.ResourceHookArgs) -> None:
         """For a hook: return when it serves what was declared. Raises RolloutError after `timeout`."""
-        await asyncio.to_thread(self._wait)
-
-    def _wait(self) -> None:
-        end = time.monotonic() + self.timeout
+        name = self.service[1]
         try:
-            with self.connect() as client:
-                while (missing := self._missing(client)) and time.monotonic() < end:
-                    time.sleep(PAUSE)
-        except UnknownLogin as problem:
-            pulumi.log.warn(f"Knative's word on {self.service[1]} is not heard: {problem}")
+            missing = await asyncio.to_thread(self._wait)
+        except (UnknownLogin, UnheardError) as problem:
+            pulumi.log.warn(f"whether Knative serves {name} as declared is not checked: {problem}")
             return
         if missing:
-            raise RolloutError(f"{self.service[1]} does not serve it after {self.timeout:.0f} s: {missing}")
+            raise RolloutError(f"{name} does not serve it after {self.timeout:.0f} s: {missing}")
+
+    def _wait(self) -> str | None:
+        """What is missing in the end."""
+        end = time.monotonic() + self.timeout
+        with self.connect() as client:
+            while (missing := self._missing(client)) and time.monotonic() < end:
+                time.sleep(PAUSE)
+        return missing
 
     def _missing(self, client: httpx.Client) -> str | None:
         namespace, name = self.service
         try:
             answer = client.get(f"/apis/serving.knative.dev/v1/namespaces/{namespace}/services/{name}")
             if answer.status_code in NOT_ALLOWED:
-                pulumi.log.warn(f"Knative's word on {name} is not heard: {answer.status_code}")
-                return None
+                raise UnheardError(f"the cluster answers {answer.status_code}")
             found = KnativeService.model_validate(answer.raise_for_status().json())
-            return found.missing(self.declared, share=self.share)
         except (httpx.HTTPError, ValueError) as problem:
             return f"{type(problem).__name__}: {problem}"
+        return found.missing(self.declared, share=self.share)

@@ -123,7 +123,9 @@ def test_waiting_ends_and_says_for_what(api: Server, reply: Reply, why: str) -> 
 def test_who_may_not_look_does_not_wait(api: Server, pauses: list[float], status: int, warnings: list[str]) -> None:
     follow(api, Reply(status=status))
     assert pauses == []
-    assert warnings == [f"Knative's word on iris-predictor is not heard: {status}"]
+    assert warnings == [
+        f"whether Knative serves iris-predictor as declared is not checked: the cluster answers {status}"
+    ]
 
 
 def test_a_cluster_that_only_the_provider_can_reach_is_not_asked(warnings: list[str]) -> None:
@@ -132,7 +134,7 @@ def test_a_cluster_that_only_the_provider_can_reach_is_not_asked(warnings: list[
 
     rollout = Rollout(connect=connect, service=("models", "iris-predictor"), declared=DECLARED, share=100, timeout=60)
     finish(rollout)
-    assert warnings == ["Knative's word on iris-predictor is not heard: kubeconfig: proxy-url"]
+    assert warnings == ["whether Knative serves iris-predictor as declared is not checked: kubeconfig: proxy-url"]
 
 
 @pytest.fixture
