@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -54,17 +54,19 @@ class Charts:
         values: Mapping[str, Any],
         opts: pulumi.ResourceOptions,
         drains: bool = False,
+        without: Sequence[str] = (),
         webhook_hooks: pulumi.ResourceHookBinding | None = None,
     ) -> k8s.helm.v4.Chart:
         """A chart object by object; done when its workloads are ready and its webhooks have their CA.
 
-        `drains`: its pods serve requests, which they may finish when they end. `webhook_hooks` are those of the
-        objects in it that other parts' webhooks look at.
+        `drains`: its pods serve requests, which they may finish when they end. `without`: kinds whose objects the
+        program declares itself. `webhook_hooks` are those of the objects in it that other parts' webhooks look at.
         """
         if webhook_hooks:
             opts = pulumi.ResourceOptions.merge(
                 opts, pulumi.ResourceOptions(transforms=[_with_hooks_on_custom_resources(webhook_hooks)])
             )
+        options = [*(["--drains"] if drains else []), *(f"--without={kind}" for kind in without)]
         return k8s.helm.v4.Chart(
             name,
             name=name,
@@ -73,7 +75,7 @@ class Charts:
             values=dict(values),
             post_renderer=k8s.helm.v4.PostRendererArgs(
                 command=sys.executable,
-                args=[str(HERE / "postrender.py"), "--namespace", namespace, *(["--drains"] if drains else [])],
+                args=[str(HERE / "postrender.py"), "--namespace", namespace, *options],
             ),
             opts=opts,
         )
@@ -127,7 +129,7 @@ def _with_hooks_on_custom_resources(hooks: pulumi.ResourceHookBinding) -> pulumi
     """Hooks reach a chart's objects through a transform only."""
 
     def add(args: pulumi.ResourceTransformArgs) -> pulumi.ResourceTransformResult | None:
-        # kubernetes:cert-manager.io/v1:Issuer, but not kubernetes:rbac.authorization.k8s.io/v1:Role
+        # kubernetes:serving.kserve.io/v1alpha1:ServingRuntime, but not kubernetes:rbac.authorization.k8s.io/v1:Role
         group = args.type_.partition(":")[2].partition("/")[0]
         if not args.custom or "." not in group or group.endswith(".k8s.io"):
             return None

@@ -10,6 +10,7 @@ import pulumi_kubernetes as k8s
 
 from components.cert_manager import CertManager
 from components.charts import merged
+from components.custom_resource import custom_resource
 from components.footprint import PodResources
 from components.gateway_api import GatewayAPI
 from components.istio import NAMESPACE as ISTIO_NAMESPACE
@@ -21,6 +22,13 @@ from components.supply import Supply
 from components.webhooks import patient
 
 NAMESPACE = "kserve"
+# Names that KServe's chart gives to its webhooks' server and certificate.
+WEBHOOK_SERVICE = "kserve-webhook-server-service"
+CERTIFICATE = "serving-cert"
+CERTIFICATE_SECRET = "kserve-webhook-server-cert"  # noqa: S105 - a name
+ISSUER = "selfsigned-issuer"
+# Issued soon or not at all: cert-manager pauses for an hour after a failure.
+CERTIFICATE_TIMEOUT = 90
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +73,8 @@ class KServe(pulumi.ComponentResource):
             args.release.resources,
             namespace=self.namespace,
             values={"kserve": self._values()},
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[*looked_for, args.cert_manager]),
+            without=("Certificate", "Issuer"),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[*looked_for, self._certificate(patience)]),
             webhook_hooks=patience,
         )
         charts.workloads(
@@ -77,6 +86,38 @@ class KServe(pulumi.ComponentResource):
             webhook_hooks=patience,
         )
         self.register_outputs({"namespace": self.namespace})
+
+    def _certificate(self, patience: pulumi.ResourceHookBinding) -> pulumi.Resource:
+        """The webhooks' certificate, declared here and not by the chart.
+
+        In a chart, a preview could not tell what a Certificate is on a cluster that has no cert-manager yet.
+        """
+        issuer = custom_resource(
+            f"kserve-{ISSUER}",
+            api_version="cert-manager.io/v1",
+            kind="Issuer",
+            name=ISSUER,
+            namespace=self.namespace,
+            spec={"selfSigned": {}},
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[self._args.cert_manager], hooks=patience),
+        )
+        host = f"{WEBHOOK_SERVICE}.{NAMESPACE}.svc"
+        return custom_resource(
+            f"kserve-{CERTIFICATE}",
+            api_version="cert-manager.io/v1",
+            kind="Certificate",
+            name=CERTIFICATE,
+            namespace=self.namespace,
+            spec={
+                "commonName": host,
+                "dnsNames": [host],
+                "issuerRef": {"kind": "Issuer", "name": ISSUER},
+                "secretName": CERTIFICATE_SECRET,
+            },
+            ready="Ready",
+            timeout=CERTIFICATE_TIMEOUT,
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[issuer], hooks=patience),
+        )
 
     def _values(self) -> dict[str, Any]:
         footprint = self._args.supply.footprint

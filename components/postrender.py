@@ -12,7 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 import yaml
@@ -27,29 +27,25 @@ WEBHOOKS = {"MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"}
 # Longest waits, in seconds: a workload may have to pull its images first.
 WORKLOAD_TIMEOUT = 600
 OBJECT_TIMEOUT = 300
-CERTIFICATE_TIMEOUT = 90
 PROBE_PERIOD = 2
 # Controllers have nothing to finish, but a pod that is slow to end holds up the end of its namespace for minutes.
 LONGEST_GRACE = 10
 
 
-def adjust(documents: Iterable[Document], *, namespace: str, drains: bool) -> list[Document]:
+def adjust(
+    documents: Iterable[Document], *, namespace: str, drains: bool = False, without: Collection[str] = ()
+) -> list[Document]:
     """The objects of a chart, released into `namespace`, with their order and waits.
 
-    `drains`: its pods serve requests, which they may finish when they end.
+    `drains`: its pods serve requests, which they may finish when they end. `without`: kinds that are left out.
     """
-    objects = list(documents)
-    issuers = [_reference(o, namespace) for o in objects if o["kind"] == "Issuer"]
-    first = [_reference(o, namespace) for o in objects if o["kind"] in READ_BY_PODS | {"Certificate"}]
+    objects = [document for document in documents if document["kind"] not in without]
+    first = [_reference(o, namespace) for o in objects if o["kind"] in READ_BY_PODS]
     workloads = [_reference(o, namespace) for o in objects if o["kind"] in WORKLOADS]
     for item in objects:
         kind = item["kind"]
         _annotations(item).pop("helm.sh/resource-policy", None)  # a destroy takes what the deployment made
-        if kind == "Certificate":
-            _after(item, issuers)
-            # Issued soon or not at all: cert-manager pauses for an hour after a failure.
-            _wait(item, "condition=Ready", timeout=CERTIFICATE_TIMEOUT)
-        elif kind in WORKLOADS:
+        if kind in WORKLOADS:
             _after(item, first)
             _annotations(item)["pulumi.com/timeoutSeconds"] = str(WORKLOAD_TIMEOUT)
             _probe_at_once(item)
@@ -120,10 +116,11 @@ def main() -> None:
     """Read a chart's manifest from stdin, write the adjusted one to stdout."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--namespace", required=True, help="the namespace the chart is released into")
+    parser.add_argument("--without", action="append", default=[], metavar="KIND", help="leave objects of a kind out")
     parser.add_argument("--drains", action="store_true", help="let its pods finish requests under way when they end")
     asked = parser.parse_args()
     documents = (document for document in yaml.load_all(sys.stdin, Loader=yaml.CSafeLoader) if document)
-    adjusted = adjust(documents, namespace=asked.namespace, drains=asked.drains)
+    adjusted = adjust(documents, namespace=asked.namespace, drains=asked.drains, without=asked.without)
     yaml.dump_all(adjusted, sys.stdout, Dumper=yaml.CSafeDumper)
 
 

@@ -90,7 +90,9 @@ EDGES = [
     ("Chart kserve", "Release knative-serving-crds"),
     ("Chart kserve", "Release istio-base"),
     ("Chart kserve", "Release gateway-api"),
-    ("Chart kserve", "Release cert-manager"),
+    ("Issuer kserve-selfsigned-issuer", "Release cert-manager"),
+    ("Certificate kserve-serving-cert", "Issuer kserve-selfsigned-issuer"),
+    ("Chart kserve", "Certificate kserve-serving-cert"),
     ("Chart kserve-runtimes", "Chart kserve"),
     ("ServiceAccount demo", "Secret demo"),
     *(
@@ -157,14 +159,16 @@ def test_everything_is_on_the_one_cluster(dev: Recording) -> None:
 
 def test_every_wait_ends(dev: Recording) -> None:
     waiting = [r for r in dev.resources.values() if "pulumi.com/waitFor" in str(r.inputs)]
-    assert {r.type.rpartition(":")[2] for r in waiting} == {"KnativeServing", "Gateway", "InferenceService"}
+    assert {r.type.rpartition(":")[2] for r in waiting} == {
+        *("KnativeServing", "Gateway", "InferenceService", "Certificate")
+    }
     for resource in waiting:
         assert {"create", "update", "delete"} <= resource.bounds.keys(), resource.name
 
 
 def test_what_webhooks_look_at_is_tried_again(dev: Recording) -> None:
     asked = {r.name for r in dev.resources.values() if any(hook.endswith("-webhooks") for hook in r.on_error)}
-    assert {"knative-serving", "sklearn-model", "istio-knative-ingress-gateway"} <= asked
+    assert {"knative-serving", "sklearn-model", "istio-knative-ingress-gateway", "kserve-serving-cert"} <= asked
     assert {r.name for r in dev.resources.values() if r.transforms} == {"kserve", "kserve-runtimes"}
 
 

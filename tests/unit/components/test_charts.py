@@ -62,7 +62,7 @@ def test_definitions_are_one_resource_that_is_waited_for(supply: Supply) -> None
 @pytest.mark.parametrize(
     ("type_", "hooked"),
     [
-        ("kubernetes:cert-manager.io/v1:Issuer", True),
+        ("kubernetes:networking.istio.io/v1:Gateway", True),
         ("kubernetes:serving.kserve.io/v1alpha1:ClusterServingRuntime", True),
         ("kubernetes:rbac.authorization.k8s.io/v1:ClusterRole", False),
         ("kubernetes:apps/v1:Deployment", False),

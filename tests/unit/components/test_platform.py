@@ -272,3 +272,13 @@ def test_namespaces_go_last(supply: Supply, namespace: str) -> None:
     assert inside
     for resource in inside:
         assert recording.waits_for(resource, made), f"{resource.name} would be destroyed after its namespace"
+
+
+def test_kserves_certificate_is_what_its_chart_would_have(supply: Supply) -> None:
+    recording, _ = platform(supply)
+    certificate = recording.the(":Certificate", "kserve-serving-cert").plain
+    assert certificate["metadata"]["name"] == "serving-cert"  # the webhooks' CA is injected from it, by this name
+    assert certificate["spec"]["dnsNames"] == ["kserve-webhook-server-service.kserve.svc"]
+    assert certificate["spec"]["secretName"] == "kserve-webhook-server-cert"
+    options = recording.the(":Chart", "kserve").plain["postRenderer"]["args"]
+    assert {"--without=Certificate", "--without=Issuer"} <= set(options)

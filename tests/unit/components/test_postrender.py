@@ -58,7 +58,6 @@ def test_pods_come_after_what_they_read() -> None:
         other,
         item("ClusterRole", "cr", api_version=rbac, rules=[]),
         item("RoleBinding", "rb", api_version=rbac),
-        item("Certificate", "cert", api_version="cert-manager.io/v1"),
         item("Service", "not-waited-for", spec={}),
         deployment(),
     )
@@ -68,7 +67,6 @@ def test_pods_come_after_what_they_read() -> None:
         "/namespaces/there/Secret/elsewhere",
         "rbac.authorization.k8s.io/ClusterRole/cr",
         "rbac.authorization.k8s.io/namespaces/here/RoleBinding/rb",
-        "cert-manager.io/namespaces/here/Certificate/cert",
     ]
     assert notes(pod)["pulumi.com/timeoutSeconds"] == "600"
 
@@ -84,14 +82,12 @@ def test_webhooks_come_after_their_server_and_wait_for_their_ca(kind: str) -> No
     assert notes(hooks)["pulumi.com/timeoutSeconds"] == "300"
 
 
-def test_a_certificate_comes_after_its_issuer_and_is_waited_for() -> None:
-    api = "cert-manager.io/v1"
-    certificate, _ = adjusted(item("Certificate", "c", api_version=api), item("Issuer", "i", api_version=api))
-    assert notes(certificate) == {
-        DEPENDS_ON: "cert-manager.io/namespaces/here/Issuer/i",
-        "pulumi.com/waitFor": "condition=Ready",
-        "pulumi.com/timeoutSeconds": "90",
-    }
+def test_what_the_program_declares_itself_is_left_out() -> None:
+    documents = [item("Certificate", "c", api_version="cert-manager.io/v1"), item("ConfigMap", "m"), deployment()]
+    assert [d["kind"] for d in adjust(documents, namespace="here", without=["Certificate"])] == [
+        "ConfigMap",
+        "Deployment",
+    ]
 
 
 def test_only_a_load_balancer_is_waited_for() -> None:
