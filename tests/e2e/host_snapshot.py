@@ -1,4 +1,4 @@
-"""What a local cluster could leave on the machine, to compare before and after."""
+"""What a local cluster could leave on the machine, to compare before and after; others may live there meanwhile."""
 
 from __future__ import annotations
 
@@ -8,7 +8,12 @@ from pathlib import Path
 
 import psutil
 
+from cluster.locations import state_dir
+from tests.e2e.machine import NAME
+
 CGROUPS = Path("/sys/fs/cgroup")
+# How links, routes and cgroups of local clusters begin, and how this one's do.
+ANY, OURS = "kmm-", f"kmm-{NAME}"
 
 
 def _lines(*command: str) -> frozenset[str]:
@@ -16,9 +21,29 @@ def _lines(*command: str) -> frozenset[str]:
     return frozenset(line for line in done.stdout.splitlines() if line and not line.startswith("#"))
 
 
+def _others(text: str) -> bool:
+    """Whether it is another local cluster's."""
+    return ANY in text and OURS not in text
+
+
+def _lineage() -> set[int]:
+    """This process and those it was started by."""
+    me = psutil.Process()
+    return {me.pid, *(parent.pid for parent in me.parents())}
+
+
+def _ours(process: psutil.Process) -> bool:
+    """Whether a process is of this cluster, by its cgroup, its command or its environment."""
+    try:
+        words = [Path(f"/proc/{process.pid}/cgroup").read_text(), *process.cmdline(), *process.environ().values()]
+    except (OSError, psutil.Error):  # it ended meanwhile
+        return False
+    return any(OURS in word or str(state_dir(NAME)) in word for word in words)
+
+
 @dataclass(frozen=True)
 class HostSnapshot:
-    """Links, routes, mounts, cgroups, kernel settings and processes of containers, as text to compare."""
+    """Links, routes, mounts, cgroups, kernel settings and the cluster's processes, as text to compare."""
 
     links: frozenset[str]
     routes: frozenset[str]
@@ -31,18 +56,17 @@ class HostSnapshot:
     def take(cls) -> HostSnapshot:
         settings = [*Path("/proc/sys/vm").glob("*overcommit*"), *Path("/proc/sys/kernel").glob("panic*")]
         settings += Path("/proc/sys/kernel/keys").glob("root_max*")
-        watched = ("containerd", "kubelet", "kube-", "etcd", "supervisord", "versitygw", "runc", "pulumi", "registry")
         return cls(
-            links=frozenset(line.split(": ")[1] for line in _lines("ip", "-o", "link")),
-            routes=_lines("ip", "route"),
+            links=frozenset(line.split(": ")[1] for line in _lines("ip", "-o", "link") if not _others(line)),
+            routes=frozenset(line for line in _lines("ip", "route") if not _others(line)),
             mounts=frozenset(Path("/proc/mounts").read_text().splitlines()),
             # Of version 2, and of every hierarchy of version 1.
-            cgroups=frozenset(str(path) for where in ("", "*/") for path in CGROUPS.glob(f"{where}*kmm-*")),
+            cgroups=frozenset(str(path) for where in ("", "*/") for path in CGROUPS.glob(f"{where}*{OURS}*")),
             settings=frozenset(f"{path}={path.read_text().strip()}" for path in settings),
             programs=frozenset(
                 f"{process.pid} {process.name()}"
                 for process in psutil.process_iter()
-                if process.name().startswith(watched)
+                if process.pid not in _lineage() and _ours(process)
             ),
         )
 
