@@ -76,7 +76,15 @@ up: host venv  ## deploy and check by value; CONTEXT=<kube-context> uses a clust
 	  pulumi refresh --yes --skip-preview --clear-pending-creates --stack $(STACK)
 	fi
 	pulumi up --yes --skip-preview --refresh --stack $(STACK)  # an interrupted destroy goes on in the cluster
-	$(PYTHON) -m predict --stack $(STACK)
+	answers=0
+	$(PYTHON) -m predict --stack $(STACK) || answers=$$?
+	if [ $$answers = 2 ]; then
+	  echo "once more, for what an interrupted destroy had still to delete"
+	  pulumi up --yes --skip-preview --refresh --stack $(STACK)
+	  $(PYTHON) -m predict --stack $(STACK)
+	elif [ $$answers != 0 ]; then
+	  exit $$answers
+	fi
 	echo
 	echo "Next: eval \"\$$($(PYTHON) -m cluster env$(if $(CONTEXT), --tools))\"; then kubectl get inferenceservices, pulumi stack output, pulumi up"
 
