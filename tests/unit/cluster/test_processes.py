@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 import time
 from pathlib import Path
 
 import psutil
-import pytest
 
 from cluster.processes import running
 
 
-@pytest.mark.skipif(not shutil.which("setpriv"), reason="util-linux arranges it")
 def test_what_was_started_ends_when_we_are_killed(tmp_path: Path) -> None:
     script = (
         "from pathlib import Path; from cluster.processes import run; "
