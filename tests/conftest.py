@@ -1,0 +1,52 @@
+"""Keeps the table of features: a run of all tests writes it, and fails where it was another."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.feature_table import PAGE, Claim, page
+
+pytest_plugins = ["pytester"]
+CLAIMS = pytest.StashKey[dict[str, list[Claim]]]()
+PASSED = pytest.StashKey[set[str]]()
+STALE = pytest.StashKey[bool]()
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    stash = session.config.stash
+    stash[PASSED] = set()
+    stash[CLAIMS] = {
+        item.nodeid: claims
+        for item in session.items
+        if (claims := [Claim.of(*mark.args, **mark.kwargs) for mark in item.iter_markers("feature")])
+    }
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    report: pytest.TestReport = yield  # type: ignore[assignment]
+    if report.when == "call" and report.passed:
+        item.config.stash[PASSED].add(report.nodeid)
+    return report  # type: ignore[return-value]
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    config = session.config
+    claims = config.stash.get(CLAIMS, {})
+    passed: set[str] = config.stash.get(PASSED, set())
+    part = config.option.keyword or config.option.markexpr or config.args_source == config.ArgsSource.ARGS
+    if part or exitstatus != pytest.ExitCode.OK or not claims or claims.keys() - passed:
+        return
+    written = page(claim for said in claims.values() for claim in said)
+    if not PAGE.is_file() or PAGE.read_text("utf-8") != written:
+        PAGE.write_text(written, "utf-8")
+        config.stash[STALE] = True
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    if config.stash.get(STALE, False):
+        where = PAGE.relative_to(config.rootpath)
+        terminalreporter.write_line(f"{where} was of other tests; it is written anew: commit it", red=True)
