@@ -2,78 +2,72 @@
 
 import pulumi
 
-from components.cert_manager import CertManager, CertManagerArgs
-from components.cluster import cluster_provider, require_cluster
-from components.gateway_api import GatewayAPI, GatewayAPIArgs
+from components.cluster import cluster_provider, look_at_cluster, this_stack
 from components.inference import InferenceService, InferenceServiceArgs
-from components.istio import Istio, IstioArgs
-from components.knative import Knative, KnativeArgs
-from components.kserve import KServe, KServeArgs
-from components.settings import load
+from components.platform import Platform, PlatformArgs
+from components.platform_stack import PlatformStack
+from components.settings import load, stated
 from components.storage import StorageCredentials, StorageCredentialsArgs
 from components.supply import Supply
 
-settings = load()
-release, ingress, namespace = settings.release, settings.ingress, settings.cluster.namespace
-require_cluster(settings.cluster, release=release)
-supply = Supply.of(settings)
-on_cluster = pulumi.ResourceOptions(provider=cluster_provider("cluster", settings.cluster))
 
-cert_manager = CertManager(
-    "cert-manager", args=CertManagerArgs(supply=supply, release=release.cert_manager), opts=on_cluster
-)
-gateway_api = GatewayAPI(
-    "gateway-api", args=GatewayAPIArgs(supply=supply, definitions=release.gateway_api), opts=on_cluster
-)
-istio = Istio(
-    "istio",
-    args=IstioArgs(
-        supply=supply, release=release.istio, ingress=ingress, model_namespace=namespace, gateway_api=gateway_api
-    ),
-    opts=on_cluster,
-)
-knative = Knative(
-    "knative",
-    args=KnativeArgs(
-        supply=supply, release=release.knative, domain=ingress.domain, istio=istio, gateway_api=gateway_api
-    ),
-    opts=on_cluster,
-)
-kserve = KServe(
-    "kserve",
-    args=KServeArgs(
-        supply=supply,
-        release=release.kserve,
-        domain=ingress.domain,
-        cert_manager=cert_manager,
-        gateway_api=gateway_api,
-        istio=istio,
-        knative=knative,
-    ),
-    opts=on_cluster,
-)
-credentials = {
-    name: StorageCredentials(name, args=StorageCredentialsArgs(storage=storage, namespace=namespace), opts=on_cluster)
-    for name, storage in settings.storage.items()
-}
-all_ready = pulumi.ResourceOptions(depends_on=[kserve, knative, istio, *credentials.values()])
-models = {
-    model.name: InferenceService(
-        model.name,
-        args=InferenceServiceArgs(
-            model=model,
-            runtimes=release.runtimes,
-            cluster=settings.cluster,
-            domain=ingress.domain,
-            service_account=credentials[model.storage].service_account if model.storage else None,
-            resources=supply.footprint.predictor,
-            gateway_address=istio.gateway_address,
+async def deploy() -> pulumi.Inputs:
+    """Declare everything; gives the stack's outputs."""
+    platform_stack = await PlatformStack.named(stated().get("platform"))
+    settings = load(platform=platform_stack)
+    namespaces = look_at_cluster(settings, owner=this_stack())
+    supply = Supply.of(settings)
+    on_cluster = pulumi.ResourceOptions(provider=cluster_provider("cluster", settings.cluster))
+
+    platform = platform_stack or Platform(
+        "platform",
+        args=PlatformArgs(
+            supply=supply,
+            release=settings.release,
+            ingress=settings.ingress,
+            foreign_namespaces=namespaces.foreign,
         ),
-        opts=pulumi.ResourceOptions.merge(on_cluster, all_ready),
+        opts=on_cluster,
     )
-    for model in settings.models
-}
+    there = pulumi.ResourceOptions.merge(
+        on_cluster, pulumi.ResourceOptions(depends_on=namespaces.declare(owner=this_stack(), opts=on_cluster))
+    )
+    credentials = {
+        (store, namespace): StorageCredentials(
+            f"{namespace}/{store}",
+            args=StorageCredentialsArgs(name=store, storage=settings.storage[store], namespace=namespace),
+            opts=there,
+        )
+        for store, namespace in settings.opened_stores
+    }
+    all_ready = pulumi.ResourceOptions(depends_on=[*platform.ready, *credentials.values()])
+    models = {
+        model.name: InferenceService(
+            model.name,
+            args=InferenceServiceArgs(
+                model=model,
+                runtimes=settings.release.runtimes,
+                cluster=settings.cluster,
+                namespace=settings.namespace_of(model),
+                owner=this_stack(),
+                domain=settings.ingress.domain,
+                service_account=credentials[model.storage, settings.namespace_of(model)].service_account
+                if model.storage
+                else None,
+                resources=supply.footprint.predictor,
+                gateway_address=platform.gateway_address,
+            ),
+            opts=pulumi.ResourceOptions.merge(there, all_ready),
+        )
+        for model in settings.models
+    }
 
-pulumi.export("endpoints", {name: model.endpoint for name, model in models.items()})
-examples = [model.example for model in models.values()]
-pulumi.export("gateway", {"address": istio.gateway_address, "example": examples[0] if examples else None})
+    examples = [model.example for model in models.values()]
+    return {
+        "endpoints": {name: model.endpoint for name, model in models.items()},
+        "gateway": {"address": platform.gateway_address, "example": examples[0] if examples else None},
+        "platform": {"settings": settings.for_stacks_on_it, "gateway_address": platform.gateway_address},
+    }
+
+
+pulumi.run(deploy)

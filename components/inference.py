@@ -11,6 +11,7 @@ from typing import Any, Self
 
 import pulumi
 
+from components.cluster import OWNER
 from components.connection import connect
 from components.custom_resource import custom_resource
 from components.footprint import SERVING_RUNTIME, PodResources
@@ -36,6 +37,7 @@ class InferenceServiceArgs:
 
     Attributes:
         runtimes: those that KServe has.
+        owner: the stack it is of.
         domain: of Knative's routes.
         service_account: whose keys open the model's store; None for the one the model names, if it does.
         resources: of a model that says nothing itself; None for those of its serving runtime.
@@ -46,6 +48,8 @@ class InferenceServiceArgs:
     model: Model
     runtimes: tuple[ServingRuntime, ...]
     cluster: Cluster
+    namespace: str
+    owner: str
     domain: str
     service_account: pulumi.Output[str] | None
     resources: PodResources | None
@@ -70,7 +74,7 @@ class InferenceService(pulumi.ComponentResource):
         predictor = _predictor(args)
         rollout = Rollout(
             connect=partial(connect, kubeconfig=args.cluster.kubeconfig, context=args.cluster.context),
-            service=(args.cluster.namespace, f"{model.name}-predictor"),
+            service=(args.namespace, f"{model.name}-predictor"),
             declared=predictor["annotations"][DECLARED],
             share=predictor.get("canaryTrafficPercent", 100),
             timeout=model.timeout + MARGIN,
@@ -80,8 +84,8 @@ class InferenceService(pulumi.ComponentResource):
             api_version="serving.kserve.io/v1beta1",
             kind="InferenceService",
             name=model.name,
-            namespace=args.cluster.namespace,
-            annotations=_annotations(model),
+            namespace=args.namespace,
+            annotations={**_annotations(model), OWNER: args.owner},
             spec={"predictor": predictor},
             ready="Ready",
             timeout=model.timeout + MARGIN,
@@ -216,11 +220,11 @@ def _digest(stated: object) -> str:
 
 def _endpoint(args: InferenceServiceArgs, *, gateway_address: str) -> dict[str, Any]:
     model = args.model
-    host = f"{model.name}.{args.cluster.namespace}.{args.domain}"
+    host = f"{model.name}.{args.namespace}.{args.domain}"
     paths = Paths.of(model)
     return {
         "name": model.name,
-        "namespace": args.cluster.namespace,
+        "namespace": args.namespace,
         "url": f"http://{host}",
         "host": host,
         "protocol": model.protocol,

@@ -28,14 +28,14 @@ class IstioArgs:
     """The version and where it comes from, how clients reach the gateway, and what Istio looks for at its start.
 
     Attributes:
-        model_namespace: where the models will be, which it outlives.
+        foreign_namespaces: those of models that it outlives.
 
     """
 
     supply: Supply
     release: IstioRelease
     ingress: Ingress
-    model_namespace: str
+    foreign_namespaces: frozenset[str]
     gateway_api: GatewayAPI
 
 
@@ -93,7 +93,7 @@ class Istio(pulumi.ComponentResource):
                 metadata=k8s.meta.v1.ObjectMetaArgs(name=name, namespace=namespace, labels={"istio.io/config": "true"}),
                 opts=pulumi.ResourceOptions(parent=self),
             )
-            for namespace in sorted({"default", "kube-system", self._args.model_namespace})
+            for namespace in sorted({"default", "kube-system"} | self._args.foreign_namespaces)
             for name in CA_CONFIG_MAPS
         ]
 

@@ -9,7 +9,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, JsonValue, ValidationInfo, field_validator, model_validator
 
-from components.field_types import DOMAIN, Key, LabelValue, Section, matching, without_keys
+from components.field_types import DOMAIN, Key, LabelValue, Name, Section, matching, without_keys
 from components.problems import refuse
 from components.releases import Release, ServingRuntime
 from components.server_settings import (
@@ -40,14 +40,16 @@ class Surroundings:
 
     Attributes:
         storage: name → kind.
-        suffix: what follows a model's name in its host name, as `.default.example.com`.
+        namespace: of a model that names none.
+        domain: what host names end with.
 
     """
 
     release: Release | None
     storage: Mapping[str, str] | None
     mode: str
-    suffix: str = ""
+    namespace: str = "default"
+    domain: str = ""
 
 
 class Check(Section):
@@ -89,6 +91,9 @@ class Model(Section):
             longest=LONGEST_NAME,
         ),
     ]
+    namespace: Name | None = Field(
+        default=None, description="the namespace it lives in, made when missing; `cluster.namespace` when left out"
+    )
     format: str = Field(min_length=1, description="a model format of the release, as sklearn")
     version: str | None = Field(default=None, min_length=1, description="the format's version")
     storage_uri: str = Field(description="where its files are, as s3://bucket/folder")
@@ -160,7 +165,7 @@ class Model(Section):
             {
                 "storage": self._storage_problem(around),
                 runtime_field: self._runtime_problem(around.release) if around.release else None,
-                "name": self._name_problem(around.suffix),
+                "name": self._name_problem(f".{self.namespace or around.namespace}.{around.domain}"),
                 "check": self._check_problem(),
                 "scale": self._scale_problem(),
                 "gpus": self._gpus_problem(),

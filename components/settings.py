@@ -19,12 +19,13 @@ from components.aws_credentials import AccessKeys, keys_of_profile
 from components.field_types import DOMAIN, HOST_PORT, REGISTRY, Domain, Name, Section, matching, without_keys
 from components.footprint import FOOTPRINTS, Footprint
 from components.model_settings import Model, Surroundings
+from components.platform_stack import STACK, STACK_FORMS, PlatformStack
 from components.problems import SettingsError, describe, refuse
 from components.releases import RELEASES, Release
 
 NODE_PORTS = range(30000, 32768)
 # Read as the text they are; the other settings are lists and mappings, which Pulumi hands over as JSON.
-TEXTS = {"release", "mode", "resources"}
+TEXTS = {"release", "mode", "resources", "platform"}
 
 
 def _release(name: object) -> Release:
@@ -51,7 +52,7 @@ class Cluster(Section):
 
     kubeconfig: Path | None = Field(default=None, description="a kubeconfig file; $KUBECONFIG when left out")
     context: str | None = Field(default=None, min_length=1, description="a context of it; its current one if left out")
-    namespace: Name = Field(default="default", description="the namespace of the models")
+    namespace: Name = Field(default="default", description="the namespace of the models, made when missing")
 
     @field_validator("kubeconfig")
     @classmethod
@@ -166,6 +167,9 @@ class Settings(Section):
     release: Annotated[Release, PlainValidator(_release, json_schema_input_type=str)] = Field(
         description="a set of versions that work together", json_schema_extra={"enum": [*RELEASES]}
     )
+    platform: Annotated[str, matching(STACK, what=f"stack: write {STACK_FORMS}")] | None = Field(
+        default=None, description="the stack that has the platform, where this one adds models to it"
+    )
     mirror: Mirror | None = None
     cluster: Cluster = Cluster()
     ingress: Ingress = Ingress()
@@ -205,6 +209,26 @@ class Settings(Section):
         """What the platform's pods ask for."""
         return FOOTPRINTS[self.resources]
 
+    @property
+    def for_stacks_on_it(self) -> dict[str, Any]:
+        """Those that hold for every model on this platform, as a stack file says them."""
+        kept = self.model_dump(mode="json", include={"mirror", "ingress", "resources"}, exclude_none=True)
+        return {"release": self.release.name, **kept}
+
+    def namespace_of(self, model: Model) -> str:
+        """Where a model lives."""
+        return model.namespace or self.cluster.namespace
+
+    @property
+    def opened_stores(self) -> list[tuple[str, str]]:
+        """The stores that models open, each with a namespace where they do."""
+        return sorted({(model.storage, self.namespace_of(model)) for model in self.models if model.storage})
+
+    @property
+    def namespaces(self) -> frozenset[str]:
+        """Where the models live."""
+        return frozenset(map(self.namespace_of, self.models))
+
 
 def parse(document: Mapping[str, Any]) -> Settings:
     """Check a stack's settings; raises SettingsError with every problem."""
@@ -215,7 +239,8 @@ def parse(document: Mapping[str, Any]) -> Settings:
         release=RELEASES.get(name) if isinstance(name, str) else None,
         storage={key: str(entry.get("kind")) for key, entry in storage.items() if isinstance(entry, Mapping)},
         mode=str(document.get("mode", "Knative")),
-        suffix=f".{namespace}.{domain}",
+        namespace=str(namespace),
+        domain=str(domain),
     )
     try:
         return Settings.model_validate(document, context=around)
@@ -227,24 +252,39 @@ def _mapping(value: object) -> Mapping[str, Any]:
     return value if isinstance(value, Mapping) else {}
 
 
-def load() -> Settings:
-    """Read the settings of the running stack; raises SettingsError with every problem."""
-    prefix = f"{pulumi.get_project()}:"
-    stated = {**get_config_env(), **CONFIG.get()}  # Pulumi has no public way to list a stack's keys
-    texts = {key.removeprefix(prefix): str(value) for key, value in stated.items() if key.startswith(prefix)}
-    document: dict[str, Any] = {}
-    for key, text in texts.items():
-        try:
-            document[key] = text if key in TEXTS else json.loads(text)
-        except json.JSONDecodeError:
-            document[key] = text
+def load(*, platform: PlatformStack | None = None) -> Settings:
+    """Read the settings of the running stack, and what the platform's stack says for it.
+
+    Raises SettingsError with every problem.
+    """
+    document = stated()
+    if platform:
+        if twice := document.keys() & platform.settings.keys():
+            where = f"comes from the platform's stack, {platform.name!r}; leave it out here"
+            raise SettingsError(f"{key}: {where}" for key in sorted(twice))
+        document |= platform.settings
     settings = parse(document)
+    prefix = f"{pulumi.get_project()}:"
     if open_keys := _keys_in_plain_text(settings, prefix=prefix):
         raise SettingsError(
             f"storage.{key}: is in plain text; keep it as a secret: pulumi config set --secret --path storage.{key}"
             for key in open_keys
         )
     return settings
+
+
+def stated() -> dict[str, Any]:
+    """What the running stack says, unchecked."""
+    prefix = f"{pulumi.get_project()}:"
+    everything = {**get_config_env(), **CONFIG.get()}  # Pulumi has no public way to list a stack's keys
+    texts = {key.removeprefix(prefix): str(value) for key, value in everything.items() if key.startswith(prefix)}
+    document: dict[str, Any] = {}
+    for key, text in texts.items():
+        try:
+            document[key] = text if key in TEXTS else json.loads(text)
+        except json.JSONDecodeError:
+            document[key] = text
+    return document
 
 
 def _keys_in_plain_text(settings: Settings, *, prefix: str) -> list[str]:

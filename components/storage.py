@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -15,8 +16,9 @@ ANNOTATION = "serving.kserve.io/s3-"
 
 @dataclass(frozen=True, kw_only=True)
 class StorageCredentialsArgs:
-    """A store, and the namespace of the models that may open it."""
+    """A store by its name in the settings, and the namespace of the models that may open it."""
 
+    name: str
     storage: S3Storage
     namespace: str
 
@@ -35,11 +37,13 @@ class StorageCredentials(pulumi.ComponentResource):
         super().__init__("kserve-multi-model:storage:StorageCredentials", name, {}, opts)
         inside = pulumi.ResourceOptions(parent=self)
         keys = args.storage.keys
+        # Other stacks in the namespace may have a store of the same name.
+        own_name = f"{re.sub('[^a-z0-9-]', '-', pulumi.get_stack().lower())}-storage-{args.name}"
         # KServe takes a secret for S3's by these names; an anonymous store has them without a value.
         secret = k8s.core.v1.Secret(
             name,
             metadata=k8s.meta.v1.ObjectMetaArgs(
-                name=f"storage-{name}", namespace=args.namespace, annotations=_annotations(args.storage)
+                name=own_name, namespace=args.namespace, annotations=_annotations(args.storage)
             ),
             string_data={
                 "AWS_ACCESS_KEY_ID": pulumi.Output.secret(keys.access_key_id.get_secret_value() if keys else ""),
@@ -51,7 +55,7 @@ class StorageCredentials(pulumi.ComponentResource):
         )
         account = k8s.core.v1.ServiceAccount(
             name,
-            metadata=k8s.meta.v1.ObjectMetaArgs(name=f"storage-{name}", namespace=args.namespace),
+            metadata=k8s.meta.v1.ObjectMetaArgs(name=own_name, namespace=args.namespace),
             secrets=[k8s.core.v1.ObjectReferenceArgs(name=secret.metadata.name)],
             opts=inside,
         )

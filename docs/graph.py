@@ -74,8 +74,10 @@ class Graph:
 
     @cached_property
     def components(self) -> list[Resource]:
-        """Our components."""
-        return [resource for resource in self.resources.values() if resource.type.startswith(OURS)]
+        """Our components, but not those that are made of such."""
+        ours = [resource for resource in self.resources.values() if resource.type.startswith(OURS)]
+        parents = {resource.parent for resource in ours}
+        return [resource for resource in ours if resource.urn not in parents]
 
     @cached_property
     def parts(self) -> dict[str, list[Resource]]:

@@ -57,7 +57,8 @@ def render() -> str:
             "config": {
                 "type": "object",
                 "description": settings["description"],
-                "required": [f"{PREFIX}{name}" for name in settings["required"]],
+                # A stack of models alone has its release from the platform's.
+                "anyOf": [{"required": [f"{PREFIX}{name}"]} for name in (*settings["required"], "platform")],
                 "properties": {f"{PREFIX}{name}": setting for name, setting in settings["properties"].items()},
                 # Other programs' settings and providers' have their own names.
                 "patternProperties": {f"^(?!{PREFIX})": True},

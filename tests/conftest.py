@@ -5,10 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.feature_table import PAGE, Claim, page
 
 pytest_plugins = ["pytester"]
+# How fast the machine is says nothing about what is tested.
+settings.register_profile("any-machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any-machine")
+
 CLAIMS = pytest.StashKey[dict[str, list[Claim]]]()
 PASSED = pytest.StashKey[set[str]]()
 STALE = pytest.StashKey[bool]()

@@ -47,12 +47,5 @@ def environment() -> dict[str, str]:
 @pytest.fixture(scope="session")
 def deployment(node: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Deployment:
     """The demo's stack on this cluster; nothing is deployed yet."""
-    directory = tmp_path_factory.mktemp("stack")
-    made = Deployment(directory=directory, stack=STACK, environment=node)
-    text = (ROOT / "Pulumi.dev.yaml").read_text()
-    made.stack_file.write_text(text.replace("198.19.0.2", NODE))
-    initialised = made.pulumi("stack", "init", STACK)
-    assert initialised.status == 0, initialised.text
-    # `stack init` writes its salt into the project's folder, whatever the stack file is.
-    (ROOT / f"Pulumi.{STACK}.yaml").unlink(missing_ok=True)
-    return made
+    text = (ROOT / "Pulumi.dev.yaml").read_text().replace("198.19.0.2", NODE)
+    return Deployment.made(STACK, directory=tmp_path_factory.mktemp("stack"), environment=node, text=text)

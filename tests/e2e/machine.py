@@ -65,6 +65,17 @@ class Deployment:
     stack: str
     environment: dict[str, str] = field(default_factory=dict)
 
+    @classmethod
+    def made(cls, stack: str, *, directory: Path, environment: dict[str, str], text: str) -> Deployment:
+        """A new stack with this stack file; nothing is deployed yet."""
+        made = cls(directory=directory, stack=stack, environment=environment)
+        made.stack_file.write_text(text)
+        initialised = made.pulumi("stack", "init", stack)
+        assert initialised.status == 0, initialised.text
+        # `stack init` writes its salt into the project's folder, whatever the stack file is.
+        (ROOT / f"Pulumi.{stack}.yaml").unlink(missing_ok=True)
+        return made
+
     @property
     def stack_file(self) -> Path:
         return self.directory / f"Pulumi.{self.stack}.yaml"

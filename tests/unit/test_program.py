@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import runpy
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -36,8 +36,14 @@ def run(stack: str, *, registry: Registry, **changes: Any) -> Recording:
         "plain_http": True,
     }
     config |= changes
+    return run_program(config, stack=stack)
+
+
+def run_program(
+    config: Mapping[str, Any], *, stack: str, stacks: Mapping[str, Mapping[str, Any]] | None = None
+) -> Recording:
     texts = {key: value if isinstance(value, str) else json.dumps(value) for key, value in config.items()}
-    return record(lambda: runpy.run_path(str(ROOT / "__main__.py")), config=texts, stack=stack)
+    return record(lambda: runpy.run_path(str(ROOT / "__main__.py")), config=texts, stack=stack, stacks=stacks)
 
 
 @pytest.fixture
@@ -94,7 +100,7 @@ EDGES = [
     ("Certificate kserve-serving-cert", "Issuer kserve-selfsigned-issuer"),
     ("Chart kserve", "Certificate kserve-serving-cert"),
     ("Chart kserve-runtimes", "Chart kserve"),
-    ("ServiceAccount demo", "Secret demo"),
+    ("ServiceAccount default/demo", "Secret default/demo"),
     *(
         (f"InferenceService {model}", earlier)
         for model in ("sklearn-model", "xgboost-model")
@@ -103,7 +109,8 @@ EDGES = [
             *("Gateway gateway-api-knative-gateway", "Gateway gateway-api-knative-local-gateway"),
             *("Gateway istio-knative-ingress-gateway", "Gateway istio-knative-local-gateway"),
             *("DeploymentPatch knative-controller", "DeploymentPatch knative-webhook"),
-            *("Chart istio-ingressgateway", "Service istio-ingressgateway", "ServiceAccount demo", "Secret demo"),
+            *("Chart istio-ingressgateway", "Service istio-ingressgateway"),
+            *("ServiceAccount default/demo", "Secret default/demo"),
         )
     ),
 ]
@@ -176,7 +183,7 @@ def test_keys_are_secrets_everywhere(dev: Recording) -> None:
     in_the_open = json.dumps([without_secrets(r.inputs) for r in dev.resources.values()]) + json.dumps(dev.outputs)
     assert ACCESS_KEY not in in_the_open
     assert SECRET_KEY not in in_the_open
-    data = dev.the(":Secret", "demo").plain["stringData"]
+    data = dev.the(":Secret", "default/demo").plain["stringData"]
     assert data == {"AWS_ACCESS_KEY_ID": ACCESS_KEY, "AWS_SECRET_ACCESS_KEY": SECRET_KEY}
 
 
@@ -240,3 +247,54 @@ def test_a_program_without_models_deploys_the_platform(registry: Registry) -> No
     platform = run("dev", registry=registry, models=[], storage={})
     assert platform.outputs["endpoints"] == {}
     assert platform.the(":Chart", "kserve-runtimes")
+
+
+PLATFORM = f"organization/{PROJECT}/dev"
+SKLEARN = {"format": "sklearn", "storage_uri": "s3://models/sklearn", "storage": "own"}
+STORAGE = {"own": {"kind": "s3", "anonymous": True}}
+
+
+@pytest.mark.feature("models in several namespaces, made when missing", mode="both", proof="objects")
+def test_a_namespace_that_is_missing_is_made_before_what_is_in_it(registry: Registry) -> None:
+    models = [SKLEARN | {"name": "here"}, SKLEARN | {"name": "there", "namespace": "team-a"}]
+    made = run("dev", registry=registry, models=models, storage=STORAGE)
+    namespace = made.the(":Namespace", "team-a")
+    assert namespace.plain["metadata"]["annotations"] == {"kserve-multi-model/stack": PLATFORM}
+    service = of_kind(made, "InferenceService there")
+    for later in (service, made.the(":Secret", "team-a/own"), made.the(":ServiceAccount", "team-a/own")):
+        assert later.plain["metadata"]["namespace"] == "team-a"
+        assert made.waits_for(later, namespace)
+    assert service.plain["spec"]["predictor"]["serviceAccountName"] == "dev-storage-own"
+    assert made.outputs["endpoints"]["there"]["host"] == "there.team-a.example.com"
+    assert not [name for name in made.names if name.endswith(":Namespace default")]
+
+
+@pytest.mark.feature("the platform in one stack, models in others", mode="both", proof="objects")
+def test_models_on_another_stacks_platform(registry: Registry, dev: Recording, tmp_path: Path) -> None:
+    config = {"platform": "dev", "models": [SKLEARN | {"name": "flowers"}], "storage": STORAGE}
+    with answering(tmp_path, namespaces={"default": None}, served={"default": {}}):
+        models = run_program(config, stack="team", stacks={PLATFORM: dev.outputs})
+    ours = {name for name in models.names if name.startswith("kserve-multi-model:")}
+    assert ours == {
+        "kserve-multi-model:storage:StorageCredentials default/own",
+        "kserve-multi-model:serving:InferenceService flowers",
+    }
+    endpoint = models.outputs["endpoints"]["flowers"]
+    assert endpoint["gateway_address"] == dev.outputs["gateway"]["address"]
+    assert endpoint["host"] == "flowers.default.example.com"
+    assert models.the(":Secret", "default/own").plain["metadata"]["name"] == "team-storage-own"
+    assert registry.asked == []
+
+
+def test_what_the_platforms_stack_says_is_not_said_again(registry: Registry, dev: Recording) -> None:
+    config = {"platform": "dev", "release": "local", "ingress": {"domain": "other.example"}}
+    with pytest.raises(SettingsError, match="ingress: comes from the platform's stack, 'dev'") as refused:
+        run_program(config, stack="team", stacks={PLATFORM: dev.outputs})
+    assert [problem.partition(":")[0] for problem in refused.value.problems] == ["ingress", "release"]
+    assert registry.asked == []
+
+
+@pytest.mark.parametrize("outputs", [{}, {"platform": {"settings": {}}}])
+def test_a_platform_that_is_not_deployed(outputs: dict[str, Any]) -> None:
+    with pytest.raises(SettingsError, match=r"platform: stack 'org/project/prod' .*pulumi up --stack org/project/prod"):
+        run_program({"platform": "org/project/prod"}, stack="team", stacks={"org/project/prod": outputs})

@@ -8,17 +8,42 @@ from pathlib import Path
 
 import yaml
 
+from components.cluster import OWNER
 from tests.unit.predict.server import Reply, Server, serving
+
+KSERVE_API = "/apis/serving.kserve.io/v1beta1"
 
 
 @contextmanager
-def answering(folder: Path, *, version: tuple[str, str] = ("1", "34"), namespace: str = "default") -> Iterator[Path]:
-    """Give the kubeconfig; its contexts are `here` (current) and `elsewhere`, where nothing listens."""
+def answering(
+    folder: Path,
+    *,
+    version: tuple[str, str] = ("1", "34"),
+    namespaces: Mapping[str, str | None] | None = None,
+    served: Mapping[str, Mapping[str, str | None]] | None = None,
+) -> Iterator[Path]:
+    """Give the kubeconfig; its contexts are `here` (current) and `elsewhere`, where nothing listens.
+
+    `namespaces`: which stack made each; `served`: the same of the InferenceServices in each, None without KServe.
+    """
     with serving() as server:
         reply_with(server, {"major": version[0], "minor": version[1]})
-        host = server.address.removeprefix("http://")
-        server.on(host, f"GET /api/v1/namespaces/{namespace}", Reply({"kind": "Namespace"}))
+        for name, owner in ({"default": None} if namespaces is None else namespaces).items():
+            _reply(server, f"/api/v1/namespaces/{name}", _object(name, owner))
+        if served is not None:
+            _reply(server, KSERVE_API, {"kind": "APIResourceList"})
+            for namespace, owners in served.items():
+                items = [_object(name, owner) for name, owner in owners.items()]
+                _reply(server, f"{KSERVE_API}/namespaces/{namespace}/inferenceservices", {"items": items})
         yield kubeconfig(folder, server=server.address)
+
+
+def _reply(server: Server, path: str, body: object) -> None:
+    server.on(server.address.removeprefix("http://"), f"GET {path}", Reply(body))
+
+
+def _object(name: str, owner: str | None) -> dict[str, object]:
+    return {"metadata": {"name": name, "annotations": {OWNER: owner} if owner else {}}}
 
 
 def reply_with(server: Server, body: object, *, status: int = 200) -> None:

@@ -89,15 +89,20 @@ class Recording:
         return known
 
 
+@dataclass(frozen=True)
 class _Echo(pulumi.runtime.Mocks):
-    """Gives a resource its own inputs back, and a load balancer an address."""
+    """Gives a resource its own inputs back, a load balancer an address, and other stacks their outputs."""
 
+    stacks: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     load_balancer = "192.0.2.7"
 
     def call(self, args: pulumi.runtime.MockCallArgs) -> tuple[dict[Any, Any], list[tuple[str, str]] | None]:
         raise AssertionError(f"the program calls {args.token}")
 
     def new_resource(self, args: pulumi.runtime.MockResourceArgs) -> tuple[str | None, dict[Any, Any]]:
+        if args.typ == "pulumi:pulumi:StackReference":
+            name = args.inputs["name"]
+            return name, {"name": name, "outputs": self.stacks[name], "secretOutputNames": []}
         if args.typ.endswith("helm.sh/v3:Release"):
             return args.name, {**args.inputs, "status": {"namespace": args.inputs["namespace"], "status": "deployed"}}
         if args.typ == "kubernetes:core/v1:Service" and args.inputs["spec"]["type"] == "LoadBalancer":
@@ -109,9 +114,10 @@ class _Echo(pulumi.runtime.Mocks):
 @dataclass
 class _Monitor(mocks.MockMonitor):
     callbacks: _Callbacks
+    echo: _Echo
 
     def __post_init__(self) -> None:
-        super().__init__(_Echo())
+        super().__init__(self.echo)
         self.seen: dict[str, Resource] = {}
 
     def RegisterResource(self, request: resource_pb2.RegisterResourceRequest) -> Any:  # noqa: N802 - gRPC's name
@@ -161,22 +167,31 @@ class _Callbacks:
         return callback_pb2.Callback(token=token)
 
 
-def record(program: Callable[[], object], *, config: Mapping[str, str] | None = None, stack: str = "dev") -> Recording:
-    """Run a program to its end; raises what it raises."""
-    callbacks = _Callbacks()
-    monitor = _Monitor(callbacks)
-    pulumi.runtime.set_mocks(_Echo(), project=PROJECT, stack=stack, preview=False, monitor=monitor)
+def record(
+    program: Callable[[], object],
+    *,
+    config: Mapping[str, str] | None = None,
+    stack: str = "dev",
+    stacks: Mapping[str, Mapping[str, Any]] | None = None,
+) -> Recording:
+    """Run a program to its end; raises what it raises. `stacks` are the outputs of others, by their full names."""
+    callbacks, echo = _Callbacks(), _Echo(stacks or {})
+    monitor = _Monitor(callbacks, echo)
+    pulumi.runtime.set_mocks(echo, project=PROJECT, stack=stack, preview=False, monitor=monitor)
     settings.SETTINGS.callbacks = callbacks
     root: Any = pulumi.runtime.get_root_resource()
     root.outputs = {}
+    root._async_program, root._async_program_registration_closed = None, False
     pulumi.runtime.set_all_config({f"{PROJECT}:{key}": value for key, value in (config or {}).items()}, [])
     outputs: dict[str, Any] = {}
 
-    def run() -> pulumi.Output[None]:
+    async def run() -> None:
         program()
-        return pulumi.Output.from_input(dict(root.outputs)).apply(outputs.update)
+        if asynchronous := root._take_async_program():
+            root._add_program_outputs(await asynchronous())
+        outputs.update(await pulumi.Output.from_input(dict(root.outputs)).future() or {})
 
-    pulumi.runtime.test(run)()  # type: ignore[no-untyped-call]
+    pulumi.runtime.test(lambda: pulumi.Output.from_input(run()))()  # type: ignore[arg-type, no-untyped-call]
     return Recording(resources=monitor.seen, outputs=outputs, hooks=callbacks.hooks, afterwards=callbacks.afterwards)
 
 

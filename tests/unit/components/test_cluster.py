@@ -2,16 +2,27 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pulumi
 import pytest
 
-from components.cluster import ClusterError, cluster_provider, require_cluster
-from components.releases import LOCAL
-from components.settings import Cluster
+from components.cluster import ClusterError, Namespaces, cluster_provider, look_at_cluster
+from components.settings import Cluster, parse
 from tests.unit.components.kubernetes import answering, kubeconfig, reply_with
 from tests.unit.components.recording import record
 from tests.unit.predict.server import serving
+
+SKLEARN = {"name": "iris", "format": "sklearn", "storage_uri": "gs://models/iris"}
+OWNER = "organization/kserve-multi-model/dev"
+
+
+def look(*, models: tuple[dict[str, str], ...] = (), platform: str | None = None, **cluster: Any) -> Namespaces:
+    stated = {name: str(value) for name, value in cluster.items()}
+    mirror = {"charts": "oci://registry.example/charts", "images": "registry.example"}
+    listed = [SKLEARN | model for model in models]
+    document = {"release": "local", "mirror": mirror, "cluster": stated, "models": listed}
+    return look_at_cluster(parse(document | ({"platform": platform} if platform else {})), owner=OWNER)
 
 
 @pytest.fixture
@@ -24,13 +35,13 @@ def warnings(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 @pytest.mark.parametrize("version", [("1", "32"), ("1", "34"), ("1", "33+")])
 def test_a_tested_version(tmp_path: Path, warnings: list[str], version: tuple[str, str]) -> None:
     with answering(tmp_path, version=version) as file:
-        require_cluster(Cluster(kubeconfig=file), release=LOCAL)
+        look(kubeconfig=file)
     assert warnings == []
 
 
 def test_a_newer_version_is_worth_a_warning(tmp_path: Path, warnings: list[str]) -> None:
     with answering(tmp_path, version=("1", "35")) as file:
-        require_cluster(Cluster(kubeconfig=file), release=LOCAL)
+        look(kubeconfig=file)
     assert warnings == ["the cluster runs Kubernetes 1.35; release 'local' is tested on 1.32 to 1.34"]
 
 
@@ -39,13 +50,13 @@ def test_an_older_version_is_refused(tmp_path: Path) -> None:
         answering(tmp_path, version=("1", "31")) as file,
         pytest.raises(ClusterError, match=r"runs Kubernetes 1\.31; .* tested on 1\.32 to 1\.34\. Use a newer cluster"),
     ):
-        require_cluster(Cluster(kubeconfig=file), release=LOCAL)
+        look(kubeconfig=file)
 
 
 def test_the_kubeconfig_of_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with answering(tmp_path) as file:
         monkeypatch.setenv("KUBECONFIG", str(file))
-        require_cluster(Cluster(), release=LOCAL)
+        look()
 
 
 @pytest.mark.parametrize(
@@ -55,23 +66,53 @@ def test_the_kubeconfig_of_the_environment(tmp_path: Path, monkeypatch: pytest.M
 def test_a_cluster_that_is_not_there(tmp_path: Path, context: str, problem: str) -> None:
     file = kubeconfig(tmp_path, server="http://127.0.0.1:1")
     with pytest.raises(ClusterError, match=problem) as refused:
-        require_cluster(Cluster(kubeconfig=file, context=context), release=LOCAL)
+        look(kubeconfig=file, context=context)
     assert "check cluster.kubeconfig and cluster.context" in str(refused.value)
 
 
 def test_no_kubeconfig_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KUBECONFIG", str(tmp_path / "none"))
     with pytest.raises(ClusterError, match="none not found"):
-        require_cluster(Cluster(), release=LOCAL)
+        look()
 
 
-def test_a_namespace_that_is_not_there(tmp_path: Path) -> None:
-    with answering(tmp_path, namespace="models") as file:
-        require_cluster(Cluster(kubeconfig=file, namespace="models"), release=LOCAL)
-        with pytest.raises(
-            ClusterError, match=r"^cluster.namespace: 'modles' is not in .*kubectl create namespace mod"
-        ):
-            require_cluster(Cluster(kubeconfig=file, namespace="modles"), release=LOCAL)
+def test_namespaces_are_this_stacks_or_others(tmp_path: Path) -> None:
+    models = tuple({"name": name, "namespace": name} for name in ("missing", "made", "foreign"))
+    with answering(tmp_path, namespaces={"made": OWNER, "foreign": None}) as file:
+        found = look(kubeconfig=file, models=models)
+    assert found == Namespaces(own=frozenset({"missing", "made"}), foreign=frozenset({"foreign"}))
+
+
+def test_another_stacks_namespace_is_refused(tmp_path: Path) -> None:
+    with (
+        answering(tmp_path, namespaces={"team-a": "organization/kserve-multi-model/a"}) as file,
+        pytest.raises(ClusterError, match="namespace 'team-a' is stack organization/kserve-multi-model/a's, and would"),
+    ):
+        look(kubeconfig=file, namespace="team-a", models=({},))
+
+
+@pytest.mark.parametrize("of", [OWNER, None])
+def test_a_model_of_this_stack_or_nobody(tmp_path: Path, of: str | None) -> None:
+    with answering(tmp_path, namespaces={"models": None}, served={"models": {"iris": of}}) as file:
+        look(kubeconfig=file, namespace="models", models=({},))
+
+
+def test_another_stacks_model_is_refused(tmp_path: Path) -> None:
+    served = {"models": {"iris": "organization/kserve-multi-model/a"}}
+    with answering(tmp_path, namespaces={"models": None}, served=served) as file:
+        look(kubeconfig=file, namespace="models", models=({"name": "other"},))
+        with pytest.raises(ClusterError, match=r"^models\[0\].name: 'iris' in namespace 'models' is stack org.*/a's"):
+            look(kubeconfig=file, namespace="models", models=({},))
+
+
+def test_a_stack_of_models_alone_needs_kserve(tmp_path: Path) -> None:
+    with answering(tmp_path, namespaces={"models": None}, served={"models": {}}) as file:
+        look(kubeconfig=file, platform="dev")
+    with (
+        answering(tmp_path, namespaces={"models": None}) as file,
+        pytest.raises(ClusterError, match="it has no KServe; is it the one of the platform's stack, dev"),
+    ):
+        look(kubeconfig=file, platform="dev")
 
 
 @pytest.mark.parametrize("text", ["# A page", "[]", "{a: b", "contexts: {}", "clusters: 7\ncontexts: [x]\n"])
@@ -79,7 +120,7 @@ def test_a_file_that_is_no_kubeconfig(tmp_path: Path, text: str) -> None:
     file = tmp_path / "README.md"
     file.write_text(text)
     with pytest.raises(ClusterError, match=r"no Kubernetes cluster answers: .*check cluster\.kubeconfig"):
-        require_cluster(Cluster(kubeconfig=file), release=LOCAL)
+        look(kubeconfig=file)
 
 
 def test_a_list_of_kubeconfigs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -88,9 +129,9 @@ def test_a_list_of_kubeconfigs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     kubeconfig(other, server="http://127.0.0.1:1", contexts=("afar",))
     with answering(tmp_path) as file:
         monkeypatch.setenv("KUBECONFIG", f"{tmp_path / 'none'}:{other / 'kubeconfig'}:{file}")
-        require_cluster(Cluster(context="here"), release=LOCAL)
+        look(context="here")
         with pytest.raises(ClusterError, match="no Kubernetes cluster answers"):
-            require_cluster(Cluster(), release=LOCAL)
+            look()
 
 
 @pytest.mark.parametrize(
@@ -104,7 +145,7 @@ def test_a_login_that_is_not_known_here_is_worth_a_warning(
     tmp_path: Path, warnings: list[str], login: dict[str, object]
 ) -> None:
     file = kubeconfig(tmp_path, server="http://127.0.0.1:1", login=login)
-    require_cluster(Cluster(kubeconfig=file), release=LOCAL)
+    look(kubeconfig=file)
     (warning,) = warnings
     assert warning.startswith("the cluster's version and namespaces are not checked: ")
 
@@ -115,7 +156,7 @@ def test_something_else_answers(tmp_path: Path, body: object, status: int) -> No
         reply_with(server, body, status=status)
         file = kubeconfig(tmp_path, server=server.address)
         with pytest.raises(ClusterError, match="no Kubernetes cluster answers"):
-            require_cluster(Cluster(kubeconfig=file), release=LOCAL)
+            look(kubeconfig=file)
 
 
 def test_a_moved_kubeconfig_is_the_same_cluster() -> None:

@@ -25,7 +25,7 @@ PREFIX = "serving.kserve.io/s3-"
 
 def credentials(**stated: Any) -> Recording:
     storage = S3Storage(kind="s3", **stated)
-    args = StorageCredentialsArgs(storage=storage, namespace="models")
+    args = StorageCredentialsArgs(name="demo", storage=storage, namespace="models")
     return record(lambda: StorageCredentials("demo", args=args))
 
 
@@ -87,7 +87,9 @@ def arguments(
     return InferenceServiceArgs(
         model=Model.model_validate(document, context=around),
         runtimes=release.runtimes,
-        cluster=Cluster(namespace="models", context="here"),
+        cluster=Cluster(context="here"),
+        namespace="models",
+        owner="org/project/dev",
         domain="example.com",
         service_account=pulumi.Output.from_input(account) if account else None,
         resources=footprint,
@@ -126,6 +128,7 @@ def test_a_model_in_its_fewest_words() -> None:
         "name": "iris",
         "namespace": "models",
         "annotations": {
+            "kserve-multi-model/stack": "org/project/dev",
             "serving.knative.dev/progress-deadline": "600s",
             "pulumi.com/waitFor": "condition=Ready",
         },

@@ -34,7 +34,7 @@ def platform(supply: Supply, *, release: Release = LOCAL, ingress: Ingress = NOD
                 supply=supply,
                 release=release.istio,
                 ingress=ingress,
-                model_namespace="models",
+                foreign_namespaces=frozenset({"models"}),
                 gateway_api=gateway_api,
             ),
         )

@@ -1,0 +1,90 @@
+"""The platform: everything a cluster needs before it serves models."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pulumi
+
+from components.cert_manager import CertManager, CertManagerArgs
+from components.gateway_api import GatewayAPI, GatewayAPIArgs
+from components.istio import Istio, IstioArgs
+from components.knative import Knative, KnativeArgs
+from components.kserve import KServe, KServeArgs
+from components.releases import Release
+from components.settings import Ingress
+from components.supply import Supply
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlatformArgs:
+    """The versions and where they come from, and how clients reach the gateway.
+
+    Attributes:
+        foreign_namespaces: those of models that were there before, and will be afterwards.
+
+    """
+
+    supply: Supply
+    release: Release
+    ingress: Ingress
+    foreign_namespaces: frozenset[str]
+
+
+class Platform(pulumi.ComponentResource):
+    """cert-manager, Gateway API, Istio, Knative and KServe, as parallel as they allow.
+
+    Attributes:
+        gateway_address: URL of the gateway for clients, without a path.
+        ready: what models wait for.
+
+    """
+
+    gateway_address: pulumi.Output[str]
+    ready: Sequence[pulumi.Resource]
+
+    def __init__(self, name: str, *, args: PlatformArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("kserve-multi-model:platform:Platform", name, {}, opts)
+        supply, release, ingress = args.supply, args.release, args.ingress
+        inside = pulumi.ResourceOptions(parent=self)
+        cert_manager = CertManager(
+            "cert-manager", args=CertManagerArgs(supply=supply, release=release.cert_manager), opts=inside
+        )
+        gateway_api = GatewayAPI(
+            "gateway-api", args=GatewayAPIArgs(supply=supply, definitions=release.gateway_api), opts=inside
+        )
+        istio = Istio(
+            "istio",
+            args=IstioArgs(
+                supply=supply,
+                release=release.istio,
+                ingress=ingress,
+                foreign_namespaces=args.foreign_namespaces,
+                gateway_api=gateway_api,
+            ),
+            opts=inside,
+        )
+        knative = Knative(
+            "knative",
+            args=KnativeArgs(
+                supply=supply, release=release.knative, domain=ingress.domain, istio=istio, gateway_api=gateway_api
+            ),
+            opts=inside,
+        )
+        kserve = KServe(
+            "kserve",
+            args=KServeArgs(
+                supply=supply,
+                release=release.kserve,
+                domain=ingress.domain,
+                cert_manager=cert_manager,
+                gateway_api=gateway_api,
+                istio=istio,
+                knative=knative,
+            ),
+            opts=inside,
+        )
+        self.gateway_address = istio.gateway_address
+        self.ready = [kserve, knative, istio]
+        self.register_outputs({"gateway_address": self.gateway_address})
