@@ -2,8 +2,9 @@
 
 import pulumi
 
-from components.cluster import cluster_provider, look_at_cluster, this_stack
+from components.cluster import cluster_provider, declare_namespaces, look_at_cluster
 from components.inference import InferenceService, InferenceServiceArgs
+from components.owner import this_stack
 from components.platform import Platform, PlatformArgs
 from components.platform_stack import PlatformStack
 from components.settings import load, stated
@@ -15,7 +16,7 @@ async def deploy() -> pulumi.Inputs:
     """Declare everything; gives the stack's outputs."""
     platform_stack = await PlatformStack.named(stated().get("platform"))
     settings = load(platform=platform_stack)
-    namespaces = look_at_cluster(settings, owner=this_stack())
+    found = look_at_cluster(settings, owner=this_stack())
     supply = Supply.of(settings)
     on_cluster = pulumi.ResourceOptions(provider=cluster_provider("cluster", settings.cluster))
 
@@ -25,22 +26,25 @@ async def deploy() -> pulumi.Inputs:
             supply=supply,
             release=settings.release,
             ingress=settings.ingress,
-            foreign_namespaces=namespaces.foreign,
+            has_knative=settings.needs_knative,
+            foreign_namespaces=found.foreign_namespaces,
         ),
         opts=on_cluster,
     )
-    there = pulumi.ResourceOptions.merge(
-        on_cluster, pulumi.ResourceOptions(depends_on=namespaces.declare(owner=this_stack(), opts=on_cluster))
-    )
+    namespaces = declare_namespaces(found.own_namespaces, owner=this_stack(), opts=on_cluster)
+    in_namespaces = pulumi.ResourceOptions.merge(on_cluster, pulumi.ResourceOptions(depends_on=namespaces))
     credentials = {
         (store, namespace): StorageCredentials(
             f"{namespace}/{store}",
             args=StorageCredentialsArgs(name=store, storage=settings.storage[store], namespace=namespace),
-            opts=there,
+            opts=in_namespaces,
         )
         for store, namespace in settings.opened_stores
     }
-    all_ready = pulumi.ResourceOptions(depends_on=[*platform.ready, *credentials.values()])
+    all_ready = pulumi.ResourceOptions.merge(
+        in_namespaces, pulumi.ResourceOptions(depends_on=[*platform.ready, *credentials.values()])
+    )
+    accounts = {opened: opening.service_account for opened, opening in credentials.items()}
     models = {
         model.name: InferenceService(
             model.name,
@@ -51,13 +55,12 @@ async def deploy() -> pulumi.Inputs:
                 namespace=settings.namespace_of(model),
                 owner=this_stack(),
                 domain=settings.ingress.domain,
-                service_account=credentials[model.storage, settings.namespace_of(model)].service_account
-                if model.storage
-                else None,
+                service_account=accounts.get((model.storage or "", settings.namespace_of(model))),
                 resources=supply.footprint.predictor,
                 gateway_address=platform.gateway_address,
+                changes_mode=model.name in found.changing_mode,
             ),
-            opts=pulumi.ResourceOptions.merge(there, all_ready),
+            opts=all_ready,
         )
         for model in settings.models
     }

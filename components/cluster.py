@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import httpx2 as httpx
 import pulumi
@@ -13,43 +12,35 @@ import pulumi_kubernetes as k8s
 from lightkube.core.exceptions import ConfigError
 
 from components.connection import UnknownLogin, connect
+from components.owner import ANNOTATION as OWNER
 from components.releases import Release
+from components.running_models import RunningModel, models_changing_mode, running_models
 from components.settings import Cluster, Settings
 
-# Says which stack made an object, where several deploy to one cluster.
-OWNER = "kserve-multi-model/stack"
+# Where a cluster says what its pods use.
+METRICS_API = "/apis/metrics.k8s.io/v1beta1"
+KSERVE_API = "/apis/serving.kserve.io/v1beta1"
+KNATIVE_API = "/apis/serving.knative.dev/v1"
 
 
 class ClusterError(pulumi.RunError):
-    """The cluster does not answer, is too old for the release, or has what this stack would take from another."""
+    """The cluster does not answer, lacks what the stack needs, or has what the stack would take from another."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Namespaces:
-    """The namespaces of a stack's models.
+class Found:
+    """What a cluster has of a stack's.
 
     Attributes:
-        own: those that it makes, and that go with it.
-        foreign: those that others made.
+        own_namespaces: those of its models that it makes, and that go with it.
+        foreign_namespaces: those of its models that others made.
+        changing_mode: names of its models that run, or may run, in another mode than they should.
 
     """
 
-    own: frozenset[str]
-    foreign: frozenset[str]
-
-    def declare(self, *, owner: str, opts: pulumi.ResourceOptions) -> list[k8s.core.v1.Namespace]:
-        """Make those of its own."""
-        return [
-            k8s.core.v1.Namespace(
-                name, metadata=k8s.meta.v1.ObjectMetaArgs(name=name, annotations={OWNER: owner}), opts=opts
-            )
-            for name in sorted(self.own)
-        ]
-
-
-def this_stack() -> str:
-    """The running stack's full name."""
-    return f"{pulumi.get_organization()}/{pulumi.get_project()}/{pulumi.get_stack()}"
+    own_namespaces: frozenset[str]
+    foreign_namespaces: frozenset[str]
+    changing_mode: frozenset[str]
 
 
 def cluster_provider(name: str, cluster: Cluster) -> k8s.Provider:
@@ -67,32 +58,50 @@ def cluster_provider(name: str, cluster: Cluster) -> k8s.Provider:
     )
 
 
-def look_at_cluster(settings: Settings, *, owner: str) -> Namespaces:
-    """Look at the cluster before anything is declared; gives the namespaces of the models.
+def declare_namespaces(
+    names: Iterable[str], *, owner: str, opts: pulumi.ResourceOptions
+) -> list[k8s.core.v1.Namespace]:
+    """Namespaces of a stack's own."""
+    return [
+        k8s.core.v1.Namespace(
+            name, metadata=k8s.meta.v1.ObjectMetaArgs(name=name, annotations={OWNER: owner}), opts=opts
+        )
+        for name in sorted(names)
+    ]
 
-    Raises ClusterError where the cluster is silent or too old for the release, has no KServe for a stack of models
-    alone, or has a namespace or a model of another stack's that this one would take. Warns where it is newer than the
-    release, and where it cannot be asked.
+
+def look_at_cluster(settings: Settings, *, owner: str) -> Found:
+    """Look at the cluster before anything is declared.
+
+    Raises ClusterError where the cluster is silent or too old for the release, lacks KServe or Knative for a stack of
+    models alone, or has a namespace or a model of another stack's that this one would take. Warns where it is newer
+    than the release, measures nothing though models are scaled by that, or cannot be asked.
     """
-    cluster = settings.cluster
+    cluster, namespaces = settings.cluster, settings.namespaces
     try:
         with connect(kubeconfig=cluster.kubeconfig, context=cluster.context) as client:
             version = _version(client)
-            found = {name: _namespace(client, name) for name in sorted(settings.namespaces)}
-            served = {name: _owners(client, name) for name, there in found.items() if there is not None}
-            has_kserve = client.get("/apis/serving.kserve.io/v1beta1").is_success
+            owners = {name: _owner(client, name) for name in sorted(namespaces)}
+            running = {name: running_models(client, name) for name in namespaces}
+            missing = list(_missing(client, settings))
     except UnknownLogin as problem:
         pulumi.log.warn(f"the cluster's version and namespaces are not checked: {problem}")
-        return Namespaces(own=frozenset(), foreign=settings.namespaces)
+        everyone = frozenset(model.name for model in settings.models)
+        return Found(own_namespaces=frozenset(), foreign_namespaces=namespaces, changing_mode=everyone)
     except (ConfigError, httpx.HTTPError, OSError, ValueError, KeyError) as problem:
         remedy = "check cluster.kubeconfig and cluster.context in the stack's settings, or $KUBECONFIG"
         raise ClusterError(f"no Kubernetes cluster answers: {problem}. Is it up? Else {remedy}") from problem
     _require_version(version, release=settings.release)
-    if settings.platform and not has_kserve:
-        raise ClusterError(f"cluster: it has no KServe; is it the one of the platform's stack, {settings.platform}?")
-    _refuse(_of_others(settings, found=found, served=served, owner=owner))
-    own = frozenset(name for name, of in found.items() if of is None or of == owner)
-    return Namespaces(own=own, foreign=settings.namespaces - own)
+    if problems := [*missing, *_of_others(settings, owners=owners, running=running, owner=owner)]:
+        raise ClusterError("; ".join(problems))
+    own = frozenset(name for name, of in owners.items() if of is None or of == owner)
+    changing = (
+        models_changing_mode((m for m in settings.models if settings.namespace_of(m) == name), running=there)
+        for name, there in running.items()
+    )
+    return Found(
+        own_namespaces=own, foreign_namespaces=namespaces - own, changing_mode=frozenset[str]().union(*changing)
+    )
 
 
 def _require_version(version: tuple[int, int], *, release: Release) -> None:
@@ -104,28 +113,41 @@ def _require_version(version: tuple[int, int], *, release: Release) -> None:
         pulumi.log.warn(stated)
 
 
+def _missing(client: httpx.Client, settings: Settings) -> Iterable[str]:
+    """What the cluster lacks and the stack does not bring; a warning where models do without."""
+    if settings.platform and not client.get(KSERVE_API).is_success:
+        yield f"cluster: it has no KServe; is it the one of the platform's stack, {settings.platform}?"
+    elif settings.platform and settings.needs_knative and not client.get(KNATIVE_API).is_success:
+        yield "mode: the platform has no Knative; use mode Standard, or deploy the platform's stack with mode Knative"
+    if settings.needs_metrics and not client.get(METRICS_API).is_success:
+        pulumi.log.warn(
+            f"the cluster has no working metrics API ({METRICS_API}): until it has, models in mode Standard stay at "
+            "replicas.min servers. Install metrics-server"
+        )
+
+
 def _of_others(
-    settings: Settings, *, found: dict[str, str | None], served: dict[str, dict[str, str]], owner: str
+    settings: Settings,
+    *,
+    owners: Mapping[str, str | None],
+    running: Mapping[str, Mapping[str, RunningModel] | None],
+    owner: str,
 ) -> Iterable[str]:
     """Why this stack and others on the cluster would touch each other."""
-    for name, of in found.items():
+    for name, of in owners.items():
         if of not in {None, "", owner}:
             yield (
                 f"namespace {name!r} is stack {of}'s, and would go with it; name another in `namespace`, or make it "
                 f"before both: kubectl create namespace {name}"
             )
     for index, model in enumerate(settings.models):
-        of = served.get(settings.namespace_of(model), {}).get(model.name)
-        if of not in {None, "", owner}:
+        namespace = settings.namespace_of(model)
+        there = (running.get(namespace) or {}).get(model.name)
+        if there and there.owner not in {"", owner}:
             yield (
-                f"models[{index}].name: {model.name!r} in namespace {settings.namespace_of(model)!r} is stack {of}'s; "
-                "give this one another name or `namespace`"
+                f"models[{index}].name: {model.name!r} in namespace {namespace!r} is stack {there.owner}'s; give this "
+                "one another name or `namespace`"
             )
-
-
-def _refuse(problems: Iterable[str]) -> None:
-    if listed := list(problems):
-        raise ClusterError("; ".join(listed))
 
 
 def _version(client: httpx.Client) -> tuple[int, int]:
@@ -134,20 +156,9 @@ def _version(client: httpx.Client) -> tuple[int, int]:
     return int(answer["major"]), int(re.sub(r"\D", "", answer["minor"]))
 
 
-def _namespace(client: httpx.Client, name: str) -> str | None:
-    """Which stack made a namespace; "" where none did, or nobody may know, and None where it is not there."""
-    answer = client.get(f"/api/v1/namespaces/{name}")
+def _owner(client: httpx.Client, namespace: str) -> str | None:
+    """Which stack made a namespace; "" where none did, or the cluster does not tell; None where it is not there."""
+    answer = client.get(f"/api/v1/namespaces/{namespace}")
     if answer.status_code == httpx.codes.NOT_FOUND:
         return None
-    return _owner(answer.json()) if answer.is_success else ""
-
-
-def _owners(client: httpx.Client, namespace: str) -> dict[str, str]:
-    """Which stack made each of a namespace's InferenceServices; empty where there can be none, or nobody may know."""
-    answer = client.get(f"/apis/serving.kserve.io/v1beta1/namespaces/{namespace}/inferenceservices")
-    items: Sequence[dict[str, Any]] = answer.json()["items"] if answer.is_success else []
-    return {item["metadata"]["name"]: _owner(item) for item in items}
-
-
-def _owner(item: dict[str, Any]) -> str:
-    return str(item.get("metadata", {}).get("annotations", {}).get(OWNER, ""))
+    return str(answer.json().get("metadata", {}).get("annotations", {}).get(OWNER, "")) if answer.is_success else ""

@@ -11,13 +11,16 @@ from typing import Any, Self
 
 import pulumi
 
-from components.cluster import OWNER
 from components.connection import connect
 from components.custom_resource import custom_resource
+from components.deployment_rollout import DeploymentRollout
 from components.footprint import SERVING_RUNTIME, PodResources
+from components.mode_fields import MODE_ANNOTATION, mode_annotations, mode_container_fields, mode_fields
 from components.model_settings import Model
+from components.modes import SELECTOR_LABEL
+from components.owner import ANNOTATION as OWNER
 from components.releases import ServingRuntime
-from components.rollout import DECLARED, Rollout
+from components.rollout import DECLARED, KnativeRollout, Rollout
 from components.server_settings import Toleration
 from components.settings import Cluster
 from components.webhooks import patient
@@ -38,10 +41,11 @@ class InferenceServiceArgs:
     Attributes:
         runtimes: those that KServe has.
         owner: the stack it is of.
-        domain: of Knative's routes.
+        domain: of the models' routes.
         service_account: whose keys open the model's store; None for the one the model names, if it does.
         resources: of a model that says nothing itself; None for those of its serving runtime.
         gateway_address: URL of the gateway, without a path.
+        changes_mode: whether it may run in another of KServe's modes now: then it is deleted before it is made anew.
 
     """
 
@@ -54,6 +58,7 @@ class InferenceServiceArgs:
     service_account: pulumi.Output[str] | None
     resources: PodResources | None
     gateway_address: pulumi.Output[str]
+    changes_mode: bool = False
 
 
 class InferenceService(pulumi.ComponentResource):
@@ -72,24 +77,23 @@ class InferenceService(pulumi.ComponentResource):
         super().__init__("kserve-multi-model:serving:InferenceService", name, {}, opts)
         model = args.model
         predictor = _predictor(args)
-        rollout = Rollout(
-            connect=partial(connect, kubeconfig=args.cluster.kubeconfig, context=args.cluster.context),
-            service=(args.namespace, f"{model.name}-predictor"),
-            declared=predictor["annotations"][DECLARED],
-            share=predictor.get("canaryTrafficPercent", 100),
-            timeout=model.timeout + MARGIN,
-        )
+        rollout = _rollout(args, declared=predictor["annotations"][DECLARED])
         service = custom_resource(
             name,
             api_version="serving.kserve.io/v1beta1",
             kind="InferenceService",
             name=model.name,
             namespace=args.namespace,
-            annotations={**_annotations(model), OWNER: args.owner},
+            annotations={**mode_annotations(model), OWNER: args.owner},
             spec={"predictor": predictor},
             ready="Ready",
             timeout=model.timeout + MARGIN,
-            opts=pulumi.ResourceOptions(parent=self, hooks=_hooks(name, rollout)),
+            opts=pulumi.ResourceOptions(
+                parent=self,
+                hooks=_hooks(name, rollout),
+                replace_on_changes=[f'metadata.annotations["{MODE_ANNOTATION}"]'],
+                delete_before_replace=args.changes_mode or None,
+            ),
         )
         self.endpoint = pulumi.Output.all(service.id, args.gateway_address).apply(
             lambda known: _endpoint(args, gateway_address=known[1])
@@ -98,6 +102,28 @@ class InferenceService(pulumi.ComponentResource):
             lambda e: f"curl -H 'Host: {e['host']}' {e['gateway_address']}{e['metadata_path']}"
         )
         self.register_outputs({"endpoint": self.endpoint})
+
+
+def _rollout(args: InferenceServiceArgs, *, declared: str) -> Rollout:
+    model, name = args.model, f"{args.model.name}-predictor"
+    connection = partial(connect, kubeconfig=args.cluster.kubeconfig, context=args.cluster.context)
+    place, timeout = (args.namespace, name), model.timeout + MARGIN
+    if model.mode == "Standard":
+        return DeploymentRollout(
+            connect=connection,
+            place=place,
+            declared=declared,
+            timeout=timeout,
+            selector=f"{SELECTOR_LABEL}=isvc.{name}",
+        )
+    share = _canary_traffic(model)
+    return KnativeRollout(
+        connect=connection,
+        place=place,
+        declared=declared,
+        timeout=timeout,
+        share=100 if share is None else share,
+    )
 
 
 def _hooks(name: str, rollout: Rollout) -> pulumi.ResourceHookBinding:
@@ -123,12 +149,6 @@ class Paths:
         return cls(metadata=own, ready=f"{own}/ready", predict=f"{own}/infer")
 
 
-def _annotations(model: Model) -> dict[str, str]:
-    deadline = {"serving.knative.dev/progress-deadline": f"{model.timeout}s"}
-    window = {"autoscaling.knative.dev/window": f"{model.scale.window}s"} if model.scale.window else {}
-    return deadline | window
-
-
 def _predictor(args: InferenceServiceArgs) -> dict[str, Any]:
     model = args.model
     said = _said(
@@ -139,6 +159,7 @@ def _predictor(args: InferenceServiceArgs) -> dict[str, Any]:
             "scaleTarget": model.scale.target,
             "containerConcurrency": model.concurrency,
             "timeout": model.request_timeout,
+            **mode_fields(model),
             "nodeSelector": model.node_selector or None,
             "tolerations": [_toleration(toleration) for toleration in model.tolerations] or None,
             "labels": model.labels or None,
@@ -147,7 +168,7 @@ def _predictor(args: InferenceServiceArgs) -> dict[str, Any]:
             "model": _served(args),
         }
     )
-    digest = _digest([_annotations(model), model.annotations, said])
+    digest = _digest([mode_annotations(model), model.annotations, said])
     account = model.service_account if args.service_account is None else args.service_account
     return said | _said(
         {
@@ -177,6 +198,7 @@ def _served(args: InferenceServiceArgs) -> dict[str, Any]:
             "env": [{"name": name, "value": text} for name, text in model.environment.items()] or None,
             # KServe chooses among them: all must be able to say it.
             "readinessProbe": _probe(model) if all(runtime.tells_loaded for runtime in runtimes) else None,
+            **mode_container_fields(model),
         }
     )
 

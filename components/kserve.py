@@ -17,6 +17,7 @@ from components.istio import NAMESPACE as ISTIO_NAMESPACE
 from components.istio import Istio
 from components.knative import INGRESS_GATEWAY, LOCAL_GATEWAY, Knative
 from components.knative import NAMESPACE as KNATIVE_NAMESPACE
+from components.model_gateway import GATEWAY as MODEL_GATEWAY
 from components.releases import KServeRelease
 from components.supply import Supply
 from components.webhooks import patient
@@ -27,13 +28,19 @@ WEBHOOK_SERVICE = "kserve-webhook-server-service"
 CERTIFICATE = "serving-cert"
 CERTIFICATE_SECRET = "kserve-webhook-server-cert"  # noqa: S105 - a name
 ISSUER = "selfsigned-issuer"
+LOOKS_FOR = "kserve-multi-model/looks-for"
 # Issued soon or not at all: cert-manager pauses for an hour after a failure.
 CERTIFICATE_TIMEOUT = 90
 
 
 @dataclass(frozen=True, kw_only=True)
 class KServeArgs:
-    """The version and where it comes from, the domain of the models, and what KServe looks for at its start."""
+    """The version and where it comes from, the domain of the models, and what KServe looks for at its start.
+
+    Attributes:
+        knative: None where no model runs behind it.
+
+    """
 
     supply: Supply
     release: KServeRelease
@@ -41,7 +48,7 @@ class KServeArgs:
     cert_manager: CertManager
     gateway_api: GatewayAPI
     istio: Istio
-    knative: Knative
+    knative: Knative | None
 
 
 class KServe(pulumi.ComponentResource):
@@ -67,7 +74,9 @@ class KServe(pulumi.ComponentResource):
             "kserve-crd", args.release.crds, namespace=self.namespace, values={}, opts=inside
         )
         # The controller looks once, when it starts, which kinds the cluster has.
-        looked_for = [definitions, args.knative.definitions, args.istio.definitions, args.gateway_api]
+        looked_for = [definitions, args.istio.definitions, args.gateway_api]
+        if args.knative:
+            looked_for.append(args.knative.definitions)
         controller = charts.workloads(
             "kserve",
             args.release.resources,
@@ -125,7 +134,11 @@ class KServe(pulumi.ComponentResource):
             "domain": self._args.domain,
             "domainTemplate": "{{ .Name }}.{{ .Namespace }}.{{ .IngressDomain }}",
             "disableIstioVirtualHost": False,
-            "ingressGateway": {"gateway": f"{KNATIVE_NAMESPACE}/{INGRESS_GATEWAY}"},
+            "ingressGateway": {
+                "gateway": f"{KNATIVE_NAMESPACE}/{INGRESS_GATEWAY}",
+                "enableGatewayApi": True,
+                "kserveGateway": MODEL_GATEWAY,
+            },
             "localGateway": {
                 "gateway": f"{KNATIVE_NAMESPACE}/{LOCAL_GATEWAY}",
                 "gatewayService": f"{LOCAL_GATEWAY}.{ISTIO_NAMESPACE}.svc.cluster.local",
@@ -135,7 +148,9 @@ class KServe(pulumi.ComponentResource):
             {
                 "version": self._args.release.version,
                 "controller": {
-                    "deploymentMode": "Knative",
+                    "deploymentMode": "Knative" if self._args.knative else "Standard",
+                    # What it looks for at its start: with more or less to find, it has to start again.
+                    "podAnnotations": {LOOKS_FOR: "routes, Knative" if self._args.knative else "routes"},
                     "imagePullPolicy": "IfNotPresent",
                     "gateway": gateway,
                     **_resources(footprint.kserve_controller),

@@ -7,9 +7,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, JsonValue, ValidationInfo, field_validator, model_validator
+from pydantic import BeforeValidator, Field, JsonValue, ValidationInfo, field_validator, model_validator
 
 from components.field_types import DOMAIN, Key, LabelValue, Name, Section, matching, without_keys
+from components.modes import Mode, problems_with_mode
 from components.problems import refuse
 from components.releases import Release, ServingRuntime
 from components.server_settings import (
@@ -47,7 +48,7 @@ class Surroundings:
 
     release: Release | None
     storage: Mapping[str, str] | None
-    mode: str
+    mode: Mode | None
     namespace: str = "default"
     domain: str = ""
 
@@ -80,6 +81,13 @@ def _shape(value: JsonValue) -> tuple[int, ...] | None:
     return None if shape is None else (len(value), *shape)
 
 
+def _or_the_stacks(mode: object, info: ValidationInfo) -> object:
+    if mode is not None:
+        return mode
+    around = info.context
+    return (around.mode if isinstance(around, Surroundings) else None) or "Knative"
+
+
 class Model(Section):
     """A model to serve."""
 
@@ -100,6 +108,9 @@ class Model(Section):
     storage: str | None = Field(default=None, description="a name under `storage`, whose keys open storage_uri")
     protocol: Literal["v1", "v2"] = Field(default="v1", description="KServe's v1 or the open inference protocol, v2")
     runtime: str | None = Field(default=None, description="a serving runtime; KServe chooses one when left out")
+    mode: Annotated[Mode, BeforeValidator(_or_the_stacks, json_schema_input_type=Mode)] = Field(
+        default=None, validate_default=True, description="how KServe runs it; as the stack's `mode` says when left out"
+    )
     replicas: Replicas = Replicas()
     scale: Scale = Scale()
     concurrency: int | None = Field(
@@ -171,12 +182,8 @@ class Model(Section):
                 "gpus": self._gpus_problem(),
                 "service_account": self._service_account_problem(),
                 "batcher": self._batcher_problem(),
-                "replicas": (
-                    f"min 0 needs mode Knative: in mode {around.mode} a model cannot scale to zero"
-                    if self.replicas.min == 0 and around.mode != "Knative"
-                    else None
-                ),
             }
+            | problems_with_mode(self)
         )
         return self
 

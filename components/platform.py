@@ -12,6 +12,7 @@ from components.gateway_api import GatewayAPI, GatewayAPIArgs
 from components.istio import Istio, IstioArgs
 from components.knative import Knative, KnativeArgs
 from components.kserve import KServe, KServeArgs
+from components.model_gateway import ModelGateway, ModelGatewayArgs
 from components.releases import Release
 from components.settings import Ingress
 from components.supply import Supply
@@ -22,6 +23,7 @@ class PlatformArgs:
     """The versions and where they come from, and how clients reach the gateway.
 
     Attributes:
+        has_knative: whether models may run behind Knative.
         foreign_namespaces: those of models that were there before, and will be afterwards.
 
     """
@@ -29,11 +31,12 @@ class PlatformArgs:
     supply: Supply
     release: Release
     ingress: Ingress
+    has_knative: bool
     foreign_namespaces: frozenset[str]
 
 
 class Platform(pulumi.ComponentResource):
-    """cert-manager, Gateway API, Istio, Knative and KServe, as parallel as they allow.
+    """cert-manager, Gateway API, Istio, Knative if need be, and KServe, as parallel as they allow.
 
     Attributes:
         gateway_address: URL of the gateway for clients, without a path.
@@ -65,12 +68,17 @@ class Platform(pulumi.ComponentResource):
             ),
             opts=inside,
         )
-        knative = Knative(
-            "knative",
-            args=KnativeArgs(
-                supply=supply, release=release.knative, domain=ingress.domain, istio=istio, gateway_api=gateway_api
-            ),
-            opts=inside,
+        knative = None
+        if args.has_knative:
+            knative = Knative(
+                "knative",
+                args=KnativeArgs(
+                    supply=supply, release=release.knative, domain=ingress.domain, istio=istio, gateway_api=gateway_api
+                ),
+                opts=inside,
+            )
+        model_gateway = ModelGateway(
+            "model-gateway", args=ModelGatewayArgs(istio=istio, gateway_api=gateway_api), opts=inside
         )
         kserve = KServe(
             "kserve",
@@ -86,5 +94,5 @@ class Platform(pulumi.ComponentResource):
             opts=inside,
         )
         self.gateway_address = istio.gateway_address
-        self.ready = [kserve, knative, istio]
+        self.ready = [kserve, istio, model_gateway, *([knative] if knative else [])]
         self.register_outputs({"gateway_address": self.gateway_address})

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 import httpx2 as httpx
 import pulumi
@@ -22,6 +24,7 @@ from components.connection import UnknownLogin
 DECLARED = "kserve-multi-model/declared"
 PAUSE = 1.0
 NOT_ALLOWED = {httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN}
+Found = TypeVar("Found", bound=BaseModel)
 
 
 class RolloutError(Exception):
@@ -70,31 +73,41 @@ class KnativeService(BaseModel):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Rollout:
-    """A model's way to the requests, followed in Knative's Service.
+class Rollout(ABC):
+    """A model's way to the requests, followed in what KServe makes of it.
 
     Attributes:
         connect: gives a client of the cluster.
-        service: Knative's Service, as namespace and name.
+        place: namespace and name of what KServe makes.
         declared: what its annotation DECLARED has to be.
-        share: the share of the requests that its latest revision has to get, in per cent.
         timeout: how many seconds it may take.
 
     """
 
     connect: Callable[[], httpx.Client]
-    service: tuple[str, str]
+    place: tuple[str, str]
     declared: str
-    share: int
     timeout: float
+
+    @property
+    @abstractmethod
+    def by(self) -> str:
+        """What serves it, for a message."""
+
+    @abstractmethod
+    def look(self, client: httpx.Client) -> str | None:
+        """What is missing until it serves what was declared; None when nothing is.
+
+        Raises httpx.HTTPError or ValueError where that is not told, as `found` does.
+        """
 
     async def finish(self, _: pulumi.ResourceHookArgs) -> None:
         """For a hook: return when it serves what was declared. Raises RolloutError after `timeout`."""
-        name = self.service[1]
+        name = self.place[1]
         try:
             missing = await asyncio.to_thread(self._wait)
         except (UnknownLogin, UnheardError) as problem:
-            pulumi.log.warn(f"whether Knative serves {name} as declared is not checked: {problem}")
+            pulumi.log.warn(f"whether {self.by} serves {name} as declared is not checked: {problem}")
             return
         if missing:
             raise RolloutError(f"{name} does not serve it after {self.timeout:.0f} s: {missing}")
@@ -108,12 +121,38 @@ class Rollout:
         return missing
 
     def _missing(self, client: httpx.Client) -> str | None:
-        namespace, name = self.service
         try:
-            answer = client.get(f"/apis/serving.knative.dev/v1/namespaces/{namespace}/services/{name}")
-            if answer.status_code in NOT_ALLOWED:
-                raise UnheardError(f"the cluster answers {answer.status_code}")
-            found = KnativeService.model_validate(answer.raise_for_status().json())
+            return self.look(client)
         except (httpx.HTTPError, ValueError) as problem:
             return f"{type(problem).__name__}: {problem}"
-        return found.missing(self.declared, share=self.share)
+
+
+def found(kind: type[Found], client: httpx.Client, path: str, **query: str) -> Found:
+    """What the API server has there. Raises UnheardError where it may not be looked at, HTTPError, ValueError."""
+    answer = client.get(path, params=query)
+    if answer.status_code in NOT_ALLOWED:
+        raise UnheardError(f"the cluster answers {answer.status_code}")
+    return kind.model_validate(answer.raise_for_status().json())
+
+
+@dataclass(frozen=True, kw_only=True)
+class KnativeRollout(Rollout):
+    """Followed in Knative's Service.
+
+    Attributes:
+        share: the share of the requests that its latest revision has to get, in per cent.
+
+    """
+
+    share: int
+
+    @property
+    def by(self) -> str:
+        """Knative."""
+        return "Knative"
+
+    def look(self, client: httpx.Client) -> str | None:
+        """What Knative's Service lacks."""
+        namespace, name = self.place
+        path = f"/apis/serving.knative.dev/v1/namespaces/{namespace}/services/{name}"
+        return found(KnativeService, client, path).missing(self.declared, share=self.share)

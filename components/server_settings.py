@@ -36,6 +36,8 @@ TAKEN_KEYS: Mapping[str, str] = {
     "internal.serving.kserve.io/": "KServe's own",
     "serving.kserve.io/inferenceservice": "KServe's own",
     "serving.kserve.io/stop": "KServe's own, and would remove the model's servers",
+    "serving.kserve.io/deploymentMode": "KServe's own; use `mode`",
+    "serving.kserve.io/autoscalerClass": "KServe's own; use `replicas` and `scale`",
     "component": "KServe's own",
     "modelFormat": "KServe's own",
     "autoscaling.knative.dev/": "Knative's own; use `replicas` and `scale`",
@@ -86,13 +88,18 @@ class Replicas(Section):
 
 
 class Scale(Section):
-    """How Knative scales a model between `replicas.min` and `replicas.max`."""
+    """How a model is scaled between `replicas.min` and `replicas.max`."""
 
-    metric: Literal["concurrency", "rps"] | None = Field(
-        default=None, description="what is counted: requests at a time, or a second; at a time when left out"
+    metric: Literal["concurrency", "rps", "cpu", "memory"] | None = Field(
+        default=None,
+        description="what is counted: requests at a time (mode Knative's own) or a second; in mode Standard the use of "
+        "cpu (its own) or memory",
     )
     target: int | None = Field(
-        default=None, ge=1, description="how many of them a server should have; 100 at a time, 200 a second if left out"
+        default=None,
+        ge=1,
+        description="how much of it a server should have; 100 at a time, 200 a second, 80 per cent of the cpu it "
+        "requests if left out",
     )
     window: int | None = Field(
         default=None, ge=6, le=3600, description="seconds over which requests are averaged; 60 when left out"

@@ -19,6 +19,7 @@ from components.aws_credentials import AccessKeys, keys_of_profile
 from components.field_types import DOMAIN, HOST_PORT, REGISTRY, Domain, Name, Section, matching, without_keys
 from components.footprint import FOOTPRINTS, Footprint
 from components.model_settings import Model, Surroundings
+from components.modes import MODES, Mode
 from components.platform_stack import STACK, STACK_FORMS, PlatformStack
 from components.problems import SettingsError, describe, refuse
 from components.releases import RELEASES, Release
@@ -173,21 +174,14 @@ class Settings(Section):
     mirror: Mirror | None = None
     cluster: Cluster = Cluster()
     ingress: Ingress = Ingress()
-    mode: Literal["Knative", "Standard"] = Field(
-        default="Knative", description="how KServe runs models; Standard is not there yet"
+    mode: Mode = Field(
+        default="Knative", description="how KServe runs models that do not say it: behind Knative, or as Deployments"
     )
     resources: Literal["default", "small"] = Field(
         default="default", description="what the platform's pods ask for; small suits a laptop"
     )
     storage: dict[Name, S3Storage] = Field(default_factory=dict)
     models: tuple[Model, ...] = ()
-
-    @field_validator("mode")
-    @classmethod
-    def _is_there(cls, mode: str) -> str:
-        if mode != "Knative":
-            raise ValueError(f"{mode} is not there yet; use Knative, or leave it out")
-        return mode
 
     @field_validator("models")
     @classmethod
@@ -220,14 +214,24 @@ class Settings(Section):
         return model.namespace or self.cluster.namespace
 
     @property
+    def namespaces(self) -> frozenset[str]:
+        """Where the models live."""
+        return frozenset(map(self.namespace_of, self.models))
+
+    @property
     def opened_stores(self) -> list[tuple[str, str]]:
         """The stores that models open, each with a namespace where they do."""
         return sorted({(model.storage, self.namespace_of(model)) for model in self.models if model.storage})
 
     @property
-    def namespaces(self) -> frozenset[str]:
-        """Where the models live."""
-        return frozenset(map(self.namespace_of, self.models))
+    def needs_knative(self) -> bool:
+        """Whether some model runs behind Knative; while there is none, whether one would that says nothing itself."""
+        return "Knative" in ({model.mode for model in self.models} or {self.mode})
+
+    @property
+    def needs_metrics(self) -> bool:
+        """Whether some model is scaled by what it uses, which the cluster has to measure."""
+        return any(model.mode == "Standard" and model.replicas.min < model.replicas.max for model in self.models)
 
 
 def parse(document: Mapping[str, Any]) -> Settings:
@@ -238,7 +242,9 @@ def parse(document: Mapping[str, Any]) -> Settings:
     around = Surroundings(
         release=RELEASES.get(name) if isinstance(name, str) else None,
         storage={key: str(entry.get("kind")) for key, entry in storage.items() if isinstance(entry, Mapping)},
-        mode=str(document.get("mode", "Knative")),
+        mode=next(
+            (mode for mode in MODES if mode == document.get("mode", Settings.model_fields["mode"].default)), None
+        ),
         namespace=str(namespace),
         domain=str(domain),
     )

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import yaml
 
-from components.cluster import OWNER
+from components.owner import ANNOTATION as OWNER
 from tests.unit.predict.server import Reply, Server, serving
 
 KSERVE_API = "/apis/serving.kserve.io/v1beta1"
@@ -21,6 +21,7 @@ def answering(
     version: tuple[str, str] = ("1", "34"),
     namespaces: Mapping[str, str | None] | None = None,
     served: Mapping[str, Mapping[str, str | None]] | None = None,
+    knative: bool = True,
 ) -> Iterator[Path]:
     """Give the kubeconfig; its contexts are `here` (current) and `elsewhere`, where nothing listens.
 
@@ -30,6 +31,8 @@ def answering(
         reply_with(server, {"major": version[0], "minor": version[1]})
         for name, owner in ({"default": None} if namespaces is None else namespaces).items():
             _reply(server, f"/api/v1/namespaces/{name}", _object(name, owner))
+        if knative:
+            _reply(server, "/apis/serving.knative.dev/v1", {"kind": "APIResourceList"})
         if served is not None:
             _reply(server, KSERVE_API, {"kind": "APIResourceList"})
             for namespace, owners in served.items():

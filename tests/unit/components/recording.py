@@ -25,6 +25,8 @@ class Resource:
         on_error: names of its error hooks.
         afterwards: names of its hooks for when it was made, and when it was changed.
         bounds: how long it may take to be made, changed and deleted, as `create`, `update` and `delete`.
+        replaced_by: paths of its inputs; a change of one of them replaces it.
+        deleted_first: whether it is deleted before its replacement is made.
 
     """
 
@@ -41,6 +43,8 @@ class Resource:
     afterwards: tuple[tuple[str, ...], tuple[str, ...]]
     bounds: Mapping[str, str]
     transforms: tuple[Callable[[pulumi.ResourceTransformArgs], pulumi.ResourceTransformResult | None], ...]
+    replaced_by: tuple[str, ...]
+    deleted_first: bool
 
     @property
     def plain(self) -> Any:
@@ -141,6 +145,8 @@ class _Monitor(mocks.MockMonitor):
                 afterwards=(tuple(request.hooks.after_create), tuple(request.hooks.after_update)),
                 bounds=json_format.MessageToDict(request.customTimeouts),
                 transforms=tuple(self.callbacks.transforms[callback.token] for callback in request.transforms),
+                replaced_by=tuple(request.replaceOnChanges),
+                deleted_first=request.deleteBeforeReplace,
             )
         return answer
 
@@ -177,7 +183,9 @@ def record(
     """Run a program to its end; raises what it raises. `stacks` are the outputs of others, by their full names."""
     callbacks, echo = _Callbacks(), _Echo(stacks or {})
     monitor = _Monitor(callbacks, echo)
-    pulumi.runtime.set_mocks(echo, project=PROJECT, stack=stack, preview=False, monitor=monitor)
+    pulumi.runtime.set_mocks(
+        echo, project=PROJECT, organization="organization", stack=stack, preview=False, monitor=monitor
+    )
     settings.SETTINGS.callbacks = callbacks
     root: Any = pulumi.runtime.get_root_resource()
     root.outputs = {}

@@ -7,7 +7,7 @@ from typing import Any
 import pulumi
 import pytest
 
-from components.cluster import ClusterError, Namespaces, cluster_provider, look_at_cluster
+from components.cluster import ClusterError, Found, cluster_provider, look_at_cluster
 from components.settings import Cluster, parse
 from tests.unit.components.kubernetes import answering, kubeconfig, reply_with
 from tests.unit.components.recording import record
@@ -17,7 +17,7 @@ SKLEARN = {"name": "iris", "format": "sklearn", "storage_uri": "gs://models/iris
 OWNER = "organization/kserve-multi-model/dev"
 
 
-def look(*, models: tuple[dict[str, str], ...] = (), platform: str | None = None, **cluster: Any) -> Namespaces:
+def look(*, models: tuple[dict[str, str], ...] = (), platform: str | None = None, **cluster: Any) -> Found:
     stated = {name: str(value) for name, value in cluster.items()}
     mirror = {"charts": "oci://registry.example/charts", "images": "registry.example"}
     listed = [SKLEARN | model for model in models]
@@ -80,7 +80,11 @@ def test_namespaces_are_this_stacks_or_others(tmp_path: Path) -> None:
     models = tuple({"name": name, "namespace": name} for name in ("missing", "made", "foreign"))
     with answering(tmp_path, namespaces={"made": OWNER, "foreign": None}) as file:
         found = look(kubeconfig=file, models=models)
-    assert found == Namespaces(own=frozenset({"missing", "made"}), foreign=frozenset({"foreign"}))
+    assert found == Found(
+        own_namespaces=frozenset({"missing", "made"}),
+        foreign_namespaces=frozenset({"foreign"}),
+        changing_mode=frozenset(),
+    )
 
 
 def test_another_stacks_namespace_is_refused(tmp_path: Path) -> None:
@@ -107,6 +111,11 @@ def test_another_stacks_model_is_refused(tmp_path: Path) -> None:
 
 def test_a_stack_of_models_alone_needs_kserve(tmp_path: Path) -> None:
     with answering(tmp_path, namespaces={"models": None}, served={"models": {}}) as file:
+        look(kubeconfig=file, platform="dev")
+    with (
+        answering(tmp_path, namespaces={"models": None}, served={"models": {}}, knative=False) as file,
+        pytest.raises(ClusterError, match="mode: the platform has no Knative; use mode Standard"),
+    ):
         look(kubeconfig=file, platform="dev")
     with (
         answering(tmp_path, namespaces={"models": None}) as file,

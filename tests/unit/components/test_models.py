@@ -351,7 +351,7 @@ def test_a_model_is_followed_into_knative_whenever_it_is_declared() -> None:
     assert service.afterwards == (("model-iris-rollout",), ("model-iris-rollout",))
     finish: Any = recording.afterwards["model-iris-rollout"].callback
     rollout = finish.__self__
-    assert rollout.service == ("models", "iris-predictor")
+    assert rollout.place == ("models", "iris-predictor")
     assert rollout.declared == service.plain["spec"]["predictor"]["annotations"]["kserve-multi-model/declared"]
     assert (rollout.share, rollout.timeout) == (30, 660)
 

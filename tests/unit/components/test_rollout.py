@@ -10,7 +10,7 @@ import pulumi
 import pytest
 
 from components.connection import UnknownLogin
-from components.rollout import Rollout, RolloutError
+from components.rollout import KnativeRollout, Rollout, RolloutError
 from tests.unit.predict.server import Reply, Server, serving
 
 PATH = "GET /apis/serving.knative.dev/v1/namespaces/models/services/iris-predictor"
@@ -64,9 +64,9 @@ def finish(rollout: Rollout) -> None:
 
 def follow(api: Server, *replies: Reply, share: int = 100, timeout: float = 60) -> None:
     api.on(api.address.removeprefix("http://"), PATH, *replies)
-    rollout = Rollout(
+    rollout = KnativeRollout(
         connect=lambda: httpx.Client(base_url=api.address),
-        service=("models", "iris-predictor"),
+        place=("models", "iris-predictor"),
         declared=DECLARED,
         share=share,
         timeout=timeout,
@@ -132,7 +132,9 @@ def test_a_cluster_that_only_the_provider_can_reach_is_not_asked(warnings: list[
     def connect() -> httpx.Client:
         raise UnknownLogin("kubeconfig: proxy-url")
 
-    rollout = Rollout(connect=connect, service=("models", "iris-predictor"), declared=DECLARED, share=100, timeout=60)
+    rollout = KnativeRollout(
+        connect=connect, place=("models", "iris-predictor"), declared=DECLARED, share=100, timeout=60
+    )
     finish(rollout)
     assert warnings == ["whether Knative serves iris-predictor as declared is not checked: kubeconfig: proxy-url"]
 

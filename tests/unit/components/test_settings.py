@@ -134,7 +134,6 @@ BAD: list[tuple[Change, str]] = [
         put("ingress", "domain", value=".".join(["a" * 60] * 4)),
         "models[0].name: makes a host name of 264 characters, sklearn-model.models.a",
     ),
-    (put("mode", value="Standard"), "mode: Standard is not there yet; use Knative"),
     (put("mode", value="Serverless"), "mode: must be 'Knative' or 'Standard'"),
     (put("resources", value="tiny"), "resources: must be 'default' or 'small'"),
     (put("storage", "demo", "kind", value="gcs"), "storage.demo.kind: must be 's3'"),
@@ -183,7 +182,7 @@ BAD: list[tuple[Change, str]] = [
     (model(replicas={"min": 1.5}), "models[0].replicas.min: must be a whole number"),
     (put("mode", value="Standard"), "models[0].replicas: min 0 needs mode Knative"),
     (model(scale={"window": 5}), "models[0].scale.window: must be greater than or equal to 6"),
-    (model(scale={"metric": "cpu"}), "models[0].scale.metric: must be 'concurrency' or 'rps'"),
+    (model(scale={"metric": "gpu"}), "models[0].scale.metric: must be 'concurrency', 'rps', 'cpu' or 'memory'"),
     (model(scale={"target": 0}), "models[0].scale.target: must be greater than or equal to 1"),
     (
         model(scale={"target": 9}),

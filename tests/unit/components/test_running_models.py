@@ -1,0 +1,66 @@
+"""Which models are to run in another mode than they do, asked of a Kubernetes API on the loopback."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pulumi
+import pytest
+
+from components.connection import connect
+from components.model_settings import Model, Surroundings
+from components.modes import Mode
+from components.releases import LOCAL
+from components.running_models import models_changing_mode, running_models
+from tests.unit.components.kubernetes import kubeconfig
+from tests.unit.predict.server import Reply, serving
+
+PATH = "GET /apis/serving.kserve.io/v1beta1/namespaces/models/inferenceservices"
+
+
+@pytest.fixture
+def warnings(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    given: list[str] = []
+    monkeypatch.setattr(pulumi.log, "warn", given.append)
+    return given
+
+
+def model(name: str, mode: Mode) -> Model:
+    document = {"name": name, "format": "sklearn", "storage_uri": "s3://models/m", "mode": mode}
+    return Model.model_validate(document, context=Surroundings(release=LOCAL, storage=None, mode="Knative"))
+
+
+MODELS = [model("stays", "Standard"), model("moves", "Standard"), model("waits", "Knative"), model("new", "Knative")]
+RUNNING = {
+    "items": [
+        {"metadata": {"name": "stays"}, "status": {"deploymentMode": "Standard"}},
+        {"metadata": {"name": "moves"}, "status": {"deploymentMode": "Knative"}},
+        {"metadata": {"name": "waits"}},
+        {"metadata": {"name": "another"}, "status": {"deploymentMode": "Knative"}},
+    ]
+}
+
+
+def changing(folder: Path, *replies: Reply) -> frozenset[str]:
+    with serving() as server:
+        server.on(server.address.removeprefix("http://"), PATH, *replies)
+        with connect(kubeconfig=kubeconfig(folder, server=server.address), context=None) as client:
+            return models_changing_mode(MODELS, running=running_models(client, "models"))
+
+
+def test_a_change_of_mode_is_seen_before_it_is_made(tmp_path: Path, warnings: list[str]) -> None:
+    assert changing(tmp_path, Reply(RUNNING)) == {"moves"}
+    (warning,) = warnings
+    assert warning.startswith("moves changes from mode Knative to Standard, which KServe cannot do: it is deleted and")
+    assert "does not answer in between" in warning
+
+
+def test_without_kserve_nothing_runs(tmp_path: Path, warnings: list[str]) -> None:
+    assert changing(tmp_path, Reply(status=404)) == frozenset()
+    assert warnings == []
+
+
+@pytest.mark.parametrize("reply", [Reply(status=403), Reply(status=503)])
+def test_where_it_is_not_told_any_may_change(tmp_path: Path, warnings: list[str], reply: Reply) -> None:
+    assert changing(tmp_path, reply) == {"stays", "moves", "waits", "new"}
+    assert warnings == []
