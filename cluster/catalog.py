@@ -26,6 +26,7 @@ KNATIVE = "1.21.1"
 NET_GATEWAY_API = "1.21.0"
 KSERVE = "v0.20.0"
 KUBE_RBAC_PROXY = "v0.18.0"
+METRICS_SERVER = "v0.8.0"
 
 SERVING_PROJECT = Path(__file__).parent / "serving"
 
@@ -45,6 +46,8 @@ _KSERVE = "github.com/kserve/kserve"
 _KSERVE_CHARTS = ("kserve-crd", "kserve-crd-minimal", "kserve-resources", "kserve-runtime-configs")
 _GATEWAY_API = "sigs.k8s.io/gateway-api"
 _GATEWAY_API_CRDS = "config/crd/standard"
+_METRICS_SERVER = "sigs.k8s.io/metrics-server"
+_METRICS_SERVER_MANIFESTS = "manifests/base"
 
 
 def _commands(prefix: str, *names: str) -> tuple[str, ...]:
@@ -85,6 +88,13 @@ KUBE_RBAC_PROXY_PART = GoPart(
     name="kube-rbac-proxy",
     module="kube-rbac-proxy",
     packages=("github.com/brancz/kube-rbac-proxy/cmd/kube-rbac-proxy",),
+    seconds=60,
+)
+METRICS_SERVER_PART = GoPart(
+    name="metrics-server",
+    module="metrics-server",
+    packages=(f"{_METRICS_SERVER}/cmd/metrics-server",),
+    sources=((_METRICS_SERVER, _METRICS_SERVER_MANIFESTS),),
     seconds=60,
 )
 PULUMI_PART = GoPart(
@@ -170,7 +180,8 @@ ISTIO_PART = GoPart(
 GO_PARTS = (
     *(PAUSE_PART, REGISTRY_PART, HELM_PART, KUBERNETES_PART, ETCD_PART, COREDNS_PART),
     *(KNATIVE_SERVING_PART, NET_GATEWAY_API_PART, KNATIVE_OPERATOR_PART, KSERVE_PART, CERT_MANAGER_PART),
-    *(KUBE_RBAC_PROXY_PART, VERSITYGW_PART, ISTIO_PART, PULUMI_PART, PULUMI_PYTHON_PART, PROVIDER_PART),
+    *(KUBE_RBAC_PROXY_PART, METRICS_SERVER_PART, VERSITYGW_PART, ISTIO_PART),
+    *(PULUMI_PART, PULUMI_PYTHON_PART, PROVIDER_PART),
 )
 
 NODE_FILESYSTEM = RootFilesystem(
@@ -250,7 +261,7 @@ class Catalog:
         )
 
     def node_images(self) -> list[Image]:
-        """What kubeadm starts, under the names it asks for."""
+        """What kubeadm starts, under the names it asks for, and what measures for it."""
         control_plane = [
             self._binary(name, KUBERNETES, KUBERNETES_PART, name, f"/usr/local/bin/{name}", user="0")
             for name in ("kube-apiserver", "kube-controller-manager", "kube-scheduler")
@@ -270,7 +281,18 @@ class Catalog:
             _without_entrypoint(self._binary("etcd", ETCD, ETCD_PART, "server", "/usr/local/bin/etcd", user="0")),
             self._binary("coredns", COREDNS, COREDNS_PART, "coredns", "/coredns"),
             self._binary("pause", PAUSE, PAUSE_PART, "pause", "/pause"),
+            self.metrics_server,
         ]
+
+    @property
+    def metrics_server(self) -> Image:
+        """Tells what pods use; the node installs it from `metrics_server_manifests`."""
+        return self._binary("metrics-server", METRICS_SERVER, METRICS_SERVER_PART, "metrics-server", "/metrics-server")
+
+    @property
+    def metrics_server_manifests(self) -> Path:
+        """The folder with upstream's objects of it."""
+        return self._source(METRICS_SERVER_PART, _METRICS_SERVER, _METRICS_SERVER_MANIFESTS)
 
     def platform_images(self) -> list[Image]:
         """What the charts and KServe start, under upstream's names below the registry's host."""

@@ -25,6 +25,7 @@ from cluster.build import Build
 from cluster.errors import ClusterError
 from cluster.locations import PROJECT, TOOLS, cache_dir, state_dir
 from cluster.node.container import Bind, Container
+from cluster.node.metrics import metrics_server_objects
 from cluster.node.network import Network
 from cluster.node.root_files import write_files
 from cluster.processes import output
@@ -325,6 +326,7 @@ class Node:
                 self._unpack_images(build, key)
             status.update("starting Kubernetes")
             self._initialise()
+            self._install_metrics_server(build)
             self._wait_ready(seconds=180)
         self._initialised.touch()
         console.print(f"  [green]✓[/] node {self.name}: Kubernetes {catalog.KUBERNETES} at {self.network.node}")
@@ -395,6 +397,15 @@ class Node:
             Deployment.Scale(spec=ScaleSpec(replicas=1)),
             namespace="kube-system",
         )
+
+    def _install_metrics_server(self, build: Build) -> None:
+        """What measures for autoscalers; it needs half a minute for that, and nothing else waits for it."""
+        image = build.catalog.metrics_server
+        client = self.client()
+        for made in metrics_server_objects(
+            build.catalog.metrics_server_manifests, image=f"{IMAGE_REPOSITORY}/{image.name}:{image.tag}"
+        ):
+            client.create(made)
 
     @tenacity.retry(
         retry=tenacity.retry_if_exception_type((httpx.HTTPError, ApiError, ClusterError)),
