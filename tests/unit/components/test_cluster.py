@@ -11,7 +11,7 @@ from components.cluster import ClusterError, Found, cluster_provider, look_at_cl
 from components.settings import Cluster, parse
 from tests.unit.components.kubernetes import answering, kubeconfig, reply_with
 from tests.unit.components.recording import record
-from tests.unit.predict.server import serving
+from tests.unit.predict.server import Reply, serving
 
 SKLEARN = {"name": "iris", "format": "sklearn", "storage_uri": "gs://models/iris"}
 OWNER = "organization/kserve-multi-model/dev"
@@ -178,3 +178,20 @@ def test_a_moved_kubeconfig_is_the_same_cluster() -> None:
         assert provider.plain["kubeconfig"] == name
         assert provider.plain["enableSecretMutable"] == "true"
     assert identities == {"here"}
+
+
+@pytest.mark.parametrize("status", [404, 503])
+def test_a_cluster_that_measures_nothing_is_worth_a_warning(tmp_path: Path, warnings: list[str], status: int) -> None:
+    with serving() as server:
+        host = server.address.removeprefix("http://")
+        reply_with(server, {"major": "1", "minor": "34"})
+        server.on(host, "GET /api/v1/namespaces/default", Reply({"kind": "Namespace"}))
+        server.on(host, "GET /apis/metrics.k8s.io/v1beta1", Reply(status=status), Reply({"kind": "APIResourceList"}))
+        cluster = Cluster(kubeconfig=kubeconfig(tmp_path, server=server.address))
+        require_cluster(cluster, release=LOCAL)
+        assert warnings == []
+        require_cluster(cluster, release=LOCAL, needs_metrics=True)
+        (warning,) = warnings
+        assert warning.startswith("the cluster has no working metrics API (/apis/metrics.k8s.io/v1beta1): until it has")
+        require_cluster(cluster, release=LOCAL, needs_metrics=True)
+        assert len(warnings) == 1

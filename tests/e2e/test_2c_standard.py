@@ -1,0 +1,219 @@
+"""Models as Deployments beside models behind Knative: values, rollouts, scaling, sidecars, changes of mode."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+import requests
+
+from tests.e2e.cluster_objects import all_objects, kubectl
+from tests.e2e.machine import NETWORK, Deployment
+from tests.e2e.test_2_deployment import GATEWAY, INSTANCES
+
+pytestmark = pytest.mark.usefixtures("both")
+ALONE = {"deployed", "deployed-v2", "watched"}
+
+
+class Sink(ThreadingHTTPServer):
+    """Where a model's logger posts what it saw; gives the types of events that came."""
+
+    def __init__(self) -> None:
+        super().__init__((NETWORK.host, 0), _Keep)
+        self.events: list[str] = []
+
+    @property
+    def url(self) -> str:
+        return f"http://{NETWORK.host}:{self.server_port}"
+
+
+class _Keep(BaseHTTPRequestHandler):
+    server: Sink
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers.get("content-length", 0)))
+        self.server.events.append(self.headers.get("ce-type", ""))
+        self.send_response(200)
+        self.send_header("content-length", "0")
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture(scope="module")
+def sink() -> Iterator[Sink]:
+    with Sink() as sink:
+        threading.Thread(target=sink.serve_forever, daemon=True).start()
+        yield sink
+        sink.shutdown()
+
+
+@pytest.fixture(scope="module")
+def both(deployment: Deployment, sink: Sink) -> Iterator[Deployment]:
+    """The demo with three models more, in the other mode; in the end they are gone again."""
+    before = deployment.stack_file.read_text()
+    models = deployment.settings["models"]
+    sklearn, xgboost = ({**model, "replicas": {"min": 1, "max": 1}} for model in models)
+    for model in (sklearn, xgboost):
+        model.pop("scale", None)
+    scaled = {"replicas": {"min": 1, "max": 2}, "scale": {"metric": "cpu", "target": 60}}
+    batcher = {"max_batch_size": 4, "max_latency": 3000}
+    deployment.configure(
+        models=[
+            *models,
+            sklearn | {"name": "deployed", "mode": "Standard"} | scaled,
+            xgboost | {"name": "deployed-v2", "mode": "Standard", "protocol": "v2"},
+            sklearn | {"name": "watched", "mode": "Standard", "batcher": batcher, "logger": {"url": sink.url}},
+        ]
+    )
+    up(deployment)
+    yield deployment
+    deployment.stack_file.write_text(before)
+    up(deployment)
+    assert not [object_ for object_ in all_objects(deployment) if any(f"/{name}" in object_ for name in ALONE)]
+
+
+def up(deployment: Deployment) -> str:
+    done = deployment.pulumi("up", "--yes", "--skip-preview")
+    assert done.status == 0, done.text[-4000:]
+    return done.text
+
+
+def change(deployment: Deployment, name: str, **said: object) -> None:
+    models = deployment.settings["models"]
+    deployment.configure(models=[model | said if model["name"] == name else model for model in models])
+
+
+def ask(name: str, *, instances: list[Any] = INSTANCES) -> Any:
+    """A model's whole answer to the v1 protocol."""
+    answer = requests.post(
+        f"{GATEWAY}/v1/models/{name}:predict",
+        json={"instances": instances},
+        headers={"Host": f"{name}.default.example.com"},
+        timeout=30,
+    )
+    assert answer.status_code == 200, f"{answer.status_code} {answer.text}"
+    return answer.json()
+
+
+@dataclass
+class Load:
+    """What clients met that ask all the time."""
+
+    answers: int = 0
+    failures: list[str] = field(default_factory=list)
+
+
+@contextmanager
+def load(name: str, *, clients: int = 2) -> Iterator[Load]:
+    """Ask a model without a pause for as long as the block runs."""
+    met, over = Load(), threading.Event()
+
+    def go_on() -> None:
+        while not over.is_set():
+            try:
+                ask(name)
+                met.answers += 1
+            except (AssertionError, requests.RequestException) as problem:
+                met.failures.append(f"{time.strftime('%X')} {problem}")
+
+    with ThreadPoolExecutor(clients) as pool:
+        for _ in range(clients):
+            pool.submit(go_on)
+        try:
+            yield met
+        finally:
+            over.set()
+
+
+@pytest.mark.feature("predictions, v1", mode="Standard")
+@pytest.mark.feature("predictions, v2", mode="Standard")
+@pytest.mark.feature("both modes on one cluster, at one address", mode="both")
+def test_models_of_both_modes_answer_at_one_address(both: Deployment) -> None:
+    checked = both.predict("--stack", both.stack, "--json", timeout=300)
+    assert checked.status == 0, checked.text
+    report = {model["endpoint"]["name"]: model for model in json.loads(checked.stdout)["models"]}
+    assert report.keys() == {"sklearn-model", "xgboost-model", *ALONE}
+    assert report["deployed"]["got"] == [1, 0]
+    assert report["deployed-v2"]["got"] == pytest.approx([0.8319113, 0.1669796], abs=1e-6)
+    modes = {
+        service["metadata"]["name"]: service["status"]["deploymentMode"]
+        for service in kubectl(both, "-n", "default", "get", "inferenceservices")["items"]
+    }
+    assert modes == {name: "Standard" if name in ALONE else "Knative" for name in report}
+
+
+@pytest.mark.feature("readiness means that the model is loaded", mode="Standard", proof="objects")
+def test_a_deployment_is_asked_whether_the_model_is_loaded(both: Deployment) -> None:
+    deployment = kubectl(both, "-n", "default", "get", "deployment", "deployed-predictor")
+    (container,) = deployment["spec"]["template"]["spec"]["containers"]
+    assert container["readinessProbe"]["httpGet"].items() >= {"path": "/v1/models/deployed", "port": 8080}.items()
+
+
+@pytest.mark.feature("batches of requests", mode="Standard")
+def test_requests_are_batched(both: Deployment) -> None:
+    with ThreadPoolExecutor(2) as pool:
+        answers = list(pool.map(lambda row: ask("watched", instances=[row]), INSTANCES))
+    assert [answer["predictions"] for answer in answers] == [[1], [0]]
+    assert len({answer["batchId"] for answer in answers}) == 1, both.stack
+
+
+@pytest.mark.feature("a log of requests and responses", mode="Standard")
+def test_requests_and_responses_are_logged(both: Deployment, sink: Sink) -> None:
+    ask("watched")
+    deadline = time.monotonic() + 30
+    wanted = {f"org.kubeflow.serving.inference.{what}" for what in ("request", "response")}
+    while not wanted <= set(sink.events):
+        assert time.monotonic() < deadline, f"{both.stack}: {sink.events}"
+        time.sleep(0.5)
+
+
+@pytest.mark.feature("scaling by cpu or memory", mode="Standard")
+@pytest.mark.feature("a new version without a failed request", mode="Standard")
+def test_under_load_it_gets_a_second_server_and_then_a_new_version(both: Deployment) -> None:
+    scaler = kubectl(both, "-n", "default", "get", "hpa", "deployed-predictor")
+    assert (scaler["spec"]["minReplicas"], scaler["spec"]["maxReplicas"]) == (1, 2)
+    (metric,) = scaler["spec"]["metrics"]
+    assert metric["resource"] == {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 60}}
+    names = {item["metadata"]["name"] for item in kubectl(both, "-n", "default", "get", "hpa")["items"]}
+    assert names == {"deployed-predictor"}
+    with load("deployed") as met:
+        deadline = time.monotonic() + 180
+        while kubectl(both, "-n", "default", "get", "deployment", "deployed-predictor")["status"]["readyReplicas"] < 2:
+            assert time.monotonic() < deadline, kubectl(both, "-n", "default", "get", "hpa", "deployed-predictor")
+            time.sleep(2)
+        change(
+            both,
+            "deployed",
+            storage_uri="s3://models/sklearn-v2",
+            check={"instances": INSTANCES, "predictions": [0, 1]},
+        )
+        up(both)
+        assert [ask("deployed")["predictions"] for _ in range(20)] == [[0, 1]] * 20
+    assert met.failures == []
+    assert met.answers > 100
+
+
+@pytest.mark.feature("change of mode under the same name", mode="both")
+@pytest.mark.feature("removal of one model", mode="Standard")
+def test_a_change_of_mode_is_a_replacement_and_a_removal_takes_one_model(both: Deployment) -> None:
+    change(both, "deployed-v2", mode="Knative", protocol="v1")
+    both.configure(models=[model for model in both.settings["models"] if model["name"] != "watched"])
+    said = up(both)
+    assert "deployed-v2 changes from mode Standard to Knative, which KServe cannot do: it is deleted" in said
+    assert "1 replaced" in said
+    assert ask("deployed-v2")["predictions"] == pytest.approx([0.8319113, 0.1669796], abs=1e-6)
+    assert ask("deployed")["predictions"] == [0, 1]
+    assert ask("sklearn-model")["predictions"] == [1, 0]
+    deployments = {item["metadata"]["name"] for item in kubectl(both, "-n", "default", "get", "deployments")["items"]}
+    assert "deployed-predictor" in deployments
+    assert not deployments & {"watched-predictor", "deployed-v2-predictor"}
