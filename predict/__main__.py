@@ -1,7 +1,6 @@
 """The command line of the prediction check."""
 
 import io
-import json
 import os
 import sys
 import traceback
@@ -9,17 +8,18 @@ from pathlib import Path
 from typing import Annotated, TextIO
 
 import typer
-from pydantic import ValidationError
 from rich.console import Console
 
 from predict import report
 from predict.check import Limits
 from predict.check_all import check_all
-from predict.endpoints import Endpoint, parse_endpoints
+from predict.doctor.commands import register
+from predict.endpoints import Endpoint
 from predict.messages import LANGUAGES, Lang, Language
 from predict.outcome import Outcome
 from predict.progress import Progress
-from predict.sources import InputError, from_file, from_stack, from_stdin, stdin_is_fed
+from predict.reading import read_endpoints
+from predict.sources import InputError
 
 BAD_USAGE = 64
 UNEXPECTED = 70
@@ -27,13 +27,16 @@ INTERRUPTED = 130
 PIPED_WIDTH = 200  # columns for a table that no terminal shows
 
 app = typer.Typer(add_completion=False)
+register(app)
 
 
-@app.command(
+@app.callback(
+    invoke_without_command=True,
     epilog="Exit codes: 0 all right; 1 at least one wrong answer, all models ready; 2 at least one model not reachable "
-    "or not ready; 64 bad usage or input; 70 an unexpected error; 130 interrupted."
+    "or not ready; 64 bad usage or input; 70 an unexpected error; 130 interrupted.",
 )
 def predict(
+    command: typer.Context,
     stack: Annotated[str | None, typer.Option(help="Read the outputs of this Pulumi stack.")] = None,
     cwd: Annotated[
         Path | None, typer.Option(exists=True, file_okay=False, help="The Pulumi project's folder, for --stack.")
@@ -56,6 +59,8 @@ def predict(
     The endpoints come from --stack, from --file, from a pipe, or else from the selected stack:
     pulumi stack output endpoints --json | python -m predict
     """
+    if command.invoked_subcommand:
+        return 0
     language = LANGUAGES[lang or Lang.from_environment(os.environ)]
     errors = Console(stderr=True, highlight=False)
     try:
@@ -97,21 +102,7 @@ def _endpoints(
     *, stack: str | None, cwd: Path | None, file: Path | None, only: list[str], language: Language
 ) -> list[Endpoint]:
     """Give the endpoints to check, or raise InputError."""
-    if stack and file:
-        raise InputError(language.two_sources)
-    if file:
-        text = from_file(file, language=language)
-    elif not stack and stdin_is_fed():
-        text = from_stdin(language=language)
-    else:
-        text = from_stack(stack, cwd=cwd, language=language)
-    try:
-        endpoints = parse_endpoints(json.loads(text))
-    except json.JSONDecodeError as problem:
-        raise InputError(language.not_json.format(problem=problem)) from problem
-    except ValidationError as problem:
-        lines = (f"  {'.'.join(map(str, error['loc'])) or 'endpoints'}: {error['msg']}" for error in problem.errors())
-        raise InputError(language.bad_fields.format(problems="\n".join(lines))) from problem
+    endpoints = {item.name: item for item in read_endpoints(stack=stack, cwd=cwd, file=file, language=language) or ()}
     for model in only:
         if model not in endpoints:
             raise InputError(language.unknown_model.format(model=model, known=", ".join(endpoints) or "-"))

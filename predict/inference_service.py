@@ -9,7 +9,7 @@ from pydantic import AliasPath, BaseModel, ConfigDict, Field
 from predict.failures import LoadFailed, StorageRefused, one_line
 
 # The status only as clients write it, since a path may contain the number; S3's codes; boto's words for no keys.
-_KEYS_REFUSED = re.compile(
+KEYS_REFUSED = re.compile(
     r"\(403\)|\[403\]|\b403 Client Error|\bForbidden\b|SignatureDoesNotMatch|InvalidAccessKeyId|AccessDenied"
     r"|InvalidToken|ExpiredToken|NoCredentialsError|Unable to locate credentials"
 )
@@ -46,7 +46,7 @@ class ServiceStatus(BaseModel):
         """Why KServe could not load the model, if it says so."""
         if self.transition not in {"BlockedByFailedLoad", "InvalidSpec"}:
             return None
-        keys_refused = self.transition == "BlockedByFailedLoad" and _KEYS_REFUSED.search(self.message)
+        keys_refused = self.transition == "BlockedByFailedLoad" and KEYS_REFUSED.search(self.message)
         kind = StorageRefused if keys_refused else LoadFailed
         return kind(transition=self.transition, reason=self.reason or "?", message=one_line(self.message) or "?")
 

@@ -23,7 +23,7 @@ def read_status(endpoint: Endpoint, *, kubeconfig: Path | None, context: str | N
     """
     context = context or endpoint.context
     try:
-        client = Client(_kubeconfig(kubeconfig, context).get(context), timeout=Timeout(SECONDS))
+        client = Client(load_kubeconfig(kubeconfig, context).get(context), timeout=Timeout(SECONDS))
     except Exception as problem:  # files, YAML, certificates: each is a finding, none a crash
         return _unreadable(problem, final=True)
     try:
@@ -38,7 +38,7 @@ def read_status(endpoint: Endpoint, *, kubeconfig: Path | None, context: str | N
         return _unreadable(problem, final=isinstance(problem, ConfigError | OSError))
 
 
-def _kubeconfig(file: Path | None, context: str | None) -> KubeConfig:
+def load_kubeconfig(file: Path | None, context: str | None) -> KubeConfig:
     """Load `file`, or of those in KUBECONFIG the first with `context` (else its current one), or the first there is."""
     files = [file] if file else [Path(name) for name in os.environ.get("KUBECONFIG", "").split(os.pathsep) if name]
     if not files:
