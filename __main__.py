@@ -27,6 +27,7 @@ async def deploy() -> pulumi.Inputs:
             release=settings.release,
             ingress=settings.ingress,
             has_knative=settings.needs_knative,
+            monitoring=settings.monitoring,
             foreign_namespaces=found.foreign_namespaces,
         ),
         opts=on_cluster,
@@ -70,6 +71,7 @@ async def deploy() -> pulumi.Inputs:
         "endpoints": {name: model.endpoint for name, model in models.items()},
         "gateway": {"address": platform.gateway_address, "example": examples[0] if examples else None},
         "platform": {"settings": settings.for_stacks_on_it, "gateway_address": platform.gateway_address},
+        **({"monitoring": platform.monitoring} if platform.monitoring else {}),
     }
 
 

@@ -27,6 +27,8 @@ NET_GATEWAY_API = "1.21.0"
 KSERVE = "v0.20.0"
 KUBE_RBAC_PROXY = "v0.18.0"
 METRICS_SERVER = "v0.8.0"
+PROMETHEUS = "3.14.0"
+KUBE_STATE_METRICS = "v2.18.0"
 
 SERVING_PROJECT = Path(__file__).parent / "serving"
 
@@ -176,12 +178,29 @@ ISTIO_PART = GoPart(
     ),
     seconds=320,
 )
+_PROMETHEUS = "github.com/prometheus/prometheus"
+_KUBE_STATE_METRICS = "k8s.io/kube-state-metrics/v2"
+PROMETHEUS_PART = GoPart(
+    name="prometheus",
+    module="monitoring",
+    packages=(f"{_PROMETHEUS}/cmd/prometheus",),
+    variables=(f"github.com/prometheus/common/version.Version={PROMETHEUS}",),
+    tags="netgo,remove_all_sd,enable_kubernetes_sd",  # every other cloud's discovery is left out
+    seconds=200,
+)
+KUBE_STATE_METRICS_PART = GoPart(
+    name="kube-state-metrics",
+    module="monitoring",
+    packages=(_KUBE_STATE_METRICS,),
+    variables=(f"github.com/prometheus/common/version.Version={KUBE_STATE_METRICS}",),
+    seconds=60,
+)
 # In the order that shares most: one module's parts follow each other, what others wait for comes first.
 GO_PARTS = (
     *(PAUSE_PART, REGISTRY_PART, HELM_PART, KUBERNETES_PART, ETCD_PART, COREDNS_PART),
     *(KNATIVE_SERVING_PART, NET_GATEWAY_API_PART, KNATIVE_OPERATOR_PART, KSERVE_PART, CERT_MANAGER_PART),
     *(KUBE_RBAC_PROXY_PART, METRICS_SERVER_PART, VERSITYGW_PART, ISTIO_PART),
-    *(PULUMI_PART, PULUMI_PYTHON_PART, PROVIDER_PART),
+    *(PULUMI_PART, PULUMI_PYTHON_PART, PROVIDER_PART, PROMETHEUS_PART, KUBE_STATE_METRICS_PART),
 )
 
 NODE_FILESYSTEM = RootFilesystem(
@@ -361,6 +380,11 @@ class Catalog:
             self._binary("kserve/router", KSERVE, KSERVE_PART, "router", "/ko-app/router"),
             self._binary(
                 "brancz/kube-rbac-proxy", KUBE_RBAC_PROXY, KUBE_RBAC_PROXY_PART, "kube-rbac-proxy", rbac_proxy
+            ),
+            self._binary("prometheus/prometheus", f"v{PROMETHEUS}", PROMETHEUS_PART, "prometheus", "/prometheus"),
+            self._binary(
+                "kube-state-metrics/kube-state-metrics",
+                *(KUBE_STATE_METRICS, KUBE_STATE_METRICS_PART, "kube-state-metrics", "/kube-state-metrics"),
             ),
             self._python("sklearnserver", SKLEARN_PACKAGES),
             self._python("xgbserver", XGBOOST_PACKAGES),

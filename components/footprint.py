@@ -37,6 +37,9 @@ class Footprint:
     kube_rbac_proxy: PodResources | None = None
     storage_initializer: PodResources | None = None
     predictor: PodResources | None = None
+    prometheus: PodResources | None = None
+    kube_state_metrics: PodResources | None = None
+    grafana: PodResources | None = None
 
 
 def _resources(cpu: str, memory: str, *, most_cpu: str = "1", most_memory: str = "1Gi") -> PodResources:
@@ -62,5 +65,8 @@ FOOTPRINTS: Mapping[str, Footprint] = {
         kube_rbac_proxy=_resources("10m", "32Mi", most_cpu="100m", most_memory="300Mi"),
         storage_initializer=_resources("10m", "64Mi"),
         predictor=_resources("50m", "256Mi"),
+        prometheus=_resources("50m", "128Mi"),
+        kube_state_metrics=_resources("10m", "32Mi", most_memory="256Mi"),
+        grafana=_resources("20m", "128Mi"),
     ),
 }

@@ -29,6 +29,7 @@ class IstioArgs:
 
     Attributes:
         foreign_namespaces: those of models that it outlives.
+        statistics: regular expressions of what the gateway's Envoy counts besides what it needs itself.
 
     """
 
@@ -37,6 +38,7 @@ class IstioArgs:
     ingress: Ingress
     foreign_namespaces: frozenset[str]
     gateway_api: GatewayAPI
+    statistics: tuple[str, ...] = ()
 
 
 class Istio(pulumi.ComponentResource):
@@ -107,9 +109,11 @@ class Istio(pulumi.ComponentResource):
         )
 
     def _gateway_values(self) -> dict[str, Any]:
-        footprint = self._args.supply.footprint
+        footprint, statistics = self._args.supply.footprint, self._args.statistics
+        counted = {"sidecar.istio.io/statsInclusionRegexps": ",".join(statistics)}
         return merged(
             {"service": {"type": "None"}, "autoscaling": {"enabled": footprint.replicated}},
+            {"podAnnotations": counted} if statistics else {},
             {"resources": footprint.gateway.values()} if footprint.gateway else {},
         )
 

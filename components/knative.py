@@ -24,18 +24,26 @@ LOCAL_GATEWAY = "knative-local-gateway"
 # The gateway's port for requests from inside the cluster.
 LOCAL_PORT = 8081
 SERVING_TIMEOUT = 600
+# Of Knative itself, and of the queue-proxies.
+METRICS = ("metrics-protocol", "request-metrics-protocol")
 WORKLOADS = ("activator", "autoscaler", "controller", "webhook")
 
 
 @dataclass(frozen=True, kw_only=True)
 class KnativeArgs:
-    """The version and where it comes from, the domain of its routes, and the gateway they go through."""
+    """The version and where it comes from, the domain of its routes, and the gateway they go through.
+
+    Attributes:
+        metrics: whether it offers its metrics, and those of the models' requests, to Prometheus.
+
+    """
 
     supply: Supply
     release: KnativeRelease
     domain: str
     istio: Istio
     gateway_api: GatewayAPI
+    metrics: bool = False
 
 
 class Knative(pulumi.ComponentResource):
@@ -144,9 +152,19 @@ class Knative(pulumi.ComponentResource):
                 "queue-sidecar-image": queue,
                 "registries-skipping-tag-resolving": images.repository.partition("/")[0],
             }
-        if footprint.knative:
+        workload: dict[str, Any] = {}
+        if args.metrics:
+            spec["config"]["observability"] = dict.fromkeys(METRICS, "prometheus")
+            # Knative reads this when it starts.
+            workload["annotations"] = {"kserve-multi-model/metrics": "prometheus"}
+        if footprint.knative or workload:
             spec["workloads"] = [
-                {"name": part, "resources": [{"container": part, **footprint.knative.values()}]} for part in WORKLOADS
+                {
+                    "name": part,
+                    **workload,
+                    **({"resources": [{"container": part, **footprint.knative.values()}]} if footprint.knative else {}),
+                }
+                for part in WORKLOADS
             ]
         if not footprint.replicated:
             spec["high-availability"] = {"replicas": 1}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pulumi
 
@@ -13,7 +14,10 @@ from components.istio import Istio, IstioArgs
 from components.knative import Knative, KnativeArgs
 from components.kserve import KServe, KServeArgs
 from components.model_gateway import ModelGateway, ModelGatewayArgs
+from components.monitoring import Monitoring, MonitoringArgs
+from components.monitoring_settings import Monitoring as MonitoringSettings
 from components.releases import Release
+from components.scraping import GATEWAY_STATISTICS
 from components.settings import Ingress
 from components.supply import Supply
 
@@ -24,6 +28,7 @@ class PlatformArgs:
 
     Attributes:
         has_knative: whether models may run behind Knative.
+        monitoring: None to do without.
         foreign_namespaces: those of models that were there before, and will be afterwards.
 
     """
@@ -32,20 +37,23 @@ class PlatformArgs:
     release: Release
     ingress: Ingress
     has_knative: bool
+    monitoring: MonitoringSettings | None
     foreign_namespaces: frozenset[str]
 
 
 class Platform(pulumi.ComponentResource):
-    """cert-manager, Gateway API, Istio, Knative if need be, and KServe, as parallel as they allow.
+    """cert-manager, Gateway API, Istio, Knative if need be, KServe and monitoring, as parallel as they allow.
 
     Attributes:
         gateway_address: URL of the gateway for clients, without a path.
         ready: what models wait for.
+        monitoring: how a user gets to Prometheus, and to Grafana where there is one; None without.
 
     """
 
     gateway_address: pulumi.Output[str]
     ready: Sequence[pulumi.Resource]
+    monitoring: pulumi.Output[dict[str, Any]] | None = None
 
     def __init__(self, name: str, *, args: PlatformArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("kserve-multi-model:platform:Platform", name, {}, opts)
@@ -65,6 +73,7 @@ class Platform(pulumi.ComponentResource):
                 ingress=ingress,
                 foreign_namespaces=args.foreign_namespaces,
                 gateway_api=gateway_api,
+                statistics=GATEWAY_STATISTICS if args.monitoring else (),
             ),
             opts=inside,
         )
@@ -73,7 +82,12 @@ class Platform(pulumi.ComponentResource):
             knative = Knative(
                 "knative",
                 args=KnativeArgs(
-                    supply=supply, release=release.knative, domain=ingress.domain, istio=istio, gateway_api=gateway_api
+                    supply=supply,
+                    release=release.knative,
+                    domain=ingress.domain,
+                    istio=istio,
+                    gateway_api=gateway_api,
+                    metrics=args.monitoring is not None,
                 ),
                 opts=inside,
             )
@@ -93,6 +107,14 @@ class Platform(pulumi.ComponentResource):
             ),
             opts=inside,
         )
+        if args.monitoring:
+            self.monitoring = Monitoring(
+                "monitoring",
+                args=MonitoringArgs(
+                    supply=supply, release=release.monitoring, settings=args.monitoring, knative=args.has_knative
+                ),
+                opts=inside,
+            ).access
         self.gateway_address = istio.gateway_address
         self.ready = [kserve, istio, model_gateway, *([knative] if knative else [])]
         self.register_outputs({"gateway_address": self.gateway_address})

@@ -41,6 +41,7 @@ class PlatformStack:
         settings: those that hold for every model on it.
         gateway_address: URL of the gateway for clients, without a path.
         ready: what models wait for, as of a platform of one's own: nothing.
+        monitoring: how a user gets to Prometheus; that stack says it.
 
     """
 
@@ -48,6 +49,7 @@ class PlatformStack:
     settings: Mapping[str, Any]
     gateway_address: pulumi.Output[str]
     ready: Sequence[pulumi.Resource] = ()
+    monitoring: pulumi.Output[dict[str, Any]] | None = None
 
     @classmethod
     async def named(cls, name: object) -> Self | None:

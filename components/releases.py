@@ -132,6 +132,22 @@ class KServeRelease:
 
 
 @dataclass(frozen=True, kw_only=True)
+class MonitoringCharts:
+    """Prometheus, kube-state-metrics with it, and Grafana by their charts."""
+
+    prometheus: Source
+    grafana: Source
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlainMonitoring:
+    """Prometheus and kube-state-metrics without a chart, by the tags of their images; no Grafana."""
+
+    prometheus: str
+    kube_state_metrics: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Release:
     """A named, tested set of versions."""
 
@@ -142,6 +158,7 @@ class Release:
     istio: IstioRelease
     knative: KnativeRelease
     kserve: KServeRelease
+    monitoring: MonitoringCharts | PlainMonitoring
 
     @property
     def runtimes(self) -> tuple[ServingRuntime, ...]:
@@ -158,6 +175,8 @@ class Release:
         yield from (self.istio.base, self.istio.istiod, self.istio.gateway)
         yield from (self.knative.operator, self.knative.serving_crds)
         yield from (self.kserve.crds, self.kserve.resources, self.kserve.runtime_configs)
+        if isinstance(self.monitoring, MonitoringCharts):
+            yield from (self.monitoring.prometheus, self.monitoring.grafana)
 
 
 def _formats(*pairs: tuple[str, str]) -> tuple[ModelFormat, ...]:
@@ -284,6 +303,14 @@ def _istio_chart(name: str, version: str) -> ChartArchive:
     )
 
 
+def _community_chart(name: str, version: str, *, organization: str) -> ChartArchive:
+    return ChartArchive(
+        name=name,
+        version=version,
+        url=f"https://github.com/{organization}/helm-charts/releases/download/{name}-{version}/{name}-{version}.tgz",
+    )
+
+
 def _kserve_chart(name: str) -> OciChart:
     return OciChart(name=name, version="v0.20.0", repository="ghcr.io/kserve/charts")
 
@@ -333,6 +360,10 @@ OFFICIAL_0_20 = Release(
         rbac_proxy="v0.18.0",
         runtimes=KSERVE_0_20_RUNTIMES,
     ),
+    monitoring=MonitoringCharts(
+        prometheus=_community_chart("prometheus", "29.27.0", organization="prometheus-community"),
+        grafana=_community_chart("grafana", "12.11.1", organization="grafana-community"),
+    ),
 )
 
 LOCAL = Release(
@@ -377,6 +408,7 @@ LOCAL = Release(
             *("huggingfaceserver_multinode", "vllmserver"),
         ),
     ),
+    monitoring=PlainMonitoring(prometheus="v3.14.0", kube_state_metrics="v2.18.0"),
 )
 
 RELEASES: Mapping[str, Release] = {release.name: release for release in (OFFICIAL_0_20, LOCAL)}

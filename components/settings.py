@@ -13,19 +13,30 @@ from typing import Annotated, Any, Literal, Self
 import pulumi
 import yaml
 from pulumi.runtime.config import CONFIG, get_config_env, is_config_secret
-from pydantic import Field, PlainValidator, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import (
+    BeforeValidator,
+    Field,
+    PlainValidator,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from components.aws_credentials import AccessKeys, keys_of_profile
 from components.field_types import DOMAIN, HOST_PORT, REGISTRY, Domain, Name, Section, matching, without_keys
 from components.footprint import FOOTPRINTS, Footprint
 from components.model_settings import Model, Surroundings
 from components.modes import MODES, Mode
+from components.monitoring_settings import Monitoring, switched
 from components.platform_stack import STACK, STACK_FORMS, PlatformStack
 from components.problems import SettingsError, describe, refuse
 from components.releases import RELEASES, Release
 
 NODE_PORTS = range(30000, 32768)
 # Read as the text they are; the other settings are lists and mappings, which Pulumi hands over as JSON.
+# What a stack on another's platform cannot say.
+PLATFORMS_OWN = {"release", "mirror", "ingress", "resources", "monitoring"}
 TEXTS = {"release", "mode", "resources", "platform"}
 
 
@@ -180,6 +191,9 @@ class Settings(Section):
     resources: Literal["default", "small"] = Field(
         default="default", description="what the platform's pods ask for; small suits a laptop"
     )
+    monitoring: Annotated[
+        Monitoring | None, BeforeValidator(switched, json_schema_input_type=bool | Monitoring | None)
+    ] = None
     storage: dict[Name, S3Storage] = Field(default_factory=dict)
     models: tuple[Model, ...] = ()
 
@@ -265,7 +279,7 @@ def load(*, platform: PlatformStack | None = None) -> Settings:
     """
     document = stated()
     if platform:
-        if twice := document.keys() & platform.settings.keys():
+        if twice := document.keys() & PLATFORMS_OWN:
             where = f"comes from the platform's stack, {platform.name!r}; leave it out here"
             raise SettingsError(f"{key}: {where}" for key in sorted(twice))
         document |= platform.settings

@@ -17,7 +17,7 @@ SKLEARN = {"name": "iris", "format": "sklearn", "storage_uri": "gs://models/iris
 OWNER = "organization/kserve-multi-model/dev"
 
 
-def look(*, models: tuple[dict[str, str], ...] = (), platform: str | None = None, **cluster: Any) -> Found:
+def look(*, models: tuple[dict[str, Any], ...] = (), platform: str | None = None, **cluster: Any) -> Found:
     stated = {name: str(value) for name, value in cluster.items()}
     mirror = {"charts": "oci://registry.example/charts", "images": "registry.example"}
     listed = [SKLEARN | model for model in models]
@@ -187,11 +187,12 @@ def test_a_cluster_that_measures_nothing_is_worth_a_warning(tmp_path: Path, warn
         reply_with(server, {"major": "1", "minor": "34"})
         server.on(host, "GET /api/v1/namespaces/default", Reply({"kind": "Namespace"}))
         server.on(host, "GET /apis/metrics.k8s.io/v1beta1", Reply(status=status), Reply({"kind": "APIResourceList"}))
-        cluster = Cluster(kubeconfig=kubeconfig(tmp_path, server=server.address))
-        require_cluster(cluster, release=LOCAL)
+        file = kubeconfig(tmp_path, server=server.address)
+        scaled = {"mode": "Standard", "replicas": {"max": 2}}
+        look(kubeconfig=file)
         assert warnings == []
-        require_cluster(cluster, release=LOCAL, needs_metrics=True)
+        look(kubeconfig=file, models=(scaled,))
         (warning,) = warnings
         assert warning.startswith("the cluster has no working metrics API (/apis/metrics.k8s.io/v1beta1): until it has")
-        require_cluster(cluster, release=LOCAL, needs_metrics=True)
+        look(kubeconfig=file, models=(scaled,))
         assert len(warnings) == 1

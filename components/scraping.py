@@ -1,0 +1,217 @@
+"""What Prometheus asks for metrics, and how it names what it gets.
+
+Every series of a model has the labels `namespace` and `model`, whoever tells it: its server, its queue-proxy, the
+gateway, Knative's autoscaler or Kubernetes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+TOKEN = "/var/run/secrets/kubernetes.io/serviceaccount/token"  # noqa: S105 - a path
+CONFIG_FOLDER = "/etc/config"
+CONFIG_FILE = "prometheus.yml"
+ALERTS_FILE = "alerts.yml"
+# Of the gateway's Envoy, which keeps them only when told so; no comma in them, as that is what separates them.
+GATEWAY_STATISTICS = (
+    r"cluster\.outbound.*-predictor.*\.upstream_rq_(1xx|2xx|3xx|4xx|5xx|time)",
+    r"http\.outbound.*\.downstream_rq_(1xx|2xx|3xx|4xx|5xx|time)",
+)
+# KServe's label of a model's pods, as kube-state-metrics and Prometheus write it.
+MODEL_LABEL = "serving.kserve.io/inferenceservice"
+_MODEL_LABEL = "serving_kserve_io_inferenceservice"
+# A model's Service, or that of one of its revisions.
+_PREDICTOR = r"(.+)-predictor(?:-\d{5})?(?:-private)?"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Relabel:
+    """One step that keeps, drops or renames; Prometheus's own words and defaults."""
+
+    source: tuple[str, ...]
+    regex: str = "(.*)"
+    action: Literal["replace", "keep", "drop"] = "replace"
+    target: str | None = None
+    replacement: str = "$1"
+
+    def document(self) -> dict[str, Any]:
+        """The step as Prometheus reads it."""
+        step: dict[str, Any] = {"source_labels": list(self.source), "regex": self.regex, "action": self.action}
+        if self.action == "replace":
+            step |= {"target_label": self.target, "replacement": self.replacement}
+        return step
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScrapeJob:
+    """Targets of one kind.
+
+    Attributes:
+        role: what of the cluster they are found among; None for Prometheus itself.
+        relabel: which of these are targets, and their labels.
+        metrics: what is kept of their metrics, and their labels.
+        authorized: whether they ask, by HTTPS, for a token that allows `GET /metrics`.
+        honor_labels: whether a target's own `namespace` and `pod` are those of what it tells about.
+
+    """
+
+    name: str
+    role: Literal["pod", "node"] | None = "pod"
+    relabel: tuple[Relabel, ...] = ()
+    metrics: tuple[Relabel, ...] = ()
+    path: str = "/metrics"
+    authorized: bool = False
+    honor_labels: bool = False
+
+    def document(self) -> dict[str, Any]:
+        """The job as Prometheus reads it."""
+        job: dict[str, Any] = {"job_name": self.name, "metrics_path": self.path, "honor_labels": self.honor_labels}
+        if self.role:
+            job["kubernetes_sd_configs"] = [{"role": self.role}]
+        else:
+            job["static_configs"] = [{"targets": ["localhost:9090"]}]
+        if self.authorized:
+            # Their certificates are made by themselves.
+            job |= {"scheme": "https", "tls_config": {"insecure_skip_verify": True}}
+            job["authorization"] = {"credentials_file": TOKEN}
+        job["relabel_configs"] = [step.document() for step in self.relabel]
+        job["metric_relabel_configs"] = [step.document() for step in self.metrics]
+        return job
+
+
+def _keep(label: str, regex: str) -> Relabel:
+    return Relabel(source=(label,), regex=regex, action="keep")
+
+
+def _keep_pods(label: str, regex: str) -> Relabel:
+    return _keep(f"__meta_kubernetes_pod_{label}", regex)
+
+
+def _copy(source: str, target: str) -> Relabel:
+    return Relabel(source=(source,), target=target)
+
+
+def _port(port: int) -> Relabel:
+    return Relabel(source=("__address__",), regex=r"(.+?)(?::\d+)?", target="__address__", replacement=f"$1:{port}")
+
+
+_OF_NAMESPACE = "__meta_kubernetes_namespace"
+_POD = (
+    Relabel(source=("__meta_kubernetes_pod_phase",), regex="Pending|Succeeded|Failed", action="drop"),
+    _copy(_OF_NAMESPACE, "namespace"),
+    _copy("__meta_kubernetes_pod_name", "pod"),
+)
+_MODEL_POD = (
+    _keep_pods(f"labelpresent_{_MODEL_LABEL}", "true"),
+    *_POD,
+    _copy(f"__meta_kubernetes_pod_label_{_MODEL_LABEL}", "model"),
+    _copy("__meta_kubernetes_pod_label_component", "component"),
+    _copy("__meta_kubernetes_pod_label_serving_knative_dev_revision", "revision"),
+)
+
+MODELS = ScrapeJob(
+    name="models",
+    relabel=(
+        *_MODEL_POD,
+        _keep_pods("container_name", "kserve-container"),
+        # Where a serving runtime has its metrics, KServe writes on the pods, in either mode.
+        Relabel(
+            source=("__address__", "__meta_kubernetes_pod_annotation_prometheus_kserve_io_port"),
+            regex=r"(.+?)(?::\d+)?;(\d+)",
+            target="__address__",
+            replacement="$1:$2",
+        ),
+        Relabel(
+            source=("__meta_kubernetes_pod_annotation_prometheus_kserve_io_path",),
+            regex="(.+)",
+            target="__metrics_path__",
+        ),
+    ),
+    metrics=(Relabel(source=("__name__",), regex=".*_created", action="drop"),),
+)
+QUEUE_PROXIES = ScrapeJob(
+    name="queue-proxies",
+    relabel=(
+        *_MODEL_POD,
+        _keep_pods("container_name", "queue-proxy"),
+        _keep_pods("container_port_name", "http-usermetric"),
+    ),
+)
+GATEWAY = ScrapeJob(
+    name="gateway",
+    path="/stats/prometheus",
+    relabel=(
+        _keep(_OF_NAMESPACE, "istio-system"),
+        _keep_pods("label_istio", "ingressgateway"),
+        _keep_pods("container_port_name", "http-envoy-prom"),
+        *_POD,
+    ),
+    metrics=(
+        _keep("__name__", "envoy_(server|http_downstream|cluster_upstream_rq).*|istio_requests_total"),
+        *(
+            Relabel(
+                source=("cluster_name",),
+                regex=rf"outbound\|\d+\|[^|]*\|{_PREDICTOR}\.([^.]+)\.svc\..*",
+                target=label,
+                replacement=group,
+            )
+            for label, group in (("model", "$1"), ("namespace", "$2"))
+        ),
+    ),
+)
+KNATIVE = ScrapeJob(
+    name="knative",
+    relabel=(_keep(_OF_NAMESPACE, "knative-serving"), _keep_pods("container_port_number", "9090"), *_POD),
+    metrics=(
+        Relabel(source=("k8s_namespace_name", "kn_service_name"), regex=r"(.+);.+-predictor", target="namespace"),
+        Relabel(source=("kn_service_name",), regex="(.+)-predictor", target="model"),
+    ),
+)
+ISTIOD = ScrapeJob(
+    name="istiod",
+    relabel=(_keep(_OF_NAMESPACE, "istio-system"), _keep_pods("label_app", "istiod"), *_POD, _port(15014)),
+)
+CERT_MANAGER = ScrapeJob(
+    name="cert-manager",
+    relabel=(_keep(_OF_NAMESPACE, "cert-manager"), _keep_pods("container_port_number", "9402"), *_POD),
+)
+KSERVE = ScrapeJob(
+    name="kserve",
+    authorized=True,
+    relabel=(_keep(_OF_NAMESPACE, "kserve"), _keep_pods("container_port_number", "8443"), *_POD),
+)
+KUBE_STATE = ScrapeJob(
+    name="kube-state-metrics",
+    honor_labels=True,
+    relabel=(
+        _keep(_OF_NAMESPACE, "monitoring"),
+        _keep_pods("label_app_kubernetes_io_name", "kube-state-metrics"),
+        _keep_pods("container_port_number", "8080"),
+    ),
+    metrics=(Relabel(source=(f"label_{_MODEL_LABEL}",), regex="(.+)", target="model"),),
+)
+KUBELET = ScrapeJob(
+    name="kubelet",
+    role="node",
+    path="/metrics/cadvisor",
+    authorized=True,
+    honor_labels=True,
+    relabel=(_copy("__meta_kubernetes_node_name", "node"),),
+    metrics=(
+        _keep("__name__", "container_cpu_usage_seconds_total|container_memory_working_set_bytes"),
+        _keep("container", ".+"),
+    ),
+)
+PROMETHEUS = ScrapeJob(name="prometheus", role=None)
+JOBS = (MODELS, QUEUE_PROXIES, GATEWAY, KNATIVE, ISTIOD, CERT_MANAGER, KSERVE, KUBE_STATE, KUBELET, PROMETHEUS)
+
+
+def prometheus_configuration(*, interval: int) -> Mapping[str, Any]:
+    """Prometheus's whole configuration, as its file has it; `interval` in seconds."""
+    return {
+        "global": {"scrape_interval": f"{interval}s", "evaluation_interval": f"{interval}s"},
+        "rule_files": [f"{CONFIG_FOLDER}/{ALERTS_FILE}"],
+        "scrape_configs": [job.document() for job in JOBS],
+    }
