@@ -114,6 +114,7 @@ def run(
             name=workload.name, namespace=namespace, labels=labels, annotations={"pulumi.com/skipAwait": "true"}
         ),
         spec=k8s.core.v1.ServiceSpecArgs(
+            type="ClusterIP",
             selector=labels,
             ports=[k8s.core.v1.ServicePortArgs(name="http", port=service_port, target_port=workload.port)],
         ),

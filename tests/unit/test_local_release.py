@@ -11,7 +11,7 @@ from cluster import catalog
 from cluster.artifacts import Cache
 from cluster.catalog import Catalog
 from cluster.toolchain import Toolchain
-from components.releases import LOCAL, NetGatewayApi
+from components.releases import LOCAL, NetGatewayApi, PlainMonitoring
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -43,6 +43,9 @@ def test_every_part_has_the_version_of_its_images(held: Catalog) -> None:
     assert tags["knative/net-gateway-api-controller"] == ingress.version
     assert tags["kserve/kserve-controller"] == tags["kserve/sklearnserver"] == LOCAL.kserve.version
     assert tags["brancz/kube-rbac-proxy"] == LOCAL.kserve.rbac_proxy
+    assert isinstance(LOCAL.monitoring, PlainMonitoring)
+    assert tags["prometheus/prometheus"] == LOCAL.monitoring.prometheus
+    assert tags["kube-state-metrics/kube-state-metrics"] == LOCAL.monitoring.kube_state_metrics
 
 
 def test_a_serving_runtime_of_the_release_has_its_image(held: Catalog) -> None:

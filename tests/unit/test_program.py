@@ -298,3 +298,31 @@ def test_what_the_platforms_stack_says_is_not_said_again(registry: Registry, dev
 def test_a_platform_that_is_not_deployed(outputs: dict[str, Any]) -> None:
     with pytest.raises(SettingsError, match=r"platform: stack 'org/project/prod' .*pulumi up --stack org/project/prod"):
         run_program({"platform": "org/project/prod"}, stack="team", stacks={"org/project/prod": outputs})
+
+
+def test_monitoring_is_made_beside_everything_else(registry: Registry, dev: Recording) -> None:
+    watched = run("dev", registry=registry, monitoring=True, storage={}, models=[])
+    prometheus = watched.the(":Deployment", "prometheus-server")
+    assert watched.waits_for(prometheus, watched.the(":Namespace", "monitoring"))
+    assert watched.waits_for(prometheus, watched.the(":ConfigMap", "prometheus-config"))
+    for other in ("Chart istiod", "KnativeServing knative-serving", "Chart kserve", "Release cert-manager"):
+        assert not watched.waits_for(prometheus, of_kind(watched, other))
+        assert not watched.waits_for(of_kind(watched, other), prometheus)
+    assert watched.outputs["monitoring"]["prometheus"]["url"].endswith("monitoring.svc.cluster.local")
+    assert not [name for name in dev.names if "prometheus" in name or "monitoring" in name]
+    assert "monitoring" not in dev.outputs
+
+
+def test_with_monitoring_the_platform_offers_its_metrics(registry: Registry, dev: Recording) -> None:
+    watched = run("dev", registry=registry, monitoring=True, storage={}, models=[])
+
+    def asked(recording: Recording) -> tuple[object, ...]:
+        serving = recording.the(":KnativeServing", "knative-serving").plain["spec"]
+        gateway = recording.the(":Chart", "istio-ingressgateway").plain["values"]
+        restarted = {part["name"] for part in serving["workloads"] if part.get("annotations")}
+        return serving["config"].get("observability"), restarted, gateway.get("podAnnotations", {}).keys()
+
+    protocols = {"metrics-protocol": "prometheus", "request-metrics-protocol": "prometheus"}
+    parts = {"activator", "autoscaler", "controller", "webhook"}
+    assert asked(watched) == (protocols, parts, {"sidecar.istio.io/statsInclusionRegexps"})
+    assert asked(dev) == (None, set(), set())

@@ -1,0 +1,281 @@
+"""What is scraped, what the dashboards and alerts ask, and what is installed for it."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import replace
+from itertools import pairwise
+from typing import Any
+
+import pytest
+import yaml
+
+from components.alerts import all_alerts
+from components.dashboards import COLUMNS, Dashboard, all_dashboards
+from components.monitoring import Monitoring, MonitoringArgs
+from components.monitoring_settings import Alerts
+from components.monitoring_settings import Monitoring as MonitoringSettings
+from components.problems import SettingsError
+from components.releases import LOCAL, OFFICIAL_0_20, Release
+from components.scraping import GATEWAY, GATEWAY_STATISTICS, JOBS, KNATIVE, MODELS, Relabel, ScrapeJob
+from components.settings import parse
+from components.supply import Supply
+from tests.unit.components.recording import Recording, record
+
+RELEASES = pytest.mark.parametrize("release", [LOCAL, OFFICIAL_0_20], ids=lambda release: release.name)
+
+
+def monitoring(
+    supply: Supply, *, release: Release = LOCAL, settings: MonitoringSettings | None = None
+) -> tuple[Recording, Any]:
+    """What is declared, and how a user is told to get there."""
+    access: list[Any] = []
+
+    def program() -> None:
+        made = Monitoring(
+            "monitoring",
+            args=MonitoringArgs(
+                supply=supply, release=release.monitoring, settings=settings or MonitoringSettings(), knative=True
+            ),
+        )
+        made.access.apply(access.append)
+
+    return record(program), access[0]
+
+
+def relabelled(job: ScrapeJob, labels: dict[str, str], *, steps: tuple[Relabel, ...]) -> dict[str, str] | None:
+    """What Prometheus makes of a target's or a series' labels; None when it is dropped."""
+    kept = dict(labels)
+    for step in steps:
+        text = ";".join(kept.get(label, "") for label in step.source)
+        found = re.fullmatch(step.regex, text)
+        if (step.action == "keep" and not found) or (step.action == "drop" and found):
+            return None
+        if step.action == "replace" and found:
+            assert step.target, job.name
+            kept[step.target] = found.expand(step.replacement.replace("$", "\\"))
+    return kept
+
+
+POD = {
+    "__address__": "10.1.2.3:8080",
+    "__metrics_path__": "/metrics",
+    "__meta_kubernetes_namespace": "shop",
+    "__meta_kubernetes_pod_name": "flowers-predictor-00002-deployment-abc",
+    "__meta_kubernetes_pod_phase": "Running",
+    "__meta_kubernetes_pod_container_name": "kserve-container",
+    "__meta_kubernetes_pod_labelpresent_serving_kserve_io_inferenceservice": "true",
+    "__meta_kubernetes_pod_label_serving_kserve_io_inferenceservice": "flowers",
+    "__meta_kubernetes_pod_label_component": "predictor",
+    "__meta_kubernetes_pod_annotation_prometheus_kserve_io_port": "8002",
+    "__meta_kubernetes_pod_annotation_prometheus_kserve_io_path": "/v2/metrics",
+}
+
+
+@pytest.mark.parametrize("address", ["10.1.2.3:8080", "10.1.2.3", "10.1.2.3:9000"])
+@pytest.mark.parametrize("revision", ["flowers-predictor-00002", None])
+def test_a_models_server_is_asked_where_its_runtime_says(address: str, revision: str | None) -> None:
+    """In Standard mode there is no revision, and a container may name no port."""
+    of_knative = {"__meta_kubernetes_pod_label_serving_knative_dev_revision": revision} if revision else {}
+    target = relabelled(MODELS, POD | of_knative | {"__address__": address}, steps=MODELS.relabel)
+    assert target
+    assert target["__address__"] == "10.1.2.3:8002"
+    assert target["__metrics_path__"] == "/v2/metrics"
+    assert (target["namespace"], target["model"]) == ("shop", "flowers")
+    assert target.get("revision", "") == (revision or "")
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"__meta_kubernetes_pod_container_name": "queue-proxy"},
+        {"__meta_kubernetes_pod_container_name": "storage-initializer"},
+        {"__meta_kubernetes_pod_phase": "Pending"},
+        {"__meta_kubernetes_pod_labelpresent_serving_kserve_io_inferenceservice": ""},
+    ],
+)
+def test_nothing_else_passes_for_a_models_server(other: dict[str, str]) -> None:
+    assert relabelled(MODELS, POD | other, steps=MODELS.relabel) is None
+
+
+@pytest.mark.parametrize(
+    "cluster",
+    [
+        "outbound|80||flowers-predictor-00002.shop.svc.cluster.local",
+        "outbound|80||flowers-predictor-00002-private.shop.svc.cluster.local",
+        "outbound|80||flowers-predictor.shop.svc.cluster.local",
+    ],
+)
+def test_the_gateways_requests_are_a_models(cluster: str) -> None:
+    """Of one of its revisions, or of its only Service, as in Standard mode."""
+    series = {"__name__": "envoy_cluster_upstream_rq", "cluster_name": cluster, "namespace": "istio-system"}
+    told = relabelled(GATEWAY, series, steps=GATEWAY.metrics)
+    assert told
+    assert (told["namespace"], told["model"]) == ("shop", "flowers")
+    statistic = f"cluster.{cluster};.upstream_rq_5xx"
+    assert any(re.fullmatch(pattern, statistic) for pattern in GATEWAY_STATISTICS)
+
+
+def test_other_clusters_of_the_gateway_are_no_models() -> None:
+    series = {"__name__": "envoy_cluster_upstream_rq", "cluster_name": "xds-grpc", "namespace": "istio-system"}
+    assert relabelled(GATEWAY, series, steps=GATEWAY.metrics) == series
+    assert relabelled(GATEWAY, series | {"__name__": "envoy_cluster_assignment_stale"}, steps=GATEWAY.metrics) is None
+
+
+def test_istio_separates_the_gateways_statistics_by_commas() -> None:
+    assert not [pattern for pattern in GATEWAY_STATISTICS if "," in pattern]
+
+
+def test_the_autoscalers_revisions_are_a_models() -> None:
+    series = {"k8s_namespace_name": "shop", "kn_service_name": "flowers-predictor", "namespace": "knative-serving"}
+    told = relabelled(KNATIVE, series, steps=KNATIVE.metrics)
+    assert told
+    assert (told["namespace"], told["model"]) == ("shop", "flowers")
+    other = {"k8s_namespace_name": "shop", "kn_service_name": "website", "namespace": "knative-serving"}
+    assert relabelled(KNATIVE, other, steps=KNATIVE.metrics) == other
+
+
+@RELEASES
+def test_prometheus_has_one_configuration_whatever_installs_it(supply: Supply, release: Release) -> None:
+    recording, _ = monitoring(supply, release=release, settings=MonitoringSettings(interval=30))
+    data = recording.the(":ConfigMap", "prometheus-config").plain["data"]
+    told = yaml.safe_load(data["prometheus.yml"])
+    assert told["global"] == {"scrape_interval": "30s", "evaluation_interval": "30s"}
+    assert [job["job_name"] for job in told["scrape_configs"]] == [job.name for job in JOBS]
+    assert told["rule_files"] == ["/etc/config/alerts.yml"]
+    (group,) = yaml.safe_load(data["alerts.yml"])["groups"]
+    assert [rule["alert"] for rule in group["rules"]] == [alert.name for alert in all_alerts(Alerts())]
+
+
+@RELEASES
+def test_every_dashboard_is_where_grafana_looks_for_it(supply: Supply, release: Release) -> None:
+    recording, _ = monitoring(supply, release=release)
+    for dashboard in all_dashboards(knative=True):
+        declared = recording.the(":ConfigMap", f"dashboard-{dashboard.name}").plain
+        assert declared["metadata"]["labels"] == {"grafana_dashboard": "1"}
+        assert json.loads(declared["data"][f"{dashboard.name}.json"]) == dashboard.document()
+
+
+def test_bounds_are_the_settings(supply: Supply) -> None:
+    settings = MonitoringSettings(alerts=Alerts(error_rate=0.2, latency=3, after=60))
+    recording, _ = monitoring(supply, settings=settings)
+    (group,) = yaml.safe_load(recording.the(":ConfigMap", "prometheus-config").plain["data"]["alerts.yml"])["groups"]
+    rules = {rule["alert"]: rule for rule in group["rules"]}
+    assert rules["ModelErrors"]["expr"].endswith("> 0.2")
+    assert rules["ModelSlow"]["expr"].endswith("> 3")
+    assert {rule["for"] for rule in rules.values()} == {"60s"}
+
+
+@pytest.mark.parametrize("dashboard", all_dashboards(knative=True), ids=lambda dashboard: dashboard.name)
+def test_panels_lie_beside_and_below_each_other(dashboard: Dashboard) -> None:
+    taken: set[tuple[int, int]] = set()
+    for panel in dashboard.document()["panels"]:
+        place = panel["gridPos"]
+        cells = {(place["x"] + x, place["y"] + y) for x in range(place["w"]) for y in range(place["h"])}
+        assert place["x"] + place["w"] <= COLUMNS
+        assert not cells & taken, panel["title"]
+        taken |= cells
+    rows = sorted({y for _, y in taken})
+    assert all(below - above == 1 for above, below in pairwise(rows))
+
+
+def test_without_knative_no_panel_asks_it() -> None:
+    asked = json.dumps([dashboard.document() for dashboard in all_dashboards(knative=False)])
+    assert "kn_" not in asked
+    assert "kn_" in json.dumps([dashboard.document() for dashboard in all_dashboards(knative=True)])
+
+
+@pytest.mark.feature("monitoring", mode="both", proof="objects")
+def test_the_local_prometheus_is_a_deployment_with_what_it_may_read(supply: Supply) -> None:
+    recording, access = monitoring(supply, settings=MonitoringSettings(retention=3))
+    server = recording.the(":Deployment", "prometheus-server").plain
+    pod = server["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    assert container["image"] == "registry.example:5000/prometheus/prometheus:v3.14.0"
+    assert "--storage.tsdb.retention.time=3d" in container["args"]
+    assert {volume.get("name") for volume in pod["volumes"] if "emptyDir" in volume} == {"data"}
+    role = recording.the(":ClusterRole", "prometheus-server").plain
+    assert {"nonResourceURLs": ["/metrics"], "verbs": ["get"]} in role["rules"]
+    assert not [rule for rule in role["rules"] if "secrets" in rule.get("resources", [])]
+    states = recording.the(":ClusterRole", "prometheus-kube-state-metrics").plain
+    assert ["inferenceservices"] in [rule["resources"] for rule in states["rules"]]
+    assert access.keys() == {"prometheus"}
+    assert access["prometheus"]["command"] == "kubectl -n monitoring port-forward service/prometheus-server 9090:80"
+
+
+def test_a_volume_when_one_is_asked_for(supply: Supply) -> None:
+    settings = MonitoringSettings(storage="20Gi")
+    recording, _ = monitoring(supply, settings=settings)
+    claim = recording.the(":PersistentVolumeClaim", "prometheus-server").plain
+    assert claim["spec"]["resources"] == {"requests": {"storage": "20Gi"}}
+    official, _ = monitoring(supply, release=OFFICIAL_0_20, settings=settings)
+    values = official.the(":Chart", "prometheus").plain["values"]
+    assert values["server"]["persistentVolume"] == {"enabled": True, "size": "20Gi"}
+
+
+@pytest.mark.feature("monitoring", mode="both", proof="objects")
+def test_the_charts_of_a_real_cluster(supply: Supply) -> None:
+    recording, access = monitoring(supply, release=OFFICIAL_0_20)
+    values = recording.the(":Chart", "prometheus").plain["values"]
+    off = ("alertmanager", "prometheus-node-exporter", "prometheus-pushgateway")
+    assert all(values[part] == {"enabled": False} for part in off)
+    # The chart puts its release's name before it.
+    assert values["server"]["configMapOverrideName"] == "config"
+    assert values["server"]["persistentVolume"] == {"enabled": False}
+    assert values["server"]["image"] == {"repository": "registry.example:5000/prometheus/prometheus"}
+    states = values["kube-state-metrics"]
+    assert states["customResourceState"]["enabled"]
+    assert states["rbac"]["extraRules"][0]["resources"] == ["inferenceservices"]
+    grafana = recording.the(":Release", "grafana").plain["values"]
+    assert grafana["sidecar"]["dashboards"]["label"] == "grafana_dashboard"
+    (source,) = grafana["datasources"]["datasources.yaml"]["datasources"]
+    assert source["url"] == "http://prometheus-server.monitoring.svc.cluster.local"
+    assert source["uid"] == "prometheus"
+    assert grafana["image"] == {"registry": "registry.example:5000", "repository": "grafana/grafana"}
+    assert access["grafana"]["command"] == "kubectl -n monitoring port-forward service/grafana 3000:80"
+
+
+def test_grafanas_password_is_nowhere_in_what_is_declared(supply: Supply) -> None:
+    """Its chart makes one up in the cluster; nothing here may be one."""
+    recording, _ = monitoring(supply, release=OFFICIAL_0_20)
+    grafana = recording.the(":Release", "grafana").plain
+    assert "adminPassword" not in json.dumps(grafana)
+    assert not [name for name in recording.names if "Secret" in name]
+
+
+def test_without_a_mirror_images_are_the_publishers(supply: Supply) -> None:
+    recording, _ = monitoring(replace(supply, images=None), release=OFFICIAL_0_20)
+    assert "image" not in recording.the(":Chart", "prometheus").plain["values"]["server"]
+    assert "image" not in recording.the(":Release", "grafana").plain["values"]
+
+
+@pytest.mark.parametrize(
+    ("stated", "meant"),
+    [
+        (True, MonitoringSettings()),
+        (False, None),
+        ({}, MonitoringSettings()),
+        ({"interval": 30}, MonitoringSettings(interval=30)),
+    ],
+)
+def test_on_off_or_a_section(stated: object, meant: MonitoringSettings | None) -> None:
+    assert parse({"release": "0.20", "monitoring": stated}).monitoring == meant
+    assert parse({"release": "0.20"}).monitoring is None
+
+
+@pytest.mark.feature("monitoring", mode="both", proof="refused")
+@pytest.mark.parametrize(
+    ("stated", "problem"),
+    [
+        ("yes please", "monitoring: must be a mapping: `key: value` lines"),
+        ({"intervall": 5}, "monitoring.intervall: is no setting; did you mean 'interval'?"),
+        ({"interval": 1}, "monitoring.interval: must be greater than or equal to 5"),
+        ({"storage": "20 GB"}, "monitoring.storage: '20 GB' is no Kubernetes quantity"),
+        ({"alerts": {"error_rate": 5}}, "monitoring.alerts.error_rate: must be less than or equal to 1"),
+    ],
+)
+def test_what_does_not_fit_is_refused(stated: object, problem: str) -> None:
+    with pytest.raises(SettingsError) as refused:
+        parse({"release": "0.20", "monitoring": stated})
+    assert [line for line in refused.value.problems if line.startswith(problem)], refused.value.problems
