@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from cluster.artifacts import Cache
@@ -31,6 +31,7 @@ PROMETHEUS = "3.14.0"
 KUBE_STATE_METRICS = "v2.18.0"
 
 SERVING_PROJECT = Path(__file__).parent / "serving"
+EXAMPLES = Path(__file__).parent.parent / "examples"
 
 _PULUMI_SDK = "github.com/pulumi/pulumi/sdk/v3@v3.259.0"
 _PROVIDER = "github.com/pulumi/pulumi-kubernetes/provider/v4"
@@ -279,6 +280,17 @@ class Catalog:
             environment=(f"PYTHONPATH=/opt/app:{_SITE}", "PYTHONUNBUFFERED=1", "HOME=/tmp"),
         )
 
+    def _example(self, name: str, packages: PythonPackages) -> Image:
+        """An example's program on KServe's SDK, a layer more on a server's image."""
+        module, server = name.replace("-", "_"), self._python(name, packages)
+        program = Layer(files=((EXAMPLES / name / f"{module}.py", f"/opt/app/{module}.py"),))
+        return replace(
+            server,
+            name=f"examples/{name}",
+            layers=(*server.layers, program),
+            entrypoint=("/usr/bin/python3", "-m", "serving.with_sdk", module),
+        )
+
     def node_images(self) -> list[Image]:
         """What kubeadm starts, under the names it asks for, and what measures for it."""
         control_plane = [
@@ -389,6 +401,7 @@ class Catalog:
             self._python("sklearnserver", SKLEARN_PACKAGES),
             self._python("xgbserver", XGBOOST_PACKAGES),
             self._python("storage-initializer", STORAGE_PACKAGES),
+            self._example("named-fields", SKLEARN_PACKAGES),
         ]
 
     def charts(self) -> list[Chart]:

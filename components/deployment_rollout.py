@@ -6,6 +6,7 @@ In mode Standard KServe calls a model ready while enough pods are available, whi
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import httpx2 as httpx
 from pydantic import AliasPath, BaseModel, Field
@@ -75,19 +76,21 @@ class DeploymentRollout(Rollout):
     """
 
     selector: str
-
-    @property
-    def by(self) -> str:
-        """The Deployment."""
-        return "the Deployment"
+    by: ClassVar[str] = "the Deployment"
 
     def look(self, client: httpx.Client) -> str | None:
         """What the Deployment lacks, or which pod of before may still be asked."""
-        namespace, name = self.place
-        deployment = found(Deployment, client, f"/apis/apps/v1/namespaces/{namespace}/deployments/{name}")
+        namespace = self.place[0]
+        deployment = found(Deployment, client, deployment_path(self.place))
         if missing := deployment.missing(self.declared):
             return missing
         # One that ends answers for as long as the gateway may not know that it does.
         pods = found(Pods, client, f"/api/v1/namespaces/{namespace}/pods", labelSelector=self.selector)
         before = [pod.name for pod in pods.items if pod.serves and pod.declared != self.declared]
         return f"{', '.join(before)} of before still answers" if before else None
+
+
+def deployment_path(place: tuple[str, str]) -> str:
+    """Where the API server has the Deployment of this namespace and name."""
+    namespace, name = place
+    return f"/apis/apps/v1/namespaces/{namespace}/deployments/{name}"

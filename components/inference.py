@@ -13,16 +13,16 @@ import pulumi
 
 from components.connection import connect
 from components.custom_resource import custom_resource
-from components.deployment_rollout import DeploymentRollout
 from components.footprint import SERVING_RUNTIME, PodResources
 from components.mode_fields import MODE_ANNOTATION, mode_annotations, mode_container_fields, mode_fields
+from components.model_rollout import ModelRollout
 from components.model_settings import Model
-from components.modes import SELECTOR_LABEL
 from components.owner import ANNOTATION as OWNER
 from components.releases import ServingRuntime
-from components.rollout import DECLARED, KnativeRollout, Rollout
+from components.rollout import DECLARED
 from components.server_settings import Toleration
 from components.settings import Cluster
+from components.transformer import transformer_spec
 from components.webhooks import patient
 
 # How much longer the deployment waits than Knative does: KServe's word for a failure comes after Knative's.
@@ -76,8 +76,9 @@ class InferenceService(pulumi.ComponentResource):
     def __init__(self, name: str, *, args: InferenceServiceArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("kserve-multi-model:serving:InferenceService", name, {}, opts)
         model = args.model
-        predictor = _predictor(args)
-        rollout = _rollout(args, declared=predictor["annotations"][DECLARED])
+        transformer = _transformer(args)
+        predictor = _predictor(args, transformer=transformer)
+        rollout = _rollout(args, predictor=predictor, transformer=transformer)
         service = custom_resource(
             name,
             api_version="serving.kserve.io/v1beta1",
@@ -85,12 +86,14 @@ class InferenceService(pulumi.ComponentResource):
             name=model.name,
             namespace=args.namespace,
             annotations={**mode_annotations(model), OWNER: args.owner},
-            spec={"predictor": predictor},
+            spec=_said({"predictor": predictor, "transformer": transformer}),
             ready="Ready",
+            # What KServe says it has observed is then of the transformer, which may be younger than the model.
+            newest=transformer is None,
             timeout=model.timeout + MARGIN,
             opts=pulumi.ResourceOptions(
                 parent=self,
-                hooks=_hooks(name, rollout),
+                hooks=rollout.hooks(name, patience=patient(f"model-{name}-webhooks")),
                 replace_on_changes=[f'metadata.annotations["{MODE_ANNOTATION}"]'],
                 delete_before_replace=args.changes_mode or None,
             ),
@@ -104,32 +107,18 @@ class InferenceService(pulumi.ComponentResource):
         self.register_outputs({"endpoint": self.endpoint})
 
 
-def _rollout(args: InferenceServiceArgs, *, declared: str) -> Rollout:
-    model, name = args.model, f"{args.model.name}-predictor"
-    connection = partial(connect, kubeconfig=args.cluster.kubeconfig, context=args.cluster.context)
-    place, timeout = (args.namespace, name), model.timeout + MARGIN
-    if model.mode == "Standard":
-        return DeploymentRollout(
-            connect=connection,
-            place=place,
-            declared=declared,
-            timeout=timeout,
-            selector=f"{SELECTOR_LABEL}=isvc.{name}",
-        )
-    share = _canary_traffic(model)
-    return KnativeRollout(
-        connect=connection,
-        place=place,
-        declared=declared,
-        timeout=timeout,
-        share=100 if share is None else share,
+def _rollout(
+    args: InferenceServiceArgs, *, predictor: Mapping[str, Any], transformer: Mapping[str, Any] | None
+) -> ModelRollout:
+    return ModelRollout(
+        connect=partial(connect, kubeconfig=args.cluster.kubeconfig, context=args.cluster.context),
+        model=args.model,
+        namespace=args.namespace,
+        predictor=predictor["annotations"][DECLARED],
+        transformer=transformer["annotations"][DECLARED] if transformer else None,
+        share=predictor.get("canaryTrafficPercent", 100),
+        timeout=args.model.timeout + MARGIN,
     )
-
-
-def _hooks(name: str, rollout: Rollout) -> pulumi.ResourceHookBinding:
-    finished = pulumi.ResourceHook(f"model-{name}-rollout", rollout.finish)
-    patience = patient(f"model-{name}-webhooks")
-    return pulumi.ResourceHookBinding(on_error=patience.on_error, after_create=[finished], after_update=[finished])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,7 +138,15 @@ class Paths:
         return cls(metadata=own, ready=f"{own}/ready", predict=f"{own}/infer")
 
 
-def _predictor(args: InferenceServiceArgs) -> dict[str, Any]:
+def _transformer(args: InferenceServiceArgs) -> dict[str, Any] | None:
+    model = args.model
+    if model.transformer is None:
+        return None
+    spec = transformer_spec(model.transformer, model=model, probe=_probe(model), footprint=args.resources)
+    return {**spec, "annotations": {DECLARED: _digest([mode_annotations(model), spec])}}
+
+
+def _predictor(args: InferenceServiceArgs, *, transformer: Mapping[str, Any] | None) -> dict[str, Any]:
     model = args.model
     said = _said(
         {
@@ -168,7 +165,7 @@ def _predictor(args: InferenceServiceArgs) -> dict[str, Any]:
             "model": _served(args),
         }
     )
-    digest = _digest([mode_annotations(model), model.annotations, said])
+    digest = _digest([mode_annotations(model), model.annotations, said, *([transformer] if transformer else [])])
     account = model.service_account if args.service_account is None else args.service_account
     return said | _said(
         {

@@ -26,6 +26,8 @@ from components.server_settings import (
     Scale,
     Toleration,
 )
+from components.transformer_settings import LONGEST_NAME as LONGEST_WITH_TRANSFORMER
+from components.transformer_settings import Transformer
 
 # Knative names a model's Deployment after it, and Kubernetes allows 63 characters.
 LONGEST_NAME = 63 - len("-predictor-00001-deployment")
@@ -136,6 +138,7 @@ class Model(Section):
     logger: Logger | None = None
     timeout: int = Field(default=600, ge=30, le=3600, description="seconds it may take to become ready")
     canary: Canary | None = None
+    transformer: Transformer | None = None
     check: Check | None = None
 
     @property
@@ -182,6 +185,7 @@ class Model(Section):
                 "gpus": self._gpus_problem(),
                 "service_account": self._service_account_problem(),
                 "batcher": self._batcher_problem(),
+                "transformer": self._transformer_problem(),
             }
             | problems_with_mode(self)
         )
@@ -192,6 +196,17 @@ class Model(Section):
         if length <= LONGEST_HOST:
             return None
         return f"makes a host name of {length} characters, {self.name}{suffix}; {LONGEST_HOST} are allowed"
+
+    def _transformer_problem(self) -> str | None:
+        if self.transformer is None:
+            return None
+        if len(self.name) > LONGEST_WITH_TRANSFORMER:
+            return f"needs a shorter name of the model: {LONGEST_WITH_TRANSFORMER} characters at most"
+        if self.transformer.replicas.min == 0 and self.mode == "Standard":
+            return "replicas.min 0 needs mode Knative: in mode Standard a transformer cannot scale to zero"
+        if self.transformer.concurrency is not None and self.mode == "Standard":
+            return "concurrency needs mode Knative: in mode Standard nothing holds requests back"
+        return None
 
     def _check_problem(self) -> str | None:
         if self.protocol != "v2" or self.check is None or self.check.is_a_matrix:

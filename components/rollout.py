@@ -12,7 +12,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import ClassVar, TypeVar
 
 import httpx2 as httpx
 import pulumi
@@ -73,36 +73,31 @@ class KnativeService(BaseModel):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Rollout(ABC):
-    """A model's way to the requests, followed in what KServe makes of it.
+class Following(ABC):
+    """Waits in a hook for something that the cluster does by itself.
 
     Attributes:
         connect: gives a client of the cluster.
         place: namespace and name of what KServe makes.
-        declared: what its annotation DECLARED has to be.
         timeout: how many seconds it may take.
 
     """
 
     connect: Callable[[], httpx.Client]
     place: tuple[str, str]
-    declared: str
     timeout: float
-
-    @property
-    @abstractmethod
-    def by(self) -> str:
-        """What serves it, for a message."""
+    by: ClassVar[str]
+    failure: ClassVar[str]
 
     @abstractmethod
     def look(self, client: httpx.Client) -> str | None:
-        """What is missing until it serves what was declared; None when nothing is.
+        """What is missing; None when nothing is.
 
         Raises httpx.HTTPError or ValueError where that is not told, as `found` does.
         """
 
     async def finish(self, _: pulumi.ResourceHookArgs) -> None:
-        """For a hook: return when it serves what was declared. Raises RolloutError after `timeout`."""
+        """For a hook: return when nothing is missing. Raises RolloutError after `timeout`."""
         name = self.place[1]
         try:
             missing = await asyncio.to_thread(self._wait)
@@ -110,7 +105,7 @@ class Rollout(ABC):
             pulumi.log.warn(f"whether {self.by} serves {name} as declared is not checked: {problem}")
             return
         if missing:
-            raise RolloutError(f"{name} does not serve it after {self.timeout:.0f} s: {missing}")
+            raise RolloutError(f"{name} {self.failure} after {self.timeout:.0f} s: {missing}")
 
     def _wait(self) -> str | None:
         """What is missing in the end."""
@@ -127,12 +122,30 @@ class Rollout(ABC):
             return f"{type(problem).__name__}: {problem}"
 
 
-def found(kind: type[Found], client: httpx.Client, path: str, **query: str) -> Found:
-    """What the API server has there. Raises UnheardError where it may not be looked at, HTTPError, ValueError."""
+def asked(client: httpx.Client, path: str, **query: str) -> httpx.Response:
+    """The API server's answer. Raises UnheardError where it may not be asked for this."""
     answer = client.get(path, params=query)
     if answer.status_code in NOT_ALLOWED:
         raise UnheardError(f"the cluster answers {answer.status_code}")
-    return kind.model_validate(answer.raise_for_status().json())
+    return answer
+
+
+def found(kind: type[Found], client: httpx.Client, path: str, **query: str) -> Found:
+    """What the API server has there. Raises UnheardError where it may not be looked at, HTTPError, ValueError."""
+    return kind.model_validate(asked(client, path, **query).raise_for_status().json())
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rollout(Following):
+    """A server's way to the requests, followed in what KServe makes of it.
+
+    Attributes:
+        declared: what its annotation DECLARED has to be.
+
+    """
+
+    declared: str
+    failure: ClassVar[str] = "does not serve it"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,14 +158,14 @@ class KnativeRollout(Rollout):
     """
 
     share: int
-
-    @property
-    def by(self) -> str:
-        """Knative."""
-        return "Knative"
+    by: ClassVar[str] = "Knative"
 
     def look(self, client: httpx.Client) -> str | None:
         """What Knative's Service lacks."""
-        namespace, name = self.place
-        path = f"/apis/serving.knative.dev/v1/namespaces/{namespace}/services/{name}"
-        return found(KnativeService, client, path).missing(self.declared, share=self.share)
+        return found(KnativeService, client, knative_path(self.place)).missing(self.declared, share=self.share)
+
+
+def knative_path(place: tuple[str, str]) -> str:
+    """Where the API server has Knative's Service of this namespace and name."""
+    namespace, name = place
+    return f"/apis/serving.knative.dev/v1/namespaces/{namespace}/services/{name}"

@@ -187,7 +187,7 @@ def test_any_change_reaches_the_deployment() -> None:
 
 def test_a_deployment_is_followed_whenever_it_is_declared() -> None:
     recording, service = declared()
-    assert service.afterwards == (("model-iris-rollout",), ("model-iris-rollout",))
+    assert service.afterwards == (("model-iris-rollout",), ("model-iris-rollout", "model-iris-former-transformer"))
     finish: Any = recording.afterwards["model-iris-rollout"].callback
     rollout = finish.__self__
     assert (rollout.place, rollout.selector) == (("models", "iris-predictor"), "app=isvc.iris-predictor")

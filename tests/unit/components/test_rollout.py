@@ -10,7 +10,7 @@ import pulumi
 import pytest
 
 from components.connection import UnknownLogin
-from components.rollout import KnativeRollout, Rollout, RolloutError
+from components.rollout import Following, KnativeRollout, RolloutError
 from tests.unit.predict.server import Reply, Server, serving
 
 PATH = "GET /apis/serving.knative.dev/v1/namespaces/models/services/iris-predictor"
@@ -55,7 +55,7 @@ def knative_service(
     )
 
 
-def finish(rollout: Rollout) -> None:
+def finish(rollout: Following) -> None:
     """As a hook does, on a loop of its own: asyncio.run would leave the thread without one."""
     loop = asyncio.new_event_loop()
     loop.run_until_complete(rollout.finish(pulumi.ResourceHookArgs(urn="u", id="i", name="n", type="t")))

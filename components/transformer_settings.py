@@ -1,0 +1,40 @@
+"""What a stack says of a model's transformer."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from components.field_types import Section, matching
+from components.server_settings import REQUEST_TIMEOUT, Environment, Replicas, Resources
+
+# Knative names a transformer's Deployment after the model, too, and Kubernetes allows 63 characters.
+LONGEST_NAME = 63 - len("-transformer-00001-deployment")
+# Where KServe's SDK listens, and every serving runtime.
+PORT = 8080
+
+
+class Transformer(Section):
+    """A container in front of the model: it turns a request into the model's, and the model's answer into its own."""
+
+    image: Annotated[str, matching(r"\S+", what="image: write it like registry.example/team/name:tag", longest=512)] = (
+        Field(description="its image; KServe's arguments, --model_name and --predictor_host, reach what it starts")
+    )
+    command: list[str] = Field(default_factory=list, description="instead of the image's entrypoint")
+    args: list[str] = Field(default_factory=list, description="arguments before KServe's own")
+    port: int = Field(default=PORT, ge=1, le=65535, description="where it listens; it is told as --http_port")
+    replicas: Replicas = Replicas()
+    concurrency: int | None = Field(
+        default=None, ge=1, le=1000, description="requests one gets at a time, at the most; no limit when left out"
+    )
+    request_timeout: int | None = Field(
+        default=None,
+        ge=1,
+        le=600,
+        description=f"seconds a request may take, the model's part included; {REQUEST_TIMEOUT} when left out",
+    )
+    resources: Resources | None = None
+    environment: Environment = Field(
+        default_factory=dict, description="variables of its container, name to text; none is kept secret"
+    )
