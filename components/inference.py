@@ -29,6 +29,8 @@ from components.webhooks import patient
 MARGIN = 60
 # The port of every serving runtime's HTTP server.
 PORT = 8080
+# Knative's, for one of a model's versions.
+VERSION_HEADER = "Knative-Serving-Tag"
 # Ready soon after loading, and no more 20 s after the server is gone; but a server that is busy with a request, and so
 # answers nothing else, has ten times 30 s for it, which is what Knative gives a request.
 PROBING = {"periodSeconds": 2, "timeoutSeconds": 30, "failureThreshold": 10}
@@ -252,4 +254,11 @@ def _endpoint(args: InferenceServiceArgs, *, gateway_address: str) -> dict[str, 
         "gateway_address": gateway_address,
         "context": args.cluster.context,
         "check": model.check.model_dump() if model.check else None,
+        "versions": _versions(model),
     }
+
+
+def _versions(model: Model) -> dict[str, dict[str, str]]:
+    """The headers that choose a version of a model with a canary, by KServe's names for the two."""
+    names = ("latest", "prev") if _canary_traffic(model) is not None else ()
+    return {name: {VERSION_HEADER: name} for name in names}

@@ -130,8 +130,13 @@ class Knative(pulumi.ComponentResource):
             "config": {
                 "domain": {args.domain: ""},
                 "deployment": {"registries-skipping-tag-resolving": "nvcr.io,index.docker.io"},
-                # Else it refuses the pods of a model that says which nodes it wants.
-                "features": {"kubernetes.podspec-nodeselector": "enabled", "kubernetes.podspec-tolerations": "enabled"},
+                "features": {
+                    # Else it refuses the pods of a model that says which nodes it wants.
+                    "kubernetes.podspec-nodeselector": "enabled",
+                    "kubernetes.podspec-tolerations": "enabled",
+                    # Lets a header of the request choose among a model's versions.
+                    "tag-header-based-routing": "enabled",
+                },
             },
         }
         if by_gateway_api:

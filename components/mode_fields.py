@@ -23,8 +23,10 @@ def mode_annotations(model: Model) -> dict[str, str]:
         scaled = model.replicas.min < model.replicas.max
         return {MODE_ANNOTATION: model.mode, AUTOSCALER_ANNOTATION: "hpa" if scaled else "none"}
     deadline = {"serving.knative.dev/progress-deadline": f"{model.timeout}s"}
+    # Also without a canary: it is a part of the revision, so one that came and went would start new servers.
+    tags = {"serving.kserve.io/enable-tag-routing": "true"}
     window = {"autoscaling.knative.dev/window": f"{model.scale.window}s"} if model.scale.window else {}
-    return deadline | window
+    return deadline | tags | window
 
 
 def mode_fields(model: Model) -> dict[str, Any]:

@@ -31,7 +31,10 @@ class Check(BaseModel):
 
 
 class Endpoint(BaseModel):
-    """One model: requests go to `gateway_address`, the `Host` header `host` selects the model behind it."""
+    """One model: requests go to `gateway_address`, the `Host` header `host` selects the model behind it.
+
+    Of one with a canary, `versions` has the headers that choose a version, by its name.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -45,6 +48,7 @@ class Endpoint(BaseModel):
     gateway_address: Annotated[str, StringConstraints(pattern=r"^https?://[^/]+$")]
     context: str | None = None
     check: Check | None = None
+    versions: dict[Text, dict[Text, Text]] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _v2_sends_one_tensor(self) -> Self:

@@ -130,6 +130,7 @@ def test_a_model_in_its_fewest_words() -> None:
         "annotations": {
             "kserve-multi-model/stack": "org/project/dev",
             "serving.knative.dev/progress-deadline": "600s",
+            "serving.kserve.io/enable-tag-routing": "true",
             "pulumi.com/waitFor": "condition=Ready",
         },
     }

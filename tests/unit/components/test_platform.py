@@ -230,12 +230,15 @@ def test_knative_is_told_which_ingress_it_has(supply: Supply) -> None:
 
 
 @pytest.mark.parametrize("release", [LOCAL, OFFICIAL_0_20], ids=lambda release: release.name)
-def test_knative_takes_models_that_choose_their_nodes(supply: Supply, release: Release) -> None:
-    """It refuses them otherwise: both fields are switched off when nothing is said."""
+def test_knative_takes_models_that_choose_their_nodes_and_requests_that_choose_a_version(
+    supply: Supply, release: Release
+) -> None:
+    """It refuses the former otherwise: both fields are switched off when nothing is said."""
     recording, _ = platform(supply, release=release)
     assert recording.the(":KnativeServing", "knative-serving").plain["spec"]["config"]["features"] == {
         "kubernetes.podspec-nodeselector": "enabled",
         "kubernetes.podspec-tolerations": "enabled",
+        "tag-header-based-routing": "enabled",
     }
 
 
