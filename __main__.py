@@ -59,6 +59,7 @@ async def deploy() -> pulumi.Inputs:
                 service_account=accounts.get((model.storage or "", settings.namespace_of(model))),
                 resources=supply.footprint.predictor,
                 gateway_address=platform.gateway_address,
+                images=supply.images,
                 changes_mode=model.name in found.changing_mode,
             ),
             opts=all_ready,

@@ -29,8 +29,10 @@ KUBE_RBAC_PROXY = "v0.18.0"
 METRICS_SERVER = "v0.8.0"
 PROMETHEUS = "3.14.0"
 KUBE_STATE_METRICS = "v2.18.0"
+BANDIT = "0.1.0"
 
 SERVING_PROJECT = Path(__file__).parent / "serving"
+BANDIT_PROGRAM = Path(__file__).parent.parent / "bandit"
 EXAMPLES = Path(__file__).parent.parent / "examples"
 
 _PULUMI_SDK = "github.com/pulumi/pulumi/sdk/v3@v3.259.0"
@@ -236,7 +238,8 @@ _SITE = "/opt/site"
 SKLEARN_PACKAGES = PythonPackages(group="sklearn", project=SERVING_PROJECT, image_path=_SITE)
 XGBOOST_PACKAGES = PythonPackages(group="xgboost", project=SERVING_PROJECT, image_path=_SITE)
 STORAGE_PACKAGES = PythonPackages(group="storage", project=SERVING_PROJECT, image_path=_SITE)
-PYTHON_PACKAGES = (ENVOY_PACKAGES, SKLEARN_PACKAGES, XGBOOST_PACKAGES, STORAGE_PACKAGES)
+BANDIT_PACKAGES = PythonPackages(group="bandit", image_path=_SITE)
+PYTHON_PACKAGES = (ENVOY_PACKAGES, SKLEARN_PACKAGES, XGBOOST_PACKAGES, STORAGE_PACKAGES, BANDIT_PACKAGES)
 
 
 @dataclass(frozen=True)
@@ -266,16 +269,22 @@ class Catalog:
         return Image(name=name, tag=tag, layers=(Layer(files=files),), entrypoint=(target,), user=user)
 
     def _python(self, name: str, packages: PythonPackages) -> Image:
+        """A Python program of ours for KServe."""
+        program = SERVING_PROJECT / "serving"
+        module = f"serving.{name.replace('-', '_')}"
+        return self._python_image(f"kserve/{name}", KSERVE, packages, program=program, module=module)
+
+    def _python_image(self, name: str, tag: str, packages: PythonPackages, *, program: Path, module: str) -> Image:
         """A Python program of ours: interpreter, packages and code are a layer each."""
         return Image(
-            name=f"kserve/{name}",
-            tag=KSERVE,
+            name=name,
+            tag=tag,
             layers=(
                 Layer(files=((self.root_filesystem(PYTHON_FILESYSTEM), "/"),)),
                 Layer(files=((self.packages(packages), _SITE),), exclude=_site_excludes()),
-                Layer(files=((SERVING_PROJECT / "serving", "/opt/app/serving"),), exclude=("__pycache__/",)),
+                Layer(files=((program, f"/opt/app/{program.name}"),), exclude=("__pycache__/",)),
             ),
-            entrypoint=("/usr/bin/python3", "-m", f"serving.{name.replace('-', '_')}"),
+            entrypoint=("/usr/bin/python3", "-m", module),
             user="1000",
             environment=(f"PYTHONPATH=/opt/app:{_SITE}", "PYTHONUNBUFFERED=1", "HOME=/tmp"),
         )
@@ -402,6 +411,9 @@ class Catalog:
             self._python("xgbserver", XGBOOST_PACKAGES),
             self._python("storage-initializer", STORAGE_PACKAGES),
             self._example("named-fields", SKLEARN_PACKAGES),
+            self._python_image(
+                "kserve-multi-model/bandit", BANDIT, BANDIT_PACKAGES, program=BANDIT_PROGRAM, module="bandit"
+            ),
         ]
 
     def charts(self) -> list[Chart]:

@@ -11,6 +11,7 @@ from typing import Any, Self
 
 import pulumi
 
+from components.bandit import Bandit, BanditArgs
 from components.connection import connect
 from components.custom_resource import custom_resource
 from components.footprint import SERVING_RUNTIME, PodResources
@@ -18,10 +19,11 @@ from components.mode_fields import MODE_ANNOTATION, mode_annotations, mode_conta
 from components.model_rollout import ModelRollout
 from components.model_settings import Model
 from components.owner import ANNOTATION as OWNER
-from components.releases import ServingRuntime
+from components.releases import BANDIT_IMAGE, ServingRuntime
 from components.rollout import DECLARED
-from components.server_settings import Toleration
+from components.server_settings import REQUEST_TIMEOUT, Toleration
 from components.settings import Cluster
+from components.sources import ImageMirror
 from components.transformer import transformer_spec
 from components.webhooks import patient
 
@@ -47,6 +49,7 @@ class InferenceServiceArgs:
         service_account: whose keys open the model's store; None for the one the model names, if it does.
         resources: of a model that says nothing itself; None for those of its serving runtime.
         gateway_address: URL of the gateway, without a path.
+        images: where the image of a bandit is, unless the model names it.
         changes_mode: whether it may run in another of KServe's modes now: then it is deleted before it is made anew.
 
     """
@@ -60,6 +63,7 @@ class InferenceServiceArgs:
     service_account: pulumi.Output[str] | None
     resources: PodResources | None
     gateway_address: pulumi.Output[str]
+    images: ImageMirror | None = None
     changes_mode: bool = False
 
 
@@ -100,6 +104,7 @@ class InferenceService(pulumi.ComponentResource):
                 delete_before_replace=args.changes_mode or None,
             ),
         )
+        _bandit(args, declared=rollout.predictor, opts=pulumi.ResourceOptions(parent=self, depends_on=[service]))
         self.endpoint = pulumi.Output.all(service.id, args.gateway_address).apply(
             lambda known: _endpoint(args, gateway_address=known[1])
         )
@@ -121,6 +126,33 @@ def _rollout(
         share=predictor.get("canaryTrafficPercent", 100),
         timeout=args.model.timeout + MARGIN,
     )
+
+
+def _bandit(args: InferenceServiceArgs, *, declared: str, opts: pulumi.ResourceOptions) -> None:
+    """What divides requests among a model's versions, where that is asked for."""
+    model = args.model
+    bandit = model.canary.bandit if model.canary else None
+    image = args.images.image(BANDIT_IMAGE) if args.images else None
+    if bandit is None or (stated := bandit.image or image) is None:
+        return
+    Bandit(
+        model.bandit_name,
+        args=BanditArgs(
+            model=model.name,
+            namespace=args.namespace,
+            host=_bandit_host(args),
+            predict_path=Paths.of(model).predict,
+            versions=declared,
+            epsilon=bandit.epsilon,
+            timeout=model.request_timeout or REQUEST_TIMEOUT,
+            image=stated,
+        ),
+        opts=opts,
+    )
+
+
+def _bandit_host(args: InferenceServiceArgs) -> str:
+    return f"{args.model.bandit_name}.{args.namespace}.{args.domain}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -255,6 +287,7 @@ def _endpoint(args: InferenceServiceArgs, *, gateway_address: str) -> dict[str, 
         "context": args.cluster.context,
         "check": model.check.model_dump() if model.check else None,
         "versions": _versions(model),
+        "bandit": _bandit_host(args) if model.canary and model.canary.bandit else None,
     }
 
 

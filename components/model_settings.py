@@ -45,6 +45,7 @@ class Surroundings:
         storage: name → kind.
         namespace: of a model that names none.
         domain: what host names end with.
+        mirrored: whether there is a mirror of images.
 
     """
 
@@ -53,6 +54,7 @@ class Surroundings:
     mode: Mode | None
     namespace: str = "default"
     domain: str = ""
+    mirrored: bool = False
 
 
 class Check(Section):
@@ -142,6 +144,11 @@ class Model(Section):
     check: Check | None = None
 
     @property
+    def bandit_name(self) -> str:
+        """What the objects of its bandit are called, if it has one."""
+        return f"{self.name}-bandit"
+
+    @property
     def asked(self) -> Resources | None:
         """The resources it says itself, its GPUs among them."""
         if self.gpus is None:
@@ -186,6 +193,7 @@ class Model(Section):
                 "service_account": self._service_account_problem(),
                 "batcher": self._batcher_problem(),
                 "transformer": self._transformer_problem(),
+                "canary": self._bandit_problem(around),
             }
             | problems_with_mode(self)
         )
@@ -239,6 +247,16 @@ class Model(Section):
         longest = self.request_timeout or REQUEST_TIMEOUT
         if self.batcher.max_latency >= longest * 1000:
             return f"max_latency {self.batcher.max_latency} ms is no less than a request may take, {longest} s"
+        return None
+
+    def _bandit_problem(self, around: Surroundings) -> str | None:
+        bandit = self.canary.bandit if self.canary else None
+        if self.canary is None or bandit is None:
+            return None
+        if self.canary.traffic == 100:
+            return "bandit has one version to choose from: traffic 100 promotes the new one; say less, or drop bandit"
+        if bandit.image is None and not around.mirrored:
+            return "bandit.image is missing: the image is published nowhere, so without a mirror it has to be named"
         return None
 
     def _storage_problem(self, around: Surroundings) -> str | None:

@@ -11,6 +11,9 @@ from typing import Any
 
 from components.sources import ChartArchive, Manifest, Mirrored, OciChart, Source
 
+# Of this project, in every release; published nowhere but in the local cluster's registry.
+BANDIT_IMAGE = "kserve-multi-model/bandit:0.1.0"
+
 # Values of a Helm chart that a release adds to those every release gets.
 Values = Mapping[str, Any]
 

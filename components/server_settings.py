@@ -212,9 +212,21 @@ class Logger(Section):
         return url
 
 
+class Bandit(Section):
+    """A service beside the model that takes rewards, and gives the version with the better ones most requests."""
+
+    epsilon: float = Field(
+        default=0.1, ge=0, le=1, description="share of the requests that goes to any version, however it is rewarded"
+    )
+    image: str | None = Field(
+        default=None, min_length=1, description="its image; the mirror's when left out, and needed without a mirror"
+    )
+
+
 class Canary(Section):
     """A new version on trial: it gets a part of the requests, the last one that had them all gets the others."""
 
     traffic: int = Field(
         ge=0, le=100, description="per cent of the requests for the new version; 0 rolls back, 100 promotes it"
     )
+    bandit: Bandit | None = None

@@ -203,6 +203,9 @@ class Settings(Section):
         names = [model.name for model in models]
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise ValueError(f"{', '.join(map(repr, twice))} is there more than once; give each model its own name")
+        bandits = {model.bandit_name for model in models if model.canary and model.canary.bandit}
+        if taken := sorted(bandits.intersection(names)):
+            raise ValueError(f"{taken[0]!r} is what another model's bandit is called; give the model another name")
         return models
 
     @model_validator(mode="after")
@@ -261,6 +264,7 @@ def parse(document: Mapping[str, Any]) -> Settings:
         ),
         namespace=str(namespace),
         domain=str(domain),
+        mirrored=bool(document.get("mirror")),
     )
     try:
         return Settings.model_validate(document, context=around)

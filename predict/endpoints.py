@@ -33,7 +33,8 @@ class Check(BaseModel):
 class Endpoint(BaseModel):
     """One model: requests go to `gateway_address`, the `Host` header `host` selects the model behind it.
 
-    Of one with a canary, `versions` has the headers that choose a version, by its name.
+    Of one with a canary, `versions` has the headers that choose a version, by its name, and `bandit` is the host of the
+    service that takes rewards for them, if there is one.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -49,6 +50,7 @@ class Endpoint(BaseModel):
     context: str | None = None
     check: Check | None = None
     versions: dict[Text, dict[Text, Text]] = Field(default_factory=dict)
+    bandit: Text | None = None
 
     @model_validator(mode="after")
     def _v2_sends_one_tensor(self) -> Self:

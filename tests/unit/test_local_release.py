@@ -11,7 +11,7 @@ from cluster import catalog
 from cluster.artifacts import Cache
 from cluster.catalog import Catalog
 from cluster.toolchain import Toolchain
-from components.releases import LOCAL, NetGatewayApi, PlainMonitoring
+from components.releases import BANDIT_IMAGE, LOCAL, NetGatewayApi, PlainMonitoring
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -51,6 +51,10 @@ def test_every_part_has_the_version_of_its_images(held: Catalog) -> None:
 def test_a_serving_runtime_of_the_release_has_its_image(held: Catalog) -> None:
     names = {image.name for image in held.platform_images()}
     assert {f"kserve/{runtime.values_key}" for runtime in LOCAL.kserve.runtimes} <= names
+
+
+def test_the_bandits_image_is_there(held: Catalog) -> None:
+    assert BANDIT_IMAGE in {f"{image.name}:{image.tag}" for image in held.platform_images()}
 
 
 def test_kubernetes_is_in_the_releases_range() -> None:

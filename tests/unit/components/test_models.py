@@ -15,6 +15,7 @@ from components.inference import InferenceService, InferenceServiceArgs
 from components.model_settings import Model, Surroundings
 from components.releases import LOCAL, OFFICIAL_0_20, Release
 from components.settings import Cluster, S3Storage
+from components.sources import ImageMirror
 from components.storage import StorageCredentials, StorageCredentialsArgs
 from predict.endpoints import Endpoint
 from tests.unit.components.conftest import ACCESS_KEY, PROFILE, SECRET_KEY
@@ -80,10 +81,11 @@ def arguments(
     account: str | None = "storage-demo",
     footprint: PodResources | None = None,
     release: Release = LOCAL,
+    images: ImageMirror | None = None,
     **stated: Any,
 ) -> InferenceServiceArgs:
     document = {"name": "iris", "format": "sklearn", "storage_uri": "s3://models/iris", **stated}
-    around = Surroundings(release=release, storage=None, mode="Knative")
+    around = Surroundings(release=release, storage=None, mode="Knative", mirrored=images is not None)
     return InferenceServiceArgs(
         model=Model.model_validate(document, context=around),
         runtimes=release.runtimes,
@@ -94,6 +96,7 @@ def arguments(
         service_account=pulumi.Output.from_input(account) if account else None,
         resources=footprint,
         gateway_address=pulumi.Output.from_input("http://192.0.2.1:31080"),
+        images=images,
     )
 
 

@@ -1,0 +1,163 @@
+"""A bandit beside a model with a canary: what is declared, in which order, and when it is refused."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from components.bandit import Bandit, BanditArgs
+from components.inference import InferenceService
+from components.model_settings import Surroundings
+from components.problems import SettingsError
+from components.releases import BANDIT_IMAGE, LOCAL
+from components.server_settings import Bandit as BanditSettings
+from components.settings import parse
+from components.sources import ImageMirror
+from predict.endpoints import Endpoint
+from tests.unit.components.recording import Recording, record
+from tests.unit.components.test_models import arguments, served
+
+NAME = "iris-bandit"
+
+
+def declared(**changes: Any) -> Recording:
+    args = BanditArgs(
+        model="iris",
+        namespace="models",
+        host="iris-bandit.models.example.com",
+        predict_path="/v1/models/iris:predict",
+        versions="0123456789abcdef",
+        epsilon=0.2,
+        timeout=300,
+        image="registry.example/bandit:1",
+        **changes,
+    )
+    return record(lambda: Bandit(NAME, args=args))
+
+
+def test_the_service_asks_each_version_by_its_name() -> None:
+    (container,) = declared().the(":Deployment", NAME).plain["spec"]["template"]["spec"]["containers"]
+    said = dict(zip(container["args"][::2], container["args"][1::2], strict=True))
+    assert said["--latest"] == "http://latest-iris-predictor.models.svc.cluster.local/v1/models/iris:predict"
+    assert said["--prev"] == "http://prev-iris-predictor.models.svc.cluster.local/v1/models/iris:predict"
+    assert (said["--versions"], said["--epsilon"], said["--timeout"]) == ("0123456789abcdef", "0.2", "300")
+    assert (said["--namespace"], said["--state"], said["--owner"]) == ("models", NAME, NAME)
+    assert container["image"] == "registry.example/bandit:1"
+    assert container["readinessProbe"]["httpGet"] == {"path": "/healthz", "port": 8080}
+
+
+def test_it_may_do_nothing_but_keep_its_rewards() -> None:
+    recording = declared()
+    assert recording.the(":Role", NAME).plain["rules"] == [
+        {"apiGroups": [""], "resources": ["configmaps"], "verbs": ["create"]},
+        {"apiGroups": [""], "resources": ["configmaps"], "verbs": ["get", "update"], "resourceNames": [NAME]},
+    ]
+    binding = recording.the(":RoleBinding", NAME).plain
+    assert binding["subjects"] == [{"kind": "ServiceAccount", "name": NAME, "namespace": "models"}]
+    assert binding["roleRef"]["name"] == NAME
+    deployment = recording.the(":Deployment", NAME)
+    assert deployment.plain["spec"]["template"]["spec"]["serviceAccountName"] == NAME
+    assert recording.waits_for(deployment, recording.the(":RoleBinding", NAME))
+
+
+def test_the_gateway_has_it_when_it_is_ready() -> None:
+    recording = declared()
+    route = recording.the(":VirtualService", NAME)
+    assert route.plain["spec"] == {
+        "hosts": ["iris-bandit.models.example.com"],
+        "gateways": ["knative-serving/knative-ingress-gateway"],
+        "http": [
+            {"route": [{"destination": {"host": "iris-bandit.models.svc.cluster.local", "port": {"number": 80}}}]}
+        ],
+    }
+    assert recording.waits_for(route, recording.the(":Deployment", NAME))
+    selector = recording.the(":Service", NAME).plain["spec"]["selector"]
+    template = recording.the(":Deployment", NAME).plain["spec"]["template"]
+    assert selector.items() <= template["metadata"]["labels"].items()
+
+
+def with_canary(canary: dict[str, Any], images: ImageMirror | None = None) -> Recording:
+    args = arguments(canary=canary, images=images)
+    return record(lambda: InferenceService("iris", args=args))
+
+
+def test_a_model_has_one_when_it_is_asked_for_and_after_the_model() -> None:
+    mirror = ImageMirror(repository="registry.example:5000")
+    recording = with_canary({"traffic": 20, "bandit": {}}, mirror)
+    deployment = recording.the(":Deployment", NAME)
+    service = recording.the("serving.kserve.io/v1beta1:InferenceService", "iris")
+    assert recording.waits_for(deployment, service)
+    (container,) = deployment.plain["spec"]["template"]["spec"]["containers"]
+    assert container["image"] == f"registry.example:5000/{BANDIT_IMAGE}"
+    assert "--epsilon 0.1 " in " ".join(map(str, container["args"]))
+    digest = service.plain["spec"]["predictor"]["annotations"]["kserve-multi-model/declared"]
+    assert f"--versions {digest} " in " ".join(map(str, container["args"]))
+    assert not [name for name in with_canary({"traffic": 20}).names if "bandit" in name]
+
+
+def test_a_bandit_leaves_the_model_as_it_is() -> None:
+    """The share of those who ask the model itself stays the stack's to say, and no server starts."""
+    alone, beside = (
+        with_canary(canary).the("serving.kserve.io/v1beta1:InferenceService", "iris").plain
+        for canary in ({"traffic": 20}, {"traffic": 20, "bandit": {"image": "mine:1"}})
+    )
+    assert alone == beside
+
+
+def test_the_endpoint_says_where_it_is() -> None:
+    _, endpoint = served(canary={"traffic": 20, "bandit": {"image": "mine:1"}})
+    assert Endpoint.model_validate(endpoint).bandit == "iris-bandit.models.example.com"
+    _, endpoint = served(canary={"traffic": 20})
+    assert Endpoint.model_validate(endpoint).bandit is None
+
+
+def refused(*models: dict[str, Any], **said: Any) -> str:
+    document = {
+        "release": "local",
+        "mirror": {"charts": "oci://registry.example/charts", "images": "registry.example"},
+        "models": [{"format": "sklearn", "storage_uri": "gs://models/iris", **model} for model in models],
+        **said,
+    }
+    with pytest.raises(SettingsError) as caught:
+        parse(document)
+    return str(caught.value)
+
+
+@pytest.mark.feature("an ε-greedy bandit over two versions", proof="refused")
+def test_one_version_is_nothing_to_choose_from() -> None:
+    assert "models[0].canary: bandit has one version to choose from" in refused(
+        {"name": "iris", "canary": {"traffic": 100, "bandit": {}}}
+    )
+    assert "models[0].canary.traffic: is missing" in refused({"name": "iris", "canary": {"bandit": {}}})
+    assert "models[0].bandit: is no setting" in refused({"name": "iris", "bandit": {}})
+
+
+@pytest.mark.feature("an ε-greedy bandit over two versions", mode="Standard", proof="refused")
+def test_it_is_knatives_versions_it_chooses_from() -> None:
+    document = {
+        "name": "iris",
+        "format": "sklearn",
+        "storage_uri": "gs://models/iris",
+        "canary": {"traffic": 20, "bandit": {}},
+    }
+    around = Surroundings(release=LOCAL, storage=None, mode="Standard", mirrored=True)
+    with pytest.raises(ValueError, match="bandit needs mode Knative"):
+        type(arguments().model).model_validate(document, context=around)
+
+
+def test_without_a_mirror_the_image_has_to_be_named() -> None:
+    model = {"name": "iris", "canary": {"traffic": 20, "bandit": {}}}
+    assert "models[0].canary: bandit.image is missing" in refused(model, release="0.20", mirror=None)
+
+
+@pytest.mark.parametrize("epsilon", [-0.1, 1.1, "much"])
+def test_epsilon_is_a_share(epsilon: Any) -> None:
+    said = refused({"name": "iris", "canary": {"traffic": 20, "bandit": {"epsilon": epsilon}}})
+    assert "models[0].canary.bandit.epsilon: must be" in said
+    assert BanditSettings().epsilon == 0.1
+
+
+def test_a_model_is_not_called_like_anothers_bandit() -> None:
+    said = refused({"name": "iris", "canary": {"traffic": 20, "bandit": {}}}, {"name": "iris-bandit"})
+    assert "models: 'iris-bandit' is what another model's bandit is called" in said
