@@ -53,7 +53,7 @@ def bench(
         kept = results.rounds if number > 1 else ()
         results = results.model_copy(update={"rounds": (*kept, measured), "life": life or results.life})
         results.write(RESULTS)  # each round, so that an interrupted run has something to show
-    _report(results)
+    report(results)
 
 
 def _say(line: Line) -> None:
@@ -111,7 +111,8 @@ def _life(cluster: LocalCluster, stack: Stack) -> Life:
         )
 
 
-def _report(results: Results) -> None:
+def report(results: Results) -> None:
+    """Write the report and its plot from the results."""
     plot_file = RESULTS.with_suffix(".svg")
     if results.rounds:
         plot(results.rounds[-1], file=plot_file)

@@ -16,7 +16,8 @@ from typing import Self
 import httpx2 as httpx
 from pydantic import BaseModel, JsonValue, ValidationError
 
-TIMEOUT = 30.0
+# Servers that start again after a roll-back keep requests waiting.
+TIMEOUT = 60.0
 SHOWN = 5
 
 
@@ -123,6 +124,11 @@ class Load:
         self._pool.shutdown(wait=True)
         for client in self._running:
             client.result()
+
+    @property
+    def started(self) -> float:
+        """When it began, on the monotonic clock that all loads share."""
+        return self._start
 
     @property
     def now(self) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from statistics import median
 
-from benchmarks.results import Boot, ColdBuild, Deployment, Life, Machine, Results, Round
+from benchmarks.results import Boot, Change, ColdBuild, Deployment, Life, Machine, Results, Round
 
 GIB = 1 << 30
 MIB = 1 << 20
@@ -19,6 +19,8 @@ def markdown(results: Results, *, plot: str) -> str:
         parts += [_comparison(results, plot=plot), _boots(results.rounds)]
     if results.life:
         parts.append(_life(results.life))
+    if results.changes:
+        parts.append(_changes(results.changes))
     if results.cold:
         parts.append(_cold(results.cold))
     return "\n\n".join(parts) + "\n"
@@ -106,6 +108,32 @@ def _life(life: Life) -> str:
             _sizes("image", images, total=life.images.total_bytes),
             "## The cache on disk",
             _sizes("entries", life.cache, total=sum(life.cache.values())),
+        )
+    )
+
+
+def _changes(changes: Sequence[Change]) -> str:
+    rows = [
+        (
+            change.name,
+            _seconds(change.up_s),
+            f"{change.requests:,}",
+            str(change.failures),
+            str(change.p50_ms),
+            str(change.p95_ms),
+            f"{change.v2_share_after:.0%}",
+        )
+        for change in changes
+    ]
+    usual = changes[0].p95_ms
+    ratios = ", ".join(f"{change.p95_ms / usual:.1f}" for change in changes[1:])
+    return "\n\n".join(
+        (
+            "## Changes under load",
+            f"Written by `python -m benchmarks.rollout`: {sum(c.failures for c in changes)} of "
+            f"{sum(c.requests for c in changes):,} requests failed while `pulumi up` changed a model. The 95th "
+            f"percentile of the latency, in terms of the one without a change: {ratios}.",
+            table(("change", "`pulumi up`, s", "requests", "failed", "p50, ms", "p95, ms", "v2 afterwards"), rows),
         )
     )
 

@@ -114,6 +114,24 @@ class ColdBuild(Measured):
     total_s: float
 
 
+class Change(Measured):
+    """A `pulumi up` that changed a model under load, as the model's clients saw it.
+
+    Attributes:
+        requests: from its start until a while after its end; `failures` of them had no prediction.
+        v2_share_after: of the requests after its end, those that the second version answered.
+
+    """
+
+    name: str
+    up_s: float
+    requests: int
+    failures: int
+    p50_ms: int
+    p95_ms: int
+    v2_share_after: float
+
+
 class Results(Measured):
     """Everything; what a run leaves out stays as it was."""
 
@@ -121,6 +139,7 @@ class Results(Measured):
     rounds: tuple[Round, ...] = ()
     life: Life | None = None
     cold: ColdBuild | None = None
+    changes: tuple[Change, ...] = ()
 
     @property
     def ratio(self) -> float:

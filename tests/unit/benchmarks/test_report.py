@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks.commands import PROJECT
 from benchmarks.report import LONGEST_TABLE, markdown, table
-from benchmarks.results import Boot, ColdBuild, Deployment, Image, Images, Life, Machine, Results, Round, Step
+from benchmarks.results import Boot, Change, ColdBuild, Deployment, Image, Images, Life, Machine, Results, Round, Step
 
 MACHINE = Machine(processor="Xeon", cores=2, memory_bytes=24 << 30, kernel="Linux 6.1")
 
@@ -76,6 +76,15 @@ def test_the_first_build_by_part_longest_first() -> None:
     text = markdown(Results(machine=MACHINE, cold=cold), plot="benchmarks.svg")
     assert "took 40 min" in text
     assert text.index("| kubernetes | 270 |") < text.index("| pause | 3 |")
+
+
+def test_changes_under_load_with_their_ratios() -> None:
+    usual = Change(name="none", up_s=0, requests=400, failures=0, p50_ms=10, p95_ms=20, v2_share_after=0)
+    canary = Change(name="canary, 10 %", up_s=12.4, requests=1600, failures=1, p50_ms=11, p95_ms=30, v2_share_after=0.9)
+    text = markdown(Results(machine=MACHINE, changes=(usual, canary)), plot="benchmarks.svg")
+    assert "1 of 2,000 requests failed" in text
+    assert "without a change: 1.5." in text
+    assert "| canary, 10 % | 12 | 1,600 | 1 | 11 | 30 | 90% |" in text
 
 
 def test_a_table_is_markdown() -> None:
