@@ -44,6 +44,7 @@ def predict(host: str, timeout: float = 60) -> object:
     return answer.json()["predictions"]
 
 
+@pytest.mark.feature("bad settings are refused before anything is touched", mode="both")
 def test_bad_settings_are_refused_before_anything_touches_the_cluster(deployment: Deployment) -> None:
     good = deployment.stack_file.read_text()
     before = all_objects(deployment)
@@ -65,6 +66,7 @@ def test_preview_of_an_empty_cluster(deployment: Deployment) -> None:
     assert "InferenceService" in preview.text
 
 
+@pytest.mark.feature("predictions, v1")
 def test_up_ends_with_both_models_answering_by_value(up: Deployment) -> None:
     checked = up.predict("--stack", up.stack, "--json", timeout=300)
     assert checked.status == 0, checked.text
@@ -101,6 +103,7 @@ def test_kserve_routes_by_host_with_a_virtual_service_a_model(up: Deployment) ->
     assert stranger.status_code == 404
 
 
+@pytest.mark.feature("up again changes nothing")
 def test_up_again_has_nothing_to_do(up: Deployment) -> None:
     again = up.pulumi("up", "--yes", "--skip-preview", "--expect-no-changes")
     assert again.status == 0, again.text[-4000:]
@@ -108,6 +111,7 @@ def test_up_again_has_nothing_to_do(up: Deployment) -> None:
     assert preview.status == 0, preview.text[-4000:]
 
 
+@pytest.mark.feature("keys are nowhere in plain", mode="both")
 def test_the_s3_keys_are_nowhere_in_plain(up: Deployment) -> None:
     credentials = Path(up.environment["AWS_SHARED_CREDENTIALS_FILE"]).read_text()
     secrets = [line.split("=")[1].strip() for line in credentials.splitlines() if "secret_access_key" in line]
@@ -132,6 +136,7 @@ def test_refresh_finds_no_drift(up: Deployment) -> None:
     assert preview.status == 0, preview.text[-4000:]
 
 
+@pytest.mark.feature("a new version gives new values")
 def test_a_new_storage_uri_gives_new_values(up: Deployment) -> None:
     models = up.settings["models"]
     models[0] |= {"storage_uri": "s3://models/sklearn-v2", "check": {"instances": INSTANCES, "predictions": [0, 1]}}
@@ -166,6 +171,7 @@ def test_a_change_after_one_that_only_knative_sees_is_waited_for(up: Deployment)
     assert predict("sklearn-model.default.example.com") == [1, 0]
 
 
+@pytest.mark.feature("environment, labels, annotations of a server")
 def test_what_is_said_of_a_server_reaches_it(up: Deployment) -> None:
     before = up.settings["models"]
     models = up.settings["models"]
@@ -182,6 +188,7 @@ def test_what_is_said_of_a_server_reaches_it(up: Deployment) -> None:
     assert all(pod["metadata"]["annotations"]["example.com/owner"] == "iris@example.com" for pod in pods)
 
 
+@pytest.mark.feature("readiness means that the model is loaded")
 def test_a_server_is_not_ready_before_it_says_that_the_model_is_loaded(up: Deployment) -> None:
     """A twin of a model whose server is up, and asked for a model that it does not have."""
     knative = kubectl(up, "-n", "default", "get", "services.serving.knative.dev", "sklearn-model-predictor")
@@ -206,6 +213,7 @@ def test_a_server_is_not_ready_before_it_says_that_the_model_is_loaded(up: Deplo
     assert ready == {"kserve-container": True, "queue-proxy": False}
 
 
+@pytest.mark.feature("canary")
 def test_a_canary_gets_its_share_is_promoted_and_rolled_back(up: Deployment) -> None:
     before = up.settings["models"]
 
@@ -232,6 +240,7 @@ def test_a_canary_gets_its_share_is_promoted_and_rolled_back(up: Deployment) -> 
     up.configure(models=before)  # the next up takes it back
 
 
+@pytest.mark.feature("scale to zero")
 def test_scale_to_zero_and_back(up: Deployment) -> None:
     models = up.settings["models"]
     models[1] |= {"replicas": {"min": 0, "max": 1}, "scale": {"window": 6}}

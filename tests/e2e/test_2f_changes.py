@@ -72,7 +72,7 @@ def up(deployment: Deployment) -> Iterator[Deployment]:
     deployment.configure(models=before)
 
 
-@pytest.mark.feature("a new version without a failed request, under load")
+@pytest.mark.feature("a new version without a failed request")
 def test_a_new_version_rolls_out_without_a_failed_request(up: Deployment) -> None:
     with Load(target(up, "changing")) as load:
         load.wait(3)
@@ -86,7 +86,7 @@ def test_a_new_version_rolls_out_without_a_failed_request(up: Deployment) -> Non
     assert last <= ended, f"the old version answered {last - ended:.1f} s after the end of `pulumi up`"
 
 
-@pytest.mark.feature("a canary's share, without a failed request, under load")
+@pytest.mark.feature("a canary without a failed request")
 def test_a_canary_gets_its_share_without_a_failed_request(up: Deployment) -> None:
     with Load(target(up, "changing")) as load:
         for percent, more in ((10, {}), (50, {"bandit": {"epsilon": EPSILON}})):
@@ -152,7 +152,7 @@ def predicted(bandit: httpx.Client, *, reward: bool = False) -> str:
     return str(arm)
 
 
-@pytest.mark.feature("promote and roll back without a failed request, under load")
+@pytest.mark.feature("promote and roll back without a failed request")
 def test_a_canary_is_promoted_and_rolled_back_without_a_failed_request(up: Deployment) -> None:
     with Load(target(up, "changing")) as load:
         assert deploy(up, model("changing", OLD), model("moving", OLD)).status == 0
@@ -200,7 +200,7 @@ def test_a_right_uri_converges_and_a_rename_leaves_no_gap(up: Deployment) -> Non
         assert share_of_new(asked(load, more=20)) == 1
 
 
-@pytest.mark.feature("a model is removed, and no other")
+@pytest.mark.feature("removal of one model")
 def test_a_model_that_is_left_out_is_removed_and_nothing_else(up: Deployment) -> None:
     before = all_objects(up)
     services = kubectl(up, "-n", "default", "get", "inferenceservices")["items"]

@@ -22,7 +22,7 @@ from tests.e2e.machine import ROOT, Completed, Deployment, run
 
 WELL, NOT_READY = 0, 2
 SECONDS = 150
-NAMES_CAUSE = pytest.mark.feature("`predict doctor` names the cause · 说明未就绪的原因", mode="both")
+NAMES_CAUSE = pytest.mark.feature("`predict doctor` names the cause", mode="both")
 
 
 def findings(report: dict[str, Any]) -> list[dict[str, Any]]:
@@ -44,7 +44,7 @@ def doctor(deployment: Deployment, *arguments: str) -> tuple[int, dict[str, Any]
     return done.status, report
 
 
-@pytest.mark.feature("`predict doctor` on a healthy deployment · 健康的部署", mode="Knative")
+@pytest.mark.feature("`predict doctor` on a healthy deployment", mode="Knative")
 def test_a_healthy_deployment_is_well(deployment: Deployment) -> None:
     endpoints = deployment.endpoints()
     done = deployment.predict("doctor", "--json", "--lang", "en", stdin=json.dumps(endpoints))
@@ -61,7 +61,7 @@ def test_a_healthy_deployment_is_well(deployment: Deployment) -> None:
     assert "一切正常" in written.stdout
 
 
-@pytest.mark.feature("`predict status` · 模型一览表", mode="Knative")
+@pytest.mark.feature("`predict status`", mode="Knative")
 def test_status_of_healthy_models(deployment: Deployment) -> None:
     shown = deployment.predict("status", "-n", "default", "--lang", "en")
     assert shown.status == WELL, shown.text
@@ -72,7 +72,7 @@ def test_status_of_healthy_models(deployment: Deployment) -> None:
     assert "http://sklearn-model.default.example.com" in sklearn
 
 
-@pytest.mark.feature("`predict logs` · 模型日志", mode="Knative")
+@pytest.mark.feature("`predict logs`", mode="Knative")
 def test_logs_of_the_server_and_of_what_ran_before_it(deployment: Deployment) -> None:
     server = deployment.predict("logs", "sklearn-model", "--tail", "3")
     assert server.status == WELL, server.text

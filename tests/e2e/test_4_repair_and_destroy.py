@@ -49,6 +49,7 @@ def test_a_killed_node_comes_back_with_its_models(deployment: Deployment) -> Non
     assert checked.status == 0, checked.text
 
 
+@pytest.mark.feature("destroy leaves nothing")
 def test_destroy_leaves_nothing_in_the_cluster(
     deployment: Deployment, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
