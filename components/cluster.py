@@ -14,7 +14,7 @@ from lightkube.core.exceptions import ConfigError
 from components.connection import UnknownLogin, connect
 from components.owner import ANNOTATION as OWNER
 from components.releases import Release
-from components.running_models import RunningModel, models_changing_mode, running_models
+from components.running_models import RunningModel, models_changing_mode, running_models, stacks_behind_knative
 from components.settings import Cluster, Settings
 
 # Where a cluster says what its pods use.
@@ -83,7 +83,7 @@ def look_at_cluster(settings: Settings, *, owner: str) -> Found:
             version = _version(client)
             owners = {name: _owner(client, name) for name in sorted(namespaces)}
             running = {name: running_models(client, name) for name in namespaces}
-            missing = list(_missing(client, settings))
+            missing = list(_missing(client, settings, owner=owner))
     except UnknownLogin as problem:
         pulumi.log.warn(f"the cluster's version and namespaces are not checked: {problem}")
         everyone = frozenset(model.name for model in settings.models)
@@ -113,12 +113,15 @@ def _require_version(version: tuple[int, int], *, release: Release) -> None:
         pulumi.log.warn(stated)
 
 
-def _missing(client: httpx.Client, settings: Settings) -> Iterable[str]:
-    """What the cluster lacks and the stack does not bring; a warning where models do without."""
+def _missing(client: httpx.Client, settings: Settings, *, owner: str) -> Iterable[str]:
+    """What models lack, those of this stack or of others on its platform; a warning where they do without."""
     if settings.platform and not client.get(KSERVE_API).is_success:
         yield f"cluster: it has no KServe; is it the one of the platform's stack, {settings.platform}?"
     elif settings.platform and settings.needs_knative and not client.get(KNATIVE_API).is_success:
         yield "mode: the platform has no Knative; use mode Standard, or deploy the platform's stack with mode Knative"
+    if not settings.platform and not settings.needs_knative and (on_it := stacks_behind_knative(client) - {owner}):
+        stacks = ", ".join(sorted(on_it))
+        yield f"mode: without it, Knative goes, and {stacks} has models behind it; keep it with mode: Knative"
     if settings.needs_metrics and not client.get(METRICS_API).is_success:
         pulumi.log.warn(
             f"the cluster has no working metrics API ({METRICS_API}): until it has, models in mode Standard stay at "

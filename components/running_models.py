@@ -34,12 +34,20 @@ class RunningModels(BaseModel):
 
 def running_models(client: httpx.Client, namespace: str) -> Mapping[str, RunningModel] | None:
     """Those of a namespace, by name; none without KServe, and None where the cluster does not tell."""
-    answer = client.get(f"/apis/serving.kserve.io/v1beta1/namespaces/{namespace}/inferenceservices")
+    found = _listed(client, f"namespaces/{namespace}/")
+    return None if found is None else {model.name: model for model in found}
+
+
+def stacks_behind_knative(client: httpx.Client) -> frozenset[str]:
+    """The stacks that have models behind Knative, in any namespace that the cluster tells of."""
+    return frozenset(model.owner for model in _listed(client) or () if model.mode == "Knative" and model.owner)
+
+
+def _listed(client: httpx.Client, place: str = "") -> tuple[RunningModel, ...] | None:
+    answer = client.get(f"/apis/serving.kserve.io/v1beta1/{place}inferenceservices")
     if answer.status_code == httpx.codes.NOT_FOUND:
-        return {}
-    if not answer.is_success:
-        return None
-    return {model.name: model for model in RunningModels.model_validate(answer.json()).items}
+        return ()
+    return RunningModels.model_validate(answer.json()).items if answer.is_success else None
 
 
 def models_changing_mode(models: Iterable[Model], *, running: Mapping[str, RunningModel] | None) -> frozenset[str]:

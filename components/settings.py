@@ -242,8 +242,9 @@ class Settings(Section):
 
     @property
     def needs_knative(self) -> bool:
-        """Whether some model runs behind Knative; while there is none, whether one would that says nothing itself."""
-        return "Knative" in ({model.mode for model in self.models} or {self.mode})
+        """Whether some model runs behind Knative, or could: where the stack says so, or has no models yet."""
+        stated = {self.mode} if "mode" in self.model_fields_set or not self.models else set()
+        return "Knative" in {model.mode for model in self.models} | stated
 
     @property
     def needs_metrics(self) -> bool:

@@ -8,6 +8,7 @@ import pulumi
 import pytest
 
 from components.cluster import ClusterError, Found, cluster_provider, look_at_cluster
+from components.owner import ANNOTATION as OWNER_ANNOTATION
 from components.settings import Cluster, parse
 from tests.unit.components.kubernetes import answering, kubeconfig, reply_with
 from tests.unit.components.recording import record
@@ -17,12 +18,15 @@ SKLEARN = {"name": "iris", "format": "sklearn", "storage_uri": "gs://models/iris
 OWNER = "organization/kserve-multi-model/dev"
 
 
-def look(*, models: tuple[dict[str, Any], ...] = (), platform: str | None = None, **cluster: Any) -> Found:
+def look(
+    *, models: tuple[dict[str, Any], ...] = (), platform: str | None = None, mode: str | None = None, **cluster: Any
+) -> Found:
     stated = {name: str(value) for name, value in cluster.items()}
     mirror = {"charts": "oci://registry.example/charts", "images": "registry.example"}
     listed = [SKLEARN | model for model in models]
     document = {"release": "local", "mirror": mirror, "cluster": stated, "models": listed}
-    return look_at_cluster(parse(document | ({"platform": platform} if platform else {})), owner=OWNER)
+    said = {"platform": platform, "mode": mode}
+    return look_at_cluster(parse(document | {key: text for key, text in said.items() if text}), owner=OWNER)
 
 
 @pytest.fixture
@@ -107,6 +111,23 @@ def test_another_stacks_model_is_refused(tmp_path: Path) -> None:
         look(kubeconfig=file, namespace="models", models=({"name": "other"},))
         with pytest.raises(ClusterError, match=r"^models\[0\].name: 'iris' in namespace 'models' is stack org.*/a's"):
             look(kubeconfig=file, namespace="models", models=({},))
+
+
+def test_a_platform_keeps_knative_for_other_stacks_models(tmp_path: Path) -> None:
+    behind = {"metadata": {"name": "m", "annotations": {OWNER_ANNOTATION: "org/project/team"}}}
+    standard = {"mode": "Standard"}
+    with answering(tmp_path) as file:
+        look(kubeconfig=file, models=(standard,))
+    with serving() as server:
+        host = server.address.removeprefix("http://")
+        reply_with(server, {"major": "1", "minor": "34"})
+        items = {"items": [{**behind, "status": {"deploymentMode": "Knative"}}]}
+        server.on(host, "GET /apis/serving.kserve.io/v1beta1/inferenceservices", Reply(items))
+        file = kubeconfig(tmp_path, server=server.address)
+        look(kubeconfig=file, models=(standard, {"name": "other"}))
+        with pytest.raises(ClusterError, match="mode: without it, Knative goes, and org/project/team has models"):
+            look(kubeconfig=file, models=(standard,))
+        look(kubeconfig=file, models=(standard,), mode="Knative")
 
 
 def test_a_stack_of_models_alone_needs_kserve(tmp_path: Path) -> None:
