@@ -31,9 +31,13 @@ PROMETHEUS = "3.14.0"
 KUBE_STATE_METRICS = "v2.18.0"
 BANDIT = "0.1.0"
 
+EXAMPLE = "v1"
+
 SERVING_PROJECT = Path(__file__).parent / "serving"
 BANDIT_PROGRAM = Path(__file__).parent.parent / "bandit"
 EXAMPLES = Path(__file__).parent.parent / "examples"
+# Those with an image, and their programs.
+EXAMPLE_PROGRAMS = {"named-fields": "named_fields", "custom-model": "text_length"}
 
 _PULUMI_SDK = "github.com/pulumi/pulumi/sdk/v3@v3.259.0"
 _PROVIDER = "github.com/pulumi/pulumi-kubernetes/provider/v4"
@@ -235,11 +239,31 @@ ROOT_FILESYSTEMS = (NODE_FILESYSTEM, PYTHON_FILESYSTEM, KUBE_PROXY_FILESYSTEM, L
 
 ENVOY_PACKAGES = PythonPackages(group="envoy")
 _SITE = "/opt/site"
-SKLEARN_PACKAGES = PythonPackages(group="sklearn", project=SERVING_PROJECT, image_path=_SITE)
-XGBOOST_PACKAGES = PythonPackages(group="xgboost", project=SERVING_PROJECT, image_path=_SITE)
+SERVER_PACKAGES = PythonPackages(group="server", project=SERVING_PROJECT, image_path=_SITE)
+
+
+def _format_packages(group: str) -> PythonPackages:
+    return PythonPackages(group=group, project=SERVING_PROJECT, image_path=_SITE, beside=(SERVER_PACKAGES.group,))
+
+
+# What a model server has beside the packages of all.
+SKLEARN_PACKAGES = _format_packages("sklearn")
+XGBOOST_PACKAGES = _format_packages("xgboost")
+LIGHTGBM_PACKAGES = _format_packages("lightgbm")
+ONNX_PACKAGES = _format_packages("onnx")
+MODEL_SERVERS = {
+    "sklearnserver": SKLEARN_PACKAGES,
+    "xgbserver": XGBOOST_PACKAGES,
+    "lgbserver": LIGHTGBM_PACKAGES,
+    "onnxserver": ONNX_PACKAGES,
+}
+TRAINING_PACKAGES = PythonPackages(group="training", project=SERVING_PROJECT, beside=("server", "sklearn"))
 STORAGE_PACKAGES = PythonPackages(group="storage", project=SERVING_PROJECT, image_path=_SITE)
 BANDIT_PACKAGES = PythonPackages(group="bandit", image_path=_SITE)
-PYTHON_PACKAGES = (ENVOY_PACKAGES, SKLEARN_PACKAGES, XGBOOST_PACKAGES, STORAGE_PACKAGES, BANDIT_PACKAGES)
+PYTHON_PACKAGES = (
+    *(ENVOY_PACKAGES, SERVER_PACKAGES, *MODEL_SERVERS.values()),
+    *(STORAGE_PACKAGES, TRAINING_PACKAGES, BANDIT_PACKAGES),
+)
 
 
 @dataclass(frozen=True)
@@ -268,20 +292,20 @@ class Catalog:
         files = ((self.part(part) / binary, target),)
         return Image(name=name, tag=tag, layers=(Layer(files=files),), entrypoint=(target,), user=user)
 
-    def _python(self, name: str, packages: PythonPackages) -> Image:
+    def _python(self, name: str, *packages: PythonPackages) -> Image:
         """A Python program of ours for KServe."""
         program = SERVING_PROJECT / "serving"
         module = f"serving.{name.replace('-', '_')}"
-        return self._python_image(f"kserve/{name}", KSERVE, packages, program=program, module=module)
+        return self._python_image(f"kserve/{name}", KSERVE, *packages, program=program, module=module)
 
-    def _python_image(self, name: str, tag: str, packages: PythonPackages, *, program: Path, module: str) -> Image:
-        """A Python program of ours: interpreter, packages and code are a layer each."""
+    def _python_image(self, name: str, tag: str, *packages: PythonPackages, program: Path, module: str) -> Image:
+        """A Python program of ours: interpreter, groups of packages and code are a layer each."""
         return Image(
             name=name,
             tag=tag,
             layers=(
                 Layer(files=((self.root_filesystem(PYTHON_FILESYSTEM), "/"),)),
-                Layer(files=((self.packages(packages), _SITE),), exclude=_site_excludes()),
+                *(Layer(files=((self.packages(group), _SITE),), exclude=_site_excludes()) for group in packages),
                 Layer(files=((program, f"/opt/app/{program.name}"),), exclude=("__pycache__/",)),
             ),
             entrypoint=("/usr/bin/python3", "-m", module),
@@ -289,15 +313,16 @@ class Catalog:
             environment=(f"PYTHONPATH=/opt/app:{_SITE}", "PYTHONUNBUFFERED=1", "HOME=/tmp"),
         )
 
-    def _example(self, name: str, packages: PythonPackages) -> Image:
-        """An example's program on KServe's SDK, a layer more on a server's image."""
-        module, server = name.replace("-", "_"), self._python(name, packages)
+    def _example(self, name: str, *, module: str) -> Image:
+        """An example's program on KServe's SDK, a layer more on what all servers share."""
+        server = self._python("with-sdk", SERVER_PACKAGES)
         program = Layer(files=((EXAMPLES / name / f"{module}.py", f"/opt/app/{module}.py"),))
         return replace(
             server,
             name=f"examples/{name}",
+            tag=EXAMPLE,
             layers=(*server.layers, program),
-            entrypoint=("/usr/bin/python3", "-m", "serving.with_sdk", module),
+            entrypoint=(*server.entrypoint, module),
         )
 
     def node_images(self) -> list[Image]:
@@ -407,10 +432,9 @@ class Catalog:
                 "kube-state-metrics/kube-state-metrics",
                 *(KUBE_STATE_METRICS, KUBE_STATE_METRICS_PART, "kube-state-metrics", "/kube-state-metrics"),
             ),
-            self._python("sklearnserver", SKLEARN_PACKAGES),
-            self._python("xgbserver", XGBOOST_PACKAGES),
+            *(self._python(name, SERVER_PACKAGES, own) for name, own in MODEL_SERVERS.items()),
             self._python("storage-initializer", STORAGE_PACKAGES),
-            self._example("named-fields", SKLEARN_PACKAGES),
+            *(self._example(name, module=module) for name, module in EXAMPLE_PROGRAMS.items()),
             self._python_image(
                 "kserve-multi-model/bandit", BANDIT, BANDIT_PACKAGES, program=BANDIT_PROGRAM, module="bandit"
             ),

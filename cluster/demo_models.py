@@ -14,7 +14,7 @@ import boto3
 from botocore.config import Config
 
 from cluster.artifacts import Cache, digest
-from cluster.catalog import SERVING_PROJECT, SKLEARN_PACKAGES, XGBOOST_PACKAGES
+from cluster.catalog import MODEL_SERVERS, SERVER_PACKAGES, SERVING_PROJECT, TRAINING_PACKAGES
 from cluster.locations import PROJECT, logs_dir
 from cluster.processes import run
 
@@ -25,17 +25,18 @@ if TYPE_CHECKING:
 BUCKET = "models"
 ENTRY = "demo-models"
 TRAINING = SERVING_PROJECT / "train_demo.py"
+PACKAGES = (SERVER_PACKAGES, *MODEL_SERVERS.values(), TRAINING_PACKAGES)
 MD5 = re.compile("[0-9a-f]{32}")
 
 
 def key() -> str:
     """The key of the cache entry."""
-    return digest(TRAINING, SKLEARN_PACKAGES.key, XGBOOST_PACKAGES.key)
+    return digest(TRAINING, *(packages.key for packages in PACKAGES))
 
 
 def train(cache: Cache) -> Path:
     """The directory with a folder a model and `expected.json`, what each answers."""
-    packages = [SKLEARN_PACKAGES.build(cache), XGBOOST_PACKAGES.build(cache)]
+    packages = [packages.build(cache) for packages in PACKAGES]
 
     def build(directory: Path) -> None:
         run(

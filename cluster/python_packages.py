@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import sys
 from dataclasses import dataclass
@@ -39,11 +40,13 @@ class PythonPackages:
 
     Attributes:
         image_path: where an image will hold the packages; they are compiled for that place.
+        beside: groups whose packages are left out, as other directories have them.
     """
 
     group: str
     project: Path = ROOT
     image_path: str | None = None
+    beside: tuple[str, ...] = ()
     seconds: int = 10
 
     @property
@@ -53,13 +56,19 @@ class PythonPackages:
 
     @cached_property
     def requirements(self) -> str:
-        """The group's packages with their hashes, from the lock file."""
-        return output(
+        """The packages with their hashes, from the lock file."""
+        there = {package for group in self.beside for package in self._exported(group)}
+        return "".join(package for package in self._exported(self.group) if package not in there)
+
+    def _exported(self, group: str) -> list[str]:
+        """A group's packages, each with its hashes on the lines that follow."""
+        text = output(
             [
-                *(_uv(), "export", "--project", self.project, "--frozen", "--only-group", self.group),
+                *(_uv(), "export", "--project", self.project, "--frozen", "--only-group", group),
                 *("--no-emit-project", "--no-header", "--no-annotate", "--quiet"),
             ]
         )
+        return re.findall(r"^\S.*\n?(?:^\s.*\n?)*", text, flags=re.MULTILINE)
 
     @property
     def key(self) -> str:

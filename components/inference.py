@@ -13,13 +13,14 @@ import pulumi
 
 from components.bandit import Bandit, BanditArgs
 from components.connection import connect
+from components.container_settings import Container
 from components.custom_resource import custom_resource
 from components.footprint import SERVING_RUNTIME, PodResources
 from components.mode_fields import MODE_ANNOTATION, mode_annotations, mode_container_fields, mode_fields
 from components.model_rollout import ModelRollout
 from components.model_settings import Model
 from components.owner import ANNOTATION as OWNER
-from components.releases import BANDIT_IMAGE, ServingRuntime
+from components.releases import BANDIT_IMAGE, GRPC_V2, OPENAI, ServingRuntime
 from components.rollout import DECLARED
 from components.server_settings import REQUEST_TIMEOUT, Toleration
 from components.settings import Cluster
@@ -33,6 +34,9 @@ MARGIN = 60
 PORT = 8080
 # Knative's, for one of a model's versions.
 VERSION_HEADER = "Knative-Serving-Tag"
+# Where KServe's SDK serves gRPC, and so where a container is taken to.
+GRPC_PORT = 8081
+GRPC_SERVICE = "inference.GRPCInferenceService"
 # Ready soon after loading, and no more 20 s after the server is gone; but a server that is busy with a request, and so
 # answers nothing else, has ten times 30 s for it, which is what Knative gives a request.
 PROBING = {"periodSeconds": 2, "timeoutSeconds": 30, "failureThreshold": 10}
@@ -108,9 +112,7 @@ class InferenceService(pulumi.ComponentResource):
         self.endpoint = pulumi.Output.all(service.id, args.gateway_address).apply(
             lambda known: _endpoint(args, gateway_address=known[1])
         )
-        self.example = self.endpoint.apply(
-            lambda e: f"curl -H 'Host: {e['host']}' {e['gateway_address']}{e['metadata_path']}"
-        )
+        self.example = self.endpoint.apply(_example)
         self.register_outputs({"endpoint": self.endpoint})
 
 
@@ -157,7 +159,7 @@ def _bandit_host(args: InferenceServiceArgs) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class Paths:
-    """Where a model answers, by its protocol; `ready` with an error until it is loaded."""
+    """Where a model answers, by its protocol; `ready`, over HTTP, with an error until it is loaded."""
 
     metadata: str
     ready: str
@@ -165,10 +167,16 @@ class Paths:
 
     @classmethod
     def of(cls, model: Model) -> Self:
-        """The paths of v1, or of the open inference protocol."""
-        own = f"/{model.protocol}/models/{model.name}"
+        """The paths of v1, or of the open inference protocol; gRPC's methods have paths, too."""
         if model.protocol == "v1":
+            own = f"/v1/models/{model.name}"
             return cls(metadata=own, ready=own, predict=f"{own}:predict")
+        if model.protocol == OPENAI:
+            return cls(metadata="/v1/models", ready="/v1/models", predict="/v1/completions")
+        own = f"/v2/models/{model.name}"
+        if model.protocol == GRPC_V2:
+            methods = f"/{GRPC_SERVICE}"
+            return cls(metadata=f"{methods}/ModelMetadata", ready=f"{own}/ready", predict=f"{methods}/ModelInfer")
         return cls(metadata=own, ready=f"{own}/ready", predict=f"{own}/infer")
 
 
@@ -176,7 +184,7 @@ def _transformer(args: InferenceServiceArgs) -> dict[str, Any] | None:
     model = args.model
     if model.transformer is None:
         return None
-    spec = transformer_spec(model.transformer, model=model, probe=_probe(model), footprint=args.resources)
+    spec = transformer_spec(model.transformer, model=model, probe=_probe(Paths.of(model).ready), footprint=args.resources)
     return {**spec, "annotations": {DECLARED: _digest([mode_annotations(model), spec])}}
 
 
@@ -196,7 +204,8 @@ def _predictor(args: InferenceServiceArgs, *, transformer: Mapping[str, Any] | N
             "labels": model.labels or None,
             "batcher": _batcher(model),
             "logger": {"url": model.logger.url, "mode": model.logger.mode} if model.logger else None,
-            "model": _served(args),
+            "model": None if model.container else _served(args),
+            "containers": [_container(model.container, args)] if model.container else None,
         }
     )
     digest = _digest([mode_annotations(model), model.annotations, said, *([transformer] if transformer else [])])
@@ -216,26 +225,64 @@ def _said(fields: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _served(args: InferenceServiceArgs) -> dict[str, Any]:
+    """The model of a format, which a serving runtime serves."""
     model = args.model
-    asked = model.asked.within(args.resources or SERVING_RUNTIME) if model.asked else args.resources
     runtimes = model.served_by(args.runtimes)
+    # Its gRPC is at a port of its own and not always stated, so KServe is not left to choose.
+    by_grpc = runtimes[0] if model.protocol == GRPC_V2 else None
     return _said(
         {
             "modelFormat": _said({"name": model.format, "version": model.version}),
-            "protocolVersion": model.protocol,
+            "protocolVersion": runtimes[0].stated(model.protocol),
             "storageUri": model.storage_uri,
-            "runtime": model.runtime,
-            "resources": asked.values() if asked else None,
-            "env": [{"name": name, "value": text} for name, text in model.environment.items()] or None,
+            "runtime": by_grpc.name if by_grpc else model.runtime,
+            "ports": [_port(by_grpc.grpc_port, model)] if by_grpc else None,
+            **_surroundings(args, more_environment={}),
             # KServe chooses among them: all must be able to say it.
-            "readinessProbe": _probe(model) if all(runtime.tells_loaded for runtime in runtimes) else None,
-            **mode_container_fields(model),
+            "readinessProbe": _probe(Paths.of(model).ready) if all(r.tells_loaded for r in runtimes) else None,
         }
     )
 
 
-def _probe(model: Model) -> dict[str, Any]:
-    return {"httpGet": {"path": Paths.of(model).ready, "port": PORT}, **PROBING}
+def _container(container: Container, args: InferenceServiceArgs) -> dict[str, Any]:
+    """A server of the stack's own; KServe fetches its files to /mnt/models."""
+    model, path = args.model, container.ready_path
+    by_grpc = model.protocol == GRPC_V2
+    port = container.port or (GRPC_PORT if by_grpc else PORT)
+    files = {"STORAGE_URI": model.storage_uri} if model.storage_uri else {}
+    ready = path if by_grpc else path or Paths.of(model).ready
+    return _said(
+        {
+            "name": "kserve-container",
+            "image": container.image,
+            "command": list(container.command) or None,
+            "args": list(container.args) or None,
+            "ports": [_port(port, model)],
+            **_surroundings(args, more_environment=files),
+            "readinessProbe": _probe(ready, port=PORT if by_grpc else port) if ready else None,
+        }
+    )
+
+
+def _surroundings(args: InferenceServiceArgs, *, more_environment: Mapping[str, str]) -> dict[str, Any]:
+    model = args.model
+    asked = model.asked.within(args.resources or SERVING_RUNTIME) if model.asked else args.resources
+    environment = {**model.environment, **more_environment}
+    return {
+        "resources": asked.values() if asked else None,
+        "env": [{"name": name, "value": text} for name, text in environment.items()] or None,
+        **mode_container_fields(model),
+    }
+
+
+def _port(port: int | None, model: Model) -> dict[str, Any]:
+    """The port that requests go to; its name says whether they are HTTP/2, as gRPC is."""
+    name = {"name": "h2c"} if model.protocol == GRPC_V2 else {}
+    return {**name, "containerPort": port, "protocol": "TCP"}
+
+
+def _probe(path: str, *, port: int = PORT) -> dict[str, Any]:
+    return {"httpGet": {"path": path, "port": port}, **PROBING}
 
 
 def _toleration(toleration: Toleration) -> dict[str, Any]:
@@ -295,3 +342,14 @@ def _versions(model: Model) -> dict[str, dict[str, str]]:
     """The headers that choose a version of a model with a canary, by KServe's names for the two."""
     names = ("latest", "prev") if _canary_traffic(model) is not None else ()
     return {name: {VERSION_HEADER: name} for name in names}
+
+
+def _example(endpoint: Mapping[str, Any]) -> str:
+    address, host, path = (endpoint[key] for key in ("gateway_address", "host", "metadata_path"))
+    if endpoint["protocol"] != GRPC_V2:
+        return f"curl -H 'Host: {host}' {address}{path}"
+    name = json.dumps({"name": endpoint["name"]})
+    return (
+        f"grpcurl -plaintext -proto open_inference_grpc.proto -authority {host} -d '{name}' "
+        f"{address.removeprefix('http://')} {path.removeprefix('/')}"
+    )

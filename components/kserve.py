@@ -19,6 +19,7 @@ from components.knative import INGRESS_GATEWAY, LOCAL_GATEWAY, Knative
 from components.knative import NAMESPACE as KNATIVE_NAMESPACE
 from components.model_gateway import GATEWAY as MODEL_GATEWAY
 from components.releases import KServeRelease
+from components.serving_runtimes import ServingRuntimes, ServingRuntimesArgs
 from components.supply import Supply
 from components.webhooks import patient
 
@@ -86,6 +87,13 @@ class KServe(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self, depends_on=[*looked_for, self._certificate(patience)]),
             webhook_hooks=patience,
         )
+        own = tuple(runtime for runtime in args.release.runtimes if runtime.values_key is None)
+        if own:
+            ServingRuntimes(
+                f"{name}-own-runtimes",
+                args=ServingRuntimesArgs(supply=args.supply, runtimes=own, version=args.release.version),
+                opts=pulumi.ResourceOptions(parent=self, depends_on=[controller]),
+            )
         charts.workloads(
             "kserve-runtimes",
             args.release.runtime_configs,
@@ -178,7 +186,7 @@ class KServe(pulumi.ComponentResource):
 
     def _runtime_values(self) -> dict[str, Any]:
         release, images = self._args.release, self._args.supply.images
-        offered = {runtime.values_key: {"image": images.image(runtime.image)} for runtime in release.runtimes if images}
+        offered = {r.values_key: {"image": images.image(r.image)} for r in release.runtimes if images and r.values_key}
         left_out = {key: {"disabled": True} for key in release.left_out}
         return {"version": release.version, "servingruntime": {"enabled": True, **offered, **left_out}}
 

@@ -9,10 +9,11 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BeforeValidator, Field, JsonValue, ValidationInfo, field_validator, model_validator
 
+from components.container_settings import Container
 from components.field_types import DOMAIN, Key, LabelValue, Name, Section, matching, without_keys
 from components.modes import Mode, problems_with_mode
 from components.problems import refuse
-from components.releases import Release, ServingRuntime
+from components.releases import GRPC_V2, Release, ServingRuntime
 from components.server_settings import (
     REQUEST_TIMEOUT,
     Batcher,
@@ -106,11 +107,17 @@ class Model(Section):
     namespace: Name | None = Field(
         default=None, description="the namespace it lives in, made when missing; `cluster.namespace` when left out"
     )
-    format: str = Field(min_length=1, description="a model format of the release, as sklearn")
+    format: str | None = Field(default=None, min_length=1, description="a model format of the release, as sklearn")
+    container: Container | None = None
     version: str | None = Field(default=None, min_length=1, description="the format's version")
-    storage_uri: str = Field(description="where its files are, as s3://bucket/folder")
+    storage_uri: str | None = Field(
+        default=None, description="where its files are, as s3://bucket/folder; a container may do without"
+    )
     storage: str | None = Field(default=None, description="a name under `storage`, whose keys open storage_uri")
-    protocol: Literal["v1", "v2"] = Field(default="v1", description="KServe's v1 or the open inference protocol, v2")
+    protocol: Literal["v1", "v2", "grpc-v2", "openai"] = Field(
+        default="v1",
+        description="KServe's v1, the open inference protocol (v2 over HTTP, grpc-v2 over gRPC), or vLLM's openai",
+    )
     runtime: str | None = Field(default=None, description="a serving runtime; KServe chooses one when left out")
     mode: Annotated[Mode, BeforeValidator(_or_the_stacks, json_schema_input_type=Mode)] = Field(
         default=None, validate_default=True, description="how KServe runs it; as the stack's `mode` says when left out"
@@ -157,17 +164,21 @@ class Model(Section):
         return Resources(requests=said.requests, limits={**said.limits, GPU: str(self.gpus)})
 
     def served_by(self, runtimes: Iterable[ServingRuntime]) -> tuple[ServingRuntime, ...]:
-        """Those of the runtimes that KServe may give it: the one it names, or any that fits."""
+        """Those of the runtimes that may serve it: the one it names, or any that fits; none of a container."""
         return tuple(runtime for runtime in runtimes if self._may_get(runtime))
 
     def _may_get(self, runtime: ServingRuntime) -> bool:
+        if self.format is None:
+            return False
         fits = runtime.serves if self.runtime == runtime.name else runtime.chosen_for
         named = self.runtime in {None, runtime.name}
         return named and fits(format_name=self.format, version=self.version, protocol=self.protocol)
 
     @field_validator("storage_uri")
     @classmethod
-    def _is_a_storage_uri(cls, uri: str) -> str:
+    def _is_a_storage_uri(cls, uri: str | None) -> str | None:
+        if uri is None:
+            return None
         scheme, separator, rest = uri.partition("://")
         if not separator or scheme not in SCHEMES:
             known = ", ".join(f"{scheme}://" for scheme in SCHEMES)
@@ -181,23 +192,42 @@ class Model(Section):
         around = info.context
         if not isinstance(around, Surroundings):
             raise TypeError("a model is checked against its surroundings: pass them as the validation's context")
+        self._refuse_two_kinds_of_server()
         runtime_field = "runtime" if self.runtime else "format"
         refuse(
             {
                 "storage": self._storage_problem(around),
-                runtime_field: self._runtime_problem(around.release) if around.release else None,
+                runtime_field: self._runtime_problem(around.release) if around.release and self.format else None,
                 "name": self._name_problem(f".{self.namespace or around.namespace}.{around.domain}"),
                 "check": self._check_problem(),
                 "scale": self._scale_problem(),
                 "gpus": self._gpus_problem(),
                 "service_account": self._service_account_problem(),
                 "batcher": self._batcher_problem(),
+                "logger": self._logger_problem(),
                 "transformer": self._transformer_problem(),
                 "canary": self._bandit_problem(around),
             }
             | problems_with_mode(self)
         )
         return self
+
+    def _refuse_two_kinds_of_server(self) -> None:
+        """A model has a format, which a serving runtime serves from files, or a container."""
+        if self.container is None:
+            missing = "is missing; give a `format`, or a `container` of your own" if self.format is None else None
+            refuse(
+                {
+                    "format": missing,
+                    "storage_uri": "is missing; say where the model's files are" if self.storage_uri is None else None,
+                }
+            )
+            return
+        of_a_format = {"format": self.format, "version": self.version, "runtime": self.runtime}
+        excluded = "and container exclude each other: a container is a server of its own; keep one of them"
+        refuse({field: excluded if said is not None else None for field, said in of_a_format.items()})
+        if self.storage and self.storage_uri is None:
+            refuse({"storage": "opens storage_uri, which is missing; give both, or neither"})
 
     def _name_problem(self, suffix: str) -> str | None:
         length = len(self.name + suffix)
@@ -208,6 +238,8 @@ class Model(Section):
     def _transformer_problem(self) -> str | None:
         if self.transformer is None:
             return None
+        if self.protocol not in {"v1", "v2"}:
+            return f"does not work with protocol {self.protocol}: KServe passes v1 and v2 through it; use one of these"
         if len(self.name) > LONGEST_WITH_TRANSFORMER:
             return f"needs a shorter name of the model: {LONGEST_WITH_TRANSFORMER} characters at most"
         if self.transformer.replicas.min == 0 and self.mode == "Standard":
@@ -217,9 +249,9 @@ class Model(Section):
         return None
 
     def _check_problem(self) -> str | None:
-        if self.protocol != "v2" or self.check is None or self.check.is_a_matrix:
+        if self.protocol not in {"v2", GRPC_V2} or self.check is None or self.check.is_a_matrix:
             return None
-        return "protocol v2 sends `instances` as one tensor: make them rows of numbers, all of one length"
+        return f"protocol {self.protocol} sends `instances` as one tensor: make them rows of numbers, all of one length"
 
     def _scale_problem(self) -> str | None:
         target, most = self.scale.target, self.concurrency
@@ -257,10 +289,17 @@ class Model(Section):
             return "bandit has one version to choose from: traffic 100 promotes the new one; say less, or drop bandit"
         if bandit.image is None and not around.mirrored:
             return "bandit.image is missing: the image is published nowhere, so without a mirror it has to be named"
+        if self.protocol == GRPC_V2:
+            return f"bandit passes on requests over HTTP; with protocol {GRPC_V2} choose a version by its header"
         return None
 
+    def _logger_problem(self) -> str | None:
+        if self.logger is None or self.protocol != GRPC_V2:
+            return None
+        return f"does not work with protocol {GRPC_V2}: KServe logs requests over HTTP alone; drop it, or use v1 or v2"
+
     def _storage_problem(self, around: Surroundings) -> str | None:
-        if self.storage is None or around.storage is None:
+        if self.storage is None or around.storage is None or self.storage_uri is None:
             return None
         if self.storage not in around.storage:
             return f"{self.storage!r} is not under the stack's `storage`, which has {_listed(around.storage)}"
@@ -293,5 +332,5 @@ def _formats_of(runtimes: Iterable[ServingRuntime]) -> str:
     for runtime in runtimes:
         for model_format in runtime.formats:
             served = protocols.setdefault(f"{model_format.name} {model_format.version}", {})
-            served.update(dict.fromkeys(runtime.protocols))
+            served.update(dict.fromkeys(runtime.spoken))
     return _listed(f"{served} ({', '.join(by)})" for served, by in protocols.items())

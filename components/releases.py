@@ -13,6 +13,8 @@ from components.sources import ChartArchive, Manifest, Mirrored, OciChart, Sourc
 
 # Of this project, in every release; published nowhere but in the local cluster's registry.
 BANDIT_IMAGE = "kserve-multi-model/bandit:0.1.0"
+GRPC_V2 = "grpc-v2"
+OPENAI = "openai"
 
 # Values of a Helm chart that a release adds to those every release gets.
 Values = Mapping[str, Any]
@@ -46,29 +48,44 @@ class ServingRuntime:
     """A ClusterServingRuntime.
 
     Attributes:
-        values_key: names it in the values of KServe's chart.
+        values_key: names it in the values of KServe's chart; None for one that the program declares itself.
         image: its name in a mirror.
+        protocols: those it states to KServe; `openai` stands for none.
+        grpc_port: where it serves grpc-v2, stated or not; None where it does not.
         tells_loaded: whether the path that v1 or v2 has for a model's readiness, with the InferenceService's name in
             it, is answered with an error until that model is loaded.
 
     """
 
     name: str
-    values_key: str
+    values_key: str | None
     image: str
     formats: tuple[ModelFormat, ...]
     protocols: tuple[str, ...]
+    grpc_port: int | None = None
     tells_loaded: bool = False
+
+    @property
+    def spoken(self) -> tuple[str, ...]:
+        """The protocols that it can be asked by."""
+        unstated = self.grpc_port is not None and GRPC_V2 not in self.protocols
+        return (*self.protocols, *([GRPC_V2] if unstated else []))
+
+    def stated(self, protocol: str) -> str | None:
+        """What an InferenceService has to say for a protocol: KServe compares it with what the runtime states."""
+        if protocol == OPENAI:
+            return None
+        return protocol if protocol in self.protocols else "v2"
 
     def serves(self, *, format_name: str, version: str | None, protocol: str) -> bool:
         """Whether it can serve such a model, chosen by name."""
-        return protocol in self.protocols and any(
+        return protocol in self.spoken and any(
             f.name == format_name and version in {None, f.version} for f in self.formats
         )
 
     def chosen_for(self, *, format_name: str, version: str | None, protocol: str) -> bool:
-        """Whether KServe may choose it for such a model by itself."""
-        return protocol in self.protocols and any(
+        """Whether it may be chosen for such a model that names none."""
+        return protocol in self.spoken and any(
             f.name == format_name and version in {None, f.version} and f.auto_select for f in self.formats
         )
 
@@ -192,6 +209,7 @@ SKLEARN = ServingRuntime(
     image="kserve/sklearnserver",
     formats=_formats(("sklearn", "1")),
     protocols=("v1", "v2"),
+    grpc_port=8081,
     tells_loaded=True,
 )
 XGBOOST = ServingRuntime(
@@ -200,21 +218,35 @@ XGBOOST = ServingRuntime(
     image="kserve/xgbserver",
     formats=_formats(("xgboost", "2")),
     protocols=("v1", "v2"),
+    grpc_port=8081,
+    tells_loaded=True,
+)
+LIGHTGBM = ServingRuntime(
+    name="kserve-lgbserver",
+    values_key="lgbserver",
+    image="kserve/lgbserver",
+    formats=_formats(("lightgbm", "4")),
+    protocols=("v1", "v2"),
+    grpc_port=8081,
+    tells_loaded=True,
+)
+# KServe serves ONNX with Triton; this one is the local cluster's own.
+ONNX = ServingRuntime(
+    name="kserve-onnxserver",
+    values_key=None,
+    image="kserve/onnxserver",
+    formats=_formats(("onnx", "1")),
+    protocols=("v1", "v2", GRPC_V2),
+    grpc_port=8081,
     tells_loaded=True,
 )
 
-# Every runtime in KServe 0.20's chart that serves one of the protocols; the chart's own images.
+# Every runtime in KServe 0.20's chart that serves one of the protocols; the chart's own images. KServe's own servers
+# state v1 and v2, and serve gRPC beside them.
 KSERVE_0_20_RUNTIMES = (
     SKLEARN,
     XGBOOST,
-    ServingRuntime(
-        name="kserve-lgbserver",
-        values_key="lgbserver",
-        image="kserve/lgbserver",
-        formats=_formats(("lightgbm", "4")),
-        protocols=("v1", "v2"),
-        tells_loaded=True,
-    ),
+    LIGHTGBM,
     ServingRuntime(
         name="kserve-mlserver",
         values_key="mlserver",
@@ -235,6 +267,7 @@ KSERVE_0_20_RUNTIMES = (
             for name, version in (("sklearn", "1"), ("xgboost", "2"), ("lightgbm", "4"))
         ),
         protocols=("v1", "v2"),
+        grpc_port=8081,
         tells_loaded=True,
     ),
     ServingRuntime(
@@ -243,6 +276,7 @@ KSERVE_0_20_RUNTIMES = (
         image="kserve/pmmlserver",
         formats=_formats(("pmml", "3"), ("pmml", "4")),
         protocols=("v1", "v2"),
+        grpc_port=8081,
         tells_loaded=True,
     ),
     ServingRuntime(
@@ -251,6 +285,7 @@ KSERVE_0_20_RUNTIMES = (
         image="kserve/paddleserver",
         formats=_formats(("paddle", "2")),
         protocols=("v1", "v2"),
+        grpc_port=8081,
         tells_loaded=True,
     ),
     ServingRuntime(
@@ -259,6 +294,7 @@ KSERVE_0_20_RUNTIMES = (
         image="kserve/autogluonserver",
         formats=_formats(("autogluon", "1")),
         protocols=("v1", "v2"),
+        grpc_port=8081,
         tells_loaded=True,
     ),
     ServingRuntime(
@@ -268,6 +304,14 @@ KSERVE_0_20_RUNTIMES = (
         formats=_formats(("huggingface", "1")),
         protocols=("v1", "v2"),
         tells_loaded=True,
+    ),
+    # Its probes are its own; KServe has no word for what it speaks.
+    ServingRuntime(
+        name="kserve-vllmserver",
+        values_key="vllmserver",
+        image="vllm/vllm-openai",
+        formats=_formats(("vLLM", "1")),
+        protocols=(OPENAI,),
     ),
     # Whether a model of the last three is loaded cannot be asked: TensorFlow Serving reports success while it still
     # loads, and the other two know their models by the names in the folder, not by the InferenceService's.
@@ -283,7 +327,8 @@ KSERVE_0_20_RUNTIMES = (
         values_key="torchserve",
         image="pytorch/torchserve-kfs",
         formats=_formats(("pytorch", "1")),
-        protocols=("v1", "v2", "grpc-v2"),
+        protocols=("v1", "v2", GRPC_V2),
+        grpc_port=8081,
     ),
     ServingRuntime(
         name="kserve-tritonserver",
@@ -293,9 +338,11 @@ KSERVE_0_20_RUNTIMES = (
             *_formats(("tensorrt", "8"), ("tensorflow", "1"), ("tensorflow", "2"), ("onnx", "1"), ("triton", "2")),
             ModelFormat(name="pytorch", version="1", auto_select=False),
         ),
-        protocols=("v2", "grpc-v2"),
+        protocols=("v2", GRPC_V2),
+        grpc_port=9000,
     ),
 )
+LOCAL_RUNTIMES = (SKLEARN, XGBOOST, LIGHTGBM, ONNX)
 
 
 def _istio_chart(name: str, version: str) -> ChartArchive:
@@ -405,10 +452,10 @@ LOCAL = Release(
         resources=Mirrored(name="kserve-resources", version="v0.20.0"),
         runtime_configs=Mirrored(name="kserve-runtime-configs", version="v0.20.0"),
         rbac_proxy="v0.18.0",
-        runtimes=(SKLEARN, XGBOOST),
+        runtimes=LOCAL_RUNTIMES,
         left_out=(
-            *(runtime.values_key for runtime in KSERVE_0_20_RUNTIMES if runtime not in (SKLEARN, XGBOOST)),
-            *("huggingfaceserver_multinode", "vllmserver"),
+            *(r.values_key for r in KSERVE_0_20_RUNTIMES if r.values_key and r not in LOCAL_RUNTIMES),
+            "huggingfaceserver_multinode",
         ),
     ),
     monitoring=PlainMonitoring(prometheus="v3.14.0", kube_state_metrics="v2.18.0"),

@@ -28,7 +28,7 @@ TAKEN_VARIABLES: Mapping[str, str] = {
     **dict.fromkeys(("PORT", "K_SERVICE", "K_CONFIGURATION", "K_REVISION"), "Knative"),
     **dict.fromkeys(("INFERENCE_SERVICE_NAME", "PROTOCOL_VERSION", "PYTHONPATH", "TS_SERVICE_ENVELOPE"), "KServe"),
     **dict.fromkeys(("MLSERVER_MODEL_NAME", "MLSERVER_MODEL_URI", "MLSERVER_MODEL_IMPLEMENTATION"), "KServe"),
-    **dict.fromkeys(("MLSERVER_HTTP_PORT", "MLSERVER_GRPC_PORT"), "KServe"),
+    **dict.fromkeys(("MLSERVER_HTTP_PORT", "MLSERVER_GRPC_PORT", "STORAGE_URI", "PROTOCOL"), "KServe"),
 }
 # Keys of pods that are not the stack's to set, and why; one that ends with / stands for all that begin so.
 TAKEN_KEYS: Mapping[str, str] = {

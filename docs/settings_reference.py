@@ -156,7 +156,7 @@ def _formats() -> str:
                 + ("" if model_format.auto_select else " (*by name only*)")
                 for model_format in runtime.formats
             ),
-            ", ".join(runtime.protocols),
+            ", ".join(runtime.spoken),
             "loaded" if runtime.tells_loaded else "its port is open",
             ", ".join(f"`{json.dumps(release.name)}`" for release in RELEASES.values() if runtime in release.runtimes),
         )

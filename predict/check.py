@@ -10,7 +10,7 @@ from tenacity import RetryCallState, Retrying, retry_if_exception, wait_exponent
 
 from predict.comparison import compare
 from predict.endpoints import Endpoint
-from predict.failures import CheckFailed, HttpError, LoadFailed, ReadTimeout
+from predict.failures import CheckFailed, GrpcError, HttpError, LoadFailed, ReadTimeout
 from predict.gateway import Gateway
 from predict.inference_service import ServiceReport, ServiceStatus, StatusUnreadable
 from predict.outcome import Outcome, Waiting
@@ -86,7 +86,7 @@ class EndpointCheck:
             return metadata, self._protocol.predict(self._endpoint.check.instances)
         except CheckFailed as problem:
             # What the gateway refuses or the path breaks is no answer of the model, ready as it was.
-            not_answered = problem.failure.passing or isinstance(problem.failure, HttpError)
+            not_answered = problem.failure.passing or isinstance(problem.failure, HttpError | GrpcError)
             raise CheckFailed(problem.failure, model_ready=not not_answered) from problem
 
     def _failed(self, problem: CheckFailed) -> Outcome:

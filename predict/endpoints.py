@@ -43,7 +43,7 @@ class Endpoint(BaseModel):
     namespace: Text
     url: Text
     host: Text
-    protocol: Literal["v1", "v2"]
+    protocol: Literal["v1", "v2", "grpc-v2", "openai"]
     predict_path: Path
     metadata_path: Path
     gateway_address: Annotated[str, StringConstraints(pattern=r"^https?://[^/]+$")]
@@ -54,11 +54,12 @@ class Endpoint(BaseModel):
 
     @model_validator(mode="after")
     def _v2_sends_one_tensor(self) -> Self:
-        if self.protocol == "v2" and self.check is not None:
+        if self.protocol in {"v2", "grpc-v2"} and self.check is not None:
             numbers = all(type(leaf) in (int, float) for _, leaf in leaves(self.check.instances))
             if shape_of(self.check.instances) is None or not numbers:
                 raise ValueError(
-                    "protocol v2 sends check.instances as one FP64 tensor: rows of one width, numbers only"
+                    f"protocol {self.protocol} sends check.instances as one FP64 tensor: rows of one width, numbers "
+                    "only"
                 )
         return self
 

@@ -69,7 +69,7 @@ class Disconnected(PassingFailure):
 
 @dataclass(frozen=True, kw_only=True)
 class NoRoute(PassingFailure):
-    """Envoy itself answered 404: no route for the Host header."""
+    """Envoy itself answered 404: no route for the Host header, or gRPC's authority."""
 
     path: str
 
@@ -98,6 +98,20 @@ class HttpError(Failure):
 
 
 @dataclass(frozen=True, kw_only=True)
+class GrpcError(Failure):
+    """Any other gRPC status than OK, by its name."""
+
+    path: str
+    status: str
+    said: str
+
+    @property
+    def passing(self) -> bool:
+        """True for what a starting gateway or pod answers; a refused client stays as it is."""
+        return self.status not in {"UNAUTHENTICATED", "PERMISSION_DENIED", "INVALID_ARGUMENT"}
+
+
+@dataclass(frozen=True, kw_only=True)
 class NotJson(Failure):
     """HTTP 200 with a body that is not JSON."""
 
@@ -111,6 +125,21 @@ class PredictionRefused(Failure):
     """The ready model answered the prediction with an HTTP error."""
 
     status: int
+    said: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class GrpcPredictionRefused(Failure):
+    """The ready model answered the prediction with a gRPC status."""
+
+    status: str
+    said: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class GrpcAnswerUnusable(Failure):
+    """The gRPC status OK, but no predictions inside."""
+
     said: str
 
 

@@ -32,21 +32,25 @@ class Gateway:
 
     def __init__(self, *, address: str, host: str, deadline: float) -> None:
         self.asked = "/"
-        self._address = address
-        self._host = host
+        self.address = address
+        self.host = host
         self._deadline = deadline
         self._session = requests.Session()
+
+    def allowed(self, seconds: float) -> float:
+        """Give how long a request may take that wants `seconds`."""
+        return max(LEAST_SECONDS, min(seconds, self._deadline - time.monotonic()))
 
     def send(self, method: str, path: str, *, body: JsonValue = None, seconds: float) -> requests.Response:
         """Give the 2xx answer, or raise CheckFailed; every wait for a part of it lasts at most `seconds`."""
         self.asked = path
-        seconds = max(LEAST_SECONDS, min(seconds, self._deadline - time.monotonic()))
+        seconds = self.allowed(seconds)
         try:
             response = self._session.request(
                 method,
-                self._address + path,
+                self.address + path,
                 json=body,  # also sets Content-Type: application/json, without which KServe answers 500
-                headers={"Host": self._host},
+                headers={"Host": self.host},
                 timeout=(min(seconds, CONNECT_SECONDS), seconds),
                 allow_redirects=False,
             )

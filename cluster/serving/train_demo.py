@@ -1,11 +1,13 @@
 """Train the demo's models and record what they answer: `python train_demo.py --out DIR`.
 
-Iris, versicolor (0) or virginica (1), four measures in cm: an sklearn classifier that answers labels, and a binary
-XGBoost model that answers probabilities. DIR then holds, one model a folder as KServe wants it:
+Iris, versicolor (0) or virginica (1), four measures in cm: an sklearn classifier that answers labels, the same one as
+an ONNX graph, and two binary boosters, XGBoost's and LightGBM's, that answer probabilities. DIR then holds, one model a
+folder as KServe wants it:
 
     sklearn/model.joblib  xgboost/model.ubj         the demo
     sklearn-v2/…          xgboost-v2/…              a second version, asked the other way round: is it versicolor?
     xgboost-json/model.json                         xgboost/ in XGBoost's other format
+    lightgbm/model.bst    onnx/model.onnx           further formats
     expected.json                                   the payload, and each model's answer to it
 
 Nothing in it is random: the models, and with them the answers, are the same on every run.
@@ -17,12 +19,15 @@ from pathlib import Path
 from typing import Any
 
 import joblib
+import lightgbm
 import numpy as np
+import onnxruntime
 import xgboost
 from numpy.typing import NDArray
+from skl2onnx import to_onnx
 from sklearn.datasets import load_iris
 from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 # A typical flower of each species, near its medians: sepal length and width, petal length and width.
@@ -53,6 +58,30 @@ def train_booster(measures: NDArray[np.float64], labels: NDArray[np.int64], *, r
     return xgboost.train(parameters, xgboost.DMatrix(measures, labels), num_boost_round=rounds)
 
 
+def train_lightgbm(measures: NDArray[np.float64], labels: NDArray[np.int64]) -> lightgbm.Booster:
+    """Return a booster that answers the probability of label 1."""
+    parameters = {
+        "objective": "binary",
+        "learning_rate": 0.15,
+        "max_depth": 2,
+        "num_leaves": 4,
+        "min_data_in_leaf": 5,
+        "num_threads": 1,
+        "deterministic": True,
+        "force_row_wise": True,
+        "verbosity": -1,
+    }
+    return lightgbm.train(parameters, lightgbm.Dataset(measures, labels), num_boost_round=8)
+
+
+def save_graph(classifier: Pipeline, file: Path) -> onnxruntime.InferenceSession:
+    """Write the classifier as a graph that answers labels, then probabilities; return it as it is read again."""
+    rows = np.zeros((1, 4), dtype=np.float32)
+    graph = to_onnx(classifier, rows, options={"zipmap": False}, target_opset=17, naming="iris")
+    file.write_bytes(graph.SerializeToString(deterministic=True))
+    return onnxruntime.InferenceSession(str(file), providers=["CPUExecutionProvider"])
+
+
 def train(out: Path) -> dict[str, Any]:
     """Train and save every model under `out`; return the content of expected.json."""
     measures, labels = flowers()
@@ -65,9 +94,16 @@ def train(out: Path) -> dict[str, Any]:
 
         booster = train_booster(measures, targets, rounds=ROUNDS[version])
         booster.save_model(new_folder(out / f"xgboost{version}") / "model.ubj")
+        expected[f"xgboost-model{version}"] = {"predictions": booster.inplace_predict(np.array(payload)).tolist()}
         if not version:
             booster.save_model(new_folder(out / "xgboost-json") / "model.json")
-        expected[f"xgboost-model{version}"] = {"predictions": booster.inplace_predict(np.array(payload)).tolist()}
+            graph = save_graph(classifier, new_folder(out / "onnx") / "model.onnx")
+            (answer,) = graph.run(["label"], {graph.get_inputs()[0].name: np.array(payload, dtype=np.float32)})
+            expected["onnx-model"] = {"predictions": answer.tolist()}
+
+    light = train_lightgbm(measures, labels)
+    light.save_model(new_folder(out / "lightgbm") / "model.bst")
+    expected["lightgbm-model"] = {"predictions": np.asarray(light.predict(np.array(payload))).tolist()}
     return expected
 
 

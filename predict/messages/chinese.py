@@ -76,6 +76,12 @@ CHINESE = Language(
             "401 与 403 来自访问策略，3xx 来自重定向（通常到 TLS），502 至 504 表示网关在路由后找不到运行中的 Pod。模"
             "型日志: {logs}",
         ),
+        f.GrpcError: Words(
+            "gRPC {status}",
+            "{path} 返回 gRPC 状态 {status}（authority {host}）: {said}。",
+            "UNAUTHENTICATED 与 PERMISSION_DENIED 来自访问策略，UNAVAILABLE 表示网关在路由后找不到运行中的 Pod，"
+            "UNIMPLEMENTED 与 UNKNOWN 表示该端口上的服务器不支持 gRPC。模型日志: {logs}",
+        ),
         f.NotJson: Words(
             "不是 JSON",
             "{path} 的响应（Host {host}）不是 JSON，而是 {content_type}: {said}。",
@@ -85,6 +91,16 @@ CHINESE = Language(
             "预测被拒绝（HTTP {status}）",
             "模型已就绪，但对预测请求返回 HTTP {status}: {said}。",
             "请对照模型的训练数据检查 `check.instances`（特征数、类型）。日志: {logs}",
+        ),
+        f.GrpcPredictionRefused: Words(
+            "预测被拒绝（{status}）",
+            "模型已就绪，但对预测请求返回 gRPC 状态 {status}: {said}。",
+            "请对照模型的训练数据检查 `check.instances`（特征数、类型）。日志: {logs}",
+        ),
+        f.GrpcAnswerUnusable: Words(
+            "响应中没有预测结果",
+            "gRPC 状态为 OK，但响应中没有可用的预测结果: {said}。",
+            "第一个输出必须是协议所定义数据类型的张量，其数据须与形状一致。模型日志: {logs}",
         ),
         f.ErrorInAnswer: Words(
             "200 中含错误",

@@ -84,6 +84,13 @@ ENGLISH = Language(
             "401 and 403 come from an access policy, 3xx from a redirect (often to TLS), 502 to 504 from a gateway "
             "that finds no running pod behind the route. The model's logs: {logs}",
         ),
+        f.GrpcError: Words(
+            "gRPC {status}",
+            "gRPC status {status} for {path} (authority {host}): {said}.",
+            "UNAUTHENTICATED and PERMISSION_DENIED come from an access policy, UNAVAILABLE from a gateway that finds "
+            "no running pod behind the route, UNIMPLEMENTED and UNKNOWN from a server that does not speak gRPC at that "
+            "port. The model's logs: {logs}",
+        ),
         f.NotJson: Words(
             "not JSON",
             "The answer for {path} (Host {host}) is not JSON but {content_type}: {said}.",
@@ -94,6 +101,18 @@ ENGLISH = Language(
             "The model is ready, but answered the prediction with HTTP {status}: {said}.",
             "Compare `check.instances` with what the model was trained on (number of features, types). Its logs: "
             "{logs}",
+        ),
+        f.GrpcPredictionRefused: Words(
+            "prediction refused ({status})",
+            "The model is ready, but answered the prediction with gRPC status {status}: {said}.",
+            "Compare `check.instances` with what the model was trained on (number of features, types). Its logs: "
+            "{logs}",
+        ),
+        f.GrpcAnswerUnusable: Words(
+            "no predictions in the answer",
+            "gRPC status OK, but without usable predictions in the answer: {said}.",
+            "The first output must be a tensor of one of the protocol's datatypes, filled as its shape says. The "
+            "model's logs: {logs}",
         ),
         f.ErrorInAnswer: Words(
             "error in a 200",

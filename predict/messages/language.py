@@ -1,5 +1,6 @@
 """What a language is: every text the check may say, and how a failure becomes words."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import NamedTuple
@@ -58,7 +59,7 @@ class Language:
             "host": endpoint.host,
             "gateway": endpoint.gateway_address,
             "protocol": endpoint.protocol,
-            "curl": f"curl -v -H 'Host: {endpoint.host}' {endpoint.gateway_address}{endpoint.metadata_path}",
+            "curl": _command(endpoint),
             "logs": f"kubectl logs {pods} -c kserve-container",
             "storage_logs": f"kubectl logs {pods} -c storage-initializer",
             # Sentences end here, not in the quoted text.
@@ -86,6 +87,18 @@ class Language:
                 return self.service_unreadable.format(service=service, problem=problem)
             case _:
                 return None
+
+
+def _command(endpoint: Endpoint) -> str:
+    """A command that asks for the model's metadata, and shows what is between."""
+    if endpoint.protocol != "grpc-v2":
+        return f"curl -v -H 'Host: {endpoint.host}' {endpoint.gateway_address}{endpoint.metadata_path}"
+    place = endpoint.gateway_address.partition("://")[2]
+    name = json.dumps({"name": endpoint.name})
+    return (
+        f"grpcurl -v -plaintext -proto open_inference_grpc.proto -authority {endpoint.host} -d '{name}' {place} "
+        f"{endpoint.metadata_path.removeprefix('/')}"
+    )
 
 
 def display_name(model: str) -> str:

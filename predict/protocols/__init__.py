@@ -3,6 +3,7 @@
 from predict.endpoints import Endpoint
 from predict.gateway import Gateway
 from predict.protocols.interface import InferenceProtocol, Prediction
+from predict.protocols.openai import OpenAI
 from predict.protocols.v1 import V1
 from predict.protocols.v2 import V2
 
@@ -11,4 +12,8 @@ __all__ = ["InferenceProtocol", "Prediction", "protocol_of"]
 
 def protocol_of(endpoint: Endpoint, *, gateway: Gateway) -> InferenceProtocol:
     """Give the client for the endpoint's protocol."""
-    return {"v1": V1, "v2": V2}[endpoint.protocol](endpoint=endpoint, gateway=gateway)
+    if endpoint.protocol == "grpc-v2":
+        from predict.protocols.grpc_v2 import GrpcV2  # noqa: PLC0415 - gRPC takes long to import
+
+        return GrpcV2(endpoint=endpoint, gateway=gateway)
+    return {"v1": V1, "v2": V2, "openai": OpenAI}[endpoint.protocol](endpoint=endpoint, gateway=gateway)

@@ -50,7 +50,7 @@ def test_every_part_has_the_version_of_its_images(held: Catalog) -> None:
 
 def test_a_serving_runtime_of_the_release_has_its_image(held: Catalog) -> None:
     names = {image.name for image in held.platform_images()}
-    assert {f"kserve/{runtime.values_key}" for runtime in LOCAL.kserve.runtimes} <= names
+    assert {runtime.image for runtime in LOCAL.kserve.runtimes} <= names
 
 
 def test_the_bandits_image_is_there(held: Catalog) -> None:

@@ -1,1 +1,1 @@
-"""What runs in the local cluster's Python containers: two model servers and the storage initializer."""
+"""What runs in the local cluster's Python containers: the model servers and the storage initializer."""

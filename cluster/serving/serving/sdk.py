@@ -32,9 +32,11 @@ with stand_ins():
     from kserve.errors import InvalidInput
     from kserve.logging import configure_logging, logger
     from kserve.model_server import app
+    from kserve.protocol.dataplane import DataPlane
     from kserve.utils.utils import get_predict_response
 
 __all__ = [
+    "DataPlane",
     "InferRequest",
     "InferResponse",
     "InvalidInput",

@@ -1,4 +1,4 @@
-"""Start a model server: load the model first, then open the port."""
+"""Start a model server: load the model first, then open the ports."""
 
 import argparse
 from http import HTTPStatus
@@ -9,22 +9,26 @@ from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 
+from .binary_tensors import CheckedDataPlane, V2Bodies
 from .container import give_up, stop_on_sigterm
 from .model_file import UnusableModelError
 from .sdk import ModelServer, app, configure_logging, logger
 from .tabular_model import TabularModel
 
 
-def server_arguments(*, description: str) -> argparse.ArgumentParser:
-    """Return a parser for the arguments that KServe's ClusterServingRuntimes pass to every server."""
+def server_arguments(*, description: str, threads: bool = False) -> argparse.Namespace:
+    """Read the arguments that ClusterServingRuntimes pass to every server, with `threads` those for one prediction."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--model_name", required=True, help="name of the model in URLs")
     parser.add_argument("--model_dir", required=True, type=Path, help="directory that holds the model file")
     parser.add_argument("--http_port", default=8080, type=int, help="port for v1 and v2 over HTTP (%(default)s)")
-    return parser
+    parser.add_argument("--grpc_port", default=8081, type=int, help="port for v2 over gRPC (%(default)s)")
+    if threads:
+        parser.add_argument("--nthread", default=1, type=int, help="threads for one prediction (%(default)s)")
+    return parser.parse_args()
 
 
-def serve(model: TabularModel, *, http_port: int) -> None:
+def serve(model: TabularModel, *, arguments: argparse.Namespace) -> None:
     """Load the model and serve it until SIGTERM; with an unusable model, end with exit code 1 and no port open."""
     stop_on_sigterm()
     configure_logging()
@@ -34,13 +38,16 @@ def serve(model: TabularModel, *, http_port: int) -> None:
         give_up(f"model {model.name}: {error}")
     logger.info("loaded %s: %d features", model.name, model.n_features)
     app.add_exception_handler(RequestValidationError, refuse_malformed_request)
-    ModelServer(
-        http_port=http_port,
+    app.add_middleware(V2Bodies)
+    server = ModelServer(
+        http_port=arguments.http_port,
+        grpc_port=arguments.grpc_port,
         workers=1,
-        enable_grpc=False,
         event_loop="asyncio",
         enable_latency_logging=False,
-    ).start([model])
+    )
+    server.dataplane = CheckedDataPlane(model_registry=server.registered_models)
+    server.start([model])
 
 
 async def refuse_malformed_request(_: Request, error: Exception) -> JSONResponse:

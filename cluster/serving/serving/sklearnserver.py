@@ -45,12 +45,12 @@ class SklearnModel(TabularModel):
 
 def main() -> None:
     """Run the server."""
-    arguments = server_arguments(description="Serve a scikit-learn model by KServe's v1 and v2 protocols.").parse_args()
+    arguments = server_arguments(description="Serve a scikit-learn model by KServe's v1 and v2 protocols.")
     wants_probabilities = os.environ.get("PREDICT_PROBA", "false").lower() == "true"
     model = SklearnModel(
         arguments.model_name, arguments.model_dir, method="predict_proba" if wants_probabilities else "predict"
     )
-    serve(model, http_port=arguments.http_port)
+    serve(model, arguments=arguments)
 
 
 if __name__ == "__main__":

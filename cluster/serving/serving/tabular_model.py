@@ -1,4 +1,4 @@
-"""What both model servers share: one model file, rows of numbers in, one prediction a row out, by v1 and v2."""
+"""What the model servers share: one model file, rows of numbers in, one prediction a row out, by v1 and v2."""
 
 from abc import abstractmethod
 from pathlib import Path

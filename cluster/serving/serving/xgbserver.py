@@ -33,11 +33,8 @@ class XGBoostModel(TabularModel):
 
 def main() -> None:
     """Run the server."""
-    parser = server_arguments(description="Serve an XGBoost model by KServe's v1 and v2 protocols.")
-    parser.add_argument("--nthread", default=1, type=int, help="threads for one prediction (%(default)s)")
-    arguments = parser.parse_args()
-    model = XGBoostModel(arguments.model_name, arguments.model_dir, nthread=arguments.nthread)
-    serve(model, http_port=arguments.http_port)
+    arguments = server_arguments(description="Serve an XGBoost model by KServe's v1 and v2 protocols.", threads=True)
+    serve(XGBoostModel(arguments.model_name, arguments.model_dir, nthread=arguments.nthread), arguments=arguments)
 
 
 if __name__ == "__main__":

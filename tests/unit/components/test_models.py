@@ -84,7 +84,9 @@ def arguments(
     images: ImageMirror | None = None,
     **stated: Any,
 ) -> InferenceServiceArgs:
-    document = {"name": "iris", "format": "sklearn", "storage_uri": "s3://models/iris", **stated}
+    document = {"name": "iris", "storage_uri": "s3://models/iris", **stated}
+    if "container" not in stated:
+        document.setdefault("format", "sklearn")
     around = Surroundings(release=release, storage=None, mode="Knative", mirrored=images is not None)
     return InferenceServiceArgs(
         model=Model.model_validate(document, context=around),
@@ -266,6 +268,7 @@ def test_a_service_account_is_the_stores_or_the_models_own() -> None:
         ({"runtime": "kserve-predictiveserver"}, "/v1/models/iris"),
         ({"format": "mlflow", "protocol": "v2"}, "/v2/models/iris/ready"),
         ({"format": "huggingface"}, "/v1/models/iris"),
+        ({"protocol": "grpc-v2"}, "/v2/models/iris/ready"),
     ],
 )
 def test_a_model_is_ready_when_its_server_says_that_it_is_loaded(stated: dict[str, Any], path: str) -> None:
@@ -279,6 +282,8 @@ def test_a_model_is_ready_when_its_server_says_that_it_is_loaded(stated: dict[st
         {"format": "pytorch"},
         {"format": "pytorch", "protocol": "v2", "runtime": "kserve-tritonserver"},
         {"format": "onnx", "protocol": "v2"},
+        {"format": "onnx", "protocol": "grpc-v2"},
+        {"format": "vLLM", "protocol": "openai"},
     ],
     ids=str,
 )
@@ -375,7 +380,15 @@ def _hooks(name: str) -> list[tuple[str, str]]:
 
 @pytest.mark.parametrize(
     ("protocol", "metadata", "predict"),
-    [("v1", "/v1/models/iris", "/v1/models/iris:predict"), ("v2", "/v2/models/iris", "/v2/models/iris/infer")],
+    [
+        ("v1", "/v1/models/iris", "/v1/models/iris:predict"),
+        ("v2", "/v2/models/iris", "/v2/models/iris/infer"),
+        (
+            "grpc-v2",
+            "/inference.GRPCInferenceService/ModelMetadata",
+            "/inference.GRPCInferenceService/ModelInfer",
+        ),
+    ],
 )
 def test_where_a_model_answers(protocol: str, metadata: str, predict: str) -> None:
     check = {"instances": [[5.1, 3.5]], "predictions": [1]}

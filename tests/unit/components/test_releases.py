@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from components.releases import LOCAL, OFFICIAL_0_20, RELEASES, KubernetesRange, Release
+from components.releases import GRPC_V2, LOCAL, OFFICIAL_0_20, RELEASES, KubernetesRange, Release
 
 each = pytest.mark.parametrize("release", RELEASES.values(), ids=RELEASES)
 
@@ -23,10 +23,10 @@ def test_a_runtime_is_offered_or_left_out(release: Release) -> None:
 @each
 def test_every_runtime_says_whom_it_serves(release: Release) -> None:
     for runtime in release.runtimes:
-        assert runtime.protocols
+        assert (GRPC_V2 in runtime.spoken) == (runtime.grpc_port is not None)
         for model_format in runtime.formats:
             asked = {"format_name": model_format.name, "version": model_format.version}
-            for protocol in runtime.protocols:
+            for protocol in runtime.spoken:
                 assert runtime.serves(**asked, protocol=protocol)
                 assert runtime.chosen_for(**asked, protocol=protocol) == model_format.auto_select
             assert not runtime.serves(**asked, protocol="v9")
@@ -34,7 +34,7 @@ def test_every_runtime_says_whom_it_serves(release: Release) -> None:
 
 def test_the_servers_that_tell_whether_a_model_is_loaded() -> None:
     mute = {runtime.name for runtime in OFFICIAL_0_20.runtimes if not runtime.tells_loaded}
-    assert mute == {"kserve-tensorflow-serving", "kserve-torchserve", "kserve-tritonserver"}
+    assert mute == {"kserve-tensorflow-serving", "kserve-torchserve", "kserve-tritonserver", "kserve-vllmserver"}
     assert all(runtime.tells_loaded for runtime in LOCAL.runtimes)
 
 

@@ -37,6 +37,16 @@ def xgbserver(python: Path) -> Program:
 
 
 @pytest.fixture(scope="session")
+def lgbserver(python: Path) -> Program:
+    return Program(python, "serving.lgbserver")
+
+
+@pytest.fixture(scope="session")
+def onnxserver(python: Path) -> Program:
+    return Program(python, "serving.onnxserver")
+
+
+@pytest.fixture(scope="session")
 def demo(python: Path, tmp_path_factory: pytest.TempPathFactory) -> Demo:
     out = tmp_path_factory.mktemp("demo")
     subprocess.run([python, PROJECT / "train_demo.py", "--out", out], check=True, stdout=subprocess.DEVNULL)
@@ -58,6 +68,8 @@ def servers(
     more_models: Path,
     sklearnserver: Program,
     xgbserver: Program,
+    lgbserver: Program,
+    onnxserver: Program,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[dict[str, Server]]:
     """A ready server for each model, all loading at once."""
@@ -70,12 +82,17 @@ def servers(
             (xgbserver, demo.directory / "xgboost"),
             (xgbserver, demo.directory / "xgboost-json"),
             (xgbserver, more_models / "softprob"),
+            (lgbserver, demo.directory / "lightgbm"),
+            (onnxserver, demo.directory / "onnx"),
         ):
             server = started(program, folder, log=logs / f"{folder.name}.log")
             running[folder.name] = stack.enter_context(server)
-        proba = {"PREDICT_PROBA": "true"}
-        server = started(sklearnserver, demo.directory / "sklearn", log=logs / "proba.log", environment=proba)
-        running["sklearn-proba"] = stack.enter_context(server)
+        for program, folder, said in (
+            (sklearnserver, "sklearn", {"PREDICT_PROBA": "true"}),
+            (onnxserver, "onnx", {"ONNX_OUTPUT": "probabilities"}),
+        ):
+            server = started(program, demo.directory / folder, log=logs / f"{folder}-proba.log", environment=said)
+            running[f"{folder}-proba"] = stack.enter_context(server)
         for each in running.values():
             each.wait_ready()
         yield running

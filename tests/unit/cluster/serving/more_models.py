@@ -6,6 +6,8 @@ import sys
 from pathlib import Path
 
 import xgboost
+from onnx import TensorProto, helper
+from skl2onnx import to_onnx
 from sklearn.datasets import load_iris
 from sklearn.linear_model import LogisticRegression
 
@@ -24,6 +26,21 @@ def main(out: Path) -> None:
     # Trained on named features, as from a table; the protocols send none.
     table = xgboost.DMatrix(measures, species, feature_names=list("abcd"))
     xgboost.train(three, table, 5).save_model(out / "softprob" / "model.ubj")
+    for name, graph in {
+        "zipmap": to_onnx(LogisticRegression(max_iter=500).fit(measures, species), measures[:1], target_opset=17),
+        "two-inputs": sum_of(("a", "b"), columns=4),
+        "any-width": sum_of(("a",), columns="columns"),
+    }.items():
+        (out / name).mkdir()
+        (out / name / "model.onnx").write_bytes(graph.SerializeToString())
+
+
+def sum_of(names, *, columns):
+    """A graph that adds up its inputs."""
+    inputs = [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["rows", columns]) for name in names]
+    output = helper.make_tensor_value_info("sum", TensorProto.FLOAT, ["rows", columns])
+    graph = helper.make_graph([helper.make_node("Sum", names, ["sum"])], "sum", inputs, [output])
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
 
 
 if __name__ == "__main__":

@@ -67,13 +67,16 @@ class Server:
 
     process: subprocess.Popen[bytes]
     port: int
+    grpc_port: int
     log: Path
 
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
-    @retry(retry=retry_if_exception_type(NotReadyError), stop=stop_after_delay(60), wait=wait_fixed(0.05), reraise=True)
+    @retry(
+        retry=retry_if_exception_type(NotReadyError), stop=stop_after_delay(180), wait=wait_fixed(0.05), reraise=True
+    )
     def wait_ready(self) -> None:
         assert self.process.poll() is None, self.log.read_text()
         try:
@@ -96,14 +99,16 @@ class Server:
 def started(
     program: Program, model_dir: Path, *, log: Path, environment: Mapping[str, str] | None = None
 ) -> Iterator[Server]:
-    """Start a model server on a free port; end it when done."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    arguments = ("--model_name=model", f"--model_dir={model_dir}", f"--http_port={port}")
+    """Start a model server on free ports; end it when done."""
+    with socket.socket() as http, socket.socket() as grpc:
+        for probe in (http, grpc):
+            probe.bind(("127.0.0.1", 0))
+        port, grpc_port = http.getsockname()[1], grpc.getsockname()[1]
+    ports = (f"--http_port={port}", f"--grpc_port={grpc_port}")
+    arguments = ("--model_name=model", f"--model_dir={model_dir}", *ports)
     process = program.start(*arguments, log=log, environment=environment)
     try:
-        yield Server(process, port, log)
+        yield Server(process, port, grpc_port, log)
     finally:
         process.terminate()
         try:

@@ -11,11 +11,12 @@ from .conftest import Demo
 from .programs import Program, Server, started
 
 
-def refused(program: Program, model_dir: Path, tmp_path: Path) -> str:
+def refused(program: Program, model_dir: Path, tmp_path: Path, **environment: str) -> str:
     """The one line with which a server ends that cannot load its model, without the model directory."""
     termination_log = tmp_path / "termination-log"
     termination_log.touch()
-    ended = program.run("--model_name=model", f"--model_dir={model_dir}", termination_log=termination_log)
+    arguments = ("--model_name=model", f"--model_dir={model_dir}")
+    ended = program.run(*arguments, environment=environment, termination_log=termination_log)
     assert ended.returncode == 1
     lines = ended.stderr.splitlines()
     assert len(lines) == 1
@@ -124,3 +125,39 @@ def test_unknown_arguments_are_refused(xgbserver: Program, tmp_path: Path) -> No
     ended = xgbserver.run("--model_name=model", f"--model_dir={tmp_path}", "--threads=2")
     assert ended.returncode == 2
     assert "unrecognized arguments: --threads=2" in ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("two-inputs", "takes a tensor(float) ['rows', 4], b tensor(float) ['rows', 4]; this server serves models of"),
+        ("any-width", "takes a tensor(float) ['rows', 'columns']; this server serves models of one tensor of numbers"),
+    ],
+)
+def test_a_graph_that_takes_no_rows_is_refused(
+    onnxserver: Program, more_models: Path, name: str, why: str, tmp_path: Path
+) -> None:
+    assert refused(onnxserver, more_models / name, tmp_path).startswith(f"/model.onnx: {why}")
+
+
+@pytest.mark.parametrize(
+    ("output", "why"),
+    [
+        ("output_probability", "its output 'output_probability' is a seq(map(int64,tensor(float))), no tensor; name"),
+        ("labels", "has no output 'labels'; it has output_label, output_probability"),
+    ],
+)
+def test_an_output_that_cannot_be_sent_is_refused(
+    onnxserver: Program, more_models: Path, output: str, why: str, tmp_path: Path
+) -> None:
+    message = refused(onnxserver, more_models / "zipmap", tmp_path, ONNX_OUTPUT=output)
+    assert message.startswith(f"/model.onnx: {why}")
+
+
+def test_other_files_than_models_are_refused(lgbserver: Program, onnxserver: Program, tmp_path: Path) -> None:
+    for program, file in ((lgbserver, "model.bst"), (onnxserver, "model.onnx")):
+        folder = tmp_path / file
+        folder.mkdir()
+        (folder / file).write_text("not a model")
+        message = refused(program, folder, tmp_path)
+        assert message.startswith(f"/{file}: cannot be read: ")

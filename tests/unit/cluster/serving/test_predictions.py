@@ -5,7 +5,14 @@ from .conftest import Demo
 from .programs import Server
 
 # Model folder -> name in expected.json.
-MODELS = {"sklearn": "sklearn-model", "xgboost": "xgboost-model", "xgboost-json": "xgboost-model"}
+MODELS = {
+    "sklearn": "sklearn-model",
+    "xgboost": "xgboost-model",
+    "xgboost-json": "xgboost-model",
+    "lightgbm": "lightgbm-model",
+    "onnx": "onnx-model",
+}
+DATATYPES = {"sklearn": "INT64", "xgboost": "FP32", "xgboost-json": "FP32", "lightgbm": "FP64", "onnx": "INT64"}
 
 
 def infer(server: Server, *tensors: dict[str, object]) -> requests.Response:
@@ -23,6 +30,8 @@ def test_demo_answers_what_is_recorded_in_the_stack(demo: Demo) -> None:
         "xgboost-model": pytest.approx([0.8319113, 0.1669796], abs=1e-6),
         "sklearn-model-v2": [0, 1],
         "xgboost-model-v2": pytest.approx([0.0274945, 0.9652202], abs=1e-6),
+        "lightgbm-model": pytest.approx([0.8561997, 0.1443187], abs=1e-6),
+        "onnx-model": [1, 0],
     }
 
 
@@ -40,7 +49,7 @@ def test_v2_answers_what_training_recorded(servers: dict[str, Server], demo: Dem
     (output,) = answer["outputs"]
     assert (answer["model_name"], answer["id"]) == ("model", "7")
     assert output["shape"] == [2]
-    assert output["datatype"] == ("INT64" if folder.startswith("sklearn") else "FP32")
+    assert output["datatype"] == DATATYPES[folder]
     assert output["data"] == pytest.approx(demo.predictions[MODELS[folder]], abs=1e-6)
 
 
@@ -50,11 +59,14 @@ def test_v2_takes_flat_data(servers: dict[str, Server], demo: Demo) -> None:
     assert output["data"] == [1, 0]
 
 
-def test_predict_proba_answers_a_row_of_probabilities(servers: dict[str, Server], demo: Demo) -> None:
-    rows = servers["sklearn-proba"].predict(demo.instances).json()["predictions"]
+@pytest.mark.parametrize("server", ["sklearn-proba", "onnx-proba"])
+def test_a_classifier_answers_rows_of_probabilities_when_told_to(
+    servers: dict[str, Server], demo: Demo, server: str
+) -> None:
+    rows = servers[server].predict(demo.instances).json()["predictions"]
     assert [sum(row) for row in rows] == pytest.approx([1, 1])
     assert [row.index(max(row)) for row in rows] == [1, 0]
-    (output,) = infer(servers["sklearn-proba"], tensor(demo.instances)).json()["outputs"]
+    (output,) = infer(servers[server], tensor(demo.instances)).json()["outputs"]
     assert output["shape"] == [2, 2]
 
 
@@ -104,7 +116,7 @@ BAD_V1_BODIES = [
 ]
 
 
-@pytest.mark.parametrize("folder", ["sklearn", "xgboost"])
+@pytest.mark.parametrize("folder", ["sklearn", "xgboost", "lightgbm", "onnx"])
 @pytest.mark.parametrize(("body", "message"), BAD_V1_BODIES)
 def test_v1_refuses(servers: dict[str, Server], folder: str, body: str, message: str) -> None:
     answer = requests.post(
@@ -117,7 +129,7 @@ def test_v1_refuses(servers: dict[str, Server], folder: str, body: str, message:
     assert answer.status_code == 400
 
 
-@pytest.mark.parametrize("folder", ["sklearn", "xgboost"])
+@pytest.mark.parametrize("folder", ["sklearn", "xgboost", "lightgbm", "onnx"])
 @pytest.mark.parametrize(
     ("tensors", "message"),
     [

@@ -1,0 +1,41 @@
+"""Serve a LightGBM booster: `python3 -m serving.lgbserver --model_name NAME --model_dir DIR`."""
+
+from pathlib import Path
+from typing import Any
+
+import lightgbm
+import numpy as np
+from numpy.typing import NDArray
+
+from .rows import Rows
+from .server import serve, server_arguments
+from .tabular_model import TabularModel
+
+
+class LightGBMModel(TabularModel):
+    """A booster, saved as text."""
+
+    suffixes = (".bst", ".txt")
+
+    def __init__(self, name: str, model_dir: Path, *, nthread: int):
+        super().__init__(name, model_dir)
+        self.nthread = nthread
+
+    def read(self, model_file: Path) -> int:
+        """Read the booster, whatever LightGBM's own log says of it."""
+        self._booster = lightgbm.Booster(params={"nthread": self.nthread, "verbosity": -1}, model_file=str(model_file))
+        return int(self._booster.num_feature())
+
+    def answer(self, rows: Rows) -> NDArray[Any]:
+        """Return what the objective gives: shape (rows,) if binary or regression, (rows, classes) if multiclass."""
+        return np.asarray(self._booster.predict(rows, num_threads=self.nthread))
+
+
+def main() -> None:
+    """Run the server."""
+    arguments = server_arguments(description="Serve a LightGBM model by KServe's v1 and v2 protocols.", threads=True)
+    serve(LightGBMModel(arguments.model_name, arguments.model_dir, nthread=arguments.nthread), arguments=arguments)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,156 @@
+"""Every format and protocol of the local cluster at once, and a container: asked by us, and by clients of others."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.e2e.cluster_objects import kubectl
+from tests.e2e.machine import NODE, Deployment, run
+from tests.unit.cluster.serving.programs import PROJECT, uv
+
+GATEWAY = f"{NODE}:31080"
+INSTANCES = [[6.5, 3.0, 5.5, 2.0], [5.9, 2.8, 4.3, 1.3]]
+# Model → format, protocol, and what it answers.
+MODELS: dict[str, tuple[str, str, list[float]]] = {
+    "sklearn-v2": ("sklearn", "v2", [1, 0]),
+    "xgboost-grpc": ("xgboost", "grpc-v2", [0.8319113, 0.1669796]),
+    "lightgbm-v1": ("lightgbm", "v1", [0.8561997, 0.1443187]),
+    "onnx-v2": ("onnx", "v2", [1, 0]),
+    "onnx-grpc": ("onnx", "grpc-v2", [1, 0]),
+}
+TEXTS: dict[str, Any] = {
+    "name": "text-length",
+    "container": {"image": "localhost:5000/examples/custom-model:v1"},
+    "check": {"instances": ["KServe", "three words here"], "predictions": [6, 16]},
+}
+
+
+@pytest.fixture(scope="module")
+def served(deployment: Deployment) -> Iterator[Deployment]:
+    """The demo's stack with all of them; afterwards as it was."""
+    before = deployment.settings["models"]
+    models = [
+        {
+            "name": name,
+            "format": model_format,
+            "storage_uri": f"s3://models/{model_format}",
+            "storage": "demo",
+            "protocol": protocol,
+            "check": {"instances": INSTANCES, "predictions": predictions, "tolerance": 0.00001},
+        }
+        for name, (model_format, protocol, predictions) in MODELS.items()
+    ]
+    deployment.configure(models=[*before, *models, TEXTS])
+    done = deployment.pulumi("up", "--yes", "--skip-preview")
+    assert done.status == 0, done.text[-6000:]
+    yield deployment
+    deployment.configure(models=before)
+    back = deployment.pulumi("up", "--yes", "--skip-preview")
+    assert back.status == 0, back.text[-4000:]
+
+
+def ask(*questions: dict[str, Any]) -> list[dict[str, Any]]:
+    """What the clients of one family get through the gateway."""
+    (family,) = {question["client"].partition("-")[0] for question in questions}
+    done = run(
+        *(uv(), "run", "--project", str(PROJECT), "--frozen", "--quiet", "python", "tests/other_clients.py", family),
+        env={"PYTHONPATH": str(PROJECT)},
+        stdin=json.dumps(questions),
+    )
+    assert done.status == 0, done.text
+    answers: list[dict[str, Any]] = json.loads(done.stdout)
+    return answers
+
+
+def question(client: str, model: str, **more: Any) -> dict[str, Any]:
+    to = {"address": GATEWAY, "host": f"{model}.default.example.com", "model": model}
+    return {"client": client, "rows": INSTANCES, **to, **more}
+
+
+@pytest.mark.feature("LightGBM models", proof="value")
+@pytest.mark.feature("ONNX models", proof="value")
+@pytest.mark.feature("Protocol v2 over REST", proof="value")
+@pytest.mark.feature("Protocol v2 over gRPC", proof="value")
+@pytest.mark.feature("A container of your own", proof="value")
+def test_every_format_and_protocol_answers_by_value(served: Deployment) -> None:
+    checked = served.predict("--stack", served.stack, "--json", timeout=300)
+    assert checked.status == 0, checked.text
+    report = {model["endpoint"]["name"]: model for model in json.loads(checked.stdout)["models"]}
+    assert report.keys() >= {*MODELS, "text-length"}
+    for name, (_, protocol, predictions) in MODELS.items():
+        assert report[name]["endpoint"]["protocol"] == protocol
+        assert report[name]["got"] == pytest.approx(predictions, abs=1e-5)
+    assert report["text-length"]["got"] == [6, 16]
+    assert all(model["compared"] for model in report.values())
+
+
+@pytest.mark.feature("Binary tensors over REST, protocol v2", proof="value")
+def test_tritons_clients_get_the_same_answers(served: Deployment) -> None:
+    del served
+    http = [
+        question("triton-http", name, binary_in=binary, binary_out=binary)
+        for name in ("sklearn-v2", "onnx-v2")
+        for binary in (True, False)
+    ]
+    grpc = [question("triton-grpc", name) for name in ("xgboost-grpc", "onnx-grpc")]
+    answers = ask(*http, *grpc)
+    for asked, answer in zip((*http, *grpc), answers, strict=True):
+        assert answer["predictions"] == pytest.approx(MODELS[asked["model"]][2], abs=1e-5)
+    assert [answer["binary"] for answer in answers[: len(http)]] == [True, False] * 2
+    assert all(answer["ready"] for answer in answers[len(http) :])
+
+
+def test_the_clients_of_kserves_sdk_get_the_same_answers(served: Deployment) -> None:
+    del served
+    questions = [
+        *(question("kserve-v1", "lightgbm-v1"), question("kserve-v2", "onnx-v2")),
+        *(question("kserve-grpc", "xgboost-grpc"), question("kserve-grpc", "onnx-grpc")),
+    ]
+    for asked, answer in zip(questions, ask(*questions), strict=True):
+        assert answer["predictions"] == pytest.approx(MODELS[asked["model"]][2], abs=1e-5)
+
+
+def test_grpc_refuses_with_a_status(served: Deployment) -> None:
+    del served
+    answers = ask(question("triton-grpc", "xgboost-grpc", rows=[[1.0, 2.0]]))
+    assert answers[0]["status"] == "StatusCode.INVALID_ARGUMENT"
+    assert "expected one numeric tensor of shape [rows, 4], got shape [1, 2]" in answers[0]["error"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "verdict"),
+    [
+        ({"host": "nobody.default.example.com"}, "no-route"),
+        ({"name": "nobody"}, "no-model"),
+        ({"check": {"instances": [[1, 2]], "predictions": [1]}}, "grpc-prediction-refused"),
+        ({"check": {"instances": INSTANCES, "predictions": [0, 1]}}, "wrong-value"),
+    ],
+    ids=str,
+)
+def test_failures_over_grpc_are_told_apart(
+    served: Deployment, changes: dict[str, Any], verdict: str, tmp_path: Path
+) -> None:
+    endpoint = served.endpoints()["xgboost-grpc"] | changes
+    file = tmp_path / "endpoints.json"
+    file.write_text(json.dumps({endpoint["name"]: endpoint}))
+    checked = served.predict("--file", str(file), "--json", "--timeout", "3")
+    (told,) = json.loads(checked.stdout)["models"]
+    assert told["verdict"] == verdict, checked.text
+
+
+@pytest.mark.feature("Readiness that means the model is loaded, gRPC", proof="value")
+def test_a_server_of_grpc_is_asked_over_http_whether_it_is_loaded(served: Deployment) -> None:
+    for name, path in (("xgboost-grpc", "/v2/models/xgboost-grpc/ready"), ("text-length", "/v1/models/text-length")):
+        knative = kubectl(served, "-n", "default", "get", "services.serving.knative.dev", f"{name}-predictor")
+        (container,) = knative["spec"]["template"]["spec"]["containers"]
+        assert container["readinessProbe"]["httpGet"] == {"path": path, "port": 8080}
+
+
+def test_up_again_has_nothing_to_do(served: Deployment) -> None:
+    again = served.pulumi("up", "--yes", "--skip-preview", "--expect-no-changes")
+    assert again.status == 0, again.text[-4000:]

@@ -1,0 +1,118 @@
+"""Asks models with clients that others wrote, KServe's SDK's and Triton's: run by the serving project's interpreter.
+
+Reads a JSON list of questions on standard input, and prints the list of answers; see Question. One run is for the
+clients of one of the two: they bring the same protobuf messages.
+"""
+# mypy: ignore-errors
+
+import asyncio
+import json
+import sys
+from dataclasses import dataclass, field
+
+import numpy as np
+
+if sys.argv[1] == "triton":
+    import tritonclient.grpc as triton_grpc
+    import tritonclient.http as triton_http
+    from tritonclient.utils import InferenceServerException as Refused
+else:
+    from grpc import RpcError as Refused
+    from serving.sdk import InferRequest, stand_ins
+
+    with stand_ins():
+        from kserve import InferenceGRPCClient, InferenceRESTClient, InferInput
+        from kserve.inference_client import RESTConfig
+
+DTYPES = {"FP64": np.float64, "FP32": np.float32}
+
+
+@dataclass(kw_only=True)
+class Question:
+    """One prediction; `address` is host:port, `tensors` how often the rows are sent, `outputs` whether one is named."""
+
+    client: str
+    address: str
+    host: str
+    model: str
+    rows: list[list[float]]
+    datatype: str = "FP64"
+    binary_in: bool = True
+    binary_out: bool = True
+    tensors: int = 1
+    values: np.ndarray = field(init=False)
+
+    def __post_init__(self):
+        self.values = np.array(self.rows, dtype=DTYPES[self.datatype])
+
+    def ask(self):
+        try:
+            return getattr(self, self.client.replace("-", "_"))()
+        except Refused as error:
+            if sys.argv[1] == "triton":
+                return {"status": error.status(), "error": error.message()}
+            return {"status": str(error.code()), "error": error.details()}
+
+    def triton_http(self):
+        client = triton_http.InferenceServerClient(self.address)
+        tensor = triton_http.InferInput("input-0", list(self.values.shape), self.datatype)
+        tensor.set_data_from_numpy(self.values, binary_data=self.binary_in)
+        wanted = [triton_http.InferRequestedOutput("output-0", binary_data=self.binary_out)]
+        answer = client.infer(self.model, [tensor] * self.tensors, outputs=wanted, headers={"Host": self.host})
+        output = answer.get_output("output-0")
+        return {
+            "predictions": _plain(answer.as_numpy("output-0")),
+            "datatype": output["datatype"],
+            "binary": "binary_data_size" in (output["parameters"] or {}),
+        }
+
+    def triton_grpc(self):
+        client = triton_grpc.InferenceServerClient(
+            self.address, channel_args=[("grpc.default_authority", self.host), ("grpc.enable_http_proxy", 0)]
+        )
+        tensor = triton_grpc.InferInput("input-0", list(self.values.shape), self.datatype)
+        tensor.set_data_from_numpy(self.values)
+        answer = client.infer(self.model, [tensor] * self.tensors)
+        (described,) = client.get_model_metadata(self.model).inputs
+        return {
+            "predictions": _plain(answer.as_numpy("output-0")),
+            "ready": client.is_server_ready() and client.is_model_ready(self.model),
+            "input": [described.name, described.datatype, list(described.shape)],
+        }
+
+    def kserve_v1(self):
+        return asyncio.run(self._kserve_rest("v1", {"instances": self.rows}))
+
+    def kserve_v2(self):
+        return asyncio.run(self._kserve_rest("v2", self._kserve_request()))
+
+    async def _kserve_rest(self, protocol, data):
+        client = InferenceRESTClient(RESTConfig(protocol=protocol))
+        answer = await client.infer(f"http://{self.address}", data, model_name=self.model, headers={"Host": self.host})
+        return {
+            "predictions": answer["predictions"] if protocol == "v1" else _plain(answer.outputs[0].as_numpy()),
+        }
+
+    def kserve_grpc(self):
+        return asyncio.run(self._kserve_grpc())
+
+    async def _kserve_grpc(self):
+        options = [("grpc.default_authority", self.host), ("grpc.enable_http_proxy", 0)]
+        async with InferenceGRPCClient(url=self.address, channel_args=options) as client:
+            ready = await client.is_model_ready(self.model)
+            answer = await client.infer(self._kserve_request())
+        return {"predictions": _plain(answer.outputs[0].as_numpy()), "ready": ready}
+
+    def _kserve_request(self):
+        tensor = InferInput(name="input-0", shape=list(self.values.shape), datatype=self.datatype)
+        tensor.set_data_from_numpy(self.values, binary_data=self.binary_in)
+        wanted = {"binary_data_output": True} if self.binary_out else {}
+        return InferRequest(model_name=self.model, infer_inputs=[tensor], parameters=wanted)
+
+
+def _plain(values):
+    return [value.decode() if isinstance(value, bytes) else value for value in values.tolist()]
+
+
+if __name__ == "__main__":
+    print(json.dumps([Question(**question).ask() for question in json.load(sys.stdin)]))

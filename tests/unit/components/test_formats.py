@@ -1,0 +1,169 @@
+"""Formats, protocols and containers: what KServe and Knative read of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from components.footprint import SERVING_RUNTIME
+from components.problems import SettingsError
+from components.releases import LOCAL, OFFICIAL_0_20, Release
+from components.settings import parse
+from tests.unit.components.test_models import predictor, probe, served
+
+H2C_8081 = [{"name": "h2c", "containerPort": 8081, "protocol": "TCP"}]
+H2C_9000 = [{"name": "h2c", "containerPort": 9000, "protocol": "TCP"}]
+# What is said, and of the model that is declared: format, protocolVersion, runtime, ports.
+FORMATS: list[tuple[dict[str, Any], str | None, str | None, Any]] = [
+    ({"format": "pytorch"}, "v1", None, None),
+    ({"format": "pytorch", "protocol": "v2"}, "v2", None, None),
+    ({"format": "pytorch", "protocol": "grpc-v2"}, "grpc-v2", "kserve-torchserve", H2C_8081),
+    (
+        {"format": "pytorch", "protocol": "grpc-v2", "runtime": "kserve-tritonserver"},
+        *("grpc-v2", "kserve-tritonserver", H2C_9000),
+    ),
+    ({"format": "tensorflow", "version": "2"}, "v1", None, None),
+    ({"format": "tensorflow", "protocol": "v2"}, "v2", None, None),
+    ({"format": "tensorflow", "protocol": "grpc-v2"}, "grpc-v2", "kserve-tritonserver", H2C_9000),
+    ({"format": "onnx", "protocol": "v2"}, "v2", None, None),
+    ({"format": "onnx", "protocol": "grpc-v2"}, "grpc-v2", "kserve-tritonserver", H2C_9000),
+    ({"format": "huggingface"}, "v1", None, None),
+    ({"format": "huggingface", "protocol": "v2", "gpus": 1}, "v2", None, None),
+    ({"format": "mlflow", "protocol": "v2"}, "v2", None, None),
+    ({"format": "pmml", "version": "4"}, "v1", None, None),
+    ({"format": "pmml", "protocol": "grpc-v2"}, "v2", "kserve-pmmlserver", H2C_8081),
+    ({"format": "paddle", "protocol": "v2"}, "v2", None, None),
+    ({"format": "paddle", "protocol": "grpc-v2"}, "v2", "kserve-paddleserver", H2C_8081),
+    ({"format": "lightgbm"}, "v1", None, None),
+    ({"format": "sklearn", "protocol": "grpc-v2"}, "v2", "kserve-sklearnserver", H2C_8081),
+    ({"format": "vLLM", "protocol": "openai", "gpus": 1}, None, None, None),
+]
+
+
+@pytest.mark.feature("PyTorch models", mode="both", proof="objects")
+@pytest.mark.feature("TensorFlow models", mode="both", proof="objects")
+@pytest.mark.feature("Hugging Face models", mode="both", proof="objects")
+@pytest.mark.feature("MLflow models", mode="both", proof="objects")
+@pytest.mark.feature("PMML models", mode="both", proof="objects")
+@pytest.mark.feature("Paddle models", mode="both", proof="objects")
+@pytest.mark.feature("vLLM models", mode="both", proof="objects")
+@pytest.mark.parametrize(("stated", "protocol", "runtime", "ports"), FORMATS, ids=lambda value: str(value)[:60])
+def test_a_format_becomes_what_kserve_reads(
+    stated: dict[str, Any], protocol: str | None, runtime: str | None, ports: Any
+) -> None:
+    model = predictor(release=OFFICIAL_0_20, **stated)["model"]
+    assert model["modelFormat"] == {
+        k: stated[s] for k, s in (("name", "format"), ("version", "version")) if s in stated
+    }
+    assert model["storageUri"] == "s3://models/iris"
+    assert (model.get("protocolVersion"), model.get("runtime"), model.get("ports")) == (protocol, runtime, ports)
+
+
+@pytest.mark.parametrize("model_format", ["sklearn", "xgboost", "lightgbm", "onnx"])
+@pytest.mark.parametrize("protocol", ["v1", "v2", "grpc-v2"])
+def test_the_local_release_has_every_protocol_of_every_format(model_format: str, protocol: str) -> None:
+    model = predictor(release=LOCAL, format=model_format, protocol=protocol)["model"]
+    path = "/v1/models/iris" if protocol == "v1" else "/v2/models/iris/ready"
+    assert model["readinessProbe"] == probe(path)
+    assert model.get("ports") == (H2C_8081 if protocol == "grpc-v2" else None)
+
+
+@pytest.mark.parametrize(
+    ("release", "stated", "message"),
+    [
+        (
+            OFFICIAL_0_20,
+            {"format": "mlflow"},
+            "'mlflow' with protocol v1 has no serving runtime in release \"0.20\"; it has",
+        ),
+        (OFFICIAL_0_20, {"format": "mlflow", "protocol": "grpc-v2"}, "mlflow 1 (v2), mlflow 2 (v2)"),
+        (OFFICIAL_0_20, {"format": "tensorrt", "version": "7", "protocol": "v2"}, "tensorrt 8 (v2, grpc-v2)"),
+        (OFFICIAL_0_20, {"format": "vLLM"}, "'vLLM' with protocol v1 has no serving runtime"),
+        (OFFICIAL_0_20, {"format": "vLLM"}, "vLLM 1 (openai)"),
+        (
+            LOCAL,
+            {"format": "pmml"},
+            "it has sklearn 1 (v1, v2, grpc-v2), xgboost 2 (v1, v2, grpc-v2), lightgbm 4 (v1, v2, ",
+        ),
+    ],
+)
+@pytest.mark.feature("Format, version or protocol without a runtime", mode="both", proof="refused")
+def test_what_no_runtime_serves_is_refused(release: Release, stated: dict[str, Any], message: str) -> None:
+    model = {"name": "iris", "storage_uri": "s3://models/iris", **stated}
+    mirror = {"charts": "oci://registry.example/charts", "images": "registry.example"}
+    with pytest.raises(SettingsError) as refused:
+        parse({"release": release.name, "mirror": mirror, "models": [model]})
+    assert message in str(refused.value)
+    assert "models[0].format" in str(refused.value)
+
+
+def container(image: str = "registry.example/server:v1", *, storage_uri: str | None = None, **stated: Any) -> Any:
+    said = {key: stated.pop(key) for key in ("command", "args", "port", "ready_path") if key in stated}
+    declared = predictor(account=None, storage_uri=storage_uri, container={"image": image, **said}, **stated)
+    assert "model" not in declared
+    (only,) = declared["containers"]
+    return only
+
+
+def test_a_container_in_its_fewest_words() -> None:
+    assert container() == {
+        "name": "kserve-container",
+        "image": "registry.example/server:v1",
+        "ports": [{"containerPort": 8080, "protocol": "TCP"}],
+        "readinessProbe": probe("/v1/models/iris"),
+    }
+
+
+@pytest.mark.feature("A container of your own", mode="both", proof="objects")
+def test_everything_a_container_can_say() -> None:
+    assert container(
+        command=["python"],
+        args=["serve.py", "--fast"],
+        port=5000,
+        ready_path="/up",
+        storage_uri="s3://models/iris",
+        resources={"requests": {"cpu": "1"}},
+        gpus=1,
+        environment={"A": "b"},
+        protocol="v2",
+    ) == {
+        "name": "kserve-container",
+        "image": "registry.example/server:v1",
+        "command": ["python"],
+        "args": ["serve.py", "--fast"],
+        "ports": [{"containerPort": 5000, "protocol": "TCP"}],
+        "env": [{"name": "A", "value": "b"}, {"name": "STORAGE_URI", "value": "s3://models/iris"}],
+        "resources": {
+            "requests": {"cpu": "1", "nvidia.com/gpu": "1"},
+            "limits": {"cpu": "1", "nvidia.com/gpu": "1"},
+        },
+        "readinessProbe": {**probe("/up"), "httpGet": {"path": "/up", "port": 5000}},
+    }
+    assert SERVING_RUNTIME.requests["cpu"] == "1"
+
+
+def test_a_container_that_speaks_grpc() -> None:
+    silent = container(protocol="grpc-v2")
+    assert silent["ports"] == H2C_8081
+    assert "readinessProbe" not in silent
+    assert container(protocol="grpc-v2", ready_path="/up", port=9000)["readinessProbe"] == probe("/up")
+
+
+def test_what_is_said_of_a_server_holds_for_a_container() -> None:
+    declared = predictor(
+        account=None,
+        storage_uri=None,
+        container={"image": "a"},
+        replicas={"min": 0, "max": 3},
+        canary={"traffic": 30},
+        node_selector={"pool": "a"},
+    )
+    assert (declared["minReplicas"], declared["maxReplicas"], declared["canaryTrafficPercent"]) == (0, 3, 30)
+    assert declared["nodeSelector"] == {"pool": "a"}
+
+
+def test_the_example_of_the_gateway_fits_the_protocol() -> None:
+    _, endpoint = served(protocol="grpc-v2")
+    assert endpoint["gateway_address"] == "http://192.0.2.1:31080"
+    assert endpoint["host"] == "iris.models.example.com"
