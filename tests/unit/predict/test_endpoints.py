@@ -24,7 +24,7 @@ def test_a_model_may_be_called_endpoints() -> None:
 @pytest.mark.parametrize(
     ("changes", "field", "message"),
     [
-        ({"protocol": "grpc"}, "sklearn-model.protocol", "Input should be 'v1' or 'v2'"),
+        ({"protocol": "grpc"}, "sklearn-model.protocol", "Input should be 'v1', 'v2', 'grpc-v2' or 'openai'"),
         ({"gateway_address": "198.19.0.2:31080"}, "sklearn-model.gateway_address", "should match pattern"),
         ({"gateway_address": "http://198.19.0.2/x"}, "sklearn-model.gateway_address", "should match pattern"),
         ({"predict_path": "v1/models/m:predict"}, "sklearn-model.predict_path", "should match pattern"),
