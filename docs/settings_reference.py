@@ -36,6 +36,7 @@ WORDS = {
     float: "number",
     dict: "mapping",
     list: "list",
+    tuple: "list of text",
 }
 
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from tests.e2e.cluster_objects import kubectl
-from tests.e2e.machine import NODE, Deployment, run
+from tests.e2e.machine import NODE, ROOT, Deployment, run
 from tests.unit.cluster.serving.programs import PROJECT, uv
 
 GATEWAY = f"{NODE}:31080"
@@ -23,11 +25,15 @@ MODELS: dict[str, tuple[str, str, list[float]]] = {
     "onnx-v2": ("onnx", "v2", [1, 0]),
     "onnx-grpc": ("onnx", "grpc-v2", [1, 0]),
 }
-TEXTS: dict[str, Any] = {
-    "name": "text-length",
-    "container": {"image": "localhost:5000/examples/custom-model:v1"},
-    "check": {"instances": ["KServe", "three words here"], "predictions": [6, 16]},
-}
+EXAMPLE = ROOT / "examples" / "custom-model" / "README.md"
+
+
+def texts() -> dict[str, Any]:
+    """The model that the example's page shows, with the image that the local cluster has of it."""
+    page = EXAMPLE.read_text()
+    ((shown,),) = (yaml.safe_load(block) for block in re.findall(r"```yaml\n(.*?)\s*```", page, re.DOTALL))
+    (image,) = re.findall(r"`(localhost:5000/\S+)`", page)
+    return {**shown, "container": {"image": image}}
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +51,7 @@ def served(deployment: Deployment) -> Iterator[Deployment]:
         }
         for name, (model_format, protocol, predictions) in MODELS.items()
     ]
-    deployment.configure(models=[*before, *models, TEXTS])
+    deployment.configure(models=[*before, *models, texts()])
     done = deployment.pulumi("up", "--yes", "--skip-preview")
     assert done.status == 0, done.text[-6000:]
     yield deployment

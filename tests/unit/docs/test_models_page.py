@@ -15,7 +15,9 @@ from components.settings import parse
 PAGES = sorted((Path(__file__).parents[3] / "docs").glob("models*.md"))
 MODEL = {"name": "flowers", "format": "xgboost", "storage_uri": "s3://models/flowers"}
 # What README shows, or has no example of its own.
-ELSEWHERE = {"name", "format", "version", "storage", "protocol", "runtime", "mode", "timeout", "check", "namespace"}
+ELSEWHERE = {"name", "format", "version", "storage", "protocol", "runtime", "mode", "timeout", "check"} | {
+    *("namespace", "container"),
+}
 
 
 def examples(page: Path) -> list[dict[str, Any]]:

@@ -14,7 +14,7 @@ def test_settings_show_values_bounds_and_defaults() -> None:
     assert '| `service_type` | `"LoadBalancer"`, `"NodePort"`, `"ClusterIP"` | `"LoadBalancer"` |' in "\n".join(rows)
     window = next(row for row in rows if row.startswith("| `window`"))
     assert "| whole number from 6 up to 3600 |" in window
-    assert any(row.startswith("| `storage_uri` | text | required |") for row in rows)
+    assert any(row.startswith("| `image` | text | required |") for row in rows)
 
 
 def test_every_link_has_its_heading() -> None:
