@@ -184,7 +184,9 @@ def _transformer(args: InferenceServiceArgs) -> dict[str, Any] | None:
     model = args.model
     if model.transformer is None:
         return None
-    spec = transformer_spec(model.transformer, model=model, probe=_probe(Paths.of(model).ready), footprint=args.resources)
+    spec = transformer_spec(
+        model.transformer, model=model, probe=_probe(Paths.of(model).ready), footprint=args.resources
+    )
     return {**spec, "annotations": {DECLARED: _digest([mode_annotations(model), spec])}}
 
 

@@ -19,7 +19,7 @@ from components.knative import INGRESS_GATEWAY, LOCAL_GATEWAY, Knative
 from components.knative import NAMESPACE as KNATIVE_NAMESPACE
 from components.model_gateway import GATEWAY as MODEL_GATEWAY
 from components.releases import KServeRelease
-from components.serving_runtimes import ServingRuntimes, ServingRuntimesArgs
+from components.serving_runtimes import serving_runtime
 from components.supply import Supply
 from components.webhooks import patient
 
@@ -87,19 +87,16 @@ class KServe(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self, depends_on=[*looked_for, self._certificate(patience)]),
             webhook_hooks=patience,
         )
-        own = tuple(runtime for runtime in args.release.runtimes if runtime.values_key is None)
-        if own:
-            ServingRuntimes(
-                f"{name}-own-runtimes",
-                args=ServingRuntimesArgs(supply=args.supply, runtimes=own, version=args.release.version),
-                opts=pulumi.ResourceOptions(parent=self, depends_on=[controller]),
-            )
+        after_controller = pulumi.ResourceOptions(parent=self, depends_on=[controller])
+        for runtime in args.release.runtimes:
+            if runtime.values_key is None:
+                serving_runtime(runtime, supply=args.supply, version=args.release.version, opts=after_controller)
         charts.workloads(
             "kserve-runtimes",
             args.release.runtime_configs,
             namespace=self.namespace,
             values={"kserve": self._runtime_values()},
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[controller]),
+            opts=after_controller,
             webhook_hooks=patience,
         )
         self.register_outputs({"namespace": self.namespace})

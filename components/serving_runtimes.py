@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import pulumi
@@ -16,34 +15,23 @@ from components.webhooks import patient
 HTTP_PORT = 8080
 
 
-@dataclass(frozen=True, kw_only=True)
-class ServingRuntimesArgs:
-    """The runtimes, and the tag of their images."""
-
-    supply: Supply
-    runtimes: tuple[ServingRuntime, ...]
-    version: str
-
-
-class ServingRuntimes(pulumi.ComponentResource):
-    """A ClusterServingRuntime each, of servers that take the arguments which KServe's own servers take."""
-
-    def __init__(self, name: str, *, args: ServingRuntimesArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        super().__init__("kserve-multi-model:platform:ServingRuntimes", name, {}, opts)
-        for runtime in args.runtimes:
-            k8s.apiextensions.CustomResource(
-                runtime.name,
-                api_version="serving.kserve.io/v1alpha1",
-                kind="ClusterServingRuntime",
-                metadata=k8s.meta.v1.ObjectMetaArgs(name=runtime.name),
-                spec=_spec(runtime, args=args),
-                opts=pulumi.ResourceOptions(parent=self, hooks=patient(f"{runtime.name}-webhooks")),
-            )
-        self.register_outputs({})
+def serving_runtime(
+    runtime: ServingRuntime, *, supply: Supply, version: str, opts: pulumi.ResourceOptions
+) -> k8s.apiextensions.CustomResource:
+    """The ClusterServingRuntime of a server that takes the arguments of KServe's own; `version` is its image's tag."""
+    patience = pulumi.ResourceOptions(hooks=patient(f"{runtime.name}-webhooks"))
+    return k8s.apiextensions.CustomResource(
+        runtime.name,
+        api_version="serving.kserve.io/v1alpha1",
+        kind="ClusterServingRuntime",
+        metadata=k8s.meta.v1.ObjectMetaArgs(name=runtime.name),
+        spec=_spec(runtime, supply=supply, version=version),
+        opts=pulumi.ResourceOptions.merge(opts, patience),
+    )
 
 
-def _spec(runtime: ServingRuntime, *, args: ServingRuntimesArgs) -> dict[str, Any]:
-    images = args.supply.images
+def _spec(runtime: ServingRuntime, *, supply: Supply, version: str) -> dict[str, Any]:
+    images = supply.images
     image = images.image(runtime.image) if images else runtime.image
     return {
         "annotations": {"prometheus.kserve.io/port": str(HTTP_PORT), "prometheus.kserve.io/path": "/metrics"},
@@ -55,7 +43,7 @@ def _spec(runtime: ServingRuntime, *, args: ServingRuntimesArgs) -> dict[str, An
         "containers": [
             {
                 "name": "kserve-container",
-                "image": f"{image}:{args.version}",
+                "image": f"{image}:{version}",
                 "args": [
                     "--model_name={{.Name}}",
                     "--model_dir=/mnt/models",

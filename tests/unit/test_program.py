@@ -100,12 +100,14 @@ EDGES = [
     ("Certificate kserve-serving-cert", "Issuer kserve-selfsigned-issuer"),
     ("Chart kserve", "Certificate kserve-serving-cert"),
     ("Chart kserve-runtimes", "Chart kserve"),
+    ("ClusterServingRuntime kserve-onnxserver", "Chart kserve"),
     ("ServiceAccount default/demo", "Secret default/demo"),
     *(
         (f"InferenceService {model}", earlier)
         for model in ("sklearn-model", "xgboost-model")
         for earlier in (
-            *("Chart kserve-runtimes", "Chart kserve", "KnativeServing knative-serving", "Chart net-gateway-api"),
+            *("ClusterServingRuntime kserve-onnxserver", "Chart kserve-runtimes"),
+            *("Chart kserve", "KnativeServing knative-serving", "Chart net-gateway-api"),
             *("Gateway gateway-api-knative-gateway", "Gateway gateway-api-knative-local-gateway"),
             *("Gateway istio-knative-ingress-gateway", "Gateway istio-knative-local-gateway"),
             *("DeploymentPatch knative-controller", "DeploymentPatch knative-webhook"),

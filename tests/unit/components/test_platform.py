@@ -118,6 +118,26 @@ def test_a_runtime_the_release_does_not_have_is_off(supply: Supply) -> None:
     assert "disabled" not in str(values(official, "kserve-runtimes"))
 
 
+def test_a_runtime_that_the_chart_does_not_have_is_declared(supply: Supply) -> None:
+    local, _ = platform(supply)
+    runtime = local.the(":ClusterServingRuntime", "kserve-onnxserver")
+    assert runtime.on_error
+    assert local.waits_for(runtime, local.the(":Chart", "kserve"))
+    spec = runtime.plain["spec"]
+    (container,) = spec.pop("containers")
+    assert spec == {
+        "annotations": {"prometheus.kserve.io/port": "8080", "prometheus.kserve.io/path": "/metrics"},
+        "protocolVersions": ["v1", "v2", "grpc-v2"],
+        "supportedModelFormats": [{"name": "onnx", "version": "1", "autoSelect": True, "priority": 1}],
+    }
+    assert supply.images
+    assert container["image"] == f"{supply.images.image('kserve/onnxserver')}:{LOCAL.kserve.version}"
+    assert "--grpc_port=8081" in container["args"]
+    assert container["securityContext"]["runAsNonRoot"] is True
+    official, _ = platform(supply, release=OFFICIAL_0_20)
+    assert not [name for name in official.names if "ClusterServingRuntime" in name]
+
+
 def test_a_small_footprint(supply: Supply) -> None:
     recording, _ = platform(supply)
     assert values(recording, "istiod")["autoscaleEnabled"] is False
