@@ -172,12 +172,13 @@ class Load:
                 json={"instances": target.instances},
                 headers={**target.headers, "Host": target.host},
             )
-            status = answer.status_code
-            found = Predictions.model_validate(answer.raise_for_status().json()).predictions
-        except (httpx.HTTPError, ValidationError, ValueError) as problem:
-            took = self.now - at
-            return Shot(at=at, took=took, status=status, answer=None, problem=f"{type(problem).__name__}: {problem}")
-        return Shot(at=at, took=self.now - at, status=status, answer=found)
+            status, problem = answer.status_code, f"{answer.status_code}: {answer.text[:200]}"
+            found = Predictions.model_validate_json(answer.content).predictions if answer.is_success else None
+        except (httpx.HTTPError, ValidationError) as error:
+            found, problem = None, f"{type(error).__name__}: {error}"
+        return Shot(
+            at=at, took=self.now - at, status=status, answer=found, problem="" if found is not None else problem
+        )
 
 
 def switched(shots: Shots, *, new: Callable[[list[JsonValue]], bool]) -> tuple[float, float]:

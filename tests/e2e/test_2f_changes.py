@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator
 from math import sqrt
@@ -86,12 +87,46 @@ def test_a_new_version_rolls_out_without_a_failed_request(up: Deployment) -> Non
     assert last <= ended, f"the old version answered {last - ended:.1f} s after the end of `pulumi up`"
 
 
+@pytest.mark.feature("the old version answers on while a new one fails")
+@pytest.mark.feature("the old name answers on while the new one fails")
+def test_what_fails_leaves_what_was_there_answering(up: Deployment) -> None:
+    """Files that are nowhere: of a new version, and of a model under a new name."""
+    nowhere = {"storage_uri": NOWHERE, "timeout": 30}
+    loads = (Load(target(up, name), clients=4, rate=20) for name in ("changing", "moving"))
+    with next(loads) as load, next(loads) as other:
+        failed = deploy(up, model("changing", NEW) | nowhere, model("moved", OLD) | nowhere)
+        load.wait(5)
+    assert failed.status != 0
+    assert all(name in failed.text for name in ("changing", "moved")), failed.text[-4000:]
+    assert not load.shots.failures, load.shots.told
+    assert not other.shots.failures, other.shots.told
+    assert share_of_new(load.shots) == 1
+
+
+@pytest.mark.feature("a renamed model answers under its old name until it does under the new one")
+def test_a_right_uri_converges_and_a_rename_leaves_no_gap(up: Deployment) -> None:
+    both = (Load(target(up, name), clients=4, rate=20) for name in ("moving", "moved"))
+    with next(both) as old, next(both) as new:
+        done = deploy(up, model("changing", NEW), model("moved", OLD))
+        new.wait(3)
+    assert done.status == 0, done.text[-4000:]
+    answered = [new.started + shot.at + shot.took for shot in new.shots.all if shot.answer]
+    unanswered = [old.started + shot.at + shot.took for shot in old.shots.failures]
+    assert answered, new.shots.told
+    assert unanswered, "the old name still answers"
+    assert min(answered) < min(unanswered), f"nobody answered for {min(unanswered) - min(answered):.1f} s"
+    late = [shot for shot in new.shots.failures if new.started + shot.at > min(answered)]
+    assert not late, new.shots.told
+    with Load(target(up, "changing"), clients=2) as load:
+        assert share_of_new(asked(load, more=20)) == 1
+
+
 @pytest.mark.feature("a canary without a failed request")
 def test_a_canary_gets_its_share_without_a_failed_request(up: Deployment) -> None:
     with Load(target(up, "changing")) as load:
         for percent, more in ((10, {}), (50, {"bandit": {"epsilon": EPSILON}})):
             canary = {"traffic": percent, **more}
-            done = deploy(up, model("changing", OLD, canary=canary), model("moving", OLD))
+            done = deploy(up, model("changing", OLD, canary=canary), model("moved", OLD))
             assert done.status == 0, done.text[-4000:]
             shots = asked(load, more=300)
             share, deviation = percent / 100, sqrt(percent * (100 - percent)) / 100 / sqrt(len(shots))
@@ -155,9 +190,9 @@ def predicted(bandit: httpx.Client, *, reward: bool = False) -> str:
 @pytest.mark.feature("promote and roll back without a failed request")
 def test_a_canary_is_promoted_and_rolled_back_without_a_failed_request(up: Deployment) -> None:
     with Load(target(up, "changing")) as load:
-        assert deploy(up, model("changing", OLD), model("moving", OLD)).status == 0
+        assert deploy(up, model("changing", OLD), model("moved", OLD)).status == 0
         promoted = asked(load, more=50)
-        assert deploy(up, model("changing", OLD, canary={"traffic": 0}), model("moving", OLD)).status == 0
+        assert deploy(up, model("changing", OLD, canary={"traffic": 0}), model("moved", OLD)).status == 0
         load.wait(10)  # KServe takes back what was promoted in two steps, and only the first is told from outside
         rolled_back = asked(load, more=50)
     assert not load.shots.failures, load.shots.told
@@ -165,39 +200,23 @@ def test_a_canary_is_promoted_and_rolled_back_without_a_failed_request(up: Deplo
     assert not [entry for entry in all_objects(up) if "changing-bandit" in entry]
 
 
-@pytest.mark.feature("the old version answers on while a new one fails")
-@pytest.mark.feature("the old name answers on while the new one fails")
-def test_what_fails_leaves_what_was_there_answering(up: Deployment) -> None:
-    """Files that are nowhere: of a new version, and of a model under a new name."""
-    nowhere = {"storage_uri": NOWHERE, "timeout": 30}
-    canary = {"canary": {"traffic": 0}}  # it was rolled back: this stays for the next change
-    loads = (Load(target(up, name), clients=4, rate=20) for name in ("changing", "moving"))
-    with next(loads) as load, next(loads) as other:
-        failed = deploy(up, model("changing", OLD) | canary | nowhere, model("moved", OLD) | nowhere)
-        load.wait(5)
-    assert failed.status != 0
-    assert all(name in failed.text for name in ("changing", "moved")), failed.text[-4000:]
-    assert not load.shots.failures, load.shots.told
-    assert not other.shots.failures, other.shots.told
-    assert share_of_new(load.shots) == 1
-
-
-@pytest.mark.feature("a renamed model answers under its old name until it does under the new one")
-def test_a_right_uri_converges_and_a_rename_leaves_no_gap(up: Deployment) -> None:
-    both = (Load(target(up, name), clients=4, rate=20) for name in ("moving", "moved"))
-    with next(both) as old, next(both) as new:
-        done = deploy(up, model("changing", NEW), model("moved", OLD))
-        new.wait(3)
-    assert done.status == 0, done.text[-4000:]
-    answered = [new.started + shot.at + shot.took for shot in new.shots.all if shot.answer]
-    unanswered = [old.started + shot.at + shot.took for shot in old.shots.failures]
-    assert answered, new.shots.told
-    assert unanswered, "the old name still answers"
-    assert min(answered) < min(unanswered), f"nobody answered for {min(unanswered) - min(answered):.1f} s"
-    late = [shot for shot in new.shots.failures if new.started + shot.at > min(answered)]
-    assert not late, new.shots.told
-    with Load(target(up, "changing"), clients=2) as load:
-        assert share_of_new(asked(load, more=20)) == 1
+@pytest.mark.feature("models move to another namespace, and go from the old one last", proof="objects")
+def test_in_another_namespace_the_new_is_made_before_the_old_is_deleted(up: Deployment) -> None:
+    before = up.stack_file.read_text()
+    assert run("kubectl", "create", "namespace", "elsewhere", env=up.environment).status == 0
+    up.configure(cluster={"namespace": "elsewhere"})
+    try:
+        preview = up.pulumi("preview", "--json")
+    finally:
+        up.stack_file.write_text(before)
+        run("kubectl", "delete", "namespace", "elsewhere", "--wait=false", env=up.environment)
+    assert preview.status == 0, preview.text[-4000:]
+    steps = [(step["op"], step["urn"]) for step in json.loads(preview.stdout)["steps"]]
+    moved = {urn for op, urn in steps if op == "create-replacement"}
+    assert moved == {urn for op, urn in steps if op == "delete-replaced"}
+    assert all(steps.index(("create-replacement", urn)) < steps.index(("delete-replaced", urn)) for urn in moved)
+    kinds = ("v1beta1:InferenceService::changing", "v1beta1:InferenceService::moved", "v1:ServiceAccount::demo")
+    assert all(any(urn.endswith(kind) for urn in moved) for kind in kinds), sorted(moved)
 
 
 @pytest.mark.feature("removal of one model")
@@ -205,9 +224,10 @@ def test_a_model_that_is_left_out_is_removed_and_nothing_else(up: Deployment) ->
     before = all_objects(up)
     services = kubectl(up, "-n", "default", "get", "inferenceservices")["items"]
     generations = {item["metadata"]["name"]: item["metadata"]["generation"] for item in services}
-    done = deploy(up, model("changing", NEW))
+    done = deploy(up, model("changing", OLD, canary={"traffic": 0}))
     assert done.status == 0, done.text[-4000:]
-    gone = {entry for entry in before - all_objects(up) if "changing" not in entry}
+    # An address is called like its number; what is called by no name goes with its Service.
+    gone = {e for e in before - all_objects(up) if "changing" not in e and not e.startswith("IPAddress/")}
     assert "InferenceService/default/moved" in gone
     assert all("moved" in entry for entry in gone), sorted(gone)
     assert "moved" not in up.endpoints()

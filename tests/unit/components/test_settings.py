@@ -315,7 +315,7 @@ BAD: list[tuple[Change, str]] = [
     (model(canary={"traffic": 101}), "models[0].canary.traffic: must be less than or equal to 100"),
     (model(canary={"traffic": -1}), "models[0].canary.traffic: must be greater than or equal to 0"),
     (model(canary={"traffic": "30%"}), "models[0].canary.traffic: must be a whole number"),
-    (model(canary={"percent": 30}), "models[0].canary.percent: is no setting; there are traffic"),
+    (model(canary={"percent": 30}), "models[0].canary.percent: is no setting; there are traffic, bandit"),
     (model(resources={"requests": {"cpu": "lots"}}), "models[0].resources.requests.cpu: 'lots' is no Kubernetes quant"),
     (model(resources={"requests": {"cpu": "-1"}}), "models[0].resources.requests.cpu: '-1' is no Kubernetes quantity"),
     (
@@ -483,7 +483,12 @@ def models(draw: st.DrawFn) -> dict[str, Any]:
         "annotations": draw(st.dictionaries(keys, st.text(), max_size=2)),
         "service_account": draw(st.none() | labels),
         "logger": {"url": "http://" + draw(labels), "mode": draw(st.sampled_from(["all", "request", "response"]))},
-        "canary": {"traffic": draw(st.integers(0, 100))},
+        "canary": {
+            "traffic": draw(st.integers(0, 99)),
+            "bandit": draw(
+                st.none() | st.fixed_dictionaries({"epsilon": st.floats(0, 1), "image": st.none() | labels})
+            ),
+        },
         "timeout": draw(st.integers(30, 3600)),
         "check": {
             "instances": draw(
