@@ -206,7 +206,7 @@ def test_in_another_namespace_the_new_is_made_before_the_old_is_deleted(up: Depl
     assert run("kubectl", "create", "namespace", "elsewhere", env=up.environment).status == 0
     up.configure(cluster={"namespace": "elsewhere"})
     try:
-        preview = up.pulumi("preview", "--json")
+        preview = up.pulumi("preview", "--json", "--show-replacement-steps")
     finally:
         up.stack_file.write_text(before)
         run("kubectl", "delete", "namespace", "elsewhere", "--wait=false", env=up.environment)
