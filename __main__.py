@@ -1,9 +1,10 @@
-"""The deployment, top to bottom: settings, cluster, platform, credentials, models, outputs."""
+"""The deployment, top to bottom: settings, cluster, platform, credentials, models, graphs, outputs."""
 
 import pulumi
 
 from components.cluster import cluster_provider, declare_namespaces, look_at_cluster
 from components.inference import InferenceService, InferenceServiceArgs
+from components.inference_graph import InferenceGraph, InferenceGraphArgs
 from components.owner import this_stack
 from components.platform import Platform, PlatformArgs
 from components.platform_stack import PlatformStack
@@ -66,10 +67,27 @@ async def deploy() -> pulumi.Inputs:
         )
         for model in settings.models
     }
+    graphs = {
+        graph.name: InferenceGraph(
+            graph.name,
+            args=InferenceGraphArgs(
+                graph=graph,
+                models={model.name: model for model in settings.models},
+                cluster=settings.cluster,
+                domain=settings.ingress.domain,
+                resources=supply.footprint.router,
+                gateway_address=platform.gateway_address,
+            ),
+            opts=pulumi.ResourceOptions.merge(
+                all_ready, pulumi.ResourceOptions(depends_on=[models[name] for name in sorted(graph.targets)])
+            ),
+        )
+        for graph in settings.graphs
+    }
 
     examples = [model.example for model in models.values()]
     return {
-        "endpoints": {name: model.endpoint for name, model in models.items()},
+        "endpoints": {name: served.endpoint for name, served in (models | graphs).items()},
         "gateway": {"address": platform.gateway_address, "example": examples[0] if examples else None},
         "platform": {"settings": settings.for_stacks_on_it, "gateway_address": platform.gateway_address},
         **({"monitoring": platform.monitoring} if platform.monitoring else {}),

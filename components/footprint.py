@@ -25,6 +25,7 @@ class Footprint:
     Attributes:
         replicated: several replicas and autoscalers where a chart has them.
         predictor: of a model that says nothing itself.
+        router: of a graph that says nothing itself.
 
     """
 
@@ -40,6 +41,7 @@ class Footprint:
     prometheus: PodResources | None = None
     kube_state_metrics: PodResources | None = None
     grafana: PodResources | None = None
+    router: PodResources | None = None
 
 
 def _resources(cpu: str, memory: str, *, most_cpu: str = "1", most_memory: str = "1Gi") -> PodResources:
@@ -49,6 +51,8 @@ def _resources(cpu: str, memory: str, *, most_cpu: str = "1", most_memory: str =
     )
 
 
+# What KServe's router asks for.
+ROUTER = _resources("100m", "100Mi")
 # What KServe's serving runtimes ask for; KServe lays a model's own words over these, field by field.
 SERVING_RUNTIME = _resources("1", "2Gi", most_memory="2Gi")
 
@@ -68,5 +72,6 @@ FOOTPRINTS: Mapping[str, Footprint] = {
         prometheus=_resources("50m", "128Mi"),
         kube_state_metrics=_resources("10m", "32Mi", most_memory="256Mi"),
         grafana=_resources("20m", "128Mi"),
+        router=_resources("10m", "32Mi"),
     ),
 }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,6 +14,9 @@ from components.bandit import Bandit, BanditArgs
 from components.connection import connect
 from components.container_settings import Container
 from components.custom_resource import custom_resource
+from components.declared import digest
+from components.declared import said as _said
+from components.declared import toleration_spec as _toleration
 from components.footprint import SERVING_RUNTIME, PodResources
 from components.mode_fields import MODE_ANNOTATION, mode_annotations, mode_container_fields, mode_fields
 from components.model_rollout import ModelRollout
@@ -22,7 +24,7 @@ from components.model_settings import Model
 from components.owner import ANNOTATION as OWNER
 from components.releases import BANDIT_IMAGE, GRPC_V2, OPENAI, ServingRuntime
 from components.rollout import DECLARED
-from components.server_settings import REQUEST_TIMEOUT, Toleration
+from components.server_settings import REQUEST_TIMEOUT
 from components.settings import Cluster
 from components.sources import ImageMirror
 from components.transformer import transformer_spec
@@ -210,20 +212,15 @@ def _predictor(args: InferenceServiceArgs, *, transformer: Mapping[str, Any] | N
             "containers": [_container(model.container, args)] if model.container else None,
         }
     )
-    digest = _digest([mode_annotations(model), model.annotations, said, *([transformer] if transformer else [])])
+    declared = _digest([mode_annotations(model), model.annotations, said, *([transformer] if transformer else [])])
     account = model.service_account if args.service_account is None else args.service_account
     return said | _said(
         {
-            "annotations": {**model.annotations, DECLARED: digest},
+            "annotations": {**model.annotations, DECLARED: declared},
             "serviceAccountName": account,
             "canaryTrafficPercent": _canary_traffic(model),
         }
     )
-
-
-def _said(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields that have a value."""
-    return {name: value for name, value in fields.items() if value is not None}
 
 
 def _served(args: InferenceServiceArgs) -> dict[str, Any]:
@@ -287,18 +284,6 @@ def _probe(path: str, *, port: int = PORT) -> dict[str, Any]:
     return {"httpGet": {"path": path, "port": port}, **PROBING}
 
 
-def _toleration(toleration: Toleration) -> dict[str, Any]:
-    return _said(
-        {
-            "key": toleration.key,
-            "operator": toleration.operator,
-            "value": toleration.value,
-            "effect": toleration.effect,
-            "tolerationSeconds": toleration.seconds,
-        }
-    )
-
-
 def _batcher(model: Model) -> dict[str, int] | None:
     if model.batcher is None:
         return None
@@ -317,7 +302,7 @@ def _digest(stated: object) -> str:
     change that reached only one of the two would be waited for in vain, or not at all. With this, each reaches both.
     A canary's traffic does so by itself, and without a new revision.
     """
-    return hashlib.sha256(json.dumps(stated, sort_keys=True).encode()).hexdigest()[:16]
+    return digest(stated)
 
 
 def _endpoint(args: InferenceServiceArgs, *, gateway_address: str) -> dict[str, Any]:

@@ -47,6 +47,7 @@ class Surroundings:
         namespace: of a model that names none.
         domain: what host names end with.
         mirrored: whether there is a mirror of images.
+        models: name → protocol, for graphs.
 
     """
 
@@ -56,6 +57,7 @@ class Surroundings:
     namespace: str = "default"
     domain: str = ""
     mirrored: bool = False
+    models: Mapping[str, str] | None = None
 
 
 class Check(Section):

@@ -36,11 +36,16 @@ class SettingsError(pulumi.RunError):
         super().__init__("\n  ".join([f"The stack's settings have {count}:", *self.problems]))
 
 
-def refuse(problems: Mapping[str, str | None]) -> None:
-    """Raise the problems (field → what is wrong, None where nothing is) at their fields; for a model's validator."""
+def refuse(problems: Mapping[str | Location, str | None]) -> None:
+    """Raise the problems (field → what is wrong, None where nothing is) at their fields; for a model's validator.
+
+    A field may be given with the way to it, as `("steps", 0, "to")`.
+    """
     errors = [
         InitErrorDetails(
-            type=PydanticCustomError("setting", "{problem}", {"problem": problem}), loc=(field,), input=None
+            type=PydanticCustomError("setting", "{problem}", {"problem": problem}),
+            loc=(field,) if isinstance(field, str) else field,
+            input=None,
         )
         for field, problem in problems.items()
         if problem
@@ -100,6 +105,8 @@ def _section(annotation: Any) -> type[BaseModel] | None:
 
 
 def _items(annotation: Any) -> Any:
-    """What a list, a tuple of any length or a mapping holds."""
+    """What a list, a tuple of any length or a mapping holds, also where it may be left out."""
+    if get_origin(annotation) in (Union, UnionType):
+        return next((held for choice in get_args(annotation) if (held := _items(choice))), None)
     held = [argument for argument in get_args(annotation) if argument is not Ellipsis]
     return held[-1] if held else None

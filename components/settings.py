@@ -26,6 +26,7 @@ from pydantic import (
 from components.aws_credentials import AccessKeys, keys_of_profile
 from components.field_types import DOMAIN, HOST_PORT, REGISTRY, Domain, Name, Section, matching, without_keys
 from components.footprint import FOOTPRINTS, Footprint
+from components.graph_settings import Graph
 from components.model_settings import Model, Surroundings
 from components.modes import MODES, Mode
 from components.monitoring_settings import Monitoring, switched
@@ -196,6 +197,7 @@ class Settings(Section):
     ] = None
     storage: dict[Name, S3Storage] = Field(default_factory=dict)
     models: tuple[Model, ...] = ()
+    graphs: tuple[Graph, ...] = ()
 
     @field_validator("models")
     @classmethod
@@ -207,6 +209,14 @@ class Settings(Section):
         if taken := sorted(bandits.intersection(names)):
             raise ValueError(f"{taken[0]!r} is what another model's bandit is called; give the model another name")
         return models
+
+    @field_validator("graphs")
+    @classmethod
+    def _are_told_apart(cls, graphs: tuple[Graph, ...]) -> tuple[Graph, ...]:
+        names = [graph.name for graph in graphs]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"{', '.join(map(repr, twice))} is there more than once; give each graph its own name")
+        return graphs
 
     @model_validator(mode="after")
     def _has_a_mirror_if_needed(self) -> Self:
@@ -242,8 +252,8 @@ class Settings(Section):
 
     @property
     def needs_knative(self) -> bool:
-        """Whether some model runs behind Knative, or could: where the stack says so, or has no models yet."""
-        stated = {self.mode} if "mode" in self.model_fields_set or not self.models else set()
+        """Whether some model or graph runs behind Knative, or could: where the stack says so, or has no models yet."""
+        stated = {self.mode} if "mode" in self.model_fields_set or not self.models or self.graphs else set()
         return "Knative" in {model.mode for model in self.models} | stated
 
     @property
@@ -266,11 +276,21 @@ def parse(document: Mapping[str, Any]) -> Settings:
         namespace=str(namespace),
         domain=str(domain),
         mirrored=bool(document.get("mirror")),
+        models=_protocols(document.get("models")),
     )
     try:
         return Settings.model_validate(document, context=around)
     except ValidationError as error:
         raise SettingsError(describe(error, model=Settings)) from None  # the cause would show what was typed
+
+
+def _protocols(models: object) -> Mapping[str, str] | None:
+    """The models' protocols by name; None where not even the names can be read."""
+    listed = [] if models is None else models
+    if not isinstance(listed, list) or not all(isinstance(model, Mapping) and "name" in model for model in listed):
+        return None
+    default = Model.model_fields["protocol"].default
+    return {str(model["name"]): str(model.get("protocol", default)) for model in listed}
 
 
 def _mapping(value: object) -> Mapping[str, Any]:

@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Self
 import httpx2 as httpx
 from pydantic import AliasPath, BaseModel, Field
 
+from components.declared import said
 from components.footprint import SERVING_RUNTIME, PodResources
 from components.model_settings import Model
 from components.rollout import Condition, Following, Rollout, asked
@@ -38,14 +39,15 @@ def transformer_spec(
         "resources": resources.values() if resources else None,
         "readinessProbe": {**probe, "httpGet": {**probe["httpGet"], "port": transformer.port}},
     }
-    said = {
-        "minReplicas": transformer.replicas.min,
-        "maxReplicas": transformer.replicas.max,
-        "containerConcurrency": transformer.concurrency,
-        "timeout": transformer.request_timeout,
-        "containers": [{name: value for name, value in container.items() if value}],
-    }
-    return {name: value for name, value in said.items() if value is not None}
+    return said(
+        {
+            "minReplicas": transformer.replicas.min,
+            "maxReplicas": transformer.replicas.max,
+            "containerConcurrency": transformer.concurrency,
+            "timeout": transformer.request_timeout,
+            "containers": [{name: value for name, value in container.items() if value}],
+        }
+    )
 
 
 def _arguments(transformer: Transformer, *, protocol: str) -> list[str]:

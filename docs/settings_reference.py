@@ -10,7 +10,7 @@ from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import annotated_types
-from pydantic import SecretStr
+from pydantic import JsonValue, SecretStr
 from pydantic.fields import FieldInfo
 
 from components.field_types import Section
@@ -37,6 +37,7 @@ WORDS = {
     dict: "mapping",
     list: "list",
     tuple: "list of text",
+    JsonValue: "any JSON",
 }
 
 

@@ -8,9 +8,9 @@ from pathlib import Path
 from pydantic import JsonValue
 from tenacity import RetryCallState, Retrying, retry_if_exception, wait_exponential
 
-from predict.comparison import compare
-from predict.endpoints import Endpoint
-from predict.failures import CheckFailed, GrpcError, HttpError, LoadFailed, ReadTimeout
+from predict.comparison import compare, within
+from predict.endpoints import Check, Endpoint, GraphCheck
+from predict.failures import CheckFailed, GrpcError, HttpError, LoadFailed, ReadTimeout, WrongShape, WrongValue
 from predict.gateway import Gateway
 from predict.inference_service import ServiceReport, ServiceStatus, StatusUnreadable
 from predict.outcome import Outcome, Waiting
@@ -64,9 +64,7 @@ class EndpointCheck:
         return Outcome(
             endpoint=self._endpoint,
             waited_s=self._waited,
-            failure=compare(expected=check.predictions, got=prediction.predictions, tolerance=check.tolerance)
-            if check and prediction
-            else None,
+            failure=self._compared(check, prediction.predictions) if check and prediction else None,
             model_ready=True,
             metadata=metadata,
             prediction=prediction,
@@ -83,11 +81,17 @@ class EndpointCheck:
         if self._endpoint.check is None:
             return metadata, None
         try:
-            return metadata, self._protocol.predict(self._endpoint.check.instances)
+            return metadata, self._protocol.predict(self._endpoint.check.sent)
         except CheckFailed as problem:
             # What the gateway refuses or the path breaks is no answer of the model, ready as it was.
             not_answered = problem.failure.passing or isinstance(problem.failure, HttpError | GrpcError)
             raise CheckFailed(problem.failure, model_ready=not not_answered) from problem
+
+    def _compared(self, check: Check | GraphCheck, got: JsonValue) -> WrongShape | WrongValue | None:
+        expected, tolerance = check.expected, check.tolerance
+        if isinstance(check, GraphCheck):
+            return compare(expected=expected, got=within(expected, got), tolerance=tolerance, what="response")
+        return compare(expected=expected, got=got, tolerance=tolerance)
 
     def _failed(self, problem: CheckFailed) -> Outcome:
         if problem.model_ready:  # what the InferenceService said before it was ready explains nothing

@@ -8,10 +8,21 @@ from predict.failures import WrongShape, WrongValue, one_line
 from predict.tensors import leaves, shape_of
 
 
-def compare(*, expected: list[JsonValue], got: list[JsonValue], tolerance: float) -> WrongShape | WrongValue | None:
+def within(expected: JsonValue, got: JsonValue) -> JsonValue:
+    """Give `got` without the fields that `expected` does not name where both have an object."""
+    if isinstance(expected, dict) and isinstance(got, dict):
+        return {name: within(expected[name], value) for name, value in got.items() if name in expected}
+    if isinstance(expected, list) and isinstance(got, list) and len(expected) == len(got):
+        return [within(want, answer) for want, answer in zip(expected, got, strict=True)]
+    return got
+
+
+def compare(
+    *, expected: JsonValue, got: JsonValue, tolerance: float, what: str = "predictions"
+) -> WrongShape | WrongValue | None:
     """Give None where `got` is `expected`, each number within `tolerance` (absolute), NaN matching NaN.
 
-    An integer equals the float of the same value; a boolean equals only a boolean.
+    An integer equals the float of the same value; a boolean equals only a boolean. A failure calls the value `what`.
     """
     wanted, answered = list(leaves(expected)), list(leaves(got))
     shown = {"expected": one_line(repr(expected)), "got": one_line(repr(got))}
@@ -23,7 +34,7 @@ def compare(*, expected: list[JsonValue], got: list[JsonValue], tolerance: float
         return None
     where, want = wanted[worst]
     amount = f"{distances[worst]:.6g}" if math.isfinite(distances[worst]) else f"{want!r} ≠ {answered[worst][1]!r}"
-    return WrongValue(difference=one_line(amount), where=f"predictions{where}", tolerance=tolerance, **shown)
+    return WrongValue(difference=one_line(amount), where=f"{what}{where}", tolerance=tolerance, **shown)
 
 
 def _distance(want: JsonValue, answer: JsonValue) -> float:
@@ -43,7 +54,11 @@ def _distance(want: JsonValue, answer: JsonValue) -> float:
     return math.inf if math.isnan(distance) else distance
 
 
-def _describe(predictions: list[JsonValue]) -> str:
-    """Give number of predictions × width of a row, `?` where rows differ."""
+def _describe(predictions: JsonValue) -> str:
+    """Give number of predictions × width of a row, `?` where rows differ; the fields of an object."""
+    if isinstance(predictions, dict):
+        return f"{{{', '.join(sorted(predictions))}}}"
+    if not isinstance(predictions, list):
+        return "1"
     shape = shape_of(predictions)
     return f"{len(predictions)} × ?" if shape is None else " × ".join(map(str, shape))

@@ -11,6 +11,8 @@ from pydantic import (
     JsonValue,
     StringConstraints,
     TypeAdapter,
+    ValidationInfo,
+    WrapValidator,
     model_validator,
 )
 
@@ -29,12 +31,47 @@ class Check(BaseModel):
     predictions: list[JsonValue] = Field(min_length=1)
     tolerance: float = Field(default=1e-6, ge=0, allow_inf_nan=False)
 
+    @property
+    def sent(self) -> JsonValue:
+        """What is sent."""
+        return list(self.instances)
+
+    @property
+    def expected(self) -> JsonValue:
+        """What must come back."""
+        return list(self.predictions)
+
+
+class GraphCheck(BaseModel):
+    """A request with a known answer: `response` lists what of an object must come back; absolute `tolerance`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    request: JsonValue
+    response: JsonValue
+    tolerance: float = Field(default=1e-6, ge=0, allow_inf_nan=False)
+
+    @property
+    def sent(self) -> JsonValue:
+        """What is sent."""
+        return self.request
+
+    @property
+    def expected(self) -> JsonValue:
+        """What must come back."""
+        return self.response
+
+
+def _check_of_its_kind(stated: object, _: object, info: ValidationInfo) -> Check | GraphCheck | None:
+    kind = GraphCheck if info.data.get("protocol") == "graph" else Check
+    return None if stated is None else kind.model_validate(stated)
+
 
 class Endpoint(BaseModel):
-    """One model: requests go to `gateway_address`, the `Host` header `host` selects the model behind it.
+    """One model or graph: requests go to `gateway_address`, the `Host` header `host` selects what is behind it.
 
-    Of one with a canary, `versions` has the headers that choose a version, by its name, and `bandit` is the host of the
-    service that takes rewards for them, if there is one.
+    Of a model with a canary, `versions` has the headers that choose a version, by its name, and `bandit` is the host of
+    the service that takes rewards for them, if there is one.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -43,18 +80,23 @@ class Endpoint(BaseModel):
     namespace: Text
     url: Text
     host: Text
-    protocol: Literal["v1", "v2", "grpc-v2", "openai"]
+    protocol: Literal["v1", "v2", "grpc-v2", "openai", "graph"]
     predict_path: Path
     metadata_path: Path
     gateway_address: Annotated[str, StringConstraints(pattern=r"^https?://[^/]+$")]
     context: str | None = None
-    check: Check | None = None
+    check: Annotated[Check | GraphCheck | None, WrapValidator(_check_of_its_kind)] = None
     versions: dict[Text, dict[Text, Text]] = Field(default_factory=dict)
     bandit: Text | None = None
 
+    @property
+    def is_a_graph(self) -> bool:
+        """Whether it is an InferenceGraph, and not an InferenceService."""
+        return self.protocol == "graph"
+
     @model_validator(mode="after")
     def _v2_sends_one_tensor(self) -> Self:
-        if self.protocol in {"v2", "grpc-v2"} and self.check is not None:
+        if self.protocol in {"v2", "grpc-v2"} and isinstance(self.check, Check):
             numbers = all(type(leaf) in (int, float) for _, leaf in leaves(self.check.instances))
             if shape_of(self.check.instances) is None or not numbers:
                 raise ValueError(
@@ -65,7 +107,7 @@ class Endpoint(BaseModel):
 
 
 def parse_endpoints(document: JsonValue) -> Mapping[str, Endpoint]:
-    """Read the map model name → endpoint, or an outputs object that has it under `endpoints`; it may be empty.
+    """Read the map name → endpoint, or an outputs object that has it under `endpoints`; it may be empty.
 
     Raises pydantic.ValidationError, which names the path of every bad field.
     """

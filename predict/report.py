@@ -85,12 +85,12 @@ def print_report(outcomes: Sequence[Outcome], *, language: Language, console: Co
     for outcome in outcomes:
         for line in _lines(outcome, language=language):
             console.print(Text(line), soft_wrap=True)
-        endpoint, check, prediction = outcome.endpoint, outcome.endpoint.check, outcome.prediction
+        endpoint, prediction = outcome.endpoint, outcome.prediction
         row = (
             endpoint.name,
             endpoint.url,
             endpoint.protocol,
-            one_line(repr(check.predictions), limit=CELL_WIDTH) if check else "–",
+            one_line(repr(endpoint.check.expected), limit=CELL_WIDTH) if endpoint.check else "–",
             one_line(repr(prediction.predictions), limit=CELL_WIDTH) if prediction else "–",
             f"{prediction.latency_ms:.1f}" if prediction else "–",
             language.verdict(outcome),
@@ -132,4 +132,5 @@ def _lines(outcome: Outcome, *, language: Language) -> list[str]:
         return [first, *(f"  {line}" for line in more if line)]
     if outcome.prediction is None:
         return [language.not_compared.format(**names)]
-    return [language.answered.format(body={"predictions": outcome.prediction.predictions}, **names)]
+    answer = outcome.prediction.predictions
+    return [language.answered.format(body=answer if endpoint.is_a_graph else {"predictions": answer}, **names)]

@@ -1,4 +1,4 @@
-"""Reads an InferenceService's status from the cluster."""
+"""Reads the status of an InferenceService or InferenceGraph from the cluster."""
 
 import os
 from pathlib import Path
@@ -14,6 +14,7 @@ from predict.inference_service import ServiceMissing, ServiceReport, ServiceStat
 SECONDS = 5.0  # a look must not hold up the check for long where the cluster is out of reach
 
 InferenceService = create_namespaced_resource("serving.kserve.io", "v1beta1", "InferenceService", "inferenceservices")
+InferenceGraph = create_namespaced_resource("serving.kserve.io", "v1alpha1", "InferenceGraph", "inferencegraphs")
 
 
 def read_status(endpoint: Endpoint, *, kubeconfig: Path | None, context: str | None) -> ServiceReport:
@@ -28,7 +29,8 @@ def read_status(endpoint: Endpoint, *, kubeconfig: Path | None, context: str | N
         return _unreadable(problem, final=True)
     try:
         with client:
-            found = client.get(InferenceService, endpoint.name, namespace=endpoint.namespace)
+            kind = InferenceGraph if endpoint.is_a_graph else InferenceService
+            found = client.get(kind, endpoint.name, namespace=endpoint.namespace)
         return ServiceStatus.model_validate(found.status or {})
     except ApiError as problem:
         if problem.response.status_code == 404:

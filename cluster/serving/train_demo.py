@@ -8,6 +8,7 @@ folder as KServe wants it:
     sklearn-v2/…          xgboost-v2/…              a second version, asked the other way round: is it versicolor?
     xgboost-json/model.json                         xgboost/ in XGBoost's other format
     lightgbm/model.bst    onnx/model.onnx           further formats
+    centimetres/model.joblib                        measures in inches to cm, for a graph to ask first
     expected.json                                   the payload, and each model's answer to it
 
 Nothing in it is random: the models, and with them the answers, are the same on every run.
@@ -26,13 +27,15 @@ import xgboost
 from numpy.typing import NDArray
 from skl2onnx import to_onnx
 from sklearn.datasets import load_iris
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 # A typical flower of each species, near its medians: sepal length and width, petal length and width.
 VIRGINICA = [6.5, 3.0, 5.5, 2.0]
 VERSICOLOR = [5.9, 2.8, 4.3, 1.3]
+
+CM_PER_INCH = 2.54
 
 # Boosting rounds by version; the second is surer, so that it is told from the first with its rows swapped, too.
 ROUNDS = {"": 8, "-v2": 24}
@@ -104,6 +107,8 @@ def train(out: Path) -> dict[str, Any]:
     light = train_lightgbm(measures, labels)
     light.save_model(new_folder(out / "lightgbm") / "model.bst")
     expected["lightgbm-model"] = {"predictions": np.asarray(light.predict(np.array(payload))).tolist()}
+    converter = LinearRegression(fit_intercept=False).fit(measures / CM_PER_INCH, measures)
+    joblib.dump(converter, new_folder(out / "centimetres") / "model.joblib")
     return expected
 
 

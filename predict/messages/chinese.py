@@ -25,11 +25,10 @@ CHINESE = Language(
     unknown_model="endpoints 中没有模型 {model!r}。现有: {known}。",
     two_sources="--stack 与 --file 不能同时使用，请只给一个。",
     no_models="栈中未声明任何模型：没有需要核对的内容。",
-    service_ready="InferenceService {service} 显示已就绪：请检查从这里到其 Pod 之间的环节（网关、路由、Host）。",
-    service_not_ready="InferenceService {service} 未就绪: {conditions}。",
-    service_missing="集群中没有 InferenceService {service}：是否已在此集群运行 `pulumi up`？",
-    service_unreadable="无法读取 InferenceService {service} 的状态: {problem}"
-    "（用 --kubeconfig 与 --context 指定集群）。",
+    service_ready="{service} 显示已就绪：请检查从这里到其 Pod 之间的环节（网关、路由、Host）。",
+    service_not_ready="{service} 未就绪: {conditions}。",
+    service_missing="集群中没有 {service}：是否已在此集群运行 `pulumi up`？",
+    service_unreadable="无法读取 {service} 的状态: {problem}（用 --kubeconfig 与 --context 指定集群）。",
     failures={
         f.ConnectionRefused: Words(
             "连接被拒绝",
@@ -59,7 +58,7 @@ CHINESE = Language(
         f.NoRoute: Words(
             "Host 没有路由",
             "网关 {gateway} 没有 Host {host} 的路由（网关自身对 {path} 返回无正文的 404）。",
-            "网关只按 Host 头选择模型。请检查：InferenceService 的 URL 是否为该主机名（kubectl get inferenceservice "
+            "网关只按 Host 头选择模型。请检查：InferenceService 的 URL 是否为该主机名（kubectl get {kind} "
             "{name} -n {namespace}）；VirtualService 是否包含它（kubectl get virtualservice -n {namespace}）；"
             "`ingress.domain` 是否为 Knative 的域名（knative-serving 中的 ConfigMap config-domain）；地址是否为本集群"
             "的网关。可尝试: {curl}",

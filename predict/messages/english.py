@@ -28,10 +28,10 @@ ENGLISH = Language(
     unknown_model="No model {model!r} in the endpoints. There are: {known}.",
     two_sources="--stack and --file exclude each other: give one.",
     no_models="The stack declares no models: nothing to check.",
-    service_ready="InferenceService {service} says it is ready: look between here and its pods (gateway, route, Host).",
-    service_not_ready="InferenceService {service} is not ready: {conditions}.",
-    service_missing="There is no InferenceService {service} in the cluster: has `pulumi up` run, and in this cluster?",
-    service_unreadable="The status of InferenceService {service} could not be read: {problem} (--kubeconfig and "
+    service_ready="{service} says it is ready: look between here and its pods (gateway, route, Host).",
+    service_not_ready="{service} is not ready: {conditions}.",
+    service_missing="There is no {service} in the cluster: has `pulumi up` run, and in this cluster?",
+    service_unreadable="The status of {service} could not be read: {problem} (--kubeconfig and "
     "--context say where to look).",
     failures={
         f.ConnectionRefused: Words(
@@ -67,7 +67,7 @@ ENGLISH = Language(
             "no route for the Host",
             "The gateway {gateway} has no route for Host {host} (its own 404, without a body, for {path}).",
             "The gateway chooses the model by the Host header alone. Check that the InferenceService has this host "
-            "in its URL (kubectl get inferenceservice {name} -n {namespace}), that a VirtualService lists it "
+            "in its URL (kubectl get {kind} {name} -n {namespace}), that a VirtualService lists it "
             "(kubectl get virtualservice -n {namespace}), that `ingress.domain` is Knative's domain (ConfigMap "
             "config-domain in knative-serving), and that the address is this cluster's gateway. Try: {curl}",
         ),

@@ -52,15 +52,18 @@ class Language:
 
     def words(self, failure: f.Failure, endpoint: Endpoint) -> Words:
         """Put a failure of an endpoint into words."""
-        pods = f"-n {endpoint.namespace} -l serving.kserve.io/inferenceservice={endpoint.name}"
+        kind = "inferencegraph" if endpoint.is_a_graph else "inferenceservice"
+        pods = f"-n {endpoint.namespace} -l serving.kserve.io/{kind}={endpoint.name}"
+        container = "user-container" if endpoint.is_a_graph else "kserve-container"
         facts = {
             "name": endpoint.name,
             "namespace": endpoint.namespace,
             "host": endpoint.host,
             "gateway": endpoint.gateway_address,
             "protocol": endpoint.protocol,
+            "kind": kind,
             "curl": _command(endpoint),
-            "logs": f"kubectl logs {pods} -c kserve-container",
+            "logs": f"kubectl logs {pods} -c {container}",
             "storage_logs": f"kubectl logs {pods} -c storage-initializer",
             # Sentences end here, not in the quoted text.
             **{key: value.rstrip(".") if isinstance(value, str) else value for key, value in asdict(failure).items()},
@@ -74,8 +77,9 @@ class Language:
         return self.right if outcome.endpoint.check else self.answered_only
 
     def service(self, report: ServiceReport | None, endpoint: Endpoint) -> str | None:
-        """Say what the InferenceService adds to a failure; None if it was not asked, or is the failure itself."""
-        service = f"{endpoint.namespace}/{endpoint.name}"
+        """Say what KServe's own object adds to a failure; None if it was not asked, or is the failure itself."""
+        kind = "InferenceGraph" if endpoint.is_a_graph else "InferenceService"
+        service = f"{kind} {endpoint.namespace}/{endpoint.name}"
         match report:
             case ServiceStatus(load_failure=None, not_true=()):
                 return self.service_ready.format(service=service)

@@ -2,6 +2,7 @@
 
 from predict.endpoints import Endpoint
 from predict.gateway import Gateway
+from predict.protocols.graph import Graph
 from predict.protocols.interface import InferenceProtocol, Prediction
 from predict.protocols.openai import OpenAI
 from predict.protocols.v1 import V1
@@ -16,4 +17,6 @@ def protocol_of(endpoint: Endpoint, *, gateway: Gateway) -> InferenceProtocol:
         from predict.protocols.grpc_v2 import GrpcV2  # noqa: PLC0415 - gRPC takes long to import
 
         return GrpcV2(endpoint=endpoint, gateway=gateway)
+    if endpoint.protocol == "graph":
+        return Graph(endpoint=endpoint, gateway=gateway)
     return {"v1": V1, "v2": V2, "openai": OpenAI}[endpoint.protocol](endpoint=endpoint, gateway=gateway)

@@ -6,14 +6,14 @@ from pydantic import JsonValue
 
 
 class Prediction(NamedTuple):
-    """The predictions, one an instance, and how long the model took."""
+    """The predictions, one an instance, or a graph's answer, and how long it took."""
 
-    predictions: list[JsonValue]
+    predictions: JsonValue
     latency_ms: float
 
 
 class InferenceProtocol(Protocol):
-    """How to talk to one model; every method raises CheckFailed with what went wrong."""
+    """How to talk to one model or graph; every method raises CheckFailed with what went wrong."""
 
     def ready(self) -> None:
         """Return once the model says it is ready; raise at once if it does not."""
@@ -21,5 +21,5 @@ class InferenceProtocol(Protocol):
     def metadata(self) -> JsonValue:
         """Give what the server tells about the model."""
 
-    def predict(self, instances: list[JsonValue]) -> Prediction:
-        """Ask for one prediction an instance."""
+    def predict(self, sent: JsonValue) -> Prediction:
+        """Ask for what an endpoint's check sends: instances, or a graph's request."""

@@ -1,6 +1,8 @@
 """What v1 and v2 over REST have in common; a protocol of its own only adds paths and payloads."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import requests
 from pydantic import JsonValue
@@ -14,6 +16,18 @@ READY_SECONDS = 10.0
 PREDICT_SECONDS = float("inf")  # the gateway's deadline bounds it
 # The gateway's or its policies' own answers, besides 3xx: some pass while pods come and go, none is the model's.
 NOT_THE_MODELS = {401, 403, 407, 408, 429, 502, 503, 504}
+
+
+@contextmanager
+def refused(*, below: int = 600) -> Iterator[None]:
+    """Around a prediction: tell an error of the model's own, of a status `below`, from one on the way to it."""
+    try:
+        yield
+    except CheckFailed as problem:
+        error = problem.failure
+        if isinstance(error, HttpError) and 400 <= error.status < below and error.status not in NOT_THE_MODELS:
+            raise CheckFailed(PredictionRefused(status=error.status, said=error.said)) from problem
+        raise
 
 
 class RestProtocol(InferenceProtocol, ABC):
@@ -55,16 +69,12 @@ class RestProtocol(InferenceProtocol, ABC):
         path = self._endpoint.metadata_path
         return json_of(self._gateway.send("GET", path, seconds=READY_SECONDS), path=path)
 
-    def predict(self, instances: list[JsonValue]) -> Prediction:
+    def predict(self, sent: JsonValue) -> Prediction:
         """Ask for one prediction an instance."""
+        instances: list[JsonValue] = sent if isinstance(sent, list) else [sent]
         path = self._endpoint.predict_path
-        try:
+        with refused():
             response = self._gateway.send("POST", path, body=self.request(instances), seconds=PREDICT_SECONDS)
-        except CheckFailed as problem:
-            error = problem.failure
-            if isinstance(error, HttpError) and error.status >= 400 and error.status not in NOT_THE_MODELS:
-                raise CheckFailed(PredictionRefused(status=error.status, said=error.said)) from problem
-            raise
         return Prediction(
             predictions=self._predictions(response, json_of(response, path=path)),
             latency_ms=response.elapsed.total_seconds() * 1000,

@@ -204,7 +204,7 @@ def test_the_prediction_check_understands_the_outputs(dev: Recording) -> None:
     assert sklearn.predict_path == "/v1/models/sklearn-model:predict"
     assert sklearn.metadata_path == "/v1/models/sklearn-model"
     assert sklearn.check
-    assert sklearn.check.predictions == [1, 0]
+    assert sklearn.check.expected == [1, 0]
     assert dev.outputs["gateway"]["address"] == sklearn.gateway_address
     assert "Host: sklearn-model.default.example.com" in dev.outputs["gateway"]["example"]
 

@@ -14,7 +14,7 @@ def test_the_map_and_the_whole_outputs_read_alike() -> None:
     read = parse_endpoints(endpoints)
     assert parse_endpoints({"endpoints": endpoints, "gateway": {"address": GATEWAY}}) == read
     assert read["sklearn-model"].check is not None
-    assert read["sklearn-model"].check.predictions == [1, 0]
+    assert read["sklearn-model"].check.expected == [1, 0]
 
 
 def test_a_model_may_be_called_endpoints() -> None:
@@ -24,7 +24,11 @@ def test_a_model_may_be_called_endpoints() -> None:
 @pytest.mark.parametrize(
     ("changes", "field", "message"),
     [
-        ({"protocol": "grpc"}, "sklearn-model.protocol", "Input should be 'v1', 'v2', 'grpc-v2' or 'openai'"),
+        (
+            {"protocol": "grpc"},
+            "sklearn-model.protocol",
+            "Input should be 'v1', 'v2', 'grpc-v2', 'openai' or 'graph'",
+        ),
         ({"gateway_address": "198.19.0.2:31080"}, "sklearn-model.gateway_address", "should match pattern"),
         ({"gateway_address": "http://198.19.0.2/x"}, "sklearn-model.gateway_address", "should match pattern"),
         ({"predict_path": "v1/models/m:predict"}, "sklearn-model.predict_path", "should match pattern"),

@@ -1,0 +1,187 @@
+"""Graphs of models."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import pulumi
+
+from components.connection import connect
+from components.custom_resource import custom_resource
+from components.declared import digest, said, toleration_spec
+from components.footprint import ROUTER, PodResources
+from components.graph_settings import Case, Graph, Node, Part, Share, Stage, Step
+from components.inference import MARGIN, Paths
+from components.model_settings import Model
+from components.rollout import DECLARED, KnativeRollout
+from components.settings import Cluster
+from components.webhooks import patient
+
+# Matches every request that is JSON: of the switch's last step, where the stack gives it no condition.
+ANYTHING = "@this"
+# Where KServe's router says that it is there; everything else is a request to the graph.
+READY_PATH = "/readyz"
+
+
+@dataclass(frozen=True, kw_only=True)
+class InferenceGraphArgs:
+    """A graph and where it is served.
+
+    Attributes:
+        models: the stack's, by name.
+        domain: of Knative's routes.
+        resources: of a graph that says nothing itself; None for those of KServe's router.
+        gateway_address: URL of the gateway, without a path.
+
+    """
+
+    graph: Graph
+    models: Mapping[str, Model]
+    cluster: Cluster
+    domain: str
+    resources: PodResources | None
+    gateway_address: pulumi.Output[str]
+
+
+class InferenceGraph(pulumi.ComponentResource):
+    """Several models behind one address, done when it is ready.
+
+    In mode Knative, its route is that of Knative's Service, which has its name.
+
+    Attributes:
+        endpoint: what a client needs to ask it, and what it should answer; known once it is ready.
+
+    """
+
+    endpoint: pulumi.Output[dict[str, Any]]
+
+    def __init__(self, name: str, *, args: InferenceGraphArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("kserve-multi-model:serving:InferenceGraph", name, {}, opts)
+        graph, namespace = args.graph, args.cluster.namespace
+        spec, annotations = _spec(args), _annotations(graph)
+        declared = digest([annotations, spec])
+        rollout = KnativeRollout(
+            connect=partial(connect, kubeconfig=args.cluster.kubeconfig, context=args.cluster.context),
+            place=(namespace, graph.name),
+            declared=declared,
+            share=100,
+            timeout=graph.timeout + MARGIN,
+        )
+        finished = pulumi.ResourceHook(f"graph-{name}-rollout", rollout.finish)
+        service = custom_resource(
+            name,
+            api_version="serving.kserve.io/v1alpha1",
+            kind="InferenceGraph",
+            name=graph.name,
+            namespace=namespace,
+            # KServe hands the graph's annotations on to its pods.
+            annotations={**annotations, DECLARED: declared},
+            spec=spec,
+            ready="Ready",
+            # Which generation KServe has observed it does not say: the rollout finds out.
+            newest=False,
+            timeout=graph.timeout + MARGIN,
+            opts=pulumi.ResourceOptions(
+                parent=self,
+                hooks=pulumi.ResourceHookBinding(
+                    on_error=patient(f"graph-{name}-webhooks").on_error,
+                    after_create=[finished],
+                    after_update=[finished],
+                ),
+            ),
+        )
+        self.endpoint = pulumi.Output.all(service.id, args.gateway_address).apply(
+            lambda known: _endpoint(args, gateway_address=known[1])
+        )
+        self.register_outputs({"endpoint": self.endpoint})
+
+
+def _annotations(graph: Graph) -> dict[str, str]:
+    deadline = {"serving.knative.dev/progress-deadline": f"{graph.timeout}s"}
+    window = {"autoscaling.knative.dev/window": f"{graph.scale.window}s"} if graph.scale.window else {}
+    return deadline | window
+
+
+def _spec(args: InferenceGraphArgs) -> dict[str, Any]:
+    graph, most = args.graph, args.graph.request_timeout
+    resources = graph.resources.within(args.resources or ROUTER) if graph.resources else args.resources
+    return said(
+        {
+            "nodes": {name: _router(args, node) for name, node in graph.all_nodes.items()},
+            "minReplicas": graph.replicas.min,
+            "maxReplicas": graph.replicas.max,
+            "scaleMetric": graph.scale.metric,
+            "scaleTarget": graph.scale.target,
+            "timeout": most,
+            # The router ends a request by itself, too, and much sooner.
+            "routerTimeouts": {"serverRead": most, "serverWrite": most, "serviceClient": most} if most else None,
+            "resources": resources.values() if resources else None,
+            "nodeSelector": graph.node_selector or None,
+            "tolerations": [toleration_spec(toleration) for toleration in graph.tolerations] or None,
+        }
+    )
+
+
+def _router(args: InferenceGraphArgs, node: Node) -> dict[str, Any]:
+    steps = [{**_step(args, step), **_special(step, index=index)} for index, step in enumerate(node.steps)]
+    return {"routerType": node.kind.capitalize(), "steps": steps}
+
+
+def _step(args: InferenceGraphArgs, step: Step) -> dict[str, Any]:
+    target = {"nodeName": step.to} if step.to in args.graph.nodes else {"serviceUrl": _url(args, step)}
+    return said({"name": step.label, **target})
+
+
+def _url(args: InferenceGraphArgs, step: Step) -> str:
+    """Where a step is asked, in either mode of KServe's.
+
+    By a model's name alone, KServe would take the first protocol of its serving runtime, and look only once.
+    """
+    if step.is_a_url:
+        return step.to
+    model = args.models[step.to]
+    asked = f"{model.name}-{'transformer' if model.transformer else 'predictor'}"
+    return f"http://{asked}.{model.namespace or args.cluster.namespace}.svc.cluster.local{Paths.of(model).predict}"
+
+
+def _special(step: Step, *, index: int) -> dict[str, Any]:
+    """What only a step of this kind has."""
+    match step:
+        case Share():
+            return {"weight": step.weight}
+        case Case():
+            return {"condition": step.condition or ANYTHING}
+        case Part():
+            return {"dependency": step.dependency.capitalize()}
+        case Stage():
+            data = step.data or "$predictions"
+            mapped = data == "$predictions" and index > 0
+            return said(
+                {
+                    "data": ("$response" if mapped else data) if index > 0 else None,
+                    "mapPredictionsToInstances": mapped or None,
+                    "condition": step.condition,
+                    "dependency": step.dependency.capitalize(),
+                }
+            )
+    raise TypeError(f"{type(step).__name__} is no kind of step")
+
+
+def _endpoint(args: InferenceGraphArgs, *, gateway_address: str) -> dict[str, Any]:
+    graph = args.graph
+    host = f"{graph.name}.{args.cluster.namespace}.{args.domain}"
+    return {
+        "name": graph.name,
+        "namespace": args.cluster.namespace,
+        "url": f"http://{host}",
+        "host": host,
+        "protocol": "graph",
+        "predict_path": "/",
+        "metadata_path": READY_PATH,
+        "gateway_address": gateway_address,
+        "context": args.cluster.context,
+        "check": graph.check.model_dump() if graph.check else None,
+    }

@@ -1,0 +1,32 @@
+"""A graph of models: any JSON in, any JSON out."""
+
+from pydantic import JsonValue
+
+from predict.endpoints import Endpoint
+from predict.gateway import Gateway, json_of
+from predict.protocols.interface import InferenceProtocol, Prediction
+from predict.protocols.rest import PREDICT_SECONDS, READY_SECONDS, refused
+
+
+class Graph(InferenceProtocol):
+    """KServe's router, which passes a request on to models."""
+
+    def __init__(self, *, endpoint: Endpoint, gateway: Gateway) -> None:
+        self._endpoint = endpoint
+        self._gateway = gateway
+
+    def ready(self) -> None:
+        """The router is there; what its models are it does not say."""
+        self._gateway.send("GET", self._endpoint.metadata_path, seconds=READY_SECONDS)
+
+    def metadata(self) -> JsonValue:
+        """A graph has none."""
+        return None
+
+    def predict(self, sent: JsonValue) -> Prediction:
+        """Send a request; the prediction is the whole answer."""
+        path = self._endpoint.predict_path
+        with refused(below=500):  # the router's own word for a model that is not there yet is 500
+            response = self._gateway.send("POST", path, body=sent, seconds=PREDICT_SECONDS)
+        latency_ms = response.elapsed.total_seconds() * 1000
+        return Prediction(predictions=json_of(response, path=path), latency_ms=latency_ms)

@@ -1,0 +1,191 @@
+"""Transformers and graphs of models: one deployment of all kinds, one that changes and takes away, by value."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import requests
+
+from cluster.catalog import KSERVE
+from tests.e2e.cluster_objects import kubectl
+from tests.e2e.machine import NODE, Deployment
+
+GATEWAY = f"http://{NODE}:31080"
+FIELDS = ("sepal_length", "sepal_width", "petal_length", "petal_width")
+VIRGINICA, VERSICOLOR = [6.5, 3.0, 5.5, 2.0], [5.9, 2.8, 4.3, 1.3]
+PROBABLY = pytest.approx([0.8319113, 0.1669796], abs=1e-5)
+INCHES = [[value / 2.54 for value in row] for row in (VIRGINICA, VERSICOLOR)]
+FLOWERS = [dict(zip(FIELDS, row, strict=True)) for row in (VIRGINICA, VERSICOLOR)]
+LABELLED = {"predictions": [1, 0]}
+NAMED = {"predictions": ["virginica", "versicolor"]}
+
+TRANSFORMED = {
+    "name": "iris",
+    "format": "sklearn",
+    "storage_uri": "s3://models/sklearn",
+    "storage": "demo",
+    "transformer": {"image": f"localhost:5000/examples/named-fields:{KSERVE}"},
+    "check": {"instances": FLOWERS, **NAMED},
+}
+CENTIMETRES = {
+    "name": "centimetres",
+    "format": "sklearn",
+    "storage_uri": "s3://models/centimetres",
+    "storage": "demo",
+    "check": {"instances": INCHES, "predictions": [VIRGINICA, VERSICOLOR]},
+}
+CHAIN = {
+    "name": "chain",
+    "sequence": ["centimetres", "xgboost-model"],
+    "check": {
+        "request": {"instances": INCHES},
+        "response": {"predictions": [0.8319113, 0.1669796]},
+        "tolerance": 1e-5,
+    },
+}
+BY_REQUEST = {
+    "name": "by-request",
+    "switch": [
+        {"to": "iris", "condition": "instances.0.petal_width"},
+        {"to": "everyone", "condition": 'ask.#(=="all")'},
+        {"to": "cascade", "condition": 'ask.#(=="sure")'},
+        {"to": "always-labels", "condition": "ask"},
+        "xgboost-model",
+    ],
+    "nodes": {
+        "everyone": {"ensemble": ["sklearn-model", {"to": "xgboost-model", "name": "probability"}]},
+        "cascade": {
+            "sequence": [
+                "sklearn-model",
+                {"to": "xgboost-model", "data": "$request", "condition": "predictions.#(==1)"},
+            ]
+        },
+        "always-labels": {"splitter": [{"to": "sklearn-model", "weight": 100}, {"to": "xgboost-model", "weight": 0}]},
+    },
+}
+EITHER = {
+    "name": "either",
+    "splitter": [{"to": "sklearn-model", "weight": 50}, {"to": "xgboost-model", "weight": 50}],
+}
+
+
+def ask(name: str, request: object, *, path: str = "/") -> requests.Response:
+    host = f"{name}.default.example.com"
+    return requests.post(f"{GATEWAY}{path}", json=request, headers={"Host": host}, timeout=60)
+
+
+def answer(name: str, request: object, *, path: str = "/") -> Any:
+    answered = ask(name, request, path=path)
+    assert answered.status_code == 200, answered.text
+    return answered.json()
+
+
+def rows(*rows: list[float], **more: object) -> dict[str, object]:
+    return {"instances": rows, **more}
+
+
+def deploy(deployment: Deployment, **settings: object) -> None:
+    deployment.configure(**settings)
+    done = deployment.pulumi("up", "--yes", "--skip-preview")
+    assert done.status == 0, done.text[-6000:]
+
+
+@pytest.fixture(scope="module")
+def composed(deployment: Deployment) -> Iterator[Deployment]:
+    """The demo with a transformer and graphs of all kinds; afterwards as it was."""
+    before = deployment.settings
+    deploy(
+        deployment,
+        models=[*before["models"], TRANSFORMED, CENTIMETRES],
+        graphs=[*before["graphs"], CHAIN, BY_REQUEST, EITHER],
+    )
+    yield deployment
+    deploy(deployment, models=before["models"], graphs=before["graphs"])
+
+
+@pytest.mark.feature("transformer")
+def test_a_transformer_takes_named_fields_and_answers_with_names(composed: Deployment) -> None:
+    path = "/v1/models/iris:predict"
+    assert answer("iris", {"instances": FLOWERS}, path=path) == NAMED
+    refused = ask("iris", rows(VIRGINICA), path=path)
+    assert refused.status_code == 400
+    assert "expected the fields sepal_length" in refused.text
+
+
+@pytest.mark.feature("inference graph: ensemble")
+def test_one_entry_for_both_models(composed: Deployment) -> None:
+    both = answer("multi-model-service", rows(VIRGINICA, VERSICOLOR))
+    assert both == {"sklearn-model": LABELLED, "xgboost-model": {"predictions": PROBABLY}}
+
+
+@pytest.mark.feature("inference graph: sequence")
+def test_a_model_is_asked_with_the_answer_of_another(composed: Deployment) -> None:
+    assert answer("chain", {"instances": INCHES}) == {"predictions": PROBABLY}
+    broken = ask("chain", rows([1.0]))
+    assert broken.status_code == 400
+    assert "expected 4 features, got 1" in broken.text
+
+
+@pytest.mark.feature("inference graph: switch")
+@pytest.mark.feature("inference graph: nested nodes")
+def test_the_request_decides_who_answers(composed: Deployment) -> None:
+    assert answer("by-request", {"instances": FLOWERS}) == NAMED
+    everyone = answer("by-request", rows(VIRGINICA, VERSICOLOR, ask=["all"]))
+    assert everyone == {"sklearn-model": LABELLED, "probability": {"predictions": PROBABLY}}
+    assert answer("by-request", rows(VIRGINICA, VERSICOLOR)) == {"predictions": PROBABLY}
+
+
+@pytest.mark.feature("inference graph: sequence that ends early")
+def test_a_condition_on_the_answer_ends_a_sequence(composed: Deployment) -> None:
+    sure = answer("by-request", rows(VIRGINICA, ask=["sure"]))
+    assert sure == {"predictions": pytest.approx([0.8319113], abs=1e-5)}
+    assert answer("by-request", rows(VERSICOLOR, ask=["sure"])) == {"predictions": [0]}
+
+
+@pytest.mark.feature("inference graph: splitter")
+def test_a_splitter_divides_the_requests(composed: Deployment) -> None:
+    labelled = sum(answer("either", rows(VIRGINICA)) == {"predictions": [1]} for _ in range(60))
+    assert 10 <= labelled <= 50  # 60 throws of a coin: outside of it once in 60 million
+    assert all(answer("by-request", rows(VIRGINICA, ask=["?"])) == {"predictions": [1]} for _ in range(30))
+
+
+@pytest.mark.feature("check of a transformer and of a graph")
+def test_the_checks_of_all_are_right(composed: Deployment) -> None:
+    checked = composed.predict("--stack", composed.stack, "--lang", "en", timeout=300)
+    assert checked.status == 0, checked.text
+    assert "6 of 8 models gave the expected answer" in checked.stdout  # two graphs declare no check
+    assert "chain answered: {'predictions': [0.83" in checked.stdout
+
+
+def test_a_refresh_finds_no_drift_in_them(composed: Deployment) -> None:
+    again = composed.pulumi("up", "--yes", "--skip-preview", "--refresh", "--expect-no-changes")
+    assert again.status == 0, again.text[-4000:]
+
+
+@pytest.mark.feature("inference graph: change and removal")
+@pytest.mark.feature("transformer: change and removal")
+def test_what_changes_and_what_goes_is_waited_for(composed: Deployment) -> None:
+    models, graphs = composed.settings["models"], composed.settings["graphs"]
+    plain = {key: value for key, value in TRANSFORMED.items() if key not in {"transformer", "check"}}
+    front = {"transformer": TRANSFORMED["transformer"], "check": None}
+    models = [
+        plain if model["name"] == "iris" else model | (front if model["name"] == "xgboost-model" else {})
+        for model in models
+    ]
+    chain = {"name": "chain", "sequence": ["centimetres", "sklearn-model"]}
+    deploy(composed, models=models, graphs=[chain if g["name"] == "chain" else g for g in graphs if g != EITHER])
+    # At once: what `up` has ended with is what answers.
+    assert answer("chain", {"instances": INCHES}) == LABELLED
+    assert answer("iris", rows(VIRGINICA, VERSICOLOR), path="/v1/models/iris:predict") == LABELLED
+    assert answer("xgboost-model", {"instances": FLOWERS}, path="/v1/models/xgboost-model:predict") == NAMED
+    deadline = time.monotonic() + 60
+    while ask("either", rows(VIRGINICA)).status_code != 404:
+        assert time.monotonic() < deadline, "a graph that is gone still answers"
+        time.sleep(1)
+    services = kubectl(composed, "-n", "default", "get", "services.serving.knative.dev")["items"]
+    names = {item["metadata"]["name"] for item in services if "deletionTimestamp" not in item["metadata"]}
+    assert {"xgboost-model-transformer", "chain"} <= names
+    assert not names & {"iris-transformer", "either"}
