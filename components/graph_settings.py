@@ -52,8 +52,9 @@ class Step(Section):
     def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
         described = handler.resolve_ref_schema(handler(schema))
         whole = dict(described)
-        described.clear()
-        described.update({"anyOf": [{"type": "string"}, whole]})
+        if whole["required"] == ["to"]:
+            described.clear()
+            described["anyOf"] = [{"type": "string"}, whole]
         return described
 
     @field_validator("to")

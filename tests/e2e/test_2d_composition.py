@@ -156,7 +156,7 @@ def test_a_splitter_divides_the_requests(composed: Deployment) -> None:
 def test_the_checks_of_all_are_right(composed: Deployment) -> None:
     checked = composed.predict("--stack", composed.stack, "--lang", "en", timeout=300)
     assert checked.status == 0, checked.text
-    assert "6 of 8 models gave the expected answer" in checked.stdout  # two graphs declare no check
+    assert "6 of 8 gave the expected answer" in checked.stdout  # two graphs declare no check
     assert "chain answered: {'predictions': [0.83" in checked.stdout
 
 

@@ -36,6 +36,10 @@ def setting(name: str, value: object) -> Change:
     return lambda config: config.update({f"{PREFIX}{name}": value})
 
 
+def graph(**stated: object) -> Change:
+    return lambda config: config[f"{PREFIX}graphs"].append({"name": "g", **stated})
+
+
 def model(**stated: object) -> Change:
     return lambda config: config[f"{PREFIX}models"][0].update(stated)
 
@@ -83,6 +87,12 @@ GOOD: list[Change] = [
         environment={"OMP_NUM_THREADS": "2"},
         canary={"traffic": 0},
     ),
+    model(transformer={"image": "a/b:1", "args": ["--a"], "port": 9090}),
+    graph(
+        sequence=["n", {"to": "sklearn-model", "data": "$request"}],
+        nodes={"n": {"splitter": [{"to": "a", "weight": 30}, {"to": "b", "weight": 70}]}},
+        check={"request": 1, "response": {"a": [None]}},
+    ),
 ]
 
 
@@ -110,6 +120,10 @@ BAD: list[tuple[Change, str]] = [
     (model(labels={"a b": "c"}), "'a b' does not match"),
     (model(gpus="1"), "'1' is not of type 'integer'"),
     (model(batcher={"max_batch_size": 8}), "'max_latency' is a required property"),
+    (model(transformer={"args": ["--a"]}), "'image' is a required property"),
+    (graph(ensemble=[{"to": "a", "weight": 1}]), "{'to': 'a', 'weight': 1} is not valid under any of the given"),
+    (graph(splitter=["a"]), "'a' is not of type 'object'"),
+    (graph(graphs=["a"]), "'graphs' was unexpected"),
 ]
 
 

@@ -49,7 +49,7 @@ def test_two_right_models(models: Server, tmp_path: Path) -> None:
     assert row[:5] == ["sklearn-model", "http://sklearn-model.default.example.com", "v1", "[1, 0]", "[1, 0]"]
     assert float(row[5]) > 0
     assert row[6] == "right"
-    assert lines[-1] == "2 of 2 models gave the expected answer."
+    assert lines[-1] == "2 of 2 gave the expected answer."
     assert f"sklearn-model: asking sklearn-model.default.example.com through {models.address}" in done.stderr
     assert "sklearn-model: right" in done.stderr
 
@@ -62,7 +62,7 @@ def test_chinese_by_lang_through_a_pipe(models: Server) -> None:
         "Sklearn 模型响应: {'predictions': [1, 0]}",
         "XGBoost 模型响应: {'predictions': [0.823, 0.177]}",
     ]
-    assert "2 个模型中有 2 个给出了预期结果。" in done.stdout
+    assert "2 个中有 2 个给出了预期结果。" in done.stdout
 
 
 @pytest.mark.parametrize(
@@ -144,7 +144,7 @@ def test_a_wrong_answer_gives_1_and_says_what_to_do(models: Server, tmp_path: Pa
         r"sklearn-model failed after \d\.\d s: The answer has other values: expected \[1, 0\]", done.stdout
     )
     assert "  → Another model may be behind this name" in done.stdout
-    assert "1 of 2 models gave the expected answer." in done.stdout
+    assert "1 of 2 gave the expected answer." in done.stdout
 
 
 def test_only_the_named_models(models: Server, tmp_path: Path) -> None:
@@ -160,7 +160,7 @@ def test_a_model_without_check_is_shown_as_not_compared(models: Server, tmp_path
     assert "sklearn-model answered: ready; not compared by value, its stack declares no check" in done.stdout
     assert "│ answered, not compared by value │" in done.stdout
     assert "sklearn-model: answered, not compared by value" in done.stderr
-    assert "0 of 1 models gave the expected answer." in done.stdout
+    assert "0 of 1 gave the expected answer." in done.stdout
 
 
 @pytest.mark.parametrize(
