@@ -19,7 +19,7 @@ from benchmarks.machine import this_machine
 from benchmarks.program import Stack
 from benchmarks.results import Change, Results
 from cluster.errors import ClusterError
-from predict.endpoints import Endpoint, parse_endpoints
+from predict.endpoints import Check, Endpoint, parse_endpoints
 
 MODEL = "xgboost-model"
 OLD, NEW = "s3://models/xgboost", "s3://models/xgboost-v2"
@@ -74,7 +74,7 @@ def measured(stack: Stack, *, rate: float) -> Iterator[Change]:
 
 
 def _target(endpoint: Endpoint) -> Target:
-    if endpoint.check is None:
+    if not isinstance(endpoint.check, Check):
         raise CommandError(f"{endpoint.name} has no check, whose rows could be asked")
     return Target(
         gateway=endpoint.gateway_address,

@@ -12,7 +12,7 @@ from pydantic import BeforeValidator, Field, JsonValue, ValidationInfo, field_va
 from components.container_settings import Container
 from components.field_types import DOMAIN, Key, LabelValue, Name, Section, matching, without_keys
 from components.modes import Mode, problems_with_mode
-from components.problems import refuse
+from components.problems import Location, refuse
 from components.releases import GRPC_V2, Release, ServingRuntime
 from components.server_settings import (
     REQUEST_TIMEOUT,
@@ -196,22 +196,21 @@ class Model(Section):
             raise TypeError("a model is checked against its surroundings: pass them as the validation's context")
         self._refuse_two_kinds_of_server()
         runtime_field = "runtime" if self.runtime else "format"
-        refuse(
-            {
-                "storage": self._storage_problem(around),
-                runtime_field: self._runtime_problem(around.release) if around.release and self.format else None,
-                "name": self._name_problem(f".{self.namespace or around.namespace}.{around.domain}"),
-                "check": self._check_problem(),
-                "scale": self._scale_problem(),
-                "gpus": self._gpus_problem(),
-                "service_account": self._service_account_problem(),
-                "batcher": self._batcher_problem(),
-                "logger": self._logger_problem(),
-                "transformer": self._transformer_problem(),
-                "canary": self._bandit_problem(around),
-            }
-            | problems_with_mode(self)
-        )
+        problems: dict[str | Location, str | None] = {
+            "storage": self._storage_problem(around),
+            runtime_field: self._runtime_problem(around.release) if around.release and self.format else None,
+            "name": self._name_problem(f".{self.namespace or around.namespace}.{around.domain}"),
+            "check": self._check_problem(),
+            "scale": self._scale_problem(),
+            "gpus": self._gpus_problem(),
+            "service_account": self._service_account_problem(),
+            "batcher": self._batcher_problem(),
+            "logger": self._logger_problem(),
+            "transformer": self._transformer_problem(),
+            "canary": self._bandit_problem(around),
+        }
+        problems.update(problems_with_mode(self))
+        refuse(problems)
         return self
 
     def _refuse_two_kinds_of_server(self) -> None:

@@ -19,4 +19,5 @@ def protocol_of(endpoint: Endpoint, *, gateway: Gateway) -> InferenceProtocol:
         return GrpcV2(endpoint=endpoint, gateway=gateway)
     if endpoint.protocol == "graph":
         return Graph(endpoint=endpoint, gateway=gateway)
-    return {"v1": V1, "v2": V2, "openai": OpenAI}[endpoint.protocol](endpoint=endpoint, gateway=gateway)
+    over_http: dict[str, type[V1 | V2 | OpenAI]] = {"v1": V1, "v2": V2, "openai": OpenAI}
+    return over_http[endpoint.protocol](endpoint=endpoint, gateway=gateway)

@@ -77,10 +77,10 @@ class GrpcV2(InferenceProtocol):
             "outputs": tensors(told.outputs),
         }
 
-    def predict(self, instances: list[JsonValue]) -> Prediction:
+    def predict(self, sent: JsonValue) -> Prediction:
         """Ask for one prediction an instance; their numbers and shape were checked when the endpoint was read."""
-        data = [float(str(leaf)) for _, leaf in leaves(instances)]
-        shape = list(shape_of(instances) or ())
+        data = [float(str(leaf)) for _, leaf in leaves(sent)]
+        shape = list(shape_of(sent) or ())
         tensor = {"name": "input-0", "datatype": "FP64", "shape": shape, "contents": {"fp64_contents": data}}
         began = time.monotonic()
         try:

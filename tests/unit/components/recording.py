@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any
 
 import pulumi
-from google.protobuf import json_format  # type: ignore[import-untyped]
+from google.protobuf import json_format
 from pulumi.runtime import mocks, rpc, settings
 from pulumi.runtime.proto import callback_pb2, resource_pb2
 

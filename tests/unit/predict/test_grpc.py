@@ -54,7 +54,7 @@ class Backend:
         return grpc.unary_unary_rpc_method_handler(
             answer,
             request_deserializer=request_class.FromString,
-            response_serializer=response_class.SerializeToString,  # type: ignore[arg-type]
+            response_serializer=response_class.SerializeToString,
         )
 
 
@@ -204,7 +204,11 @@ def test_a_model_that_comes_later_is_waited_for(backend: Backend) -> None:
 
 
 def test_no_answer_in_time(backend: Backend) -> None:
-    backend.on["ModelInfer"] = lambda _, __: time.sleep(5) or {}
+    def late(_: Any, __: grpc.ServicerContext) -> dict[str, Any]:
+        time.sleep(5)
+        return {}
+
+    backend.on["ModelInfer"] = late
     outcome = check(asked(backend.address))
     assert outcome.verdict == "read-timeout"
     assert f"/{SERVICE}/ModelInfer" in words(outcome)

@@ -87,12 +87,12 @@ def servers(
         ):
             server = started(program, folder, log=logs / f"{folder.name}.log")
             running[folder.name] = stack.enter_context(server)
-        for program, folder, said in (
+        for program, name, said in (
             (sklearnserver, "sklearn", {"PREDICT_PROBA": "true"}),
             (onnxserver, "onnx", {"ONNX_OUTPUT": "probabilities"}),
         ):
-            server = started(program, demo.directory / folder, log=logs / f"{folder}-proba.log", environment=said)
-            running[f"{folder}-proba"] = stack.enter_context(server)
+            server = started(program, demo.directory / name, log=logs / f"{name}-proba.log", environment=said)
+            running[f"{name}-proba"] = stack.enter_context(server)
         for each in running.values():
             each.wait_ready()
         yield running

@@ -76,7 +76,7 @@ def test_grpc_answers_what_training_recorded(servers: dict[str, Server], demo: D
 
 
 def test_the_clients_of_kserves_sdk(servers: dict[str, Server], demo: Demo, python: Path) -> None:
-    cases = [
+    cases: list[tuple[str, dict[str, Any]]] = [
         *((folder, {"client": client}) for folder in FORMATS for client in ("kserve-v1", "kserve-v2", "kserve-grpc")),
         *((folder, {"client": "kserve-v2", "binary_in": False, "binary_out": False}) for folder in FORMATS),
     ]

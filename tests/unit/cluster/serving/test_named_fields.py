@@ -28,7 +28,7 @@ def in_front_of(predictor: str, *, python: Path, log: Path) -> Iterator[Server]:
     path = {"PYTHONPATH": f"{PROJECT}:{EXAMPLE}"}
     process = program.start("named_fields", *told, log=log, environment=path)
     try:
-        yield Server(process, port, log)
+        yield Server(process, port, port, log)
     finally:
         process.kill()
         process.wait()
