@@ -75,7 +75,10 @@ up: host venv  ## deploy and check by value; CONTEXT=<kube-context> uses a clust
 	if pulumi stack export --stack $(STACK) | grep -q '"pending_operations"'; then  # of a run that was killed
 	  pulumi refresh --yes --skip-preview --clear-pending-creates --stack $(STACK)
 	fi
-	pulumi up --yes --skip-preview --refresh --stack $(STACK)  # an interrupted destroy goes on in the cluster
+	if ! pulumi up --yes --skip-preview --refresh --stack $(STACK); then  # an interrupted destroy goes on in the cluster
+	  echo "Why: make doctor$(if $(CONTEXT), CONTEXT=$(CONTEXT))" >&2
+	  exit 1
+	fi
 	answers=0
 	$(PYTHON) -m predict --stack $(STACK) || answers=$$?
 	if [ $$answers = 2 ]; then
@@ -92,6 +95,11 @@ up: host venv  ## deploy and check by value; CONTEXT=<kube-context> uses a clust
 predict: venv  ## ask every model again and compare by value
 	@$(ENVIRONMENT)
 	$(PYTHON) -m predict --stack $(STACK)
+
+.PHONY: doctor
+doctor: venv  ## say why a model, or the deployment, is not ready
+	@$(ENVIRONMENT)
+	$(PYTHON) -m predict doctor $(if $(CONTEXT),--context '$(CONTEXT)') </dev/null
 
 .PHONY: down
 down: venv  ## remove the deployment, then the local cluster
@@ -134,5 +142,6 @@ bench: venv  ## measure, and write docs/benchmarks.md; COLD=1 builds everything 
 docs: venv  ## write the settings reference and schema, and draw the deployed stack's graph
 	@$(PYTHON) -m docs.settings_reference
 	$(PYTHON) -m docs.schema
+	$(PYTHON) -m docs.troubleshooting
 	$(ENVIRONMENT)
 	pulumi stack export --stack $(STACK) | $(PYTHON) -m docs.graph

@@ -26,8 +26,8 @@ CHINESE = Language(
     two_sources="--stack 与 --file 不能同时使用，请只给一个。",
     no_models="栈中未声明任何模型：没有需要核对的内容。",
     service_ready="{service} 显示已就绪：请检查从这里到其 Pod 之间的环节（网关、路由、Host）。",
-    service_not_ready="{service} 未就绪: {conditions}。",
-    service_missing="集群中没有 {service}：是否已在此集群运行 `pulumi up`？",
+    service_not_ready="{service} 未就绪: {conditions}。原因: {doctor}",
+    service_missing="集群中没有 {service}：是否已在此集群运行 `pulumi up`？查找问题: {doctor}",
     service_unreadable="无法读取 {service} 的状态: {problem}（用 --kubeconfig 与 --context 指定集群）。",
     failures={
         f.ConnectionRefused: Words(

@@ -29,8 +29,9 @@ ENGLISH = Language(
     two_sources="--stack and --file exclude each other: give one.",
     no_models="The stack declares no models: nothing to check.",
     service_ready="{service} says it is ready: look between here and its pods (gateway, route, Host).",
-    service_not_ready="{service} is not ready: {conditions}.",
-    service_missing="There is no {service} in the cluster: has `pulumi up` run, and in this cluster?",
+    service_not_ready="{service} is not ready: {conditions}. Why: {doctor}",
+    service_missing="There is no {service} in the cluster: has `pulumi up` run, and in this cluster? "
+    "What is wrong with it: {doctor}",
     service_unreadable="The status of {service} could not be read: {problem} (--kubeconfig and "
     "--context say where to look).",
     failures={

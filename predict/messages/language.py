@@ -80,13 +80,15 @@ class Language:
         """Say what KServe's own object adds to a failure; None if it was not asked, or is the failure itself."""
         kind = "InferenceGraph" if endpoint.is_a_graph else "InferenceService"
         service = f"{kind} {endpoint.namespace}/{endpoint.name}"
+        doctor = f"python -m predict doctor {endpoint.name} -n {endpoint.namespace}"
         match report:
             case ServiceStatus(load_failure=None, not_true=()):
                 return self.service_ready.format(service=service)
             case ServiceStatus(load_failure=None, not_true=conditions):
-                return self.service_not_ready.format(service=service, conditions="; ".join(map(str, conditions)))
+                stated = "; ".join(map(str, conditions))
+                return self.service_not_ready.format(service=service, conditions=stated, doctor=doctor)
             case ServiceMissing():
-                return self.service_missing.format(service=service)
+                return self.service_missing.format(service=service, doctor=doctor)
             case StatusUnreadable(problem=problem):
                 return self.service_unreadable.format(service=service, problem=problem)
             case _:

@@ -87,7 +87,7 @@ def waiting(view: ModelView) -> Finding:
     """What a model is that is not ready and has nothing wrong that is known."""
     model = view.model
     created = model.meta.created
-    if not any(item.status != "Unknown" or item.message or item.reason for item in model.conditions):
+    if not model.conditions:
         passed = _seconds(view.facts, created) if created else 0.0
         if passed > PROMPT_SECONDS and not model.transition:
             return view.finding(Cause.UNNOTICED, [words("InferenceService", f"no status after {passed:.0f} s")])

@@ -291,7 +291,7 @@ CHINESE = DoctorLanguage(
         ),
         Cause.STORAGE_KEYS_MISSING: CauseWords(
             "{model} 没有访问 {uri} 的密钥",
-            "其服务账号 {account} 没有列出含密钥的 Secret。",
+            "其服务账号没有列出含密钥的 Secret。",
             "在模型的 `storage` 中指定一个存储，公开的存储用 anonymous: true；"
             "kubectl get serviceaccount -n {namespace} {account} -o yaml",
         ),
@@ -327,8 +327,8 @@ CHINESE = DoctorLanguage(
             "先更正上述问题；较慢的模型请加大 `timeout`；然后 pulumi up，会产生新的修订版本",
         ),
         Cause.CANARY_STUCK: CauseWords(
-            "新版本 {new} 未就绪；{old} 继续响应",
-            "新版本（无论是否灰度）在就绪之前不会收到请求；它应得到 {share} %。",
+            "新版本 {new}（{share} %）未就绪；{old} 继续响应",
+            "新版本（无论是否灰度）在就绪之前不会收到请求。",
             "更正上述问题，或改回之前的 storage_uri；pulumi up",
         ),
         Cause.DELETION_STUCK: CauseWords(

@@ -294,7 +294,7 @@ ENGLISH = DoctorLanguage(
         ),
         Cause.STORAGE_KEYS_MISSING: CauseWords(
             "{model} has no keys for {uri}",
-            "Its service account {account} lists no Secret with keys.",
+            "Its service account lists no Secret with keys.",
             "name a store in the model's `storage`, or anonymous: true for a public one; "
             "kubectl get serviceaccount -n {namespace} {account} -o yaml",
         ),
@@ -330,8 +330,8 @@ ENGLISH = DoctorLanguage(
             "correct what is above; a slow model: a larger `timeout`; then pulumi up, which makes a new revision",
         ),
         Cause.CANARY_STUCK: CauseWords(
-            "the new version {new} is not ready; {old} goes on answering",
-            "A new version, canary or not, gets no request until it is ready; it should have {share} %.",
+            "the new version {new} ({share} %) is not ready; {old} goes on answering",
+            "A new version, canary or not, gets no request until it is ready.",
             "correct what is above, or go back to the storage_uri before; pulumi up",
         ),
         Cause.DELETION_STUCK: CauseWords(

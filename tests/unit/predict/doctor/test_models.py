@@ -1,0 +1,345 @@
+"""From objects as the cluster gave them to the cause of a model that is not ready."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from predict.doctor.facts import Unread
+from predict.doctor.findings import Cause
+from predict.doctor.kinds import Claim, Object
+from predict.doctor.model import INITIALIZER
+from tests.unit.predict.doctor.objects import (
+    POD,
+    REVISION,
+    account,
+    condition,
+    deployment,
+    event,
+    failed,
+    found,
+    inference_service,
+    meta,
+    named,
+    namespace,
+    pod,
+    revision,
+    running,
+    runtime,
+    secret,
+    stamp,
+    waiting,
+)
+
+CONTROLLER = deployment("kserve-controller-manager", "kserve")
+INVALID = "InvalidSpec"
+
+
+def seen(*objects: Object, **more: Any) -> list[str]:
+    return named(found(CONTROLLER, *objects, **more))
+
+
+def fetched(message: str, *objects: Object, uri: str = "s3://models/iris") -> list[str]:
+    """What is found of a storage initializer that ended with these words."""
+    ended = pod(waiting("PodInitializing"), init=[failed(message, name=INITIALIZER)])
+    return seen(inference_service(model={"storageUri": uri}), ended, *objects)
+
+
+@pytest.mark.parametrize(
+    ("message", "cause"),
+    [
+        ("Failed to fetch model. No model found in nothing-here/", "storage-not-found"),
+        ("An error occurred (404) when calling the HeadObject operation: Not Found", "storage-not-found"),
+        ("S3 resource 'no-such-bucket' not found", "storage-bucket-missing"),
+        ("An error occurred (NoSuchBucket) when calling ListObjectsV2", "storage-bucket-missing"),
+        ('Could not connect to the endpoint URL: "http://10.0.0.1:9999/models"', "storage-unreachable"),
+        ("HTTPSConnectionPool: Max retries exceeded (Name or service not known)", "storage-unreachable"),
+        ("S3 error [403]: Forbidden", "storage-keys-refused"),
+        ("SignatureDoesNotMatch", "storage-keys-refused"),
+        ("botocore.exceptions.NoCredentialsError: Unable to locate credentials", "storage-keys-missing"),
+        ("OSError: [Errno 28] No space left on device", "storage-failed"),
+    ],
+)
+def test_what_the_storage_initializer_says(message: str, cause: str) -> None:
+    assert fetched(f"Traceback …\n{message}\n") == [cause]
+
+
+def test_keys_without_an_endpoint_ask_aws() -> None:
+    said = 'Could not connect to the endpoint URL: "https://models.s3.amazonaws.com/"'
+    annotated = secret(**{"serving.kserve.io/s3-endpoint": "minio:9000"})
+    assert fetched(said, account("keys"), secret()) == ["storage-secret-bare"]
+    assert fetched(said, account("keys"), annotated) == ["storage-unreachable"]
+    assert fetched(said) == ["storage-unreachable"]  # its Secret was not read: nothing is said of it
+
+
+def test_a_pod_that_is_gone_is_explained_by_what_it_left() -> None:
+    late = revision(condition("Ready", "False", "ProgressDeadlineExceeded", "Initial scale was never achieved"))
+    blocked = ("BlockedByFailedLoad", "ModelLoadFailed", "s3://models/iris at minio: No model found in iris")
+    assert seen(inference_service(failure=blocked), late) == ["storage-not-found", "deadline-exceeded"]
+    backed_off = event("BackOff", "Back-off restarting failed container storage-initializer in pod x")
+    assert seen(inference_service(), late, backed_off) == ["storage-failed", "deadline-exceeded"]
+    unplaced = event("FailedScheduling", "0/1 nodes are available: 1 Insufficient cpu.")
+    assert seen(inference_service(), late, unplaced) == ["nodes-too-small", "deadline-exceeded"]
+    crash = revision(condition("ContainerHealthy", "False", "ExitCode1", "Container failed with: no model file"))
+    assert seen(inference_service(), crash) == ["server-crashed"]
+    killed = revision(condition("ContainerHealthy", "False", "ExitCode137", "Container failed with: "))
+    assert seen(inference_service(), killed) == ["memory-exceeded"]
+    pulled = event("Failed", 'Failed to pull image "reg/x:1": rpc error: code = NotFound desc = reg/x:1: not found')
+    assert seen(inference_service(), pulled) == ["image-not-found"]
+
+
+@pytest.mark.parametrize(
+    ("said", "cause"),
+    [
+        ("code = NotFound desc = failed to resolve reference: reg/no-such:1: not found", "image-not-found"),
+        ("pull access denied, repository does not exist or may require authorization", "image-refused"),
+        ("unexpected status from HEAD request: 401 Unauthorized", "image-refused"),
+        ("failed to do request: dial tcp: lookup reg: no such host", "registry-unreachable"),
+        ("unexpected media type", "image-failed"),
+    ],
+)
+def test_what_the_kubelet_says_of_an_image(said: str, cause: str) -> None:
+    pulling = waiting("ImagePullBackOff", f'Back-off pulling image "reg/no-such:1": {said}', image="reg/no-such:1")
+    assert seen(inference_service(), pod(pulling)) == [cause]
+    # Older kubelets say it in an event only.
+    short = waiting("ImagePullBackOff", 'Back-off pulling image "reg/no-such:1"', image="reg/no-such:1")
+    told = event("Failed", f'Failed to pull image "reg/no-such:1": rpc error: {said}')
+    assert seen(inference_service(), pod(short), told) == [cause]
+
+
+def test_knative_that_cannot_ask_for_a_digest() -> None:
+    said = 'Unable to fetch image "reg.invalid/x:1": failed to resolve image to digest: dial tcp: lookup reg.invalid'
+    (finding,) = found(CONTROLLER, inference_service(), revision(condition("ContainerHealthy", "False", "x", said)))
+    assert finding.cause is Cause.REGISTRY_UNREACHABLE
+    assert finding.facts["registry"] == "reg.invalid"
+
+
+@pytest.mark.parametrize(
+    ("said", "cause", "fact"),
+    [
+        (
+            'pods "x" is forbidden: exceeded quota: tight, requested: requests.cpu=35m, used: requests.cpu=0, '
+            "limited: requests.cpu=10m",
+            "quota-exceeded",
+            ("limit", "requests.cpu=10m"),
+        ),
+        ("pods is forbidden: failed quota: tight: must specify limits.cpu", "quota-exceeded", ("quota", "tight")),
+        (
+            'pods is forbidden: error looking up service account default/nobody: serviceaccount "nobody" not found',
+            "service-account-missing",
+            ("missing", "nobody"),
+        ),
+        (
+            'admission webhook "inferenceservice.kserve-webhook-server.pod-mutator" denied the request: '
+            'secrets "nowhere" not found',
+            "secret-missing",
+            ("missing", "nowhere"),
+        ),
+        (
+            'Internal error occurred: failed calling webhook "inferenceservice.kserve-webhook-server.pod-mutator": '
+            "no endpoints available",
+            "webhook-down",
+            ("webhook", "inferenceservice.kserve-webhook-server.pod-mutator"),
+        ),
+        ('admission webhook "policy.example.com" denied the request: no', "pod-refused", ("by", "policy.example.com")),
+        ("unable to create new content because it is being terminated", "namespace-terminating", ("model", "iris")),
+    ],
+)
+def test_pods_that_may_not_be_made(said: str, cause: str, fact: tuple[str, str]) -> None:
+    refused = deployment(f"{REVISION}-deployment", "default", ready=0, failure=said, of={
+        "serving.kserve.io/inferenceservice": "iris",
+        "serving.knative.dev/revision": REVISION,
+    })  # fmt: skip
+    (by_deployment,) = found(CONTROLLER, inference_service(), refused)
+    (by_revision,) = found(
+        CONTROLLER, inference_service(), revision(condition("ResourcesAvailable", "False", "FailedCreate", said))
+    )
+    reconciled = {"conditions": [condition("Ready", "False", "ReconcileFailed", f"fails to reconcile: {said}")]}
+    (by_kserve,) = found(CONTROLLER, inference_service(status=reconciled))
+    for finding in (by_deployment, by_revision, by_kserve):
+        assert finding.cause.value == cause
+        assert finding.facts[fact[0]] == fact[1]
+
+
+@pytest.mark.parametrize(
+    ("reason", "model", "cause", "fact"),
+    [
+        ("NoSupportingRuntime", {"modelFormat": {"name": "caffe"}}, "runtime-none", ("why", "format caffe")),
+        (
+            "NoSupportingRuntime",
+            {"modelFormat": {"name": "onnx"}},
+            "runtime-none",
+            ("why", "format onnx (disabled: triton)"),
+        ),
+        (
+            "NoSupportingRuntime",
+            {"modelFormat": {"name": "sklearn", "version": "9"}},
+            "runtime-none",
+            ("why", "sklearn version 9 (there: 1)"),
+        ),
+        (
+            "NoSupportingRuntime",
+            {"protocolVersion": "grpc-v2"},
+            "runtime-none",
+            ("why", "sklearn with protocol grpc-v2 (there: v1, v2)"),
+        ),
+        ("NoSupportingRuntime", {"runtime": "triton"}, "runtime-mismatch", ("why", "triton (onnx; v2)")),
+        ("RuntimeDisabled", {"runtime": "triton"}, "runtime-disabled", ("enabled", "sklearnserver (sklearn; v1, v2)")),
+        ("RuntimeNotRecognized", {"runtime": "no-such"}, "runtime-unknown", ("runtime", "no-such")),
+    ],
+)
+def test_what_kserve_has_no_runtime_for(reason: str, model: dict[str, Any], cause: str, fact: tuple[str, str]) -> None:
+    declared = inference_service(failure=(INVALID, reason, "…"), model=model)
+    # The event that says the same again is no second finding.
+    again = event("InternalError", "no runtime found", about="iris", kind="InferenceService")
+    there = (runtime("sklearnserver", "sklearn"), runtime("triton", "onnx", disabled=True, protocols=["v2"]))
+    (finding,) = found(CONTROLLER, declared, again, *there)
+    assert (finding.cause.value, finding.facts[fact[0]]) == (cause, fact[1])
+
+
+def test_a_storage_uri_of_no_known_kind() -> None:
+    said = "StorageURI not supported: storageUri, must be one of: [gs://, s3://] or … [ftp://x] is not supported"
+    told = event("InternalError", said, about="iris", kind="InferenceService")
+    (finding,) = found(CONTROLLER, inference_service(), told)
+    assert (finding.cause, finding.facts["schemes"]) == (Cause.STORAGE_URI_UNKNOWN, "gs://, s3://")
+
+
+@pytest.mark.parametrize(
+    ("said", "cause"),
+    [
+        ("0/1 nodes are available: 1 Insufficient cpu. no new claims to deallocate", "nodes-too-small"),
+        ("0/3 nodes are available: 1 node(s) had untolerated taint {a: b}, 2 Insufficient memory.", "nodes-too-small"),
+        ("0/1 nodes are available: 1 node(s) didn't match Pod's node affinity/selector.", "nodes-not-fitting"),
+        ("0/1 nodes are available: 1 node(s) had untolerated taint {gpu: true}.", "nodes-not-fitting"),
+        ('0/1 nodes are available: persistentvolumeclaim "files" not found. not found', "claim-missing"),
+        ("0/1 nodes are available: pod has unbound immediate PersistentVolumeClaims.", "claim-pending"),
+    ],
+)
+def test_what_the_scheduler_says(said: str, cause: str) -> None:
+    assert seen(inference_service(), pod(unscheduled=said)) == [cause]
+    assert seen(inference_service(), revision(condition("ResourcesAvailable", "False", "Unschedulable", said))) == [
+        cause
+    ]
+
+
+def test_a_claim_is_looked_up_unless_it_may_not_be_read() -> None:
+    model = inference_service(model={"storageUri": "pvc://files/iris"})
+    unread = Unread(what="persistentvolumeclaims", where="default", why="forbidden")
+    pending = Claim.model_validate({"metadata": meta("files"), "status": {"phase": "Pending"}})
+    bound = Claim.model_validate({"metadata": meta("files"), "status": {"phase": "Bound"}})
+    assert seen(model) == ["claim-missing"]
+    assert seen(model, unread=(unread,)) == ["starting"]
+    assert seen(model, pending) == ["claim-pending"]
+    assert seen(model, bound) == ["starting"]
+
+
+def test_a_container_killed_for_its_memory() -> None:
+    (finding,) = found(CONTROLLER, inference_service(), pod(failed(code=137, reason="OOMKilled")))
+    assert (finding.cause, finding.facts["limit"]) == (Cause.MEMORY_EXCEEDED, "40Mi")
+
+
+def test_a_server_that_crashes_says_why_itself_or_in_its_log() -> None:
+    (finding,) = found(CONTROLLER, inference_service(), pod(failed("Traceback\nValueError: no model file")))
+    assert (finding.cause, finding.facts["exit"]) == (Cause.SERVER_CRASHED, "1")
+    assert finding.evidence[0].text == "exit 1: ValueError: no model file"
+    logs = {("default", POD, "kserve-container"): "starting\nImportError: sklearn"}
+    (finding,) = found(CONTROLLER, inference_service(), pod(failed()), logs=logs)
+    assert finding.evidence[0].text == "exit 1: ImportError: sklearn"
+
+
+@pytest.mark.parametrize(
+    ("status", "seconds", "cause"),
+    [
+        (404, 10, "starting"),  # it may have just begun
+        (404, 30, "probe-failing"),
+        (503, 30, "starting"),  # a server that loads says so, too
+        (503, 130, "probe-failing"),
+    ],
+)
+def test_a_probe_that_is_answered_with_an_error(status: int, seconds: float, cause: str) -> None:
+    model = inference_service(model={"readinessProbe": {"httpGet": {"path": "/v1/models/other"}}})
+    server, queue = running(seconds=seconds, ready=True), running(name="queue-proxy", seconds=seconds)
+    logs = {("default", POD, "queue-proxy"): f"HTTP probe did not respond Ready, got status code: {status}"}
+    (finding,) = found(CONTROLLER, model, pod(server, queue), logs=logs)
+    assert finding.cause.value == cause
+    if cause == "probe-failing":
+        assert (finding.facts["path"], finding.facts["status"]) == ("/v1/models/other", str(status))
+    # Without Knative, the kubelet's warning says it.
+    warned = event("Unhealthy", f"Readiness probe failed: HTTP probe failed with statuscode: {status}")
+    assert seen(model, pod(server), warned) == [cause]
+
+
+def test_a_server_that_is_asked_by_tcp_and_loads_is_starting() -> None:
+    silent = pod(running(seconds=600), running(name="queue-proxy", seconds=600))
+    assert seen(inference_service(), silent) == ["starting"]
+
+
+def traffic(new: str, old: str) -> dict[str, Any]:
+    share = [{"revisionName": old, "percent": 10}, {"revisionName": old, "percent": 90}]
+    return {"components": {"predictor": {"latestCreatedRevision": new, "latestReadyRevision": old, "traffic": share}}}
+
+
+def test_a_canary_that_does_not_come_has_its_cause_first() -> None:
+    model = inference_service(predictor={"canaryTrafficPercent": 10}, status=traffic("iris-predictor-00002", REVISION))
+    newer = revision(
+        condition("ResourcesAvailable", "False", "Unschedulable", "0/1: 1 Insufficient cpu."),
+        name="iris-predictor-00002",
+    )
+    findings = found(CONTROLLER, model, newer, revision())
+    assert named(findings) == ["nodes-too-small", "canary-stuck"]
+    assert (findings[1].facts["new"], findings[1].facts["share"]) == ("iris-predictor-00002", "10")
+    # One that has nothing wrong is on its way.
+    assert seen(model, revision(name="iris-predictor-00002"), revision()) == ["starting"]
+
+
+def test_versions_of_the_past_are_not_looked_at() -> None:
+    old = pod(failed("no model file"))
+    status = {"components": {"predictor": {"latestCreatedRevision": "iris-predictor-00002"}}}
+    assert seen(inference_service(status=status), old, revision(), revision(name="iris-predictor-00002")) == [
+        "starting"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("finalizers", "seconds", "cause"),
+    [
+        (["example.com/gone"], 60, "deletion-stuck"),
+        (["example.com/gone"], 5, "deletion"),
+        (["inferenceservice.finalizers"], 30, "deletion"),
+        (["inferenceservice.finalizers"], 90, "deletion-stuck"),
+    ],
+)
+def test_a_deletion(finalizers: list[str], seconds: float, cause: str) -> None:
+    model = inference_service(ready=True, metadata={"deletionTimestamp": stamp(seconds), "finalizers": finalizers})
+    assert seen(model) == [cause]
+
+
+def test_a_ready_model_without_pods_sleeps_only_if_it_may() -> None:
+    assert seen(inference_service(ready=True, predictor={"minReplicas": 0}), revision()) == ["scaled-to-zero"]
+    assert seen(inference_service(ready=True), revision()) == []
+    stopped = {"annotations": {"serving.kserve.io/stop": "true"}}
+    assert seen(inference_service(metadata=stopped)) == ["stopped"]
+    assert Cause.SCALED_TO_ZERO.note
+
+
+def test_a_route_that_is_not_ready() -> None:
+    conditions = [
+        condition("PredictorReady", "True"),
+        condition("IngressReady", "Unknown", "IngressNotConfigured"),
+        condition("Ready", "Unknown"),
+    ]
+    assert seen(inference_service(status={"conditions": conditions})) == ["route-not-ready"]
+
+
+def test_a_model_nobody_has_looked_at() -> None:
+    assert seen(inference_service(status={"conditions": []})) == ["unnoticed"]
+    down = deployment("kserve-controller-manager", "kserve", ready=0, wanted=0)
+    (finding,) = found(inference_service(status={"conditions": []}), down)
+    assert (finding.cause, finding.facts["broken"]) == (Cause.WAITS_FOR_PLATFORM, "kserve/kserve-controller-manager")
+    # Its own fault is not the platform's.
+    assert named(found(inference_service(), pod(failed("no model file")), down)) == ["server-crashed"]
+
+
+def test_a_namespace_that_is_being_deleted() -> None:
+    assert seen(inference_service(), namespace(phase="Terminating"))[0] == "namespace-terminating"

@@ -1,0 +1,228 @@
+"""The cluster, the platform, the gateway and the names: what is down, and what could not be looked at."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from predict import failures as f
+from predict.doctor.checks import Check, State
+from predict.doctor.diagnosis import diagnose
+from predict.doctor.facts import Asked, Facts, Unread
+from predict.doctor.findings import Cause
+from predict.doctor.ingress import ingresses
+from predict.doctor.kinds import (
+    Gateway,
+    HTTPRoute,
+    InferenceService,
+    IstioGateway,
+    MutatingWebhooks,
+    Object,
+    Revision,
+    VirtualService,
+)
+from predict.doctor.report import exit_code
+from tests.unit.predict.conftest import endpoint
+from tests.unit.predict.doctor.objects import (
+    backends,
+    condition,
+    deployment,
+    facts,
+    inference_service,
+    meta,
+    namespace,
+    node,
+    pod,
+    running,
+    runtime,
+    service,
+)
+
+INGRESS = {"app": "istio-ingressgateway", "istio": "ingressgateway"}
+HOST = "iris.default.example.com"
+ADDRESS = "http://10.0.0.1:31080"
+
+
+def webhooks(*, authority: str = "Q0E=", policy: str = "Fail") -> MutatingWebhooks:
+    client = {"service": {"name": "kserve-webhook-server-service", "namespace": "kserve"}, "caBundle": authority}
+    hook = {"name": "inferenceservice.defaulter", "clientConfig": client, "failurePolicy": policy}
+    return MutatingWebhooks.model_validate({"metadata": meta("x", ""), "webhooks": [hook]})
+
+
+def gateway(programmed: str = "True") -> Gateway:
+    address = [{"type": "Hostname", "value": "istio-ingressgateway.istio-system.svc.cluster.local"}]
+    status = {"conditions": [condition("Programmed", programmed, "Pending")], "addresses": address}
+    return Gateway.model_validate({"metadata": meta("knative-gateway", "istio-system"), "status": status})
+
+
+def healthy(**changes: tuple[Object, ...]) -> list[Object]:
+    """A small deployment that is well, but for what is changed by name."""
+    parts: dict[str, tuple[Object, ...]] = {
+        "node": (node(),),
+        "namespace": (namespace(),),
+        "controller": (deployment("kserve-controller-manager", "kserve"),),
+        "knative": (deployment("activator", "knative-serving"), deployment("controller", "knative-serving")),
+        "istiod": (deployment("istiod", "istio-system"),),
+        "webhooks": (webhooks(), backends("kserve-webhook-server-service", "kserve", True)),
+        "runtime": (runtime("sklearnserver", "sklearn"),),
+        "gateway": (gateway(),),
+        "ingress": (
+            service("istio-ingressgateway", "istio-system", selector=INGRESS),
+            backends("istio-ingressgateway", "istio-system", True),
+        ),
+        "model": (inference_service(ready=True), pod(running(ready=True), ready=True)),
+    }
+    return [item for group in (parts | changes).values() for item in group]
+
+
+def causes(checks: tuple[Check, ...]) -> list[str]:
+    return [finding.cause.value for check in checks for finding in check.findings]
+
+
+def seen(*objects: Object, **more: Any) -> list[str]:
+    return causes(diagnose(facts(*objects, **more)))
+
+
+def test_what_is_well() -> None:
+    checks = diagnose(facts(*healthy(), answers={("default", "iris"): Asked(address=ADDRESS, host=HOST, failure=None)}))
+    assert causes(checks) == []
+    assert {check.state for check in checks} == {State.OK}
+    assert exit_code(checks) == 0
+
+
+def test_a_cluster_that_does_not_answer_is_all_that_is_said() -> None:
+    (check,) = diagnose(Facts(unreachable="ConnectError: refused"))
+    assert [finding.cause for finding in check.findings] == [Cause.CLUSTER_UNREACHABLE]
+    (check,) = diagnose(Facts(unreachable="401", refused=True))
+    assert [finding.cause for finding in check.findings] == [Cause.CLUSTER_REFUSES]
+    assert exit_code((check,)) == 2
+
+
+def test_kserve_or_knative_that_is_not_installed() -> None:
+    assert seen(node(), absent=frozenset({InferenceService})) == ["kserve-not-installed"]
+    assert "knative-not-installed" in seen(*healthy(), absent=frozenset({Revision}))
+    standard = inference_service(ready=True, status={"deploymentMode": "Standard"})
+    assert seen(*healthy(model=(standard,)), absent=frozenset({Revision})) == []
+
+
+@pytest.mark.parametrize(
+    ("changed", "expected"),
+    [
+        ({"node": (node(ready=False),)}, ["node-not-ready"]),
+        (
+            {"controller": (deployment("kserve-controller-manager", "kserve", ready=0, wanted=0),)},
+            ["kserve-controller-down"],
+        ),
+        ({"controller": ()}, ["kserve-controller-down"]),
+        ({"knative": (deployment("controller", "knative-serving", ready=0),)}, ["knative-part-down"]),
+        ({"istiod": (deployment("istiod", "istio-system", ready=0),)}, ["platform-part-down"]),
+        ({"webhooks": (webhooks(), backends("kserve-webhook-server-service", "kserve", False))}, ["webhook-down"]),
+        ({"webhooks": (webhooks(),)}, ["webhook-down"]),
+        ({"webhooks": (webhooks(policy="Ignore"),)}, []),
+        (
+            {"webhooks": (webhooks(authority=""), backends("kserve-webhook-server-service", "kserve", True))},
+            ["webhook-untrusted"],
+        ),
+        ({"gateway": (gateway("False"),)}, ["gateway-not-programmed"]),
+        ({"gateway": ()}, ["gateway-missing"]),
+        ({"ingress": (service("istio-ingressgateway", "istio-system", selector=INGRESS),)}, ["gateway-down"]),
+        (
+            {
+                "ingress": (
+                    service("istio-ingressgateway", "istio-system", kind="LoadBalancer"),
+                    backends("istio-ingressgateway", "istio-system", True),
+                )
+            },
+            ["gateway-no-address"],
+        ),
+    ],
+)
+def test_one_thing_that_is_down(changed: dict[str, tuple[Object, ...]], expected: list[str]) -> None:
+    assert seen(*healthy(**changed)) == expected
+
+
+def test_a_gateway_is_found_by_istio_s_labels_too_and_has_a_load_balancer_s_address() -> None:
+    istio = IstioGateway.model_validate(
+        {"metadata": meta("g", "knative-serving"), "spec": {"selector": {"istio": "ingressgateway"}}}
+    )
+    balanced = service(
+        "istio-ingressgateway", "istio-system", kind="LoadBalancer", selector=INGRESS, balanced=["1.2.3.4"]
+    )
+    inside = service("knative-local-gateway", "istio-system", kind="ClusterIP", selector=INGRESS)
+    (found,) = ingresses(facts(istio, balanced, inside))
+    assert (found.name, found.address) == ("istio-system/istio-ingressgateway", "http://1.2.3.4")
+
+
+@pytest.mark.parametrize(
+    ("failure", "expected"),
+    [
+        (f.ConnectionRefused(), ["gateway-unreachable"]),
+        (f.ConnectTimeout(), ["gateway-unreachable"]),
+        (f.NoRoute(path="/"), ["no-route"]),
+        (f.HttpError(path="/", status=503, said="no healthy upstream", by_model_server=False), ["no-upstream"]),
+        (f.HttpError(path="/", status=503, said="loading", by_model_server=True), []),
+        (f.HttpError(path="/", status=404, said="Not Found", by_model_server=True), []),
+        (f.HttpError(path="/", status=503, said="reset reason: protocol error", by_model_server=False), []),  # gRPC
+    ],
+)
+def test_what_the_gateway_answers(failure: f.Failure, expected: list[str]) -> None:
+    asked = Asked(address=ADDRESS, host=HOST, failure=failure)
+    assert seen(*healthy(), answers={("default", "iris"): asked}) == expected
+
+
+def test_a_missing_route_says_which_routes_there_are() -> None:
+    asked = Asked(address=ADDRESS, host=HOST, failure=f.NoRoute(path="/"))
+    virtual = VirtualService.model_validate({"metadata": meta("iris"), "spec": {"hosts": [HOST]}})
+    refused = {"parents": [{"conditions": [condition("Accepted", "False", "NotAllowedByListeners")]}]}
+    route = HTTPRoute.model_validate({"metadata": meta("iris"), "spec": {"hostnames": [HOST]}, "status": refused})
+    checks = diagnose(facts(*healthy(), virtual, route, answers={("default", "iris"): asked}))
+    said = [item.text for check in checks for finding in check.findings for item in finding.evidence]
+    assert "routes of this host: VirtualService iris, HTTPRoute iris" in said
+    assert "Accepted=False (NotAllowedByListeners)" in said
+
+
+@pytest.mark.parametrize(
+    ("addresses", "expected"),
+    [((), ["host-unresolved"]), (("10.0.0.1",), []), (("10.9.9.9",), ["host-elsewhere"])],
+)
+def test_names(addresses: tuple[str, ...], expected: list[str]) -> None:
+    checks = diagnose(facts(*healthy(), resolved={HOST: addresses}))
+    assert causes(checks) == expected
+    assert exit_code(checks) == 0  # a client may send the Host header
+
+
+def test_what_a_stack_says_of_its_models() -> None:
+    there = endpoint(ADDRESS, "iris")
+    away = endpoint(ADDRESS, "absent")
+    nowhere = endpoint(ADDRESS, "lost", namespace="nowhere")
+    other = endpoint(ADDRESS, "iris", host="iris.default.elsewhere.com")
+    assert seen(*healthy(), endpoints=(there,)) == []
+    assert seen(*healthy(), endpoints=(there, away, nowhere)) == ["model-missing", "namespace-missing"]
+    assert seen(*healthy(), endpoints=(other,)) == ["host-differs"]
+    assert seen(*healthy(), names=("iris", "irsi")) == ["model-missing"]
+    assert seen(*healthy(model=()), namespace="nowhere") == ["namespace-missing"]
+
+
+@pytest.mark.parametrize(
+    "what",
+    [
+        "nodes",
+        "inferenceservices",
+        "deployments",
+        "mutatingwebhookconfigurations",
+        "endpointslices",
+        "services",
+        "clusterservingruntimes",
+    ],
+)
+def test_what_could_not_be_read_is_not_all_right(what: str) -> None:
+    missed = Unread(what=what, where="", why="forbidden")
+    parts = {"nodes": "node", "services": "ingress", "clusterservingruntimes": "runtime", "inferenceservices": "model"}
+    left = healthy(**({parts[what]: ()} if what in parts else {}))
+    kinds = {"deployments", "mutatingwebhookconfigurations", "endpointslices"}
+    left = [item for item in left if not (what in kinds and item.plural == what)]
+    checks = diagnose(facts(*left, unread=(missed,)))
+    assert not any(finding for check in checks for finding in check.findings if not finding.cause.note)
+    assert State.UNREAD in {check.state for check in checks}
+    assert exit_code(checks) == 2
