@@ -139,7 +139,8 @@ def _explain(facts: Facts, *, words: DoctorLanguage, errors: Console) -> int:
     """Say why the model was not found."""
     for check in diagnose(facts):
         for item in check.unread if check.name == "declared" else ():
-            errors.print(words.not_made.format(what=item), markup=False, soft_wrap=True)
+            errors.print(words.not_made.format(what=item.what), markup=False, soft_wrap=True)
+            errors.print(f"  {words.not_made_reason.format(reason=item)}", markup=False, soft_wrap=True)
         for finding in check.findings if not facts.version or check.name in {"installed", "declared"} else ():
             errors.print(f"{words.title(finding)}\n  → {words.advice(finding)}", markup=False, soft_wrap=True)
     return NOT_READY

@@ -142,7 +142,8 @@ def _lines(check: Check, *, language: DoctorLanguage) -> Iterator[Text]:
         yield Text(f"      → {language.advice(finding)}")
     if check.state in {State.FAILED, State.NOTE} and check.unread:
         yield Text.assemble("  ", SIGNS[State.UNREAD], f" {language.not_made.format(what=_what(check))}")
-    for missed in check.unread:
+    # A kind's refusals differ by the namespace only.
+    for missed in {item.what: item for item in reversed(check.unread)}.values():
         yield Text(f"      {language.not_made_reason.format(reason=missed)}", style="dim")
 
 

@@ -71,7 +71,8 @@ def show(table: Rows, facts: Facts, *, language: DoctorLanguage, console: Consol
             console.print(Text(f"{language.title(finding)}: {facts.unreachable}"), soft_wrap=True)
         return
     for item in table.missed:
-        console.print(Text(language.not_made.format(what=item)), soft_wrap=True)
+        console.print(Text(language.not_made.format(what=item.what)), soft_wrap=True)
+        console.print(Text(f"  {language.not_made_reason.format(reason=item)}"), soft_wrap=True)
     if not table.rows:
         if not table.missed:
             console.print(Text(language.no_models), soft_wrap=True)

@@ -32,7 +32,7 @@ def way_in(facts: Facts) -> Iterator[Check]:
     """Whether a gateway runs, with an address."""
     found = ingresses(facts)
     missed = facts.missed(Service, IstioGateway, Gateway, EndpointSlice)
-    if not found and facts.of(InferenceService):
+    if not found and (facts.of(InferenceService) or missed):
         clustered = Finding(cause=Cause.GATEWAY_MISSING, kind="Service", name="gateway")
         yield Check(section=Section.GATEWAY, name=Name.WAY_IN, findings=() if missed else (clustered,), unread=missed)
     for ingress in found:

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from predict.doctor.facts import Facts
 from predict.doctor.findings import Cause, Evidence, Finding
-from predict.doctor.kinds import Namespace, condition, holds
+from predict.doctor.kinds import Namespace, Pod, condition, holds
 from predict.doctor.model import ModelView, words
 
 KSERVES = "inferenceservice.finalizers"
@@ -109,8 +109,13 @@ def asleep(view: ModelView) -> Iterator[Finding]:
     model = view.model
     if model.stopped:
         yield view.finding(Cause.STOPPED)
-    elif model.ready and not model.standard and not view.pods and model.min_replicas == 0:
+    elif model.ready and not model.standard and model.min_replicas == 0 and not view.pods and not _unseen(view):
         yield view.finding(Cause.SCALED_TO_ZERO)
+
+
+def _unseen(view: ModelView) -> bool:
+    """Whether there may be pods that could not be read."""
+    return bool(view.facts.missed(Pod, namespace=view.namespace))
 
 
 def _seconds(facts: Facts, since: datetime) -> float:

@@ -42,7 +42,7 @@ def declared(facts: Facts) -> Iterator[Check]:
     where = facts.namespace or ""
     if where and not facts.there(where):
         findings = [_missing(Cause.NAMESPACE_MISSING, where, "-")]
-    else:
+    elif not facts.missed(InferenceService):
         findings += [_missing(Cause.MODEL_MISSING, where, name) for name in facts.names if name not in known]
     missed = facts.missed(InferenceService)
     if findings or facts.endpoints or missed or not there:
@@ -54,10 +54,10 @@ def declared(facts: Facts) -> Iterator[Check]:
 
 def _of_stack(facts: Facts, endpoint: Endpoint, there: Mapping[tuple[str, str], InferenceService]) -> Iterator[Finding]:
     model = there.get((endpoint.namespace, endpoint.name))
-    if model is None:
+    if model is None and not facts.missed(InferenceService, namespace=endpoint.namespace):
         cause = Cause.MODEL_MISSING if facts.there(endpoint.namespace) else Cause.NAMESPACE_MISSING
         yield _missing(cause, endpoint.namespace, endpoint.name)
-    elif model.host and model.host != endpoint.host:
+    elif model is not None and model.host and model.host != endpoint.host:
         view = ModelView(facts=facts, model=model)
         evidence = [words("InferenceService", f"url {model.url}")]
         yield view.finding(Cause.HOST_DIFFERS, evidence, host=endpoint.host, found=model.host)
@@ -80,7 +80,9 @@ def check(facts: Facts, model: InferenceService, *, broken: tuple[Finding, ...])
         facts={
             "model": f"{model.namespace}/{model.name}",
             "version": model.ready_revision or "-",
-            "replicas": str(sum(pod.ready for pod in view.pods)),
+            "replicas": "?"
+            if facts.missed(Pod, namespace=model.namespace)
+            else str(sum(pod.ready for pod in view.pods)),
             "url": model.url or "-",
         },
         findings=findings,

@@ -106,14 +106,19 @@ def parts(facts: Facts) -> Iterator[Check]:
     own = [item for item in facts.of(Deployment) if item.namespace in PLATFORM and not item.model]
     own = [item for item in own if (item.namespace, item.name) not in gateways]
     for cause, (section, name) in _SECTIONS.items():
-        group = [item for item in own if _KINDS.get(item.namespace, Cause.PLATFORM_PART_DOWN) is cause]
+        group = [item for item in own if _cause_of(item.namespace) is cause]
         findings = [_down(item, cause, facts) for item in group if item.ready == 0]
-        missed = facts.missed(Deployment)
+        missed = tuple(item for item in facts.missed(Deployment) if not item.where or _cause_of(item.where) is cause)
         if cause is Cause.KSERVE_CONTROLLER_DOWN and not missed and not group:
             findings.append(_no_controller())
-        if group or findings or (missed and cause is not Cause.PLATFORM_PART_DOWN):
+        if group or findings or missed:
             told = {"parts": ", ".join(item.name for item in group)}
             yield Check(section=section, name=name, facts=told, findings=tuple(findings), unread=missed)
+
+
+def _cause_of(namespace: str) -> Cause:
+    """What it means that something does not run there."""
+    return _KINDS.get(namespace, Cause.PLATFORM_PART_DOWN)
 
 
 def _down(item: Deployment, cause: Cause, facts: Facts) -> Finding:

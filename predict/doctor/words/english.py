@@ -30,7 +30,7 @@ ENGLISH = DoctorLanguage(
         (Section.MODELS, Name.MODEL): "{model} is ready: {version}, pods {replicas}, {url}",
     },
     not_made="not checked: {what} could not be read",
-    not_made_reason="because of {reason}",
+    not_made_reason="{reason}",
     says="{source} says: {text}",
     healthy="Nothing is wrong: {models} models, {checks} checks.",
     unhealthy="{wrong} of {checks} checks found something; the first one first.",

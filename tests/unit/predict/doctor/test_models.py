@@ -318,6 +318,8 @@ def test_a_deletion(finalizers: list[str], seconds: float, cause: str) -> None:
 def test_a_ready_model_without_pods_sleeps_only_if_it_may() -> None:
     assert seen(inference_service(ready=True, predictor={"minReplicas": 0}), revision()) == ["scaled-to-zero"]
     assert seen(inference_service(ready=True), revision()) == []
+    unread = Unread(what="pods", where="default", why="forbidden")
+    assert seen(inference_service(ready=True, predictor={"minReplicas": 0}), revision(), unread=(unread,)) == []
     stopped = {"annotations": {"serving.kserve.io/stop": "true"}}
     assert seen(inference_service(metadata=stopped)) == ["stopped"]
     assert Cause.SCALED_TO_ZERO.note

@@ -202,6 +202,8 @@ def test_what_a_stack_says_of_its_models() -> None:
     assert seen(*healthy(), endpoints=(other,)) == ["host-differs"]
     assert seen(*healthy(), names=("iris", "irsi")) == ["model-missing"]
     assert seen(*healthy(model=()), namespace="nowhere") == ["namespace-missing"]
+    unread = Unread(what="inferenceservices", where="default", why="forbidden")
+    assert seen(*healthy(model=()), endpoints=(there,), names=("iris",), unread=(unread,)) == []
 
 
 @pytest.mark.parametrize(
