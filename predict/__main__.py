@@ -60,6 +60,7 @@ def predict(
     pulumi stack output endpoints --json | python -m predict
     """
     if command.invoked_subcommand:
+        _refuse_options_before(command)
         return 0
     language = LANGUAGES[lang or Lang.from_environment(os.environ)]
     errors = Console(stderr=True, highlight=False)
@@ -96,6 +97,16 @@ def predict(
         errors.print(language.unwritable_file.format(path=junit, problem=problem), markup=False, soft_wrap=True)
         return BAD_USAGE
     return report.exit_code(ordered)
+
+
+def _refuse_options_before(command: typer.Context) -> None:
+    """Raise typer.BadParameter for options of this check's before another command: they would count for nothing."""
+    sources = {name: command.get_parameter_source(name) for name in command.params}
+    given = [
+        f"--{name.replace('_', '-')}" for name, source in sources.items() if source and source.name == "COMMANDLINE"
+    ]
+    if given:
+        raise typer.BadParameter(f"{', '.join(given)}: options come after `{command.invoked_subcommand}`")
 
 
 def _endpoints(

@@ -142,6 +142,7 @@ def test_no_kubeconfig_is_bad_usage(command: list[str], predict: Shell) -> None:
         (["logs"], "Missing argument"),
         (["logs", "iris", "--since", "soon"], "'soon' is no duration"),
         (["dcotor"], "No such command"),
+        (["--context", "elsewhere", "doctor"], "--context: options come after `doctor`"),
         (["doctor", "--stack", "dev", "--file", "x"], "--stack and --file exclude each other"),
     ],
 )
