@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 from lightkube import codecs
-from lightkube.core.resource import GlobalResource, NamespacedResource
+from lightkube.codecs import AnyResource
 
 # What upstream's kustomization adds to its files, of which Kustomize is not needed for the rest.
 LABELS = {"k8s-app": "metrics-server"}
@@ -17,7 +17,7 @@ KUSTOMIZATION = "kustomization.yaml"
 REQUESTS = {"cpu": "10m", "memory": "32Mi"}
 
 
-def metrics_server_objects(manifests: Path, *, image: str) -> Iterator[GlobalResource | NamespacedResource]:
+def metrics_server_objects(manifests: Path, *, image: str) -> Iterator[AnyResource]:
     """The objects to create, from the folder of upstream's files."""
     for file in sorted(manifests.glob("*.yaml")):
         if file.name != KUSTOMIZATION:

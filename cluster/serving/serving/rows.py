@@ -23,10 +23,10 @@ def v1_rows(body: Any, *, content_type: str | None, n_features: int) -> Rows:
     """Read `{"instances": [[number, …], …]}`, the v1 protocol; `inputs` is its other name for `instances`.
 
     :param body: what the SDK made of the request: parsed where it took it for JSON, else the bytes that came.
-    :param content_type: the request's Content-Type, None where it has none.
+    :param content_type: the request's Content-Type, None where it has none, as those of KServe's batcher.
     """
-    if content_type is None or (isinstance(body, bytes) and not is_json(content_type)):
-        raise InvalidInput(f"Content-Type: expected application/json, got {content_type or 'none'}")
+    if content_type is not None and isinstance(body, bytes) and not is_json(content_type):
+        raise InvalidInput(f"Content-Type: expected application/json, got {content_type}")
     try:
         document = orjson.loads(body) if isinstance(body, bytes) else body
     except orjson.JSONDecodeError as syntax:
