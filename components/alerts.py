@@ -14,7 +14,7 @@ _AUTOSCALER = "kube_horizontalpodautoscaler"
 _REQUESTS = 'envoy_cluster_upstream_rq{model!=""}'
 _FAILED = 'envoy_cluster_upstream_rq{model!="",response_code_class="5xx"}'
 # A pod of a model, as 1, with the model's name.
-MODEL_PODS = 'on (namespace, pod) group_left (model) kube_pod_labels{model!=""}'
+MODEL_PODS = 'on (namespace, pod) group_left (model) max by (namespace, pod, model) (kube_pod_labels{model!=""})'
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,7 +93,7 @@ def all_alerts(settings: Alerts) -> tuple[Alert, ...]:
             # Knative tells how many it wants, Kubernetes' autoscaler only that it is at its limit.
             measure=(
                 f"max {_OF_MODEL} (kn_revision_pods_desired{{model!=''}}) - on (namespace, model) "
-                f"kserve_inferenceservice_max_replicas or max {_OF_MODEL} (label_replace("
+                f"max {_OF_MODEL} (kserve_inferenceservice_max_replicas) or max {_OF_MODEL} (label_replace("
                 f"({_AUTOSCALER}_status_desired_replicas == bool {_AUTOSCALER}_spec_max_replicas) "
                 f"* ({_AUTOSCALER}_spec_max_replicas > bool {_AUTOSCALER}_spec_min_replicas), "
                 "'model', '$1', 'horizontalpodautoscaler', '(.+)-predictor'))"

@@ -336,23 +336,28 @@ def _platform(*, knative: bool) -> Dashboard:
             Panel(
                 title="The gateway's answers",
                 queries=_one(
-                    f"sum by (response_code_class) (rate(envoy_http_downstream_rq{_RATE}))", "{{response_code_class}}"
+                    f"sum by (listener, response_code_class) (rate(envoy_http_downstream_rq{_RATE}))",
+                    "{{listener}} {{response_code_class}}",
                 ),
                 unit="reqps",
+                description="With Knative a request from outside passes port 80, then 8081, where its routes are.",
             ),
             Panel(
                 title="The gateway's latency",
-                queries=_quantiles("envoy_http_downstream_rq_time", "", divided_by=1000),
+                queries=_quantiles("envoy_http_downstream_rq_time", "", by="listener", divided_by=1000),
                 unit="s",
             ),
             Panel(
                 title="Connections to the gateway",
-                queries=_one("sum by (pod) (envoy_http_downstream_cx_active)", "{{pod}}"),
+                queries=_one("sum by (pod, listener) (envoy_http_downstream_cx_active)", "{{pod}} {{listener}}"),
             ),
             Panel(
                 title="Time until the gateway knows of a change",
-                queries=_quantiles("pilot_proxy_convergence_time", ""),
+                queries=_one(
+                    "histogram_quantile(0.95, sum by (le) (increase(pilot_proxy_convergence_time_bucket[1h])))", "p95"
+                ),
                 unit="s",
+                description="In an hour: changes are seldom.",
             ),
             *(by_knative if knative else ()),
             Panel(

@@ -17,7 +17,7 @@ ALERTS_FILE = "alerts.yml"
 # Of the gateway's Envoy, which keeps them only when told so; no comma in them, as that is what separates them.
 GATEWAY_STATISTICS = (
     r"cluster\.outbound.*-predictor.*\.upstream_rq_(1xx|2xx|3xx|4xx|5xx|time)",
-    r"http\.outbound.*\.downstream_rq_(1xx|2xx|3xx|4xx|5xx|time)",
+    r"http\.outbound.*\.downstream_(cx_active|rq_(1xx|2xx|3xx|4xx|5xx|time))",
 )
 # KServe's label of a model's pods, as kube-state-metrics and Prometheus write it.
 MODEL_LABEL = "serving.kserve.io/inferenceservice"
@@ -159,11 +159,17 @@ GATEWAY = ScrapeJob(
             )
             for label, group in (("model", "$1"), ("namespace", "$2"))
         ),
+        Relabel(source=("http_conn_manager_prefix",), regex="outbound_(.+?);?", target="listener"),
     ),
 )
 KNATIVE = ScrapeJob(
     name="knative",
-    relabel=(_keep(_OF_NAMESPACE, "knative-serving"), _keep_pods("container_port_number", "9090"), *_POD),
+    relabel=(
+        _keep(_OF_NAMESPACE, "knative-serving"),
+        _keep_pods("label_app", "activator|autoscaler|controller|webhook"),
+        _keep_pods("container_port_number", "9090"),
+        *_POD,
+    ),
     metrics=(
         Relabel(source=("k8s_namespace_name", "kn_service_name"), regex=r"(.+);.+-predictor", target="namespace"),
         Relabel(source=("kn_service_name",), regex="(.+)-predictor", target="model"),
@@ -175,6 +181,7 @@ ISTIOD = ScrapeJob(
 )
 CERT_MANAGER = ScrapeJob(
     name="cert-manager",
+    honor_labels=True,
     relabel=(_keep(_OF_NAMESPACE, "cert-manager"), _keep_pods("container_port_number", "9402"), *_POD),
 )
 KSERVE = ScrapeJob(
