@@ -54,10 +54,9 @@ class Pod(BaseModel):
     declared: str = Field("", validation_alias=AliasPath("metadata", "annotations", DECLARED))
     containers: tuple[Container, ...] = Field((), validation_alias=AliasPath("status", "containerStatuses"))
 
-    @property
-    def serves(self) -> bool:
-        """Whether its model server runs."""
-        return any(container.name == SERVER and "running" in container.state for container in self.containers)
+    def serves(self, server: str) -> bool:
+        """Whether its server, the container of this name, runs."""
+        return any(container.name == server and "running" in container.state for container in self.containers)
 
 
 class Pods(BaseModel):
@@ -72,10 +71,12 @@ class DeploymentRollout(Rollout):
 
     Attributes:
         selector: labels of its pods, as `key=value`.
+        server: the container in them that serves.
 
     """
 
     selector: str
+    server: str = SERVER
     by: ClassVar[str] = "the Deployment"
 
     def look(self, client: httpx.Client) -> str | None:
@@ -86,7 +87,7 @@ class DeploymentRollout(Rollout):
             return missing
         # One that ends answers for as long as the gateway may not know that it does.
         pods = found(Pods, client, f"/api/v1/namespaces/{namespace}/pods", labelSelector=self.selector)
-        before = [pod.name for pod in pods.items if pod.serves and pod.declared != self.declared]
+        before = [pod.name for pod in pods.items if pod.serves(self.server) and pod.declared != self.declared]
         return f"{', '.join(before)} of before still answers" if before else None
 
 

@@ -19,7 +19,8 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
 from components.field_types import HOST_PORT, Key, LabelValue, Name, Section, matching, without_keys
-from components.model_settings import LONGEST_HOST, Surroundings
+from components.model_settings import LONGEST_HOST, OwnMode, Surroundings
+from components.modes import scaling_problems
 from components.problems import Location, refuse
 from components.server_settings import Replicas, Resources, Scale, Toleration
 
@@ -185,6 +186,9 @@ class Graph(Node):
         ),
     ]
     nodes: dict[Name, Node] = Field(default_factory=dict, description="further nodes, for steps to lead to")
+    mode: OwnMode = Field(
+        default=None, validate_default=True, description="how KServe runs it; as the stack's `mode` says when left out"
+    )
     replicas: Replicas = Replicas()
     scale: Scale = Scale()
     request_timeout: int | None = Field(
@@ -212,16 +216,18 @@ class Graph(Node):
         around = info.context
         if not isinstance(around, Surroundings):
             raise TypeError("a graph is checked against its surroundings: pass them as the validation's context")
-        if around.mode == "Standard":
-            raise ValueError("needs mode Knative: in mode Standard KServe gives a graph no route from the gateway")
         refuse(
             {
                 "name": self._name_problem(around),
+                **dict(self._scaling_problems()),
                 **dict(self._node_problems(around)),
                 **dict(self._target_problems(around)),
             }
         )
         return self
+
+    def _scaling_problems(self) -> Iterator[tuple[str, str | None]]:
+        yield from scaling_problems(self.mode, replicas=self.replicas, scale=self.scale).items()
 
     def _name_problem(self, around: Surroundings) -> str | None:
         host = f"{self.name}.{around.namespace}.{around.domain}"

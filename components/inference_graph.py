@@ -12,11 +12,16 @@ import pulumi
 from components.connection import connect
 from components.custom_resource import custom_resource
 from components.declared import digest, said, toleration_spec
+from components.deployment_rollout import DeploymentRollout
 from components.footprint import ROUTER, PodResources
 from components.graph_settings import Case, Graph, Node, Part, Share, Stage, Step
 from components.inference import MARGIN, Paths
+from components.istio import HTTP_PORT
+from components.mode_fields import MODE_ANNOTATION, scaling_annotations
+from components.model_gateway import GATEWAY as MODEL_GATEWAY
 from components.model_settings import Model
-from components.rollout import DECLARED, KnativeRollout
+from components.modes import SELECTOR_LABEL
+from components.rollout import DECLARED, KnativeRollout, Rollout
 from components.settings import Cluster
 from components.webhooks import patient
 
@@ -49,7 +54,7 @@ class InferenceGraphArgs:
 class InferenceGraph(pulumi.ComponentResource):
     """Several models behind one address, done when it is ready.
 
-    In mode Knative, its route is that of Knative's Service, which has its name.
+    In mode Knative, its route is that of Knative's Service, which has its name; in mode Standard, one of ours.
 
     Attributes:
         endpoint: what a client needs to ask it, and what it should answer; known once it is ready.
@@ -61,15 +66,10 @@ class InferenceGraph(pulumi.ComponentResource):
     def __init__(self, name: str, *, args: InferenceGraphArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("kserve-multi-model:serving:InferenceGraph", name, {}, opts)
         graph, namespace = args.graph, args.cluster.namespace
-        spec, annotations = _spec(args), _annotations(graph)
+        annotations = scaling_annotations(graph.mode, replicas=graph.replicas, scale=graph.scale, timeout=graph.timeout)
+        spec = _spec(args)
         declared = digest([annotations, spec])
-        rollout = KnativeRollout(
-            connect=partial(connect, kubeconfig=args.cluster.kubeconfig, context=args.cluster.context),
-            place=(namespace, graph.name),
-            declared=declared,
-            share=100,
-            timeout=graph.timeout + MARGIN,
-        )
+        rollout = _rollout(args, declared=declared)
         finished = pulumi.ResourceHook(f"graph-{name}-rollout", rollout.finish)
         service = custom_resource(
             name,
@@ -91,18 +91,54 @@ class InferenceGraph(pulumi.ComponentResource):
                     after_create=[finished],
                     after_update=[finished],
                 ),
+                # KServe changes no graph's mode.
+                replace_on_changes=[f'metadata.annotations["{MODE_ANNOTATION}"]'],
+                delete_before_replace=True,
             ),
         )
-        self.endpoint = pulumi.Output.all(service.id, args.gateway_address).apply(
+        served = service if graph.mode == "Knative" else self._route(service, args=args)
+        self.endpoint = pulumi.Output.all(served.id, args.gateway_address).apply(
             lambda known: _endpoint(args, gateway_address=known[1])
         )
         self.register_outputs({"endpoint": self.endpoint})
 
+    def _route(self, service: pulumi.Resource, *, args: InferenceGraphArgs) -> pulumi.CustomResource:
+        """The way from the gateway, which in mode Standard KServe makes for models alone."""
+        name = args.graph.name
+        namespace, _, gateway = MODEL_GATEWAY.partition("/")
+        accepted = '{.status.parents[0].conditions[?(@.type=="Accepted")].status}=True'
+        return custom_resource(
+            f"{name}-route",
+            api_version="gateway.networking.k8s.io/v1",
+            kind="HTTPRoute",
+            name=name,
+            namespace=args.cluster.namespace,
+            annotations={"pulumi.com/waitFor": f"jsonpath={accepted}"},
+            spec={
+                "parentRefs": [{"name": gateway, "namespace": namespace}],
+                "hostnames": [_host(args)],
+                "rules": [{"backendRefs": [{"name": name, "port": HTTP_PORT}]}],
+            },
+            opts=pulumi.ResourceOptions(
+                parent=self, depends_on=[service], hooks=patient(f"graph-{name}-route-webhooks")
+            ),
+        )
 
-def _annotations(graph: Graph) -> dict[str, str]:
-    deadline = {"serving.knative.dev/progress-deadline": f"{graph.timeout}s"}
-    window = {"autoscaling.knative.dev/window": f"{graph.scale.window}s"} if graph.scale.window else {}
-    return deadline | window
+
+def _rollout(args: InferenceGraphArgs, *, declared: str) -> Rollout:
+    graph = args.graph
+    connection = partial(connect, kubeconfig=args.cluster.kubeconfig, context=args.cluster.context)
+    place, timeout = (args.cluster.namespace, graph.name), graph.timeout + MARGIN
+    if graph.mode == "Knative":
+        return KnativeRollout(connect=connection, place=place, declared=declared, share=100, timeout=timeout)
+    return DeploymentRollout(
+        connect=connection,
+        place=place,
+        declared=declared,
+        timeout=timeout,
+        selector=f"{SELECTOR_LABEL}=isvc.{graph.name}",
+        server=graph.name,
+    )
 
 
 def _spec(args: InferenceGraphArgs) -> dict[str, Any]:
@@ -170,9 +206,13 @@ def _special(step: Step, *, index: int) -> dict[str, Any]:
     raise TypeError(f"{type(step).__name__} is no kind of step")
 
 
+def _host(args: InferenceGraphArgs) -> str:
+    return f"{args.graph.name}.{args.cluster.namespace}.{args.domain}"
+
+
 def _endpoint(args: InferenceGraphArgs, *, gateway_address: str) -> dict[str, Any]:
     graph = args.graph
-    host = f"{graph.name}.{args.cluster.namespace}.{args.domain}"
+    host = _host(args)
     return {
         "name": graph.name,
         "namespace": args.cluster.namespace,

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from components.model_settings import Model
-from components.server_settings import REQUEST_TIMEOUT
+from components.modes import Mode
+from components.server_settings import REQUEST_TIMEOUT, Replicas, Scale
 
 MODE_ANNOTATION = "serving.kserve.io/deploymentMode"
 AUTOSCALER_ANNOTATION = "serving.kserve.io/autoscalerClass"
@@ -19,14 +20,20 @@ def mode_annotations(model: Model) -> dict[str, str]:
     Those of Knative do not name the mode: it is KServe's own wherever there is Knative, and one more annotation would
     be a new revision of every model that is there.
     """
+    annotations = scaling_annotations(model.mode, replicas=model.replicas, scale=model.scale, timeout=model.timeout)
     if model.mode == "Standard":
-        scaled = model.replicas.min < model.replicas.max
-        return {MODE_ANNOTATION: model.mode, AUTOSCALER_ANNOTATION: "hpa" if scaled else "none"}
-    deadline = {"serving.knative.dev/progress-deadline": f"{model.timeout}s"}
+        return annotations
     # Also without a canary: it is a part of the revision, so one that came and went would start new servers.
-    tags = {"serving.kserve.io/enable-tag-routing": "true"}
-    window = {"autoscaling.knative.dev/window": f"{model.scale.window}s"} if model.scale.window else {}
-    return deadline | tags | window
+    return annotations | {"serving.kserve.io/enable-tag-routing": "true"}
+
+
+def scaling_annotations(mode: Mode, *, replicas: Replicas, scale: Scale, timeout: int) -> dict[str, str]:
+    """Annotations of a model or a graph that say how it is run and scaled; `timeout` in seconds until it is ready."""
+    if mode == "Standard":
+        return {MODE_ANNOTATION: mode, AUTOSCALER_ANNOTATION: "hpa" if replicas.min < replicas.max else "none"}
+    deadline = {"serving.knative.dev/progress-deadline": f"{timeout}s"}
+    window = {"autoscaling.knative.dev/window": f"{scale.window}s"} if scale.window else {}
+    return deadline | window
 
 
 def mode_fields(model: Model) -> dict[str, Any]:

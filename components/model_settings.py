@@ -95,6 +95,10 @@ def _or_the_stacks(mode: object, info: ValidationInfo) -> object:
     return (around.mode if isinstance(around, Surroundings) else None) or "Knative"
 
 
+# A model's or a graph's; the stack's where it says none.
+OwnMode = Annotated[Mode, BeforeValidator(_or_the_stacks, json_schema_input_type=Mode)]
+
+
 class Model(Section):
     """A model to serve."""
 
@@ -121,7 +125,7 @@ class Model(Section):
         description="KServe's v1, the open inference protocol (v2 over HTTP, grpc-v2 over gRPC), or vLLM's openai",
     )
     runtime: str | None = Field(default=None, description="a serving runtime; KServe chooses one when left out")
-    mode: Annotated[Mode, BeforeValidator(_or_the_stacks, json_schema_input_type=Mode)] = Field(
+    mode: OwnMode = Field(
         default=None, validate_default=True, description="how KServe runs it; as the stack's `mode` says when left out"
     )
     replicas: Replicas = Replicas()

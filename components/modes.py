@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 if TYPE_CHECKING:
     from components.model_settings import Model
+    from components.server_settings import Replicas, Scale
 
 Mode = Literal["Knative", "Standard"]
 MODES: tuple[Mode, ...] = get_args(Mode)
@@ -19,24 +20,23 @@ SELECTOR_LABEL = "app"
 
 def problems_with_mode(model: Model) -> dict[str, str]:
     """What a model says that KServe would leave out in its mode, by setting."""
-    problems = _standard_problems(model) if model.mode == "Standard" else _knative_problems(model)
+    problems = scaling_problems(model.mode, replicas=model.replicas, scale=model.scale)
+    if model.mode == "Standard":
+        problems |= _standard_problems(model)
     return {setting: problem for setting, problem in problems.items() if problem}
 
 
-def _knative_problems(model: Model) -> dict[str, str | None]:
-    metric = model.scale.metric
-    by_usage = f"metric {metric} needs mode Standard; in mode Knative it is concurrency or rps"
-    return {"scale": by_usage if metric in USAGE_METRICS else None}
+def scaling_problems(mode: Mode, *, replicas: Replicas, scale: Scale) -> dict[str, str | None]:
+    """What is said of a model's or a graph's scaling that there is not in its mode, by setting."""
+    if mode == "Standard":
+        asleep = "min 0 needs mode Knative: in mode Standard nothing scales to zero" if replicas.min == 0 else None
+        return {"replicas": asleep, "scale": _standard_scale_problem(replicas=replicas, scale=scale)}
+    by_usage = f"metric {scale.metric} needs mode Standard; in mode Knative it is concurrency or rps"
+    return {"scale": by_usage if scale.metric in USAGE_METRICS else None}
 
 
 def _standard_problems(model: Model) -> dict[str, str | None]:
     return {
-        "replicas": (
-            "min 0 needs mode Knative: in mode Standard a model cannot scale to zero"
-            if model.replicas.min == 0
-            else None
-        ),
-        "scale": _standard_scale_problem(model),
         "concurrency": (
             "needs mode Knative: in mode Standard nothing holds requests back"
             if model.concurrency is not None
@@ -55,8 +55,7 @@ def _standard_problems(model: Model) -> dict[str, str | None]:
     }
 
 
-def _standard_scale_problem(model: Model) -> str | None:
-    scale, replicas = model.scale, model.replicas
+def _standard_scale_problem(*, replicas: Replicas, scale: Scale) -> str | None:
     if scale.window is not None:
         return "window needs mode Knative: in mode Standard it is the cluster's to say"
     if scale.metric not in {None, *USAGE_METRICS}:

@@ -251,15 +251,20 @@ class Settings(Section):
         return sorted({(model.storage, self.namespace_of(model)) for model in self.models if model.storage})
 
     @property
+    def served(self) -> tuple[Model | Graph, ...]:
+        """What has an address."""
+        return (*self.models, *self.graphs)
+
+    @property
     def needs_knative(self) -> bool:
         """Whether some model or graph runs behind Knative, or could: where the stack says so, or has no models yet."""
-        stated = {self.mode} if "mode" in self.model_fields_set or not self.models or self.graphs else set()
-        return "Knative" in {model.mode for model in self.models} | stated
+        stated = {self.mode} if "mode" in self.model_fields_set or not self.models else set()
+        return "Knative" in {served.mode for served in self.served} | stated
 
     @property
     def needs_metrics(self) -> bool:
-        """Whether some model is scaled by what it uses, which the cluster has to measure."""
-        return any(model.mode == "Standard" and model.replicas.min < model.replicas.max for model in self.models)
+        """Whether some model or graph is scaled by what it uses, which the cluster has to measure."""
+        return any(served.mode == "Standard" and served.replicas.min < served.replicas.max for served in self.served)
 
 
 def parse(document: Mapping[str, Any]) -> Settings:

@@ -142,7 +142,7 @@ def test_it_is_knatives_versions_it_chooses_from() -> None:
         "canary": {"traffic": 20, "bandit": {}},
     }
     around = Surroundings(release=LOCAL, storage=None, mode="Standard", mirrored=True)
-    with pytest.raises(ValueError, match="bandit needs mode Knative"):
+    with pytest.raises(ValueError, match="needs mode Knative: in mode Standard KServe does not share requests"):
         type(arguments().model).model_validate(document, context=around)
 
 

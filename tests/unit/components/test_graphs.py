@@ -184,7 +184,7 @@ def test_a_graph_is_followed_into_knative() -> None:
     assert found.on_error == ("graph-both-webhooks",)
     finish: Any = recording.afterwards["graph-both-rollout"].callback
     rollout = finish.__self__
-    assert (rollout.service, rollout.share, rollout.timeout) == (("models", "both"), 100, 150)
+    assert (rollout.place, rollout.share, rollout.timeout) == (("models", "both"), 100, 150)
     noted = found.plain["metadata"]["annotations"]
     assert rollout.declared == noted[ANNOTATION]
     assert noted["pulumi.com/waitFor"].startswith("jsonpath=")
@@ -311,7 +311,7 @@ def test_a_host_name_may_become_too_long() -> None:
 
 
 def test_a_graph_needs_knative_to_sleep() -> None:
-    with pytest.raises(SettingsError, match="in mode Standard a graph cannot scale to zero"):
+    with pytest.raises(SettingsError, match="min 0 needs mode Knative: in mode Standard nothing scales to zero"):
         settings(graph(ensemble=["labels"], replicas={"min": 0}), mode="Standard")
 
 

@@ -17,7 +17,7 @@ from components.settings import Cluster, Settings, parse
 from tests.unit.components.recording import Recording, Resource, record
 
 REFUSED = [
-    ("Standard", {"replicas": {"min": 0}}, "replicas: min 0 needs mode Knative: in mode Standard a model cannot scale"),
+    ("Standard", {"replicas": {"min": 0}}, "replicas: min 0 needs mode Knative: in mode Standard nothing scales"),
     ("Standard", {"concurrency": 4}, "concurrency: needs mode Knative: in mode Standard nothing holds requests back"),
     ("Standard", {"canary": {"traffic": 20}}, "canary: needs mode Knative: in mode Standard KServe does not share req"),
     ("Standard", {"labels": {"app": "iris"}}, "labels: app is KServe's own in mode Standard: it finds the model's pod"),

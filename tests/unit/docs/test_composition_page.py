@@ -15,7 +15,7 @@ from components.transformer_settings import Transformer
 
 ROOT = Path(__file__).parents[3]
 PAGES = sorted((ROOT / "docs").glob("composition*.md"))
-EXAMPLES = sorted(ROOT.glob("examples/*/README*.md"))
+EXAMPLES = sorted(ROOT.glob("examples/named-fields/README*.md"))
 MODELS = ("sklearn-model", "xgboost-model", "centimetres", "iris")
 STORAGE = {"demo": {"kind": "s3", "anonymous": True}}
 
