@@ -98,7 +98,7 @@ def doctor(
             read = read_endpoints(stack=stack, cwd=cwd, file=file, language=LANGUAGES[output.lang], may_be_empty=True)
             if read is None:
                 output.say(words.nothing_piped)
-            endpoints = tuple(read or ())
+            endpoints = tuple(endpoint for endpoint in read or () if not endpoint.is_a_graph)
         wanted = Wanted(names=tuple(models or ()), namespace=namespace, endpoints=endpoints)
         with output.errors.status(words.looking):
             facts = look(wanted, kubeconfig=kubeconfig, context=context, words=words)

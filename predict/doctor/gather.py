@@ -268,7 +268,7 @@ def _answers(pool: ThreadPoolExecutor, facts: Facts) -> dict[tuple[str, str], As
         where = endpoint.gateway_address if endpoint else address
         host = endpoint.host if endpoint else model.host
         if model.ready and key in awake and where and host:
-            path = endpoint.metadata_path if endpoint else "/"
+            path = endpoint.metadata_path if endpoint and endpoint.protocol != "grpc-v2" else "/"
             running[key] = pool.submit(_ask, where, host, path)
     return {key: job.result() for key, job in running.items()}
 
