@@ -17,15 +17,25 @@ from tests.unit.cluster.serving.programs import PROJECT, uv
 
 GATEWAY = f"{NODE}:31080"
 INSTANCES = [[6.5, 3.0, 5.5, 2.0], [5.9, 2.8, 4.3, 1.3]]
-# Model → format, protocol, and what it answers.
+STANDARD = "-standard"
+# Model → format, protocol, and what it answers; those that end with STANDARD run in that mode.
 MODELS: dict[str, tuple[str, str, list[float]]] = {
     "sklearn-v2": ("sklearn", "v2", [1, 0]),
     "xgboost-grpc": ("xgboost", "grpc-v2", [0.8319113, 0.1669796]),
     "lightgbm-v1": ("lightgbm", "v1", [0.8561997, 0.1443187]),
     "onnx-v2": ("onnx", "v2", [1, 0]),
     "onnx-grpc": ("onnx", "grpc-v2", [1, 0]),
+    f"xgboost-grpc{STANDARD}": ("xgboost", "grpc-v2", [0.8319113, 0.1669796]),
+    f"lightgbm-v1{STANDARD}": ("lightgbm", "v1", [0.8561997, 0.1443187]),
+    f"onnx-v2{STANDARD}": ("onnx", "v2", [1, 0]),
 }
+HTTP = ("sklearn-v2", "onnx-v2", f"onnx-v2{STANDARD}")
+TEXTS = ("text-length", f"text-length{STANDARD}")
 EXAMPLE = ROOT / "examples" / "custom-model" / "README.md"
+
+
+def mode_of(name: str) -> str:
+    return "Standard" if name.endswith(STANDARD) else "Knative"
 
 
 def texts() -> dict[str, Any]:
@@ -47,11 +57,13 @@ def served(deployment: Deployment) -> Iterator[Deployment]:
             "storage_uri": f"s3://models/{model_format}",
             "storage": "demo",
             "protocol": protocol,
+            "mode": mode_of(name),
             "check": {"instances": INSTANCES, "predictions": predictions, "tolerance": 0.00001},
         }
         for name, (model_format, protocol, predictions) in MODELS.items()
     ]
-    deployment.configure(models=[*before, *models, texts()])
+    containers = [texts() | {"name": name, "mode": mode_of(name)} for name in TEXTS]
+    deployment.configure(models=[*before, *models, *containers])
     done = deployment.pulumi("up", "--yes", "--skip-preview")
     assert done.status == 0, done.text[-6000:]
     yield deployment
@@ -78,36 +90,35 @@ def question(client: str, model: str, **more: Any) -> dict[str, Any]:
     return {"client": client, "rows": INSTANCES, **to, **more}
 
 
-@pytest.mark.feature("LightGBM models", proof="value")
-@pytest.mark.feature("ONNX models", proof="value")
-@pytest.mark.feature("Protocol v2 over REST", proof="value")
-@pytest.mark.feature("Protocol v2 over gRPC", proof="value")
-@pytest.mark.feature("A container of your own", proof="value")
+@pytest.mark.feature("LightGBM models", mode="both")
+@pytest.mark.feature("ONNX models", mode="both")
+@pytest.mark.feature("predictions, v1", mode="both")
+@pytest.mark.feature("predictions, v2 over REST", mode="both")
+@pytest.mark.feature("predictions, v2 over gRPC", mode="both")
+@pytest.mark.feature("a container of your own", mode="both")
 def test_every_format_and_protocol_answers_by_value(served: Deployment) -> None:
     checked = served.predict("--stack", served.stack, "--json", timeout=300)
     assert checked.status == 0, checked.text
     report = {model["endpoint"]["name"]: model for model in json.loads(checked.stdout)["models"]}
-    assert report.keys() >= {*MODELS, "text-length"}
+    assert report.keys() >= {*MODELS, *TEXTS}
     for name, (_, protocol, predictions) in MODELS.items():
         assert report[name]["endpoint"]["protocol"] == protocol
         assert report[name]["got"] == pytest.approx(predictions, abs=1e-5)
-    assert report["text-length"]["got"] == [6, 16]
+    assert [report[name]["got"] for name in TEXTS] == [[6, 16]] * 2
     assert all(model["compared"] for model in report.values())
 
 
-@pytest.mark.feature("Binary tensors over REST, protocol v2", proof="value")
+@pytest.mark.feature("binary tensors, v2 over REST", mode="both")
 def test_tritons_clients_get_the_same_answers(served: Deployment) -> None:
     del served
     http = [
-        question("triton-http", name, binary_in=binary, binary_out=binary)
-        for name in ("sklearn-v2", "onnx-v2")
-        for binary in (True, False)
+        question("triton-http", name, binary_in=binary, binary_out=binary) for name in HTTP for binary in (True, False)
     ]
-    grpc = [question("triton-grpc", name) for name in ("xgboost-grpc", "onnx-grpc")]
+    grpc = [question("triton-grpc", name) for name in ("xgboost-grpc", "onnx-grpc", f"xgboost-grpc{STANDARD}")]
     answers = ask(*http, *grpc)
     for asked, answer in zip((*http, *grpc), answers, strict=True):
         assert answer["predictions"] == pytest.approx(MODELS[asked["model"]][2], abs=1e-5)
-    assert [answer["binary"] for answer in answers[: len(http)]] == [True, False] * 2
+    assert [answer["binary"] for answer in answers[: len(http)]] == [True, False] * len(HTTP)
     assert all(answer["ready"] for answer in answers[len(http) :])
 
 
@@ -115,7 +126,7 @@ def test_the_clients_of_kserves_sdk_get_the_same_answers(served: Deployment) -> 
     del served
     questions = [
         *(question("kserve-v1", "lightgbm-v1"), question("kserve-v2", "onnx-v2")),
-        *(question("kserve-grpc", "xgboost-grpc"), question("kserve-grpc", "onnx-grpc")),
+        *(question("kserve-grpc", name) for name in ("xgboost-grpc", "onnx-grpc", f"xgboost-grpc{STANDARD}")),
     ]
     for asked, answer in zip(questions, ask(*questions), strict=True):
         assert answer["predictions"] == pytest.approx(MODELS[asked["model"]][2], abs=1e-5)
@@ -149,7 +160,7 @@ def test_failures_over_grpc_are_told_apart(
     assert told["verdict"] == verdict, checked.text
 
 
-@pytest.mark.feature("Readiness that means the model is loaded, gRPC", proof="value")
+@pytest.mark.feature("readiness means that the model is loaded, v2 over gRPC", proof="value")
 def test_a_server_of_grpc_is_asked_over_http_whether_it_is_loaded(served: Deployment) -> None:
     for name, path in (("xgboost-grpc", "/v2/models/xgboost-grpc/ready"), ("text-length", "/v1/models/text-length")):
         knative = kubectl(served, "-n", "default", "get", "services.serving.knative.dev", f"{name}-predictor")

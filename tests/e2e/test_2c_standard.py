@@ -136,7 +136,7 @@ def load(name: str, *, clients: int = 2) -> Iterator[Load]:
 
 
 @pytest.mark.feature("predictions, v1", mode="Standard")
-@pytest.mark.feature("predictions, v2", mode="Standard")
+@pytest.mark.feature("predictions, v2 over REST", mode="Standard")
 @pytest.mark.feature("both modes on one cluster, at one address", mode="both")
 def test_models_of_both_modes_answer_at_one_address(both: Deployment) -> None:
     checked = both.predict("--stack", both.stack, "--json", timeout=300)

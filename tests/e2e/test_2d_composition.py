@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import requests
 
-from cluster.catalog import KSERVE
+from cluster.catalog import EXAMPLE
 from tests.e2e.cluster_objects import kubectl
 from tests.e2e.machine import NODE, Deployment
 
@@ -27,8 +27,17 @@ TRANSFORMED = {
     "format": "sklearn",
     "storage_uri": "s3://models/sklearn",
     "storage": "demo",
-    "transformer": {"image": f"localhost:5000/examples/named-fields:{KSERVE}"},
+    "transformer": {"image": f"localhost:5000/examples/named-fields:{EXAMPLE}"},
     "check": {"instances": FLOWERS, **NAMED},
+}
+# The same as Deployments, and a graph beside them.
+STANDARD = TRANSFORMED | {"name": "iris-standard", "mode": "Standard"}
+BY_DEPLOYMENT = {
+    "name": "by-deployment",
+    "mode": "Standard",
+    "switch": [{"to": "iris-standard", "condition": "instances.0.petal_width"}, "everyone"],
+    "nodes": {"everyone": {"ensemble": ["sklearn-model", "xgboost-model"]}},
+    "check": {"request": {"instances": FLOWERS}, "response": NAMED},
 }
 CENTIMETRES = {
     "name": "centimetres",
@@ -99,18 +108,19 @@ def composed(deployment: Deployment) -> Iterator[Deployment]:
     before = deployment.settings
     deploy(
         deployment,
-        models=[*before["models"], TRANSFORMED, CENTIMETRES],
-        graphs=[*before["graphs"], CHAIN, BY_REQUEST, EITHER],
+        models=[*before["models"], TRANSFORMED, STANDARD, CENTIMETRES],
+        graphs=[*before["graphs"], CHAIN, BY_REQUEST, EITHER, BY_DEPLOYMENT],
     )
     yield deployment
     deploy(deployment, models=before["models"], graphs=before["graphs"])
 
 
-@pytest.mark.feature("transformer")
-def test_a_transformer_takes_named_fields_and_answers_with_names(composed: Deployment) -> None:
-    path = "/v1/models/iris:predict"
-    assert answer("iris", {"instances": FLOWERS}, path=path) == NAMED
-    refused = ask("iris", rows(VIRGINICA), path=path)
+@pytest.mark.feature("transformer", mode="both")
+@pytest.mark.parametrize("name", ["iris", "iris-standard"])
+def test_a_transformer_takes_named_fields_and_answers_with_names(composed: Deployment, name: str) -> None:
+    path = f"/v1/models/{name}:predict"
+    assert answer(name, {"instances": FLOWERS}, path=path) == NAMED
+    refused = ask(name, rows(VIRGINICA), path=path)
     assert refused.status_code == 400
     assert "expected the fields sepal_length" in refused.text
 
@@ -118,6 +128,15 @@ def test_a_transformer_takes_named_fields_and_answers_with_names(composed: Deplo
 @pytest.mark.feature("inference graph: ensemble")
 def test_one_entry_for_both_models(composed: Deployment) -> None:
     both = answer("multi-model-service", rows(VIRGINICA, VERSICOLOR))
+    assert both == {"sklearn-model": LABELLED, "xgboost-model": {"predictions": PROBABLY}}
+
+
+@pytest.mark.feature("inference graph: ensemble", mode="Standard")
+@pytest.mark.feature("inference graph: switch", mode="Standard")
+@pytest.mark.feature("inference graph: nested nodes", mode="Standard")
+def test_a_graph_without_knative(composed: Deployment) -> None:
+    assert answer("by-deployment", {"instances": FLOWERS}) == NAMED
+    both = answer("by-deployment", rows(VIRGINICA, VERSICOLOR))
     assert both == {"sklearn-model": LABELLED, "xgboost-model": {"predictions": PROBABLY}}
 
 
@@ -156,7 +175,7 @@ def test_a_splitter_divides_the_requests(composed: Deployment) -> None:
 def test_the_checks_of_all_are_right(composed: Deployment) -> None:
     checked = composed.predict("--stack", composed.stack, "--lang", "en", timeout=300)
     assert checked.status == 0, checked.text
-    assert "6 of 8 gave the expected answer" in checked.stdout  # two graphs declare no check
+    assert "8 of 10 gave the expected answer" in checked.stdout  # two graphs declare no check
     assert "chain answered: {'predictions': [0.83" in checked.stdout
 
 
@@ -169,23 +188,30 @@ def test_a_refresh_finds_no_drift_in_them(composed: Deployment) -> None:
 @pytest.mark.feature("transformer: change and removal")
 def test_what_changes_and_what_goes_is_waited_for(composed: Deployment) -> None:
     models, graphs = composed.settings["models"], composed.settings["graphs"]
-    plain = {key: value for key, value in TRANSFORMED.items() if key not in {"transformer", "check"}}
+    plain = {
+        name: {key: value for key, value in model.items() if key not in {"transformer", "check"}}
+        for name, model in (("iris", TRANSFORMED), ("iris-standard", STANDARD))
+    }
     front = {"transformer": TRANSFORMED["transformer"], "check": None}
     models = [
-        plain if model["name"] == "iris" else model | (front if model["name"] == "xgboost-model" else {})
-        for model in models
+        plain.get(model["name"]) or model | (front if model["name"] == "xgboost-model" else {}) for model in models
     ]
     chain = {"name": "chain", "sequence": ["centimetres", "sklearn-model"]}
-    deploy(composed, models=models, graphs=[chain if g["name"] == "chain" else g for g in graphs if g != EITHER])
+    gone = (EITHER, BY_DEPLOYMENT)
+    deploy(composed, models=models, graphs=[chain if g["name"] == "chain" else g for g in graphs if g not in gone])
     # At once: what `up` has ended with is what answers.
     assert answer("chain", {"instances": INCHES}) == LABELLED
-    assert answer("iris", rows(VIRGINICA, VERSICOLOR), path="/v1/models/iris:predict") == LABELLED
+    for name in plain:
+        assert answer(name, rows(VIRGINICA, VERSICOLOR), path=f"/v1/models/{name}:predict") == LABELLED
     assert answer("xgboost-model", {"instances": FLOWERS}, path="/v1/models/xgboost-model:predict") == NAMED
     deadline = time.monotonic() + 60
-    while ask("either", rows(VIRGINICA)).status_code != 404:
-        assert time.monotonic() < deadline, "a graph that is gone still answers"
-        time.sleep(1)
+    for graph in gone:
+        while ask(str(graph["name"]), rows(VIRGINICA)).status_code != 404:
+            assert time.monotonic() < deadline, "a graph that is gone still answers"
+            time.sleep(1)
     services = kubectl(composed, "-n", "default", "get", "services.serving.knative.dev")["items"]
     names = {item["metadata"]["name"] for item in services if "deletionTimestamp" not in item["metadata"]}
     assert {"xgboost-model-transformer", "chain"} <= names
     assert not names & {"iris-transformer", "either"}
+    deployments = kubectl(composed, "-n", "default", "get", "deployments")["items"]
+    assert not {item["metadata"]["name"] for item in deployments} & {"iris-standard-transformer", "by-deployment"}

@@ -88,7 +88,7 @@ def test_the_local_release_has_every_protocol_of_every_format(model_format: str,
         ),
     ],
 )
-@pytest.mark.feature("Format, version or protocol without a runtime", mode="both", proof="refused")
+@pytest.mark.feature("a format, version or protocol without a runtime", mode="both", proof="refused")
 def test_what_no_runtime_serves_is_refused(release: Release, stated: dict[str, Any], message: str) -> None:
     model = {"name": "iris", "storage_uri": "s3://models/iris", **stated}
     mirror = {"charts": "oci://registry.example/charts", "images": "registry.example"}
@@ -115,7 +115,7 @@ def test_a_container_in_its_fewest_words() -> None:
     }
 
 
-@pytest.mark.feature("A container of your own", mode="both", proof="objects")
+@pytest.mark.feature("a container of your own", mode="both", proof="objects")
 def test_everything_a_container_can_say() -> None:
     assert container(
         command=["python"],

@@ -40,7 +40,7 @@ def question(server: Server, client: str, rows: object, **more: Any) -> dict[str
     return {"client": client, "rows": rows, **to, **more}
 
 
-@pytest.mark.feature("Binary tensors over REST, protocol v2", mode="both", proof="value")
+@pytest.mark.feature("binary tensors, v2 over REST", mode="both", proof="value")
 def test_tensors_in_binary_and_in_json(servers: dict[str, Server], demo: Demo, python: Path) -> None:
     cases = list(product(FORMATS, ("FP64", "FP32"), (True, False), (True, False)))
     answers = ask(
