@@ -107,7 +107,9 @@ async def running(api: ApiServer, *, epsilon: float = 0.1, **urls: str) -> Async
 
 
 def run(test: Callable[[], Awaitable[None]]) -> None:
-    asyncio.run(test())  # type: ignore[arg-type]
+    loop = asyncio.new_event_loop()  # asyncio.run would leave the thread without one
+    loop.run_until_complete(test())
+    loop.close()
 
 
 def test_an_answer_is_passed_on_and_says_which_version_gave_it() -> None:

@@ -30,7 +30,11 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 def asks(*errors: str) -> bool:
     """Whether the engine is to try again after these errors, newest first."""
     failure = pulumi.ErrorHookArgs(urn="u", id="", name="n", type="t", failed_operation="create", errors=list(errors))
-    return asyncio.run(retry_while_unanswered(failure))
+    loop = asyncio.new_event_loop()  # asyncio.run would leave the thread without one
+    try:
+        return loop.run_until_complete(retry_while_unanswered(failure))
+    finally:
+        loop.close()
 
 
 @pytest.mark.parametrize("error", [REFUSED, NO_ENDPOINTS, CONVERSION])

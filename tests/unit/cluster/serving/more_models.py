@@ -5,6 +5,7 @@ import pickle
 import sys
 from pathlib import Path
 
+import numpy as np
 import xgboost
 from onnx import TensorProto, helper
 from skl2onnx import to_onnx
@@ -27,7 +28,11 @@ def main(out: Path) -> None:
     table = xgboost.DMatrix(measures, species, feature_names=list("abcd"))
     xgboost.train(three, table, 5).save_model(out / "softprob" / "model.ubj")
     for name, graph in {
-        "zipmap": to_onnx(LogisticRegression(max_iter=500).fit(measures, species), measures[:1], target_opset=17),
+        "zipmap": to_onnx(
+            LogisticRegression(max_iter=500).fit(measures, species),
+            measures[:1].astype(np.float32),
+            target_opset=17,
+        ),
         "two-inputs": sum_of(("a", "b"), columns=4),
         "any-width": sum_of(("a",), columns="columns"),
     }.items():
