@@ -82,6 +82,7 @@ class ModelRollout:
             declared=declared,
             timeout=self.timeout,
             share=share,
+            model=self.model.name if part == "predictor" else None,
         )
 
     def _made_for(self, place: tuple[str, str]) -> tuple[str, ...]:

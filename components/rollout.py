@@ -48,6 +48,7 @@ class Target(BaseModel):
     """A revision's share of the requests, as it was asked for."""
 
     latest: bool = Field(False, validation_alias="latestRevision")
+    revision: str = Field("", validation_alias="revisionName")
     percent: int = 0
 
 
@@ -58,7 +59,13 @@ class KnativeService(BaseModel):
     declared: str = Field("", validation_alias=AliasPath("spec", "template", "metadata", "annotations", DECLARED))
     traffic: tuple[Target, ...] = Field((), validation_alias=AliasPath("spec", "traffic"))
     observed: int = Field(0, validation_alias=AliasPath("status", "observedGeneration"))
+    newest: str = Field("", validation_alias=AliasPath("status", "latestReadyRevisionName"))
     conditions: tuple[Condition, ...] = Field((), validation_alias=AliasPath("status", "conditions"))
+
+    @property
+    def is_one_revision(self) -> bool:
+        """Whether what the latest revision leaves goes to the same revision by its name."""
+        return any(target.revision == self.newest and target.percent and not target.latest for target in self.traffic)
 
     def missing(self, declared: str, *, share: int) -> str | None:
         """What is missing until this gets its share of the requests; None when nothing is."""
@@ -70,6 +77,14 @@ class KnativeService(BaseModel):
         if ready is None or ready.status != "True":
             return ": ".join(filter(None, (ready.reason, ready.message))) if ready else "it is not ready"
         return None
+
+
+class Versions(BaseModel):
+    """What KServe knows of a model's versions; `before` is the one that had all requests before the last that had."""
+
+    before: str = Field(
+        "", validation_alias=AliasPath("status", "components", "predictor", "previousRolledoutRevision")
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -154,15 +169,27 @@ class KnativeRollout(Rollout):
 
     Attributes:
         share: the share of the requests that its latest revision has to get, in per cent.
+        model: whose server it is, if it is one's: its last version is what a canary shares the requests with.
 
     """
 
     share: int
+    model: str | None = None
     by: ClassVar[str] = "Knative"
 
     def look(self, client: httpx.Client) -> str | None:
         """What Knative's Service lacks."""
-        return found(KnativeService, client, knative_path(self.place)).missing(self.declared, share=self.share)
+        service = found(KnativeService, client, knative_path(self.place))
+        if missing := service.missing(self.declared, share=self.share):
+            return missing
+        # What was promoted is taken back in two steps: in the first, two names of one revision share the requests.
+        if self.model and service.is_one_revision and self._has_a_version_before(client):
+            return "KServe has not gone back to the version before yet"
+        return None
+
+    def _has_a_version_before(self, client: httpx.Client) -> bool:
+        path = f"/apis/serving.kserve.io/v1beta1/namespaces/{self.place[0]}/inferenceservices/{self.model}"
+        return bool(found(Versions, client, path).before)
 
 
 def knative_path(place: tuple[str, str]) -> str:

@@ -32,7 +32,13 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 
 def knative_service(
-    *, declared: str = DECLARED, share: int = 100, generation: int = 3, observed: int = 3, ready: str = "True"
+    *,
+    declared: str = DECLARED,
+    share: int = 100,
+    generation: int = 3,
+    observed: int = 3,
+    ready: str = "True",
+    newest: str = "iris-00002",
 ) -> Reply:
     traffic: list[dict[str, object]] = [{"latestRevision": True, "percent": share}]
     if share < 100:
@@ -46,6 +52,7 @@ def knative_service(
             },
             "status": {
                 "observedGeneration": observed,
+                "latestReadyRevisionName": newest,
                 "conditions": [
                     {"type": "ConfigurationsReady", "status": "True"},
                     {"type": "Ready", "status": ready, "reason": "RevisionMissing", "message": "wait"},
@@ -62,7 +69,7 @@ def finish(rollout: Following) -> None:
     loop.close()
 
 
-def follow(api: Server, *replies: Reply, share: int = 100, timeout: float = 60) -> None:
+def follow(api: Server, *replies: Reply, share: int = 100, timeout: float = 60, model: str | None = None) -> None:
     api.on(api.address.removeprefix("http://"), PATH, *replies)
     rollout = KnativeRollout(
         connect=lambda: httpx.Client(base_url=api.address),
@@ -70,8 +77,21 @@ def follow(api: Server, *replies: Reply, share: int = 100, timeout: float = 60) 
         declared=DECLARED,
         share=share,
         timeout=timeout,
+        model=model,
     )
     finish(rollout)
+
+
+@pytest.mark.parametrize(("before", "waits"), [("iris-00001", 1), (None, 0)])
+def test_a_roll_back_is_waited_for_where_there_is_a_version_before(
+    api: Server, pauses: list[float], before: str | None, waits: int
+) -> None:
+    """What was promoted is shared between two names of it first; without a version before, it stays so."""
+    path = "GET /apis/serving.kserve.io/v1beta1/namespaces/models/inferenceservices/iris"
+    known = {"status": {"components": {"predictor": {"previousRolledoutRevision": before} if before else {}}}}
+    api.on(api.address.removeprefix("http://"), path, Reply(known))
+    follow(api, knative_service(share=0, newest="iris-00001"), knative_service(share=0), share=0, model="iris")
+    assert len(pauses) == waits
 
 
 def test_what_is_served_is_not_waited_for(api: Server, pauses: list[float]) -> None:
