@@ -15,10 +15,11 @@ from components.declared import digest, said, toleration_spec
 from components.deployment_rollout import DeploymentRollout
 from components.footprint import ROUTER, PodResources
 from components.graph_settings import Case, Graph, Node, Part, Share, Stage, Step
-from components.inference import MARGIN, Paths
+from components.inference import MARGIN
 from components.istio import HTTP_PORT
 from components.mode_fields import MODE_ANNOTATION, scaling_annotations
 from components.model_gateway import GATEWAY as MODEL_GATEWAY
+from components.model_paths import Paths
 from components.model_settings import Model
 from components.modes import SELECTOR_LABEL
 from components.rollout import DECLARED, KnativeRollout, Rollout
