@@ -24,6 +24,7 @@ class Footprint:
 
     Attributes:
         replicated: several replicas and autoscalers where a chart has them.
+        queue_proxy: beside each of Knative's servers.
         predictor: of a model that says nothing itself.
         router: of a graph that says nothing itself.
 
@@ -37,6 +38,7 @@ class Footprint:
     kserve_controller: PodResources | None = None
     kube_rbac_proxy: PodResources | None = None
     storage_initializer: PodResources | None = None
+    queue_proxy: PodResources | None = None
     predictor: PodResources | None = None
     prometheus: PodResources | None = None
     kube_state_metrics: PodResources | None = None
@@ -68,7 +70,8 @@ FOOTPRINTS: Mapping[str, Footprint] = {
         kserve_controller=_resources("20m", "128Mi"),
         kube_rbac_proxy=_resources("10m", "32Mi", most_cpu="100m", most_memory="300Mi"),
         storage_initializer=_resources("10m", "64Mi"),
-        predictor=_resources("50m", "256Mi"),
+        queue_proxy=PodResources(requests={"cpu": "10m", "memory": "32Mi"}, limits={}),
+        predictor=_resources("20m", "256Mi"),
         prometheus=_resources("50m", "128Mi"),
         kube_state_metrics=_resources("10m", "32Mi", most_memory="256Mi"),
         grafana=_resources("20m", "128Mi"),

@@ -157,6 +157,10 @@ class Knative(pulumi.ComponentResource):
                 "queue-sidecar-image": queue,
                 "registries-skipping-tag-resolving": images.repository.partition("/")[0],
             }
+        if footprint.queue_proxy:
+            spec["config"]["deployment"] |= {
+                f"queue-sidecar-{name}-request": amount for name, amount in footprint.queue_proxy.requests.items()
+            }
         workload: dict[str, Any] = {}
         if args.metrics:
             spec["config"]["observability"] = dict.fromkeys(METRICS, "prometheus")

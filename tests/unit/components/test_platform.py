@@ -148,6 +148,7 @@ def test_a_small_footprint(supply: Supply) -> None:
         *("activator", "autoscaler", "controller", "webhook")
     }
     assert values(recording, "kserve")["kserve"]["controller"]["resources"]["requests"]["cpu"] == "20m"
+    assert serving["config"]["deployment"]["queue-sidecar-cpu-request"] == "10m"
 
 
 def test_the_default_footprint_is_the_charts_own(bare: Supply) -> None:
