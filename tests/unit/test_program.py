@@ -117,6 +117,10 @@ EDGES = [
             *("ServiceAccount default/demo", "Secret default/demo"),
         )
     ),
+    *(
+        ("InferenceGraph multi-model-service", earlier)
+        for earlier in ("InferenceService sklearn-model", "InferenceService xgboost-model", "Chart kserve")
+    ),
 ]
 # These run beside each other, whatever their order in the program.
 INDEPENDENT = [
@@ -134,7 +138,10 @@ INDEPENDENT = [
 def of_kind(recording: Recording, which: str) -> Resource:
     """By kind and name; of an InferenceService the object in the cluster, not our component around it."""
     kind, _, name = which.partition(" ")
-    endings = {"InferenceService": "serving.kserve.io/v1beta1:InferenceService"}
+    endings = {
+        "InferenceService": "serving.kserve.io/v1beta1:InferenceService",
+        "InferenceGraph": "serving.kserve.io/v1alpha1:InferenceGraph",
+    }
     return recording.the(endings.get(kind, f":{kind}"), name)
 
 
@@ -207,6 +214,9 @@ def test_the_prediction_check_understands_the_outputs(dev: Recording) -> None:
     assert sklearn.metadata_path == "/v1/models/sklearn-model"
     assert sklearn.check
     assert sklearn.check.expected == [1, 0]
+    both = endpoints["multi-model-service"]
+    assert (both.url, both.predict_path) == ("http://multi-model-service.default.example.com", "/")
+    assert both.check
     assert dev.outputs["gateway"]["address"] == sklearn.gateway_address
     assert "Host: sklearn-model.default.example.com" in dev.outputs["gateway"]["example"]
 
@@ -214,8 +224,9 @@ def test_the_prediction_check_understands_the_outputs(dev: Recording) -> None:
 def test_bad_settings_declare_nothing(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
     declared: list[str] = []
     monkeypatch.setattr(pulumi.Resource, "__init__", lambda self, kind, *_, **__: declared.append(kind))
+    wrong = {"name": "m", "format": "caffe", "storage_uri": "s3://models/m"}
     with pytest.raises(SettingsError, match=r"models\[0\]\.format: 'caffe'"):
-        run("dev", registry=registry, models=[{"name": "m", "format": "caffe", "storage_uri": "s3://models/m"}])
+        run("dev", registry=registry, models=[wrong], graphs=[])
     assert declared == []
 
 
@@ -234,7 +245,7 @@ def test_a_model_more_is_a_resource_more_and_changes_no_other(registry: Registry
         {"name": name, "format": "sklearn", "storage_uri": "gs://models/one"}
         for name in ("sklearn-model", "xgboost-model", "third-model")
     ]
-    more = run("dev", registry=registry, models=models, storage={})
+    more = run("dev", registry=registry, models=models, storage={}, graphs=[])
     assert set(more.outputs["endpoints"]) == {model["name"] for model in models}
     platform = {name for name in dev.names if "model" not in name and "demo" not in name}
     assert platform <= set(more.names)
@@ -243,12 +254,12 @@ def test_a_model_more_is_a_resource_more_and_changes_no_other(registry: Registry
 def test_without_a_cluster_nothing_is_declared(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KUBECONFIG", "nowhere")
     with pytest.raises(ClusterError, match="no Kubernetes cluster answers"):
-        run("dev", registry=registry, storage={}, models=[])
+        run("dev", registry=registry, storage={}, models=[], graphs=[])
     assert registry.asked == []
 
 
 def test_a_program_without_models_deploys_the_platform(registry: Registry) -> None:
-    platform = run("dev", registry=registry, models=[], storage={})
+    platform = run("dev", registry=registry, models=[], storage={}, graphs=[])
     assert platform.outputs["endpoints"] == {}
     assert platform.the(":Chart", "kserve-runtimes")
 
