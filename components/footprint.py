@@ -75,6 +75,6 @@ FOOTPRINTS: Mapping[str, Footprint] = {
         prometheus=_resources("50m", "128Mi"),
         kube_state_metrics=_resources("10m", "32Mi", most_memory="256Mi"),
         grafana=_resources("20m", "128Mi"),
-        router=_resources("10m", "32Mi"),
+        router=_resources("10m", "64Mi"),
     ),
 }

@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 import requests
+import yaml
 
 from cluster.catalog import EXAMPLE
 from tests.e2e.cluster_objects import kubectl
-from tests.e2e.machine import NODE, Deployment
+from tests.e2e.machine import NODE, ROOT, Deployment
 
 GATEWAY = f"http://{NODE}:31080"
 FIELDS = ("sepal_length", "sepal_width", "petal_length", "petal_width")
@@ -106,10 +107,11 @@ def deploy(deployment: Deployment, **settings: object) -> None:
 def composed(deployment: Deployment) -> Iterator[Deployment]:
     """The demo with a transformer and graphs of all kinds; afterwards as it was."""
     before = deployment.settings
+    demo = yaml.safe_load((ROOT / "Pulumi.dev.yaml").read_text())["config"]  # whatever other tests have made of it
     deploy(
         deployment,
-        models=[*before["models"], TRANSFORMED, STANDARD, CENTIMETRES],
-        graphs=[*before["graphs"], CHAIN, BY_REQUEST, EITHER, BY_DEPLOYMENT],
+        models=[*demo["kserve-multi-model:models"], TRANSFORMED, STANDARD, CENTIMETRES],
+        graphs=[*demo["kserve-multi-model:graphs"], CHAIN, BY_REQUEST, EITHER, BY_DEPLOYMENT],
     )
     yield deployment
     deploy(deployment, models=before["models"], graphs=before["graphs"])
