@@ -92,10 +92,8 @@ def test_images_come_from_the_mirror(supply: Supply) -> None:
     assert runtimes["sklearnserver"] == {"image": f"{host}/kserve/sklearnserver"}
     serving = recording.the(":KnativeServing", "knative-serving").plain["spec"]
     assert serving["registry"]["default"] == f"{host}/knative/${{NAME}}:v1.21.1"
-    assert serving["config"]["deployment"] == {
-        "queue-sidecar-image": f"{host}/knative/queue:v1.21.1",
-        "registries-skipping-tag-resolving": host,
-    }
+    images = {"queue-sidecar-image": f"{host}/knative/queue:v1.21.1", "registries-skipping-tag-resolving": host}
+    assert serving["config"]["deployment"].items() >= images.items()
 
 
 def test_without_a_mirror_the_charts_images_are_left_alone(bare: Supply) -> None:
