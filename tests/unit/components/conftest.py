@@ -10,6 +10,7 @@ from components.footprint import FOOTPRINTS
 from components.sources import ChartMirror, ChartStore, ImageMirror
 from components.supply import CHARTS_FOLDER, Supply
 from tests.unit.components.registry import Registry, serving
+from tests.unit.predict import server
 
 PROFILE = "demo-keys"
 ACCESS_KEY = "AKIDDEMO"
@@ -47,3 +48,18 @@ def supply(registry: Registry) -> Supply:
         images=ImageMirror(repository="registry.example:5000"),
         footprint=FOOTPRINTS["small"],
     )
+
+
+@pytest.fixture
+def api() -> Iterator[server.Server]:
+    """A Kubernetes API on the loopback that answers nothing yet."""
+    with server.serving() as answering:
+        yield answering
+
+
+@pytest.fixture
+def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The pauses of what follows the cluster, made in no time."""
+    made: list[float] = []
+    monkeypatch.setattr("components.rollout.time.sleep", made.append)
+    return made

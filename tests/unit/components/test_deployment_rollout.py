@@ -2,32 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import httpx2 as httpx
 import pytest
 
 from components.deployment_rollout import DeploymentRollout
 from components.rollout import RolloutError
 from tests.unit.components.test_rollout import DECLARED, finish
-from tests.unit.predict.server import Reply, Server, serving
+from tests.unit.predict.server import Reply, Server
+
+pytestmark = pytest.mark.usefixtures("pauses")
 
 PATH = "GET /apis/apps/v1/namespaces/models/deployments/iris-predictor"
 PODS = "GET /api/v1/namespaces/models/pods?labelSelector=app%3Disvc.iris-predictor"
-
-
-@pytest.fixture
-def api() -> Iterator[Server]:
-    with serving() as server:
-        yield server
-
-
-@pytest.fixture(autouse=True)
-def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """The pauses that were made, in no time."""
-    made: list[float] = []
-    monkeypatch.setattr("components.rollout.time.sleep", made.append)
-    return made
 
 
 def deployment(*, declared: str = DECLARED, observed: int = 3, wanted: int = 2, **status: int) -> Reply:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 
 import httpx2 as httpx
 import pulumi
@@ -11,24 +10,12 @@ import pytest
 
 from components.connection import UnknownLogin
 from components.rollout import Following, KnativeRollout, RolloutError
-from tests.unit.predict.server import Reply, Server, serving
+from tests.unit.predict.server import Reply, Server
+
+pytestmark = pytest.mark.usefixtures("pauses")
 
 PATH = "GET /apis/serving.knative.dev/v1/namespaces/models/services/iris-predictor"
 DECLARED = "0123456789abcdef"
-
-
-@pytest.fixture
-def api() -> Iterator[Server]:
-    with serving() as server:
-        yield server
-
-
-@pytest.fixture(autouse=True)
-def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """The pauses that were made, in no time."""
-    made: list[float] = []
-    monkeypatch.setattr("components.rollout.time.sleep", made.append)
-    return made
 
 
 def knative_service(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import httpx2 as httpx
@@ -18,7 +17,9 @@ from components.transformer import TransformerRemoval, TransformerRollout
 from tests.unit.components.recording import Recording, record
 from tests.unit.components.test_models import arguments, probe
 from tests.unit.components.test_rollout import DECLARED, finish, knative_service
-from tests.unit.predict.server import Reply, Server, serving
+from tests.unit.predict.server import Reply, Server
+
+pytestmark = pytest.mark.usefixtures("pauses")
 
 IMAGE = "registry.example/named-fields:1"
 ANNOTATION = "kserve-multi-model/declared"
@@ -174,20 +175,6 @@ def test_the_check_of_a_transformer_is_of_its_own_words() -> None:
     (model,) = settings(transformer={"image": IMAGE}, check=check).models
     assert model.check
     assert model.check.instances == check["instances"]
-
-
-@pytest.fixture
-def api() -> Iterator[Server]:
-    with serving() as server:
-        yield server
-
-
-@pytest.fixture(autouse=True)
-def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """The pauses that were made, in no time."""
-    made: list[float] = []
-    monkeypatch.setattr("components.rollout.time.sleep", made.append)
-    return made
 
 
 def inference_service(ready: str) -> Reply:
