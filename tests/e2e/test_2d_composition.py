@@ -173,7 +173,7 @@ def test_a_splitter_divides_the_requests(composed: Deployment) -> None:
     assert all(answer("by-request", rows(VIRGINICA, ask=["?"])) == {"predictions": [1]} for _ in range(30))
 
 
-@pytest.mark.feature("check of a transformer and of a graph")
+@pytest.mark.feature("check of a transformer and of a graph", mode="both")
 def test_the_checks_of_all_are_right(composed: Deployment) -> None:
     checked = composed.predict("--stack", composed.stack, "--lang", "en", timeout=300)
     assert checked.status == 0, checked.text
@@ -186,8 +186,10 @@ def test_a_refresh_finds_no_drift_in_them(composed: Deployment) -> None:
     assert again.status == 0, again.text[-4000:]
 
 
-@pytest.mark.feature("inference graph: change and removal")
-@pytest.mark.feature("transformer: change and removal")
+@pytest.mark.feature("inference graph: change")
+@pytest.mark.feature("inference graph: removal", mode="both")
+@pytest.mark.feature("transformer: change")
+@pytest.mark.feature("transformer: removal", mode="both")
 def test_what_changes_and_what_goes_is_waited_for(composed: Deployment) -> None:
     models, graphs = composed.settings["models"], composed.settings["graphs"]
     plain = {

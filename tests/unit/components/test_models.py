@@ -155,6 +155,11 @@ def test_a_model_in_its_fewest_words() -> None:
     assert endpoint["context"] == "here"
 
 
+@pytest.mark.feature("a log of requests and responses", proof="objects")
+@pytest.mark.feature("scaling by requests", proof="objects")
+@pytest.mark.feature("a limit of requests at a time", proof="objects")
+@pytest.mark.feature("GPUs, nodes and tolerations", proof="objects")
+@pytest.mark.feature("replicas, resources and timeouts", proof="objects")
 def test_everything_a_model_can_say() -> None:
     service, _ = served(
         version="1",
@@ -244,6 +249,7 @@ def test_gpus_alone_ask_for_nothing_else() -> None:
     assert predictor(gpus=2)["model"]["resources"] == {"requests": gpus, "limits": gpus}
 
 
+@pytest.mark.feature("batches of requests", proof="objects")
 def test_a_batcher_collects_rows() -> None:
     batcher = {"max_batch_size": 32, "max_latency": 50}
     assert predictor(batcher=batcher)["batcher"] == {"maxBatchSize": 32, "maxLatency": 50}
