@@ -81,9 +81,8 @@ class InferenceService(pulumi.ComponentResource):
             namespace=args.namespace,
             annotations={**mode_annotations(model), OWNER: args.owner},
             spec=_said({"predictor": predictor, "transformer": transformer}),
-            ready="Ready",
-            # What KServe says it has observed is then of the transformer, which may be younger than the model.
-            newest=transformer is None,
+            # What KServe says it has observed is of the transformer, which may be younger: then the hooks alone wait.
+            ready=None if transformer else "Ready",
             timeout=model.timeout + MARGIN,
             opts=pulumi.ResourceOptions(
                 parent=self,
