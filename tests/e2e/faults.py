@@ -275,7 +275,7 @@ def _service(fault: Fault) -> Any:
 
 def _keys(client: Client) -> None:
     """The demo's keys under several names, right and wrong."""
-    deployed = client.get(Secret, "storage-demo", namespace="default")
+    deployed = client.get(Secret, "e2e-storage-demo", namespace="default")
     assert deployed.data
     assert deployed.metadata
     good = {key: base64.b64decode(value).decode() for key, value in deployed.data.items()}
