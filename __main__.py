@@ -74,9 +74,11 @@ async def deploy() -> pulumi.Inputs:
                 graph=graph,
                 models={model.name: model for model in settings.models},
                 cluster=settings.cluster,
+                owner=this_stack(),
                 domain=settings.ingress.domain,
                 resources=supply.footprint.router,
                 gateway_address=platform.gateway_address,
+                changes_mode=graph.name in found.changing_mode,
             ),
             opts=pulumi.ResourceOptions.merge(
                 all_ready, pulumi.ResourceOptions(depends_on=[models[name] for name in sorted(graph.targets)])

@@ -128,8 +128,8 @@ def _terminate(number: int, frame: FrameType | None) -> NoReturn:
     raise KeyboardInterrupt
 
 
-def main() -> None:
-    """Run the command line; failures are a message, not a traceback."""
+def run(app: typer.Typer) -> None:
+    """Run a command line; failures are a message, not a traceback."""
     signal.signal(signal.SIGTERM, _terminate)
     try:
         app()
@@ -139,4 +139,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run(app)

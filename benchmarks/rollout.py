@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from typing import Annotated, Any
 
@@ -11,14 +10,13 @@ import yaml
 from pydantic import JsonValue
 from rich.console import Console
 
-from benchmarks.__main__ import RESULTS, report
+from benchmarks.__main__ import RESULTS, report, run
 from benchmarks.commands import PROJECT, CommandError
 from benchmarks.load import Load, Shots, Target, milliseconds
 from benchmarks.local_cluster import LocalCluster
 from benchmarks.machine import this_machine
 from benchmarks.program import Stack
 from benchmarks.results import Change, Results
-from cluster.errors import ClusterError
 from predict.endpoints import Check, Endpoint, parse_endpoints
 
 MODEL = "xgboost-model"
@@ -116,14 +114,5 @@ def _change(name: str, shots: Shots, *, up_s: float, after: Shots) -> Change:
     return change
 
 
-def main() -> None:
-    """Run the command line; failures are a message, not a traceback."""
-    try:
-        app()
-    except (ClusterError, CommandError) as error:
-        console.print(f"error: {error}", markup=False)
-        sys.exit(1)
-
-
 if __name__ == "__main__":
-    main()
+    run(app)

@@ -14,7 +14,7 @@ from lightkube.core.exceptions import ConfigError
 from components.connection import UnknownLogin, connect
 from components.owner import ANNOTATION as OWNER
 from components.releases import Release
-from components.running_models import RunningModel, models_changing_mode, running_models, stacks_behind_knative
+from components.running_models import Running, changing_mode, running_in, stacks_behind_knative
 from components.settings import Cluster, Settings
 
 # Where a cluster says what its pods use.
@@ -32,9 +32,9 @@ class Found:
     """What a cluster has of a stack's.
 
     Attributes:
-        own_namespaces: those of its models that it makes, and that go with it.
-        foreign_namespaces: those of its models that others made.
-        changing_mode: names of its models that run, or may run, in another mode than they should.
+        own_namespaces: those of its models and graphs that it makes, and that go with it.
+        foreign_namespaces: those of its models and graphs that others made.
+        changing_mode: names of those that run, or may run, in another mode than they should.
 
     """
 
@@ -82,11 +82,11 @@ def look_at_cluster(settings: Settings, *, owner: str) -> Found:
         with connect(kubeconfig=cluster.kubeconfig, context=cluster.context) as client:
             version = _version(client)
             owners = {name: _owner(client, name) for name in sorted(namespaces)}
-            running = {name: running_models(client, name) for name in namespaces}
+            running = {name: running_in(client, name) for name in namespaces}
             missing = list(_missing(client, settings, owner=owner))
     except UnknownLogin as problem:
         pulumi.log.warn(f"the cluster's version and namespaces are not checked: {problem}")
-        everyone = frozenset(model.name for model in settings.models)
+        everyone = frozenset(served.name for served in settings.served)
         return Found(own_namespaces=frozenset(), foreign_namespaces=namespaces, changing_mode=everyone)
     except (ConfigError, httpx.HTTPError, OSError, ValueError, KeyError) as problem:
         remedy = "check cluster.kubeconfig and cluster.context in the stack's settings, or $KUBECONFIG"
@@ -96,7 +96,7 @@ def look_at_cluster(settings: Settings, *, owner: str) -> Found:
         raise ClusterError("; ".join(problems))
     own = frozenset(name for name, of in owners.items() if of is None or of == owner)
     changing = (
-        models_changing_mode((m for m in settings.models if settings.namespace_of(m) == name), running=there)
+        changing_mode([served for served in settings.served if settings.namespace_of(served) == name], running=there)
         for name, there in running.items()
     )
     return Found(
@@ -133,7 +133,7 @@ def _of_others(
     settings: Settings,
     *,
     owners: Mapping[str, str | None],
-    running: Mapping[str, Mapping[str, RunningModel] | None],
+    running: Mapping[str, Mapping[str, Running] | None],
     owner: str,
 ) -> Iterable[str]:
     """Why this stack and others on the cluster would touch each other."""
@@ -143,14 +143,12 @@ def _of_others(
                 f"namespace {name!r} is stack {of}'s, and would go with it; name another in `namespace`, or make it "
                 f"before both: kubectl create namespace {name}"
             )
-    for index, model in enumerate(settings.models):
-        namespace = settings.namespace_of(model)
-        there = (running.get(namespace) or {}).get(model.name)
+    for served in settings.served:
+        namespace = settings.namespace_of(served)
+        there = (running.get(namespace) or {}).get(served.name)
         if there and there.owner not in {"", owner}:
-            yield (
-                f"models[{index}].name: {model.name!r} in namespace {namespace!r} is stack {there.owner}'s; give this "
-                "one another name or `namespace`"
-            )
+            place, stated = settings.place_of(served), f"{served.name!r} in namespace {namespace!r}"
+            yield f"{place}.name: {stated} is stack {there.owner}'s; give this one another name or namespace"
 
 
 def _version(client: httpx.Client) -> tuple[int, int]:

@@ -23,17 +23,11 @@ def custom_resource(
     spec: Mapping[str, Any],
     opts: pulumi.ResourceOptions,
     ready: str | None = None,
-    newest: bool = True,
     timeout: int = OBJECT_TIMEOUT,
     annotations: Mapping[str, str] | None = None,
 ) -> k8s.apiextensions.CustomResource:
-    """An object that is done when its condition `ready` is true, within `timeout` seconds.
-
-    With `newest`, the condition must be of the newest generation, where the status says which one was observed.
-    """
-    by_generation, by_value = f"condition={ready}", f'jsonpath={{.status.conditions[?(@.type=="{ready}")].status}}=True'
-    wait = {"pulumi.com/waitFor": by_generation if newest else by_value} if ready else {}
-    noted = {**(annotations or {}), **wait}
+    """An object that is done when its condition `ready` is true, within `timeout` seconds."""
+    noted = {**(annotations or {}), **({"pulumi.com/waitFor": f"condition={ready}"} if ready else {})}
     bounds = pulumi.CustomTimeouts(create=f"{timeout}s", update=f"{timeout}s", delete=f"{DELETE_TIMEOUT}s")
     return k8s.apiextensions.CustomResource(
         resource_name,

@@ -26,6 +26,7 @@ from components.server_settings import REQUEST_TIMEOUT
 from components.settings import Cluster
 from components.sources import ImageMirror
 from components.webhooks import patient
+from predict.endpoints import Check, Endpoint
 
 # How much longer the deployment waits than Knative does: KServe's word for a failure comes after Knative's.
 MARGIN = 60
@@ -144,20 +145,20 @@ def _endpoint(args: InferenceServiceArgs, *, gateway_address: str) -> dict[str, 
     model = args.model
     host = f"{model.name}.{args.namespace}.{args.domain}"
     paths = Paths.of(model)
-    return {
-        "name": model.name,
-        "namespace": args.namespace,
-        "url": f"http://{host}",
-        "host": host,
-        "protocol": model.protocol,
-        "predict_path": paths.predict,
-        "metadata_path": paths.metadata,
-        "gateway_address": gateway_address,
-        "context": args.cluster.context,
-        "check": model.check.model_dump() if model.check else None,
-        "versions": _versions(model),
-        "bandit": _bandit_host(args) if model.canary and model.canary.bandit else None,
-    }
+    return Endpoint(
+        name=model.name,
+        namespace=args.namespace,
+        url=f"http://{host}",
+        host=host,
+        protocol=model.protocol,
+        predict_path=paths.predict,
+        metadata_path=paths.metadata,
+        gateway_address=gateway_address,
+        context=args.cluster.context,
+        check=Check(**model.check.model_dump()) if model.check else None,
+        versions=_versions(model),
+        bandit=_bandit_host(args) if model.canary and model.canary.bandit else None,
+    ).model_dump()
 
 
 def _versions(model: Model) -> dict[str, dict[str, str]]:

@@ -12,7 +12,6 @@ import pulumi
 from components.connection import connect
 from components.custom_resource import custom_resource
 from components.declared import digest, said, toleration_spec
-from components.deployment_rollout import DeploymentRollout
 from components.footprint import ROUTER, PodResources
 from components.graph_settings import Case, Graph, Node, Part, Share, Stage, Step
 from components.inference import MARGIN
@@ -21,10 +20,12 @@ from components.mode_fields import MODE_ANNOTATION, scaling_annotations
 from components.model_gateway import GATEWAY as MODEL_GATEWAY
 from components.model_paths import Paths
 from components.model_settings import Model
-from components.modes import SELECTOR_LABEL
-from components.rollout import DECLARED, KnativeRollout, Rollout
+from components.owner import ANNOTATION as OWNER
+from components.rollout import DECLARED
+from components.server_rollout import ServerRollouts
 from components.settings import Cluster
 from components.webhooks import patient
+from predict.endpoints import Endpoint, GraphCheck
 
 # Matches every request that is JSON: of the switch's last step, where the stack gives it no condition.
 ANYTHING = "@this"
@@ -38,18 +39,22 @@ class InferenceGraphArgs:
 
     Attributes:
         models: the stack's, by name.
+        owner: the stack it is of.
         domain: of Knative's routes.
         resources: of a graph that says nothing itself; None for those of KServe's router.
         gateway_address: URL of the gateway, without a path.
+        changes_mode: whether it may run in another of KServe's modes now: then it is deleted before it is made anew.
 
     """
 
     graph: Graph
     models: Mapping[str, Model]
     cluster: Cluster
+    owner: str
     domain: str
     resources: PodResources | None
     gateway_address: pulumi.Output[str]
+    changes_mode: bool = False
 
 
 class InferenceGraph(pulumi.ComponentResource):
@@ -70,7 +75,13 @@ class InferenceGraph(pulumi.ComponentResource):
         annotations = scaling_annotations(graph.mode, replicas=graph.replicas, scale=graph.scale, timeout=graph.timeout)
         spec = _spec(args)
         declared = digest([annotations, spec])
-        rollout = _rollout(args, declared=declared)
+        servers = ServerRollouts(
+            connect=partial(connect, kubeconfig=args.cluster.kubeconfig, context=args.cluster.context),
+            mode=graph.mode,
+            namespace=namespace,
+            timeout=graph.timeout + MARGIN,
+        )
+        rollout = servers.of(graph.name, declared=declared, container=graph.name)
         finished = pulumi.ResourceHook(f"graph-{name}-rollout", rollout.finish)
         service = custom_resource(
             name,
@@ -79,11 +90,10 @@ class InferenceGraph(pulumi.ComponentResource):
             name=graph.name,
             namespace=namespace,
             # KServe hands the graph's annotations on to its pods.
-            annotations={**annotations, DECLARED: declared},
+            annotations={**annotations, DECLARED: declared, OWNER: args.owner},
             spec=spec,
-            ready="Ready",
             # Which generation KServe has observed it does not say: the rollout finds out.
-            newest=False,
+            ready="Ready",
             timeout=graph.timeout + MARGIN,
             opts=pulumi.ResourceOptions(
                 parent=self,
@@ -92,9 +102,8 @@ class InferenceGraph(pulumi.ComponentResource):
                     after_create=[finished],
                     after_update=[finished],
                 ),
-                # KServe changes no graph's mode.
                 replace_on_changes=[f'metadata.annotations["{MODE_ANNOTATION}"]'],
-                delete_before_replace=True,
+                delete_before_replace=args.changes_mode or None,
             ),
         )
         served = service if graph.mode == "Knative" else self._route(service, args=args)
@@ -124,22 +133,6 @@ class InferenceGraph(pulumi.ComponentResource):
                 parent=self, depends_on=[service], hooks=patient(f"graph-{name}-route-webhooks")
             ),
         )
-
-
-def _rollout(args: InferenceGraphArgs, *, declared: str) -> Rollout:
-    graph = args.graph
-    connection = partial(connect, kubeconfig=args.cluster.kubeconfig, context=args.cluster.context)
-    place, timeout = (args.cluster.namespace, graph.name), graph.timeout + MARGIN
-    if graph.mode == "Knative":
-        return KnativeRollout(connect=connection, place=place, declared=declared, share=100, timeout=timeout)
-    return DeploymentRollout(
-        connect=connection,
-        place=place,
-        declared=declared,
-        timeout=timeout,
-        selector=f"{SELECTOR_LABEL}=isvc.{graph.name}",
-        server=graph.name,
-    )
 
 
 def _spec(args: InferenceGraphArgs) -> dict[str, Any]:
@@ -212,17 +205,16 @@ def _host(args: InferenceGraphArgs) -> str:
 
 
 def _endpoint(args: InferenceGraphArgs, *, gateway_address: str) -> dict[str, Any]:
-    graph = args.graph
-    host = _host(args)
-    return {
-        "name": graph.name,
-        "namespace": args.cluster.namespace,
-        "url": f"http://{host}",
-        "host": host,
-        "protocol": "graph",
-        "predict_path": "/",
-        "metadata_path": READY_PATH,
-        "gateway_address": gateway_address,
-        "context": args.cluster.context,
-        "check": graph.check.model_dump() if graph.check else None,
-    }
+    graph, host = args.graph, _host(args)
+    return Endpoint(
+        name=graph.name,
+        namespace=args.cluster.namespace,
+        url=f"http://{host}",
+        host=host,
+        protocol="graph",
+        predict_path="/",
+        metadata_path=READY_PATH,
+        gateway_address=gateway_address,
+        context=args.cluster.context,
+        check=GraphCheck(**graph.check.model_dump()) if graph.check else None,
+    ).model_dump()

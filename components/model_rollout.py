@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import httpx2 as httpx
 import pulumi
 
-from components.deployment_rollout import DeploymentRollout, deployment_path
+from components.deployment_rollout import deployment_path
 from components.model_settings import Model
-from components.modes import SELECTOR_LABEL
-from components.rollout import KnativeRollout, Rollout, knative_path
+from components.rollout import knative_path
+from components.server_rollout import ServerRollouts
 from components.transformer import TransformerRemoval, TransformerRollout
 
 
@@ -38,7 +38,12 @@ class ModelRollout:
 
     def hooks(self, name: str, *, patience: pulumi.ResourceHookBinding) -> pulumi.ResourceHookBinding:
         """Hooks of the InferenceService of this name in the program, and those for its errors in `patience`."""
-        server = self._server("predictor", declared=self.predictor, share=self.share)
+        servers = ServerRollouts(
+            connect=self.connect, mode=self.model.mode, namespace=self.namespace, timeout=self.timeout
+        )
+        server = servers.of(
+            f"{self.model.name}-predictor", declared=self.predictor, share=self.share, model=self.model.name
+        )
         finished = pulumi.ResourceHook(f"model-{name}-rollout", server.finish)
         place = (self.namespace, f"{self.model.name}-transformer")
         if self.transformer is None:
@@ -59,30 +64,11 @@ class ModelRollout:
             timeout=self.timeout,
             model=self.model.name,
             # A canary is of the model.
-            server=self._server("transformer", declared=self.transformer, share=100),
+            server=servers.of(place[1], declared=self.transformer),
         )
         followed = pulumi.ResourceHook(f"model-{name}-transformer-rollout", follower.finish)
         return pulumi.ResourceHookBinding(
             on_error=patience.on_error, after_create=[finished, followed], after_update=[finished, followed]
-        )
-
-    def _server(self, part: str, *, declared: str, share: int) -> Rollout:
-        name = f"{self.model.name}-{part}"
-        if self.model.mode == "Standard":
-            return DeploymentRollout(
-                connect=self.connect,
-                place=(self.namespace, name),
-                declared=declared,
-                timeout=self.timeout,
-                selector=f"{SELECTOR_LABEL}=isvc.{name}",
-            )
-        return KnativeRollout(
-            connect=self.connect,
-            place=(self.namespace, name),
-            declared=declared,
-            timeout=self.timeout,
-            share=share,
-            model=self.model.name if part == "predictor" else None,
         )
 
     def _made_for(self, place: tuple[str, str]) -> tuple[str, ...]:

@@ -19,6 +19,7 @@ from pydantic import (
     PlainValidator,
     SecretStr,
     ValidationError,
+    ValidationInfo,
     field_validator,
     model_validator,
 )
@@ -36,8 +37,10 @@ from components.releases import RELEASES, Release
 
 NODE_PORTS = range(30000, 32768)
 # Read as the text they are; the other settings are lists and mappings, which Pulumi hands over as JSON.
+# What holds for every model on a platform.
+FOR_STACKS_ON_IT = {"mirror", "ingress", "resources"}
 # What a stack on another's platform cannot say.
-PLATFORMS_OWN = {"release", "mirror", "ingress", "resources", "monitoring"}
+PLATFORMS_OWN = {"release", *FOR_STACKS_ON_IT, "monitoring"}
 TEXTS = {"release", "mode", "resources", "platform"}
 
 
@@ -199,24 +202,24 @@ class Settings(Section):
     models: tuple[Model, ...] = ()
     graphs: tuple[Graph, ...] = ()
 
+    @field_validator("models", "graphs")
+    @classmethod
+    def _have_their_own_names(
+        cls, served: tuple[Model, ...] | tuple[Graph, ...], info: ValidationInfo
+    ) -> tuple[Model, ...] | tuple[Graph, ...]:
+        names = [one.name for one in served]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            kind = str(info.field_name).removesuffix("s")
+            raise ValueError(f"{', '.join(map(repr, twice))} is there more than once; give each {kind} its own name")
+        return served
+
     @field_validator("models")
     @classmethod
-    def _have_their_own_names(cls, models: tuple[Model, ...]) -> tuple[Model, ...]:
-        names = [model.name for model in models]
-        if twice := sorted({name for name in names if names.count(name) > 1}):
-            raise ValueError(f"{', '.join(map(repr, twice))} is there more than once; give each model its own name")
+    def _are_no_bandits(cls, models: tuple[Model, ...]) -> tuple[Model, ...]:
         bandits = {model.bandit_name for model in models if model.canary and model.canary.bandit}
-        if taken := sorted(bandits.intersection(names)):
+        if taken := sorted(bandits.intersection(model.name for model in models)):
             raise ValueError(f"{taken[0]!r} is what another model's bandit is called; give the model another name")
         return models
-
-    @field_validator("graphs")
-    @classmethod
-    def _are_told_apart(cls, graphs: tuple[Graph, ...]) -> tuple[Graph, ...]:
-        names = [graph.name for graph in graphs]
-        if twice := sorted({name for name in names if names.count(name) > 1}):
-            raise ValueError(f"{', '.join(map(repr, twice))} is there more than once; give each graph its own name")
-        return graphs
 
     @model_validator(mode="after")
     def _has_a_mirror_if_needed(self) -> Self:
@@ -233,17 +236,18 @@ class Settings(Section):
     @property
     def for_stacks_on_it(self) -> dict[str, Any]:
         """Those that hold for every model on this platform, as a stack file says them."""
-        kept = self.model_dump(mode="json", include={"mirror", "ingress", "resources"}, exclude_none=True)
+        kept = self.model_dump(mode="json", include=FOR_STACKS_ON_IT, exclude_none=True)
         return {"release": self.release.name, **kept}
 
-    def namespace_of(self, model: Model) -> str:
-        """Where a model lives."""
-        return model.namespace or self.cluster.namespace
+    def namespace_of(self, served: Model | Graph) -> str:
+        """Where a model or graph lives."""
+        own = served.namespace if isinstance(served, Model) else None
+        return own or self.cluster.namespace
 
     @property
     def namespaces(self) -> frozenset[str]:
-        """Where the models live."""
-        return frozenset(map(self.namespace_of, self.models))
+        """Where the models and graphs live."""
+        return frozenset(map(self.namespace_of, self.served))
 
     @property
     def opened_stores(self) -> list[tuple[str, str]]:
@@ -254,6 +258,12 @@ class Settings(Section):
     def served(self) -> tuple[Model | Graph, ...]:
         """What has an address."""
         return (*self.models, *self.graphs)
+
+    def place_of(self, served: Model | Graph) -> str:
+        """Where the stack says it, as `models[0]`."""
+        if isinstance(served, Model):
+            return f"models[{self.models.index(served)}]"
+        return f"graphs[{self.graphs.index(served)}]"
 
     @property
     def needs_knative(self) -> bool:

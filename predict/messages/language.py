@@ -80,7 +80,8 @@ class Language:
         """Say what KServe's own object adds to a failure; None if it was not asked, or is the failure itself."""
         kind = "InferenceGraph" if endpoint.is_a_graph else "InferenceService"
         service = f"{kind} {endpoint.namespace}/{endpoint.name}"
-        doctor = f"python -m predict doctor {endpoint.name} -n {endpoint.namespace}"
+        asked = "" if endpoint.is_a_graph else f"{endpoint.name} "  # a graph is as well as its models are
+        doctor = f"python -m predict doctor {asked}-n {endpoint.namespace}"
         match report:
             case ServiceStatus(load_failure=None, not_true=()):
                 return self.service_ready.format(service=service)

@@ -19,12 +19,17 @@ OWNER = "organization/kserve-multi-model/dev"
 
 
 def look(
-    *, models: tuple[dict[str, Any], ...] = (), platform: str | None = None, mode: str | None = None, **cluster: Any
+    *,
+    models: tuple[dict[str, Any], ...] = (),
+    graphs: tuple[dict[str, Any], ...] = (),
+    platform: str | None = None,
+    mode: str | None = None,
+    **cluster: Any,
 ) -> Found:
     stated = {name: str(value) for name, value in cluster.items()}
     mirror = {"charts": "oci://registry.example/charts", "images": "registry.example"}
     listed = [SKLEARN | model for model in models]
-    document = {"release": "local", "mirror": mirror, "cluster": stated, "models": listed}
+    document = {"release": "local", "mirror": mirror, "cluster": stated, "models": listed, "graphs": list(graphs)}
     said = {"platform": platform, "mode": mode}
     return look_at_cluster(parse(document | {key: text for key, text in said.items() if text}), owner=OWNER)
 
@@ -111,6 +116,24 @@ def test_another_stacks_model_is_refused(tmp_path: Path) -> None:
         look(kubeconfig=file, namespace="models", models=({"name": "other"},))
         with pytest.raises(ClusterError, match=r"^models\[0\].name: 'iris' in namespace 'models' is stack org.*/a's"):
             look(kubeconfig=file, namespace="models", models=({},))
+
+
+def test_another_stacks_graph_is_refused_and_its_namespace_looked_at(tmp_path: Path) -> None:
+    graphs = {"items": [{"metadata": {"name": "both", "annotations": {OWNER_ANNOTATION: "org/project/team"}}}]}
+    with serving() as server:
+        host = server.address.removeprefix("http://")
+        reply_with(server, {"major": "1", "minor": "34"})
+        server.on(host, "GET /api/v1/namespaces/models", Reply({"kind": "Namespace"}))
+        path = "GET /apis/serving.kserve.io/v1alpha1/namespaces/models/inferencegraphs"
+        server.on(host, path, Reply(graphs))
+        file = kubeconfig(tmp_path, server=server.address)
+        models, both = ({"namespace": "elsewhere"},), {"name": "both", "ensemble": ["iris"]}
+        with pytest.raises(
+            ClusterError, match=r"^graphs\[0\].name: 'both' in namespace 'models' is stack org/project/"
+        ):
+            look(kubeconfig=file, namespace="models", models=models, graphs=(both,))
+        found = look(kubeconfig=file, namespace="missing", models=models, graphs=(both,))
+    assert found.own_namespaces == {"elsewhere", "missing"}
 
 
 def test_a_platform_keeps_knative_for_other_stacks_models(tmp_path: Path) -> None:

@@ -47,6 +47,7 @@ def recorded(footprint: PodResources | None = None, **stated: Any) -> tuple[Reco
         graph=stack.graphs[0],
         models={model.name: model for model in stack.models},
         cluster=stack.cluster,
+        owner="org/project/dev",
         domain="example.com",
         resources=footprint,
         gateway_address=pulumi.Output.from_input("http://192.0.2.1"),
@@ -90,7 +91,9 @@ def test_a_graph_in_its_fewest_words() -> None:
     }
     annotations = found["metadata"].pop("annotations")
     assert found["metadata"] == {"name": "both", "namespace": "models"}
-    assert set(annotations) == {ANNOTATION, "pulumi.com/waitFor", "serving.knative.dev/progress-deadline"}
+    assert set(annotations) == {
+        *(ANNOTATION, "kserve-multi-model/stack", "pulumi.com/waitFor", "serving.knative.dev/progress-deadline")
+    }
 
 
 @pytest.mark.feature("inference graph: sequence", mode="both", proof="objects")
@@ -187,7 +190,8 @@ def test_a_graph_is_followed_into_knative() -> None:
     assert (rollout.place, rollout.share, rollout.timeout) == (("models", "both"), 100, 150)
     noted = found.plain["metadata"]["annotations"]
     assert rollout.declared == noted[ANNOTATION]
-    assert noted["pulumi.com/waitFor"].startswith("jsonpath=")
+    assert noted["pulumi.com/waitFor"] == "condition=Ready"
+    assert noted["kserve-multi-model/stack"] == "org/project/dev"
 
 
 @pytest.mark.parametrize(

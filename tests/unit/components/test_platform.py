@@ -7,12 +7,8 @@ from typing import Any
 
 import pytest
 
-from components.cert_manager import CertManager, CertManagerArgs
 from components.footprint import FOOTPRINTS
-from components.gateway_api import GatewayAPI, GatewayAPIArgs
-from components.istio import Istio, IstioArgs
-from components.knative import Knative, KnativeArgs
-from components.kserve import KServe, KServeArgs
+from components.platform import Platform, PlatformArgs
 from components.releases import LOCAL, OFFICIAL_0_20, Release
 from components.settings import Ingress
 from components.supply import Supply
@@ -25,40 +21,15 @@ def platform(supply: Supply, *, release: Release = LOCAL, ingress: Ingress = NOD
     """The platform, and the gateway's address."""
     addresses: list[str] = []
 
-    def program() -> None:
-        cert_manager = CertManager("cert-manager", args=CertManagerArgs(supply=supply, release=release.cert_manager))
-        gateway_api = GatewayAPI("gateway-api", args=GatewayAPIArgs(supply=supply, definitions=release.gateway_api))
-        istio = Istio(
-            "istio",
-            args=IstioArgs(
-                supply=supply,
-                release=release.istio,
-                ingress=ingress,
-                foreign_namespaces=frozenset({"models"}),
-                gateway_api=gateway_api,
-            ),
-        )
-        istio.gateway_address.apply(addresses.append)
-        knative = Knative(
-            "knative",
-            args=KnativeArgs(
-                supply=supply, release=release.knative, domain=ingress.domain, istio=istio, gateway_api=gateway_api
-            ),
-        )
-        KServe(
-            "kserve",
-            args=KServeArgs(
-                supply=supply,
-                release=release.kserve,
-                domain=ingress.domain,
-                cert_manager=cert_manager,
-                gateway_api=gateway_api,
-                istio=istio,
-                knative=knative,
-            ),
-        )
-
-    recording = record(program)
+    args = PlatformArgs(
+        supply=supply,
+        release=release,
+        ingress=ingress,
+        has_knative=True,
+        monitoring=None,
+        foreign_namespaces=frozenset({"models"}),
+    )
+    recording = record(lambda: Platform("platform", args=args).gateway_address.apply(addresses.append))
     return recording, addresses[0]
 
 

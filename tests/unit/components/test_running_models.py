@@ -11,11 +11,13 @@ from components.connection import connect
 from components.model_settings import Model, Surroundings
 from components.modes import Mode
 from components.releases import LOCAL
-from components.running_models import models_changing_mode, running_models
+from components.running_models import changing_mode, running_in
+from components.settings import parse
 from tests.unit.components.kubernetes import kubeconfig
 from tests.unit.predict.server import Reply, serving
 
-PATH = "GET /apis/serving.kserve.io/v1beta1/namespaces/models/inferenceservices"
+MODELS_PATH = "GET /apis/serving.kserve.io/v1beta1/namespaces/models/inferenceservices"
+GRAPHS_PATH = "GET /apis/serving.kserve.io/v1alpha1/namespaces/models/inferencegraphs"
 
 
 @pytest.fixture
@@ -31,6 +33,18 @@ def model(name: str, mode: Mode) -> Model:
 
 
 MODELS = [model("stays", "Standard"), model("moves", "Standard"), model("waits", "Knative"), model("new", "Knative")]
+STACK = {
+    "release": "0.20",
+    "models": [{"name": "m", "format": "sklearn", "storage_uri": "s3://a/b"}],
+    "graphs": [{"name": name, "mode": "Standard", "ensemble": ["m"]} for name in ("same", "other")],
+}
+GRAPHS = parse(STACK).graphs
+RUNNING_GRAPHS = {
+    "items": [
+        {"metadata": {"name": "same", "annotations": {"serving.kserve.io/deploymentMode": "Standard"}}},
+        {"metadata": {"name": "other"}},
+    ]
+}
 RUNNING = {
     "items": [
         {"metadata": {"name": "stays"}, "status": {"deploymentMode": "Standard"}},
@@ -41,11 +55,14 @@ RUNNING = {
 }
 
 
-def changing(folder: Path, *replies: Reply) -> frozenset[str]:
+def changing(folder: Path, *replies: Reply, graphs: Reply | None = None) -> frozenset[str]:
     with serving() as server:
-        server.on(server.address.removeprefix("http://"), PATH, *replies)
+        host = server.address.removeprefix("http://")
+        server.on(host, MODELS_PATH, *replies)
+        if graphs:
+            server.on(host, GRAPHS_PATH, graphs)
         with connect(kubeconfig=kubeconfig(folder, server=server.address), context=None) as client:
-            return models_changing_mode(MODELS, running=running_models(client, "models"))
+            return changing_mode([*MODELS, *GRAPHS], running=running_in(client, "models"))
 
 
 def test_a_change_of_mode_is_seen_before_it_is_made(tmp_path: Path, warnings: list[str]) -> None:
@@ -55,6 +72,11 @@ def test_a_change_of_mode_is_seen_before_it_is_made(tmp_path: Path, warnings: li
     assert "does not answer in between" in warning
 
 
+def test_a_graphs_mode_is_what_it_was_declared_with(tmp_path: Path, warnings: list[str]) -> None:
+    assert changing(tmp_path, Reply({"items": []}), graphs=Reply(RUNNING_GRAPHS)) == {"other"}
+    assert warnings[0].startswith("other changes from mode Knative to Standard")
+
+
 def test_without_kserve_nothing_runs(tmp_path: Path, warnings: list[str]) -> None:
     assert changing(tmp_path, Reply(status=404)) == frozenset()
     assert warnings == []
@@ -62,5 +84,5 @@ def test_without_kserve_nothing_runs(tmp_path: Path, warnings: list[str]) -> Non
 
 @pytest.mark.parametrize("reply", [Reply(status=403), Reply(status=503)])
 def test_where_it_is_not_told_any_may_change(tmp_path: Path, warnings: list[str], reply: Reply) -> None:
-    assert changing(tmp_path, reply) == {"stays", "moves", "waits", "new"}
+    assert changing(tmp_path, reply) == {"stays", "moves", "waits", "new", "same", "other"}
     assert warnings == []

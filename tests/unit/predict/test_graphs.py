@@ -141,4 +141,5 @@ def test_the_status_of_a_graph_is_an_inference_graphs(gateway: Server, kubernete
     check = EndpointCheck(endpoint(gateway), limits=Limits(timeout=0.5), notify=lambda _: None)
     outcome = check.run()  # the gateway has no route for it
     said = LANGUAGES[Lang.EN].service(outcome.service, outcome.endpoint)
-    assert said == "InferenceGraph default/both is not ready: Ready=False (RevisionFailed)."
+    why = "Why: python -m predict doctor -n default"
+    assert said == f"InferenceGraph default/both is not ready: Ready=False (RevisionFailed). {why}"
