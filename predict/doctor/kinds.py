@@ -56,6 +56,11 @@ class Object(View):
         """The InferenceService that it belongs to, by its label."""
         return self.meta.labels.get(MODEL_LABEL, "")
 
+    @property
+    def revision(self) -> str:
+        """Knative's revision that it belongs to; empty without Knative."""
+        return self.meta.labels.get("serving.knative.dev/revision", "")
+
 
 def condition(conditions: Conditions, kind: str) -> Condition | None:
     """The condition of this type, if it is stated."""
@@ -189,11 +194,6 @@ class Pod(Object):
     def ready(self) -> bool:
         """Whether it takes requests."""
         return holds(self.conditions, "Ready")
-
-    @property
-    def revision(self) -> str:
-        """Knative's revision that it belongs to; empty without Knative."""
-        return self.meta.labels.get("serving.knative.dev/revision", "")
 
     @property
     def component(self) -> str:

@@ -63,8 +63,7 @@ class ModelView:
         return tuple(
             item
             for item in self.facts.of(Deployment, self.namespace)
-            if item.model == self.model.name
-            and (not current or item.meta.labels.get("serving.knative.dev/revision", "") in {"", *current})
+            if item.model == self.model.name and (not current or item.revision in {"", *current})
         )
 
     @property

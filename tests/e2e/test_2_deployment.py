@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,13 +24,15 @@ InferenceService = create_namespaced_resource("serving.kserve.io", "v1beta1", "I
 
 
 @pytest.fixture(scope="module")
-def up(deployment: Deployment, tmp_path_factory: pytest.TempPathFactory) -> Deployment:
-    """The demo, deployed on an empty cluster."""
+def up(deployment: Deployment, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
+    """The demo, deployed on an empty cluster; afterwards the stack file is what it was."""
+    settings = deployment.stack_file.read_text()
     before = tmp_path_factory.getbasetemp() / "objects-before.json"
     before.write_text(json.dumps(sorted(all_objects(deployment))))
     done = deployment.pulumi("up", "--yes", "--skip-preview")
     assert done.status == 0, done.text[-6000:]
-    return deployment
+    yield deployment
+    deployment.stack_file.write_text(settings)
 
 
 def predict(host: str, timeout: float = 60) -> object:

@@ -142,14 +142,14 @@ def test_models_of_both_modes_answer_at_one_address(both: Deployment) -> None:
     checked = both.predict("--stack", both.stack, "--json", timeout=300)
     assert checked.status == 0, checked.text
     report = {model["endpoint"]["name"]: model for model in json.loads(checked.stdout)["models"]}
-    assert report.keys() == {"sklearn-model", "xgboost-model", *ALONE}
+    assert report.keys() == {"sklearn-model", "xgboost-model", "multi-model-service", *ALONE}
     assert report["deployed"]["got"] == [1, 0]
     assert report["deployed-v2"]["got"] == pytest.approx([0.8319113, 0.1669796], abs=1e-6)
     modes = {
         service["metadata"]["name"]: service["status"]["deploymentMode"]
         for service in kubectl(both, "-n", "default", "get", "inferenceservices")["items"]
     }
-    assert modes == {name: "Standard" if name in ALONE else "Knative" for name in report}
+    assert modes == dict.fromkeys(("sklearn-model", "xgboost-model"), "Knative") | dict.fromkeys(ALONE, "Standard")
 
 
 @pytest.mark.feature("readiness means that the model is loaded", mode="Standard", proof="objects")

@@ -75,7 +75,7 @@ def test_knative_comes_with_the_first_model_behind_it_and_goes_with_the_last(alo
     alone.configure(models=models)
     up(alone)
     assert knative(alone) == set()
-    assert answers(alone).keys() == {"sklearn-model", "xgboost-model"}
+    assert answers(alone).keys() == {"sklearn-model", "xgboost-model", "multi-model-service"}
     changed = models[0] | {"storage_uri": "s3://models/sklearn-v2"}
     alone.configure(models=[changed | {"check": models[0]["check"] | {"predictions": [0, 1]}}, models[1]])
     up(alone)

@@ -55,7 +55,8 @@ def overdue(view: ModelView) -> Iterator[Finding]:
         progress = condition(deployment.conditions, "Progressing")
         if progress and progress.status == "False" and progress.reason == "ProgressDeadlineExceeded":
             evidence = [words(f"Deployment {deployment.name}", progress.message)]
-            yield view.finding(Cause.DEADLINE_EXCEEDED, evidence, version=deployment.name)
+            # Knative takes a while to say of a revision what its Deployment says already.
+            yield view.finding(Cause.DEADLINE_EXCEEDED, evidence, version=deployment.revision or deployment.name)
             return
 
 

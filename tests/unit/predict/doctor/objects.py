@@ -142,9 +142,13 @@ def event(reason: str, message: str, *, about: str = POD, kind: str = "Pod") -> 
 
 
 def deployment(
-    name: str, namespace: str, *, ready: int = 1, wanted: int = 1, failure: str = "", of: dict[str, str] | None = None
+    name: str,
+    namespace: str,
+    *conditions: dict[str, str],
+    ready: int = 1,
+    wanted: int = 1,
+    of: dict[str, str] | None = None,
 ) -> Deployment:
-    conditions = [condition("ReplicaFailure", "True", "FailedCreate", failure)] if failure else []
     return Deployment.model_validate(
         {
             "metadata": meta(name, namespace, labels=of or {}),
@@ -153,7 +157,7 @@ def deployment(
                 "selector": {"matchLabels": {"app": name}},
                 "template": {"metadata": {"labels": {"app": name}}},
             },
-            "status": {"readyReplicas": ready, "conditions": conditions},
+            "status": {"readyReplicas": ready, "conditions": list(conditions)},
         }
     )
 

@@ -20,6 +20,7 @@ from tests.unit.predict.doctor.objects import (
     failed,
     found,
     inference_service,
+    labels,
     meta,
     named,
     namespace,
@@ -77,6 +78,11 @@ def test_a_pod_that_is_gone_is_explained_by_what_it_left() -> None:
     late = revision(condition("Ready", "False", "ProgressDeadlineExceeded", "Initial scale was never achieved"))
     blocked = ("BlockedByFailedLoad", "ModelLoadFailed", "s3://models/iris at minio: No model found in iris")
     assert seen(inference_service(failure=blocked), late) == ["storage-not-found", "deadline-exceeded"]
+    # Its Deployment says so first; it is the revision that users know.
+    given_up = condition("Progressing", "False", "ProgressDeadlineExceeded", "ReplicaSet has timed out progressing.")
+    by_deployment = deployment(f"{REVISION}-deployment", "default", given_up, ready=0, of=labels())
+    (sooner,), (later,) = found(CONTROLLER, inference_service(), by_deployment), found(CONTROLLER, inference_service(), late)
+    assert sooner.facts == later.facts
     backed_off = event("BackOff", "Back-off restarting failed container storage-initializer in pod x")
     assert seen(inference_service(), late, backed_off) == ["storage-failed", "deadline-exceeded"]
     unplaced = event("FailedScheduling", "0/1 nodes are available: 1 Insufficient cpu.")
@@ -147,10 +153,8 @@ def test_knative_that_cannot_ask_for_a_digest() -> None:
     ],
 )
 def test_pods_that_may_not_be_made(said: str, cause: str, fact: tuple[str, str]) -> None:
-    refused = deployment(f"{REVISION}-deployment", "default", ready=0, failure=said, of={
-        "serving.kserve.io/inferenceservice": "iris",
-        "serving.knative.dev/revision": REVISION,
-    })  # fmt: skip
+    failure = condition("ReplicaFailure", "True", "FailedCreate", said)
+    refused = deployment(f"{REVISION}-deployment", "default", failure, ready=0, of=labels())
     (by_deployment,) = found(CONTROLLER, inference_service(), refused)
     (by_revision,) = found(
         CONTROLLER, inference_service(), revision(condition("ResourcesAvailable", "False", "FailedCreate", said))
