@@ -207,7 +207,7 @@ def test_in_another_namespace_the_new_is_made_before_the_old_is_deleted(up: Depl
         preview = up.pulumi("preview", "--json", "--show-replacement-steps")
     finally:
         up.stack_file.write_text(before)
-        run("kubectl", "delete", "namespace", "elsewhere", "--wait=false", env=up.environment)
+        assert run("kubectl", "delete", "namespace", "elsewhere", env=up.environment).status == 0
     assert preview.status == 0, preview.text[-4000:]
     steps = [(step["op"], step["urn"]) for step in json.loads(preview.stdout)["steps"]]
     kind = "v1beta1:InferenceService::"
