@@ -37,7 +37,11 @@ SERVING_PROJECT = Path(__file__).parent / "serving"
 BANDIT_PROGRAM = Path(__file__).parent.parent / "bandit"
 EXAMPLES = Path(__file__).parent.parent / "examples"
 # Those with an image, and their programs.
-EXAMPLE_PROGRAMS = {"named-fields": "named_fields", "custom-model": "text_length"}
+EXAMPLE_PROGRAMS = {
+    "named-fields": "named_fields",
+    "feature-importance": "feature_importance",
+    "custom-model": "text_length",
+}
 
 _PULUMI_SDK = "github.com/pulumi/pulumi/sdk/v3@v3.259.0"
 _PROVIDER = "github.com/pulumi/pulumi-kubernetes/provider/v4"

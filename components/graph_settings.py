@@ -18,6 +18,7 @@ from pydantic import (
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
+from components.companion_settings import COMPANIONSHIPS
 from components.field_types import HOST_PORT, Key, LabelValue, Name, Section, matching, without_keys
 from components.model_settings import LONGEST_HOST, OwnMode, Surroundings
 from components.modes import scaling_problems
@@ -236,7 +237,7 @@ class Graph(Node):
         for model in around.models or ():
             if self.name == model:
                 return f"{self.name!r} is a model's, too, and would be at the same address; give the graph another"
-            if self.name in {f"{model}-predictor", f"{model}-transformer"}:
+            if self.name in {f"{model}-{part}" for part in ("predictor", *COMPANIONSHIPS)}:
                 return f"{self.name!r} is what KServe calls a part of the model {model!r}; give the graph another"
         return None
 

@@ -11,15 +11,15 @@ from typing import Any
 import pulumi
 
 from components.bandit import Bandit, BanditArgs
+from components.companion_settings import Companionship
 from components.connection import connect
 from components.custom_resource import custom_resource
-from components.declared import said as _said
 from components.mode_fields import MODE_ANNOTATION, mode_annotations
 from components.model_paths import Paths
 from components.model_rollout import ModelRollout
 from components.model_settings import Model
 from components.owner import ANNOTATION as OWNER
-from components.predictor import ServersArgs, canary_traffic, predictor_of, transformer_of
+from components.predictor import ServersArgs, canary_traffic, companions_of, predictor_of
 from components.releases import BANDIT_IMAGE, GRPC_V2
 from components.rollout import DECLARED
 from components.server_settings import REQUEST_TIMEOUT
@@ -71,9 +71,9 @@ class InferenceService(pulumi.ComponentResource):
     def __init__(self, name: str, *, args: InferenceServiceArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("kserve-multi-model:serving:InferenceService", name, {}, opts)
         model = args.model
-        transformer = transformer_of(args)
-        predictor = predictor_of(args, transformer=transformer)
-        rollout = _rollout(args, predictor=predictor, transformer=transformer)
+        companions = companions_of(args)
+        predictor = predictor_of(args, companions=companions)
+        rollout = _rollout(args, predictor=predictor, companions=companions)
         service = custom_resource(
             name,
             api_version="serving.kserve.io/v1beta1",
@@ -81,9 +81,9 @@ class InferenceService(pulumi.ComponentResource):
             name=model.name,
             namespace=args.namespace,
             annotations={**mode_annotations(model), OWNER: args.owner},
-            spec=_said({"predictor": predictor, "transformer": transformer}),
-            # What KServe says it has observed is of the transformer, which may be younger: then the hooks alone wait.
-            ready=None if transformer else "Ready",
+            spec={"predictor": predictor, **{str(kind): spec for kind, spec in companions.items()}},
+            # What KServe says it has observed is of a companion, which may be younger: then the hooks alone wait.
+            ready=None if companions else "Ready",
             timeout=model.timeout + MARGIN,
             opts=pulumi.ResourceOptions(
                 parent=self,
@@ -101,14 +101,17 @@ class InferenceService(pulumi.ComponentResource):
 
 
 def _rollout(
-    args: InferenceServiceArgs, *, predictor: Mapping[str, Any], transformer: Mapping[str, Any] | None
+    args: InferenceServiceArgs,
+    *,
+    predictor: Mapping[str, Any],
+    companions: Mapping[Companionship, Mapping[str, Any]],
 ) -> ModelRollout:
     return ModelRollout(
         connect=partial(connect, kubeconfig=args.cluster.kubeconfig, context=args.cluster.context),
         model=args.model,
         namespace=args.namespace,
         predictor=predictor["annotations"][DECLARED],
-        transformer=transformer["annotations"][DECLARED] if transformer else None,
+        companions={kind: companion["annotations"][DECLARED] for kind, companion in companions.items()},
         share=predictor.get("canaryTrafficPercent", 100),
         timeout=args.model.timeout + MARGIN,
     )
@@ -153,6 +156,7 @@ def _endpoint(args: InferenceServiceArgs, *, gateway_address: str) -> dict[str, 
         protocol=model.protocol,
         predict_path=paths.predict,
         metadata_path=paths.metadata,
+        explain_path=paths.explain if model.explainer else None,
         gateway_address=gateway_address,
         context=args.cluster.context,
         check=Check(**model.check.model_dump()) if model.check else None,

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import httpx2 as httpx
 import pulumi
 
+from components.companion_settings import COMPANIONSHIPS, Companionship
+from components.companions import CompanionRemoval, CompanionRollout
 from components.deployment_rollout import deployment_path
 from components.model_settings import Model
 from components.rollout import knative_path
 from components.server_rollout import ServerRollouts
-from components.transformer import TransformerRemoval, TransformerRollout
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,7 +23,7 @@ class ModelRollout:
     Attributes:
         connect: gives a client of the cluster.
         predictor: what the annotation DECLARED of the model's server has to be.
-        transformer: the same of its transformer, None without one.
+        companions: the same of its transformer and its explainer, those that it has.
         share: the share of the requests that the latest revision has to get, in per cent.
         timeout: how many seconds each part may take.
 
@@ -32,7 +33,7 @@ class ModelRollout:
     model: Model
     namespace: str
     predictor: str
-    transformer: str | None
+    companions: Mapping[Companionship, str]
     share: int
     timeout: float
 
@@ -44,31 +45,37 @@ class ModelRollout:
         server = servers.of(
             f"{self.model.name}-predictor", declared=self.predictor, share=self.share, model=self.model.name
         )
-        finished = pulumi.ResourceHook(f"model-{name}-rollout", server.finish)
-        place = (self.namespace, f"{self.model.name}-transformer")
-        if self.transformer is None:
-            removal = TransformerRemoval(
-                connect=self.connect,
-                place=place,
-                timeout=self.timeout,
-                model=self.model.name,
-                paths=self._made_for(place),
-            )
-            removed = pulumi.ResourceHook(f"model-{name}-former-transformer", removal.finish)
-            return pulumi.ResourceHookBinding(
-                on_error=patience.on_error, after_create=[finished], after_update=[finished, removed]
-            )
-        follower = TransformerRollout(
+        finished = [pulumi.ResourceHook(f"model-{name}-rollout", server.finish)]
+        removed = []
+        for kind in COMPANIONSHIPS:
+            if kind in self.companions:
+                followed = self._follower(kind, servers).finish
+                finished.append(pulumi.ResourceHook(f"model-{name}-{kind}-rollout", followed))
+            else:
+                removed.append(pulumi.ResourceHook(f"model-{name}-former-{kind}", self._removal(kind).finish))
+        return pulumi.ResourceHookBinding(
+            on_error=patience.on_error, after_create=[*finished], after_update=[*finished, *removed]
+        )
+
+    def _follower(self, kind: Companionship, servers: ServerRollouts) -> CompanionRollout:
+        name = f"{self.model.name}-{kind}"
+        return CompanionRollout(
+            connect=self.connect,
+            place=(self.namespace, name),
+            timeout=self.timeout,
+            model=self.model.name,
+            # A canary is of the model.
+            server=servers.of(name, declared=self.companions[kind]),
+        )
+
+    def _removal(self, kind: Companionship) -> CompanionRemoval:
+        place = (self.namespace, f"{self.model.name}-{kind}")
+        return CompanionRemoval(
             connect=self.connect,
             place=place,
             timeout=self.timeout,
             model=self.model.name,
-            # A canary is of the model.
-            server=servers.of(place[1], declared=self.transformer),
-        )
-        followed = pulumi.ResourceHook(f"model-{name}-transformer-rollout", follower.finish)
-        return pulumi.ResourceHookBinding(
-            on_error=patience.on_error, after_create=[finished, followed], after_update=[finished, followed]
+            paths=self._made_for(place),
         )
 
     def _made_for(self, place: tuple[str, str]) -> tuple[str, ...]:
@@ -77,4 +84,5 @@ class ModelRollout:
             return (knative_path(place),)
         namespace, name = place
         scaler = f"/apis/autoscaling/v2/namespaces/{namespace}/horizontalpodautoscalers/{name}"
-        return (deployment_path(place), f"/api/v1/namespaces/{namespace}/services/{name}", scaler)
+        route = f"/apis/gateway.networking.k8s.io/v1/namespaces/{namespace}/httproutes/{name}"
+        return (deployment_path(place), f"/api/v1/namespaces/{namespace}/services/{name}", scaler, route)

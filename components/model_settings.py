@@ -9,6 +9,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BeforeValidator, Field, JsonValue, ValidationInfo, field_validator, model_validator
 
+from components.companion_settings import COMPANIONSHIPS, Companion, Companionship, Explainer, Transformer, longest_name
 from components.container_settings import Container
 from components.field_types import DOMAIN, Key, LabelValue, Name, Section, matching, without_keys
 from components.modes import Mode, problems_with_mode
@@ -27,8 +28,6 @@ from components.server_settings import (
     Scale,
     Toleration,
 )
-from components.transformer_settings import LONGEST_NAME as LONGEST_WITH_TRANSFORMER
-from components.transformer_settings import Transformer
 
 # Knative names a model's Deployment after it, and Kubernetes allows 63 characters.
 LONGEST_NAME = 63 - len("-predictor-00001-deployment")
@@ -36,6 +35,8 @@ LONGEST_HOST = 253
 SCHEMES = ("s3", "gs", "hf", "http", "https", "hdfs", "webhdfs", "oci", "pvc")
 SCHEMES_OF_KIND = {"s3": ("s3",)}
 GPU = "nvidia.com/gpu"
+# What KServe passes to what stands beside a model's server.
+PROTOCOLS_OF: Mapping[Companionship, tuple[str, ...]] = {"transformer": ("v1", "v2"), "explainer": ("v1",)}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,6 +66,9 @@ class Check(Section):
 
     instances: list[JsonValue] = Field(min_length=1, description="rows to send")
     predictions: list[JsonValue] = Field(min_length=1, description="what must come back, one a row")
+    explanations: list[JsonValue] | None = Field(
+        default=None, min_length=1, description="what the model's explainer must say of the same rows"
+    )
     tolerance: float = Field(default=1e-6, ge=0, allow_inf_nan=False, description="how far a number may be off")
 
     @model_validator(mode="after")
@@ -154,6 +158,7 @@ class Model(Section):
     timeout: int = Field(default=600, ge=30, le=3600, description="seconds it may take to become ready")
     canary: Canary | None = None
     transformer: Transformer | None = None
+    explainer: Explainer | None = None
     check: Check | None = None
 
     @property
@@ -168,6 +173,10 @@ class Model(Section):
             return self.resources
         said = self.resources or Resources()
         return Resources(requests=said.requests, limits={**said.limits, GPU: str(self.gpus)})
+
+    def companion(self, kind: Companionship) -> Companion | None:
+        """Its transformer, or its explainer."""
+        return self.transformer if kind == "transformer" else self.explainer
 
     def served_by(self, runtimes: Iterable[ServingRuntime]) -> tuple[ServingRuntime, ...]:
         """Those of the runtimes that may serve it: the one it names, or any that fits; none of a container."""
@@ -210,7 +219,7 @@ class Model(Section):
             "service_account": self._service_account_problem(),
             "batcher": self._batcher_problem(),
             "logger": self._logger_problem(),
-            "transformer": self._transformer_problem(),
+            **{kind: self._companion_problem(kind) for kind in COMPANIONSHIPS},
             "canary": self._bandit_problem(around),
         }
         problems.update(problems_with_mode(self))
@@ -240,20 +249,25 @@ class Model(Section):
             return None
         return f"makes a host name of {length} characters, {self.name}{suffix}; {LONGEST_HOST} are allowed"
 
-    def _transformer_problem(self) -> str | None:
-        if self.transformer is None:
+    def _companion_problem(self, kind: Companionship) -> str | None:
+        companion, article = self.companion(kind), "an" if kind == "explainer" else "a"
+        if companion is None:
             return None
-        if self.protocol not in {"v1", "v2"}:
-            return f"does not work with protocol {self.protocol}: KServe passes v1 and v2 through it; use one of these"
-        if len(self.name) > LONGEST_WITH_TRANSFORMER:
-            return f"needs a shorter name of the model: {LONGEST_WITH_TRANSFORMER} characters at most"
-        if self.transformer.replicas.min == 0 and self.mode == "Standard":
-            return "replicas.min 0 needs mode Knative: in mode Standard a transformer cannot scale to zero"
-        if self.transformer.concurrency is not None and self.mode == "Standard":
+        spoken = PROTOCOLS_OF[kind]
+        if self.protocol not in spoken:
+            known = " and ".join(spoken)
+            return f"does not work with protocol {self.protocol}: KServe has {article} {kind} for {known} alone"
+        if len(self.name) > longest_name(kind):
+            return f"needs a shorter name of the model: {longest_name(kind)} characters at most"
+        if companion.replicas.min == 0 and self.mode == "Standard":
+            return f"replicas.min 0 needs mode Knative: in mode Standard {article} {kind} cannot scale to zero"
+        if companion.concurrency is not None and self.mode == "Standard":
             return "concurrency needs mode Knative: in mode Standard nothing holds requests back"
         return None
 
     def _check_problem(self) -> str | None:
+        if self.check and self.check.explanations is not None and self.explainer is None:
+            return "explanations needs an `explainer`, which the model does not have; add one, or drop it"
         if self.protocol not in {"v2", GRPC_V2} or self.check is None or self.check.is_a_matrix:
             return None
         return f"protocol {self.protocol} sends `instances` as one tensor: make them rows of numbers, all of one length"

@@ -1,4 +1,4 @@
-"""What KServe is told of a model's servers: the predictor, and the transformer in front of it."""
+"""What KServe is told of a model's servers: the predictor, and the companions beside it."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from typing import Any
 
 import pulumi
 
+from components.companion_settings import COMPANIONSHIPS, Companionship
+from components.companions import companion_spec
 from components.container_settings import Container
 from components.declared import digest
 from components.declared import said as _said
@@ -18,7 +20,6 @@ from components.model_paths import Paths
 from components.model_settings import Model
 from components.releases import GRPC_V2, ServingRuntime
 from components.rollout import DECLARED
-from components.transformer import transformer_spec
 
 # The port of every serving runtime's HTTP server.
 PORT = 8080
@@ -46,19 +47,23 @@ class ServersArgs:
     resources: PodResources | None
 
 
-def transformer_of(args: ServersArgs) -> dict[str, Any] | None:
-    """A model's transformer as KServe reads it, None without one."""
-    model = args.model
-    if model.transformer is None:
-        return None
-    spec = transformer_spec(
-        model.transformer, model=model, probe=_probe(Paths.of(model).ready), footprint=args.resources
-    )
-    return {**spec, "annotations": {DECLARED: _digest([mode_annotations(model), spec])}}
+def companions_of(args: ServersArgs) -> dict[Companionship, dict[str, Any]]:
+    """A model's transformer and explainer as KServe reads them, without those that it does not have."""
+    probe = _probe(Paths.of(args.model).ready)
+    stated = {kind: args.model.companion(kind) for kind in COMPANIONSHIPS}
+    specs = {
+        kind: companion_spec(companion, model=args.model, probe=probe, footprint=args.resources)
+        for kind, companion in stated.items()
+        if companion
+    }
+    return {
+        kind: {**spec, "annotations": {DECLARED: _digest([mode_annotations(args.model), spec])}}
+        for kind, spec in specs.items()
+    }
 
 
-def predictor_of(args: ServersArgs, *, transformer: Mapping[str, Any] | None) -> dict[str, Any]:
-    """A model's server as KServe reads it, behind the transformer that `transformer_of` gives."""
+def predictor_of(args: ServersArgs, *, companions: Mapping[Companionship, Mapping[str, Any]]) -> dict[str, Any]:
+    """A model's server as KServe reads it, beside what `companions_of` gives."""
     model = args.model
     said = _said(
         {
@@ -78,7 +83,7 @@ def predictor_of(args: ServersArgs, *, transformer: Mapping[str, Any] | None) ->
             "containers": [_container(model.container, args)] if model.container else None,
         }
     )
-    declared = _digest([mode_annotations(model), model.annotations, said, *([transformer] if transformer else [])])
+    declared = _digest([mode_annotations(model), model.annotations, said, *companions.values()])
     account = model.service_account if args.service_account is None else args.service_account
     return said | _said(
         {

@@ -64,7 +64,7 @@ class EndpointCheck:
         return Outcome(
             endpoint=self._endpoint,
             waited_s=self._waited,
-            failure=self._compared(check, prediction.predictions) if check and prediction else None,
+            failure=self._compared(check, prediction) if check and prediction else None,
             model_ready=True,
             metadata=metadata,
             prediction=prediction,
@@ -87,11 +87,15 @@ class EndpointCheck:
             not_answered = problem.failure.passing or isinstance(problem.failure, HttpError | GrpcError)
             raise CheckFailed(problem.failure, model_ready=not not_answered) from problem
 
-    def _compared(self, check: Check | GraphCheck, got: JsonValue) -> WrongShape | WrongValue | None:
-        expected, tolerance = check.expected, check.tolerance
+    def _compared(self, check: Check | GraphCheck, prediction: Prediction) -> WrongShape | WrongValue | None:
+        expected, got, tolerance = check.expected, prediction.predictions, check.tolerance
         if isinstance(check, GraphCheck):
             return compare(expected=expected, got=within(expected, got), tolerance=tolerance, what="response")
-        return compare(expected=expected, got=got, tolerance=tolerance)
+        wrong = compare(expected=expected, got=got, tolerance=tolerance)
+        if wrong is not None or check.explanations is None:
+            return wrong
+        explanations = prediction.explanations
+        return compare(expected=check.explanations, got=explanations, tolerance=tolerance, what="explanations")
 
     def _failed(self, problem: CheckFailed) -> Outcome:
         if problem.model_ready:  # what the InferenceService said before it was ready explains nothing

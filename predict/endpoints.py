@@ -23,12 +23,16 @@ Text = Annotated[str, StringConstraints(min_length=1)]
 
 
 class Check(BaseModel):
-    """A prediction with a known result: `instances` (rows to send), `predictions` (one a row), absolute `tolerance`."""
+    """A prediction with a known result: `instances` (rows to send), `predictions` (one a row), absolute `tolerance`.
+
+    With `explanations`, the model's explainer is asked about the same rows.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     instances: list[JsonValue] = Field(min_length=1)
     predictions: list[JsonValue] = Field(min_length=1)
+    explanations: list[JsonValue] | None = Field(default=None, min_length=1)
     tolerance: float = Field(default=1e-6, ge=0, allow_inf_nan=False)
 
     @property
@@ -70,8 +74,9 @@ def _check_of_its_kind(stated: object, _: object, info: ValidationInfo) -> Check
 class Endpoint(BaseModel):
     """One model or graph: requests go to `gateway_address`, the `Host` header `host` selects what is behind it.
 
-    Of a model with a canary, `versions` has the headers that choose a version, by its name, and `bandit` is the host of
-    the service that takes rewards for them, if there is one.
+    A model with an explainer explains its predictions at `explain_path`. Of a model with a canary, `versions` has the
+    headers that choose a version, by its name, and `bandit` is the host of the service that takes rewards for them, if
+    there is one.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -83,6 +88,7 @@ class Endpoint(BaseModel):
     protocol: Literal["v1", "v2", "grpc-v2", "openai", "graph"]
     predict_path: Path
     metadata_path: Path
+    explain_path: Path | None = None
     gateway_address: Annotated[str, StringConstraints(pattern=r"^https?://[^/]+$")]
     context: str | None = None
     check: Annotated[Check | GraphCheck | None, WrapValidator(_check_of_its_kind)] = None
@@ -93,6 +99,13 @@ class Endpoint(BaseModel):
     def is_a_graph(self) -> bool:
         """Whether it is an InferenceGraph, and not an InferenceService."""
         return self.protocol == "graph"
+
+    @model_validator(mode="after")
+    def _explains_by_v1(self) -> Self:
+        asked = isinstance(self.check, Check) and self.check.explanations is not None
+        if asked and (self.explain_path is None or self.protocol != "v1"):
+            raise ValueError("check.explanations needs an explain_path, and protocol v1")
+        return self
 
     @model_validator(mode="after")
     def _v2_sends_one_tensor(self) -> Self:

@@ -151,6 +151,15 @@ class ErrorInAnswer(Failure):
 
 
 @dataclass(frozen=True, kw_only=True)
+class NoExplanation(Failure):
+    """The model predicts, but no explanations come: an HTTP error, or an answer without them."""
+
+    path: str
+    status: int
+    said: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class WrongShape(Failure):
     """Another number of predictions, or another width of a row."""
 

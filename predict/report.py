@@ -15,6 +15,7 @@ from predict.failures import one_line
 from predict.inference_service import ServiceReport
 from predict.messages import Language, display_name
 from predict.outcome import Outcome
+from predict.protocols import Prediction
 
 CELL_WIDTH = 60  # predictions are cut to this in the table; the lines and the JSON report have them whole
 
@@ -29,6 +30,7 @@ class ModelReport(BaseModel):
     exit_code: int
     compared: bool
     got: JsonValue
+    explanations: list[JsonValue] | None
     latency_ms: float | None
     waited_s: float
     cause: str | None
@@ -65,6 +67,7 @@ def to_json(outcomes: Sequence[Outcome], *, language: Language) -> str:
                 exit_code=outcome.exit_code,
                 compared=bool(endpoint.check and outcome.prediction),
                 got=outcome.prediction.predictions if outcome.prediction else None,
+                explanations=outcome.prediction.explanations if outcome.prediction else None,
                 latency_ms=outcome.prediction.latency_ms if outcome.prediction else None,
                 waited_s=outcome.waited_s,
                 cause=words.cause if words else None,
@@ -132,5 +135,12 @@ def _lines(outcome: Outcome, *, language: Language) -> list[str]:
         return [first, *(f"  {line}" for line in more if line)]
     if outcome.prediction is None:
         return [language.not_compared.format(**names)]
-    answer = outcome.prediction.predictions
-    return [language.answered.format(body=answer if endpoint.is_a_graph else {"predictions": answer}, **names)]
+    return [language.answered.format(body=_body(outcome.prediction, endpoint), **names)]
+
+
+def _body(prediction: Prediction, endpoint: Endpoint) -> JsonValue:
+    """What was answered, in one."""
+    if endpoint.is_a_graph:
+        return prediction.predictions
+    explained = {"explanations": prediction.explanations} if prediction.explanations is not None else {}
+    return {"predictions": prediction.predictions, **explained}

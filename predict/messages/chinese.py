@@ -106,6 +106,12 @@ CHINESE = Language(
             "HTTP 200，但其中没有可用的预测结果: {said}。",
             "服务器对失败的预测报告了成功。请检查 `check.instances` 是否适合该模型；日志: {logs}",
         ),
+        f.NoExplanation: Words(
+            "没有解释",
+            "模型能够预测，但 {path} 的响应（HTTP {status}）中没有 explanations: {said}。",
+            "解释器的响应必须包含 `explanations`。其日志: kubectl logs -n {namespace} -l "
+            "serving.kserve.io/inferenceservice={name},component=explainer -c kserve-container",
+        ),
         f.WrongShape: Words(
             "形状不符",
             "响应的形状不同（预测数 × 每行宽度）：预期 {expected_shape}，实际 {got_shape}；预期 {expected}，实际 "

@@ -121,6 +121,12 @@ ENGLISH = Language(
             "The server reports success for a failed prediction. Check that `check.instances` suit the model; its "
             "logs: {logs}",
         ),
+        f.NoExplanation: Words(
+            "no explanation",
+            "The model predicts, but {path} answered without explanations, with HTTP {status}: {said}.",
+            "Its explainer has to answer with `explanations`. Its logs: kubectl logs -n {namespace} -l "
+            "serving.kserve.io/inferenceservice={name},component=explainer -c kserve-container",
+        ),
         f.WrongShape: Words(
             "wrong shape",
             "The answer has another shape (predictions × width of a row): expected {expected_shape}, got "

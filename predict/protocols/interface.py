@@ -6,10 +6,11 @@ from pydantic import JsonValue
 
 
 class Prediction(NamedTuple):
-    """The predictions, one an instance, or a graph's answer, and how long it took."""
+    """The predictions, one an instance, or a graph's answer, and how long it took; what explains them, if asked for."""
 
     predictions: JsonValue
     latency_ms: float
+    explanations: list[JsonValue] | None = None
 
 
 class InferenceProtocol(Protocol):

@@ -1,8 +1,12 @@
-"""The v1 protocol: `instances` in, `predictions` out."""
+"""The v1 protocol: `instances` in, `predictions` out; of an explainer, `explanations`."""
 
 from pydantic import JsonValue
 
-from predict.protocols.rest import RestProtocol
+from predict.endpoints import Check
+from predict.failures import CheckFailed, NoExplanation, PredictionRefused, one_line
+from predict.gateway import json_of
+from predict.protocols.interface import Prediction
+from predict.protocols.rest import PREDICT_SECONDS, RestProtocol, refused
 
 
 class V1(RestProtocol):
@@ -23,3 +27,27 @@ class V1(RestProtocol):
         if not isinstance(predictions, list):
             raise TypeError("predictions is not a list")
         return predictions
+
+    def predict(self, sent: JsonValue) -> Prediction:
+        """Ask for one prediction an instance, and for what explains them if the check says what that should be."""
+        prediction = super().predict(sent)
+        check, path = self._endpoint.check, self._endpoint.explain_path
+        if path is None or not isinstance(check, Check) or check.explanations is None:
+            return prediction
+        return prediction._replace(explanations=self._explanations(check.instances, path=path))
+
+    def _explanations(self, instances: list[JsonValue], *, path: str) -> list[JsonValue]:
+        try:
+            with refused():
+                response = self._gateway.send("POST", path, body=self.request(instances), seconds=PREDICT_SECONDS)
+        except CheckFailed as problem:
+            error = problem.failure
+            if isinstance(error, PredictionRefused):
+                raise CheckFailed(NoExplanation(path=path, status=error.status, said=error.said)) from problem
+            raise
+        answer = json_of(response, path=path)
+        explanations = answer.get("explanations") if isinstance(answer, dict) else None
+        if not isinstance(explanations, list):
+            said = one_line(response.text)
+            raise CheckFailed(NoExplanation(path=path, status=response.status_code, said=said))
+        return explanations

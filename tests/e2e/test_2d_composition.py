@@ -1,4 +1,4 @@
-"""Transformers and graphs of models: one deployment of all kinds, one that changes and takes away, by value."""
+"""Transformers, explainers, graphs: one deployment of all kinds, one that changes and takes away, by value."""
 
 from __future__ import annotations
 
@@ -20,6 +20,8 @@ VIRGINICA, VERSICOLOR = [6.5, 3.0, 5.5, 2.0], [5.9, 2.8, 4.3, 1.3]
 PROBABLY = pytest.approx([0.8319113, 0.1669796], abs=1e-5)
 INCHES = [[value / 2.54 for value in row] for row in (VIRGINICA, VERSICOLOR)]
 FLOWERS = [dict(zip(FIELDS, row, strict=True)) for row in (VIRGINICA, VERSICOLOR)]
+# How much each feature, put at the baseline, takes from the probability.
+EFFECTS = [[0, 0, 0.150954, 0.270580], [0, 0, 0, 0]]
 LABELLED = {"predictions": [1, 0]}
 NAMED = {"predictions": ["virginica", "versicolor"]}
 
@@ -40,6 +42,23 @@ BY_DEPLOYMENT = {
     "nodes": {"everyone": {"ensemble": ["sklearn-model", "xgboost-model"]}},
     "check": {"request": {"instances": FLOWERS}, "response": NAMED},
 }
+EXPLAINED = {
+    "name": "why",
+    "format": "xgboost",
+    "storage_uri": "s3://models/xgboost",
+    "storage": "demo",
+    "explainer": {
+        "image": f"localhost:5000/examples/feature-importance:{EXAMPLE}",
+        "args": ["--baseline=5.84,3.05,3.76,1.2"],
+    },
+    "check": {
+        "instances": [VIRGINICA, VERSICOLOR],
+        "predictions": [0.8319113, 0.1669796],
+        "explanations": EFFECTS,
+        "tolerance": 1e-5,
+    },
+}
+EXPLAINED_STANDARD = EXPLAINED | {"name": "why-standard", "mode": "Standard"}
 CENTIMETRES = {
     "name": "centimetres",
     "format": "sklearn",
@@ -105,12 +124,12 @@ def deploy(deployment: Deployment, **settings: object) -> None:
 
 @pytest.fixture(scope="module")
 def composed(deployment: Deployment) -> Iterator[Deployment]:
-    """The demo with a transformer and graphs of all kinds; afterwards as it was."""
+    """The demo with a transformer, an explainer and graphs of all kinds; afterwards as it was."""
     before = deployment.settings
     demo = yaml.safe_load((ROOT / "Pulumi.dev.yaml").read_text())["config"]  # whatever other tests have made of it
     deploy(
         deployment,
-        models=[*demo["kserve-multi-model:models"], TRANSFORMED, STANDARD, CENTIMETRES],
+        models=[*demo["kserve-multi-model:models"], TRANSFORMED, STANDARD, EXPLAINED, EXPLAINED_STANDARD, CENTIMETRES],
         graphs=[*demo["kserve-multi-model:graphs"], CHAIN, BY_REQUEST, EITHER, BY_DEPLOYMENT],
     )
     yield deployment
@@ -125,6 +144,16 @@ def test_a_transformer_takes_named_fields_and_answers_with_names(composed: Deplo
     refused = ask(name, rows(VIRGINICA), path=path)
     assert refused.status_code == 400
     assert "expected the fields sepal_length" in refused.text
+
+
+@pytest.mark.feature("explainer", mode="both")
+@pytest.mark.parametrize("name", ["why", "why-standard"])
+def test_an_explainer_says_how_much_each_feature_counts(composed: Deployment, name: str) -> None:
+    explained = answer(name, rows(VIRGINICA, VERSICOLOR), path=f"/v1/models/{name}:explain")
+    assert explained == {"explanations": [pytest.approx(effects, abs=1e-5) for effects in EFFECTS]}
+    refused = ask(name, rows(VIRGINICA[:3]), path=f"/v1/models/{name}:explain")
+    assert refused.status_code == 400
+    assert answer(name, rows(VIRGINICA, VERSICOLOR), path=f"/v1/models/{name}:predict") == {"predictions": PROBABLY}
 
 
 @pytest.mark.feature("inference graph: ensemble")
@@ -173,11 +202,11 @@ def test_a_splitter_divides_the_requests(composed: Deployment) -> None:
     assert all(answer("by-request", rows(VIRGINICA, ask=["?"])) == {"predictions": [1]} for _ in range(30))
 
 
-@pytest.mark.feature("check of a transformer and of a graph", mode="both")
+@pytest.mark.feature("check of a transformer, an explainer and a graph", mode="both")
 def test_the_checks_of_all_are_right(composed: Deployment) -> None:
     checked = composed.predict("--stack", composed.stack, "--lang", "en", timeout=300)
     assert checked.status == 0, checked.text
-    assert "8 of 10 gave the expected answer" in checked.stdout  # two graphs declare no check
+    assert "10 of 12 gave the expected answer" in checked.stdout  # two graphs declare no check
     assert "chain answered: {'predictions': [0.83" in checked.stdout
 
 
@@ -188,13 +217,14 @@ def test_a_refresh_finds_no_drift_in_them(composed: Deployment) -> None:
 
 @pytest.mark.feature("inference graph: change")
 @pytest.mark.feature("inference graph: removal", mode="both")
+@pytest.mark.feature("explainer: removal", mode="both")
 @pytest.mark.feature("transformer: change")
 @pytest.mark.feature("transformer: removal", mode="both")
 def test_what_changes_and_what_goes_is_waited_for(composed: Deployment) -> None:
     models, graphs = composed.settings["models"], composed.settings["graphs"]
     plain = {
-        name: {key: value for key, value in model.items() if key not in {"transformer", "check"}}
-        for name, model in (("iris", TRANSFORMED), ("iris-standard", STANDARD))
+        str(model["name"]): {k: v for k, v in model.items() if k not in {"transformer", "explainer", "check"}}
+        for model in (TRANSFORMED, STANDARD, EXPLAINED, EXPLAINED_STANDARD)
     }
     front = {"transformer": TRANSFORMED["transformer"], "check": None}
     models = [
@@ -205,7 +235,9 @@ def test_what_changes_and_what_goes_is_waited_for(composed: Deployment) -> None:
     deploy(composed, models=models, graphs=[chain if g["name"] == "chain" else g for g in graphs if g not in gone])
     # At once: what `up` has ended with is what answers.
     assert answer("chain", {"instances": INCHES}) == LABELLED
-    for name in plain:
+    for name in ("why", "why-standard"):
+        assert ask(name, rows(VIRGINICA), path=f"/v1/models/{name}:explain").status_code == 501  # the model's own word
+    for name in ("iris", "iris-standard"):
         assert answer(name, rows(VIRGINICA, VERSICOLOR), path=f"/v1/models/{name}:predict") == LABELLED
     assert answer("xgboost-model", {"instances": FLOWERS}, path="/v1/models/xgboost-model:predict") == NAMED
     deadline = time.monotonic() + 60
@@ -216,6 +248,9 @@ def test_what_changes_and_what_goes_is_waited_for(composed: Deployment) -> None:
     services = kubectl(composed, "-n", "default", "get", "services.serving.knative.dev")["items"]
     names = {item["metadata"]["name"] for item in services if "deletionTimestamp" not in item["metadata"]}
     assert {"xgboost-model-transformer", "chain"} <= names
-    assert not names & {"iris-transformer", "either"}
+    assert not names & {"iris-transformer", "why-explainer", "either"}
     deployments = kubectl(composed, "-n", "default", "get", "deployments")["items"]
-    assert not {item["metadata"]["name"] for item in deployments} & {"iris-standard-transformer", "by-deployment"}
+    gone_with_them = {"iris-standard-transformer", "why-standard-explainer", "by-deployment"}
+    assert not {item["metadata"]["name"] for item in deployments} & gone_with_them
+    routes = kubectl(composed, "-n", "default", "get", "httproutes.gateway.networking.k8s.io")["items"]
+    assert not {item["metadata"]["name"] for item in routes} & gone_with_them

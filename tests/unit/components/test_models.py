@@ -363,7 +363,8 @@ def test_a_model_is_followed_into_knative_whenever_it_is_declared() -> None:
     args = arguments(canary={"traffic": 30})
     recording = record(lambda: InferenceService("iris", args=args))
     service = recording.the("serving.kserve.io/v1beta1:InferenceService", "iris")
-    assert service.afterwards == (("model-iris-rollout",), ("model-iris-rollout", "model-iris-former-transformer"))
+    former = ("model-iris-former-transformer", "model-iris-former-explainer")
+    assert service.afterwards == (("model-iris-rollout",), ("model-iris-rollout", *former))
     finish: Any = recording.afterwards["model-iris-rollout"].callback
     rollout = finish.__self__
     assert rollout.place == ("models", "iris-predictor")

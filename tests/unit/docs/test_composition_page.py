@@ -1,21 +1,22 @@
-"""What the page on transformers and graphs shows is what a stack may say, in both languages."""
+"""What the page on transformers, explainers and graphs shows is what a stack may say, in both languages."""
 
 from __future__ import annotations
 
 import re
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from components.companion_settings import COMPANIONSHIPS, Explainer, Transformer
 from components.graph_settings import Graph
 from components.settings import parse
-from components.transformer_settings import Transformer
 
 ROOT = Path(__file__).parents[3]
 PAGES = sorted((ROOT / "docs").glob("composition*.md"))
-EXAMPLES = sorted(ROOT.glob("examples/named-fields/README*.md"))
+EXAMPLES = [sorted(ROOT.glob(f"examples/{name}/README*.md")) for name in ("named-fields", "feature-importance")]
 MODELS = ("sklearn-model", "xgboost-model", "centimetres", "iris")
 STORAGE = {"demo": {"kind": "s3", "anonymous": True}}
 
@@ -25,7 +26,8 @@ def blocks(page: Path) -> list[Any]:
     texts = re.findall(r"```yaml\n(.*?)```", page.read_text("utf-8"), re.DOTALL)
     parts = [yaml.safe_load(text) for text in texts]
     return [
-        next(iter(part.values())) if isinstance(part, dict) and "transformer" not in part else part for part in parts
+        part if not isinstance(part, dict) or {*COMPANIONSHIPS} & {*part} else next(iter(part.values()))
+        for part in parts
     ]
 
 
@@ -40,7 +42,7 @@ def settings(part: Any) -> Any:
     return parse({**document, "models": models, "graphs": part})
 
 
-@pytest.mark.parametrize("page", [*PAGES, *EXAMPLES], ids=lambda page: str(page.relative_to(ROOT)))
+@pytest.mark.parametrize("page", [*PAGES, *chain(*EXAMPLES)], ids=lambda page: str(page.relative_to(ROOT)))
 def test_every_example_is_valid(page: Path) -> None:
     assert [settings(part) for part in blocks(page)]
 
@@ -48,14 +50,15 @@ def test_every_example_is_valid(page: Path) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_setting_has_an_example(page: Path) -> None:
     read = [settings(part) for part in blocks(page)]
-    transformers = [model.transformer for one in read for model in one.models if model.transformer]
-    said = {name for transformer in transformers for name in transformer.model_fields_set}
-    assert said == set(Transformer.model_fields)
+    models = [model for one in read for model in one.models]
+    for kind, settings_of in (("transformer", Transformer), ("explainer", Explainer)):
+        companions = [companion for model in models if (companion := model.companion(kind))]
+        said = {name for companion in companions for name in companion.model_fields_set}
+        assert said == set(settings_of.model_fields)
     assert {name for one in read for graph in one.graphs for name in graph.model_fields_set} == set(Graph.model_fields)
 
 
 def test_both_languages_show_the_same() -> None:
-    english, chinese = map(blocks, PAGES)
-    assert english == chinese
-    english, chinese = map(blocks, EXAMPLES)
-    assert english == chinese
+    for pages in (PAGES, *EXAMPLES):
+        english, chinese = map(blocks, pages)
+        assert english == chinese

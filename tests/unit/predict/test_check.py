@@ -204,6 +204,46 @@ def test_error_inside_a_200_over_v2(gateway: Server, body: object) -> None:
     assert (outcome.verdict, outcome.exit_code) == ("error-in-answer", 1)
 
 
+EXPLAIN = "/v1/models/sklearn-model:explain"
+EFFECTS = [[0.5, 0.25], [0, 0.125]]
+
+
+def explained(gateway: Server, answer: Reply) -> Outcome:
+    """What comes of asking a model with an explainer that answers so."""
+    serve_v1(gateway, [1, 0])
+    gateway.on(HOST, f"POST {EXPLAIN}", answer)
+    said = {"instances": ROWS, "predictions": [1, 0], "explanations": EFFECTS, "tolerance": 0.01}
+    return check(endpoint(gateway, explain_path=EXPLAIN, check=said), timeout=20)
+
+
+def test_the_expected_explanations(gateway: Server) -> None:
+    outcome = explained(gateway, Reply({"explanations": [[0.501, 0.25], [0.0, 0.125]]}))
+    assert (outcome.failure, outcome.verdict) == (None, "ok")
+    assert outcome.prediction is not None
+    assert outcome.prediction.explanations == [[0.501, 0.25], [0.0, 0.125]]
+    assert gateway.requests[-1].body == {"instances": ROWS}
+
+
+def test_other_explanations_than_expected(gateway: Server) -> None:
+    outcome = explained(gateway, Reply({"explanations": [[0.5, 0.75], [0, 0.125]]}))
+    assert (outcome.verdict, outcome.exit_code) == ("wrong-value", 1)
+    assert "largest difference 0.5 at explanations[0][1]" in words(outcome)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Reply({"error": "Could not find explainer_host."}, status=501),
+        Reply({"predictions": [1, 0]}),
+        Reply({"explanations": {"0": 1}}),
+    ],
+)
+def test_no_explanations(gateway: Server, answer: Reply) -> None:
+    outcome = explained(gateway, answer)
+    assert (outcome.verdict, outcome.exit_code) == ("no-explanation", 1)
+    assert f"{EXPLAIN} answered without explanations, with HTTP {answer.status}: " in words(outcome)
+
+
 def test_prediction_refused(gateway: Server) -> None:
     serve_v1(gateway, [1, 0])
     gateway.on(HOST, PREDICT, Reply({"error": "X has 4 features, but expects 30."}, status=500))
@@ -356,7 +396,7 @@ def test_an_answer_that_never_ends_does_not_hold_up_the_others(gateway: Server) 
     assert (right.endpoint.name, right.verdict) == ("sklearn-model", "ok")
     assert (slow.endpoint.name, slow.verdict, slow.exit_code) == ("slow-model", "read-timeout", 2)
     assert 1.5 <= slow.waited_s < 4
-    assert "did not answer /v1/models/slow-model within 1.5 s" in words(slow)
+    assert f"did not answer /v1/models/slow-model within {slow.waited_s:.1f} s" in words(slow)
 
 
 def test_something_that_speaks_no_http() -> None:

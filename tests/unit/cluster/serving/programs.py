@@ -118,6 +118,30 @@ def started(
             process.wait()
 
 
+def path_of(example: str) -> dict[str, str]:
+    """What a process finds the program of `examples/<example>` by."""
+    return {"PYTHONPATH": f"{PROJECT}:{PROJECT.parent.parent / 'examples' / example}"}
+
+
+@contextmanager
+def companion(example: str, *arguments: str, predictor: str, python: Path, log: Path) -> Iterator[Server]:
+    """A transformer or an explainer of `examples/`, told what KServe tells it; ready, and ended when done."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    program = Program(python, "serving.with_sdk")
+    told = ("--model_name", "model", "--predictor_host", predictor, "--http_port", str(port))
+    module = example.replace("-", "_")
+    process = program.start(module, *arguments, *told, log=log, environment=path_of(example))
+    server = Server(process, port, port, log)
+    try:
+        server.wait_ready()
+        yield server
+    finally:
+        process.kill()
+        process.wait()
+
+
 def uv() -> str:
     """The uv beside this interpreter, or the one on PATH."""
     beside = Path(sys.executable).with_name("uv")

@@ -2,36 +2,16 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 import requests
 
 from .conftest import Demo
-from .programs import PROJECT, Program, Server
+from .programs import Server, companion
 
-EXAMPLE = PROJECT.parent.parent / "examples" / "named-fields"
 FIELDS = ("sepal_length", "sepal_width", "petal_length", "petal_width")
-
-
-@contextmanager
-def in_front_of(predictor: str, *, python: Path, log: Path) -> Iterator[Server]:
-    """The transformer, told what KServe tells it."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    program = Program(python, "serving.with_sdk")
-    told = ("--model_name", "model", "--predictor_host", predictor, "--http_port", str(port))
-    path = {"PYTHONPATH": f"{PROJECT}:{EXAMPLE}"}
-    process = program.start("named_fields", *told, log=log, environment=path)
-    try:
-        yield Server(process, port, port, log)
-    finally:
-        process.kill()
-        process.wait()
 
 
 @pytest.fixture(scope="module", params=["sklearn", "xgboost"])
@@ -43,8 +23,7 @@ def transformer(
 ) -> Iterator[Server]:
     predictor = servers[request.param].url.removeprefix("http://")
     log = tmp_path_factory.mktemp("transformer") / f"{request.param}.log"
-    with in_front_of(predictor, python=python, log=log) as server:
-        server.wait_ready()
+    with companion("named-fields", predictor=predictor, python=python, log=log) as server:
         yield server
 
 

@@ -81,7 +81,10 @@ def test_a_pod_that_is_gone_is_explained_by_what_it_left() -> None:
     # Its Deployment says so first; it is the revision that users know.
     given_up = condition("Progressing", "False", "ProgressDeadlineExceeded", "ReplicaSet has timed out progressing.")
     by_deployment = deployment(f"{REVISION}-deployment", "default", given_up, ready=0, of=labels())
-    (sooner,), (later,) = found(CONTROLLER, inference_service(), by_deployment), found(CONTROLLER, inference_service(), late)
+    (sooner,), (later,) = (
+        found(CONTROLLER, inference_service(), by_deployment),
+        found(CONTROLLER, inference_service(), late),
+    )
     assert sooner.facts == later.facts
     backed_off = event("BackOff", "Back-off restarting failed container storage-initializer in pod x")
     assert seen(inference_service(), late, backed_off) == ["storage-failed", "deadline-exceeded"]

@@ -1,4 +1,4 @@
-"""Transformers: what is declared of them, and how `up` waits for them and for their end."""
+"""Transformers and explainers: what is declared of them, and how `up` waits for them and for their end."""
 
 from __future__ import annotations
 
@@ -8,20 +8,21 @@ import httpx2 as httpx
 import pulumi
 import pytest
 
+from components.companions import CompanionRemoval, CompanionRollout
 from components.footprint import FOOTPRINTS
 from components.inference import InferenceService
 from components.problems import SettingsError
 from components.rollout import Following, KnativeRollout, RolloutError
 from components.settings import Settings, parse
-from components.transformer import TransformerRemoval, TransformerRollout
 from tests.unit.components.recording import Recording, record
-from tests.unit.components.test_models import arguments, probe
+from tests.unit.components.test_models import arguments, probe, served
 from tests.unit.components.test_rollout import DECLARED, finish, knative_service
 from tests.unit.predict.server import Reply, Server
 
 pytestmark = pytest.mark.usefixtures("pauses")
 
 IMAGE = "registry.example/named-fields:1"
+EXPLAINS = {"image": "registry.example/feature-importance:1"}
 ANNOTATION = "kserve-multi-model/declared"
 KNATIVE = "/apis/serving.knative.dev/v1/namespaces/models/services/iris-transformer"
 KSERVE = "GET /apis/serving.kserve.io/v1beta1/namespaces/models/inferenceservices/iris"
@@ -123,16 +124,61 @@ def test_a_transformer_is_followed_into_knative() -> None:
     recording = recorded(transformer={"image": IMAGE}, canary={"traffic": 30})
     service = recording.the("serving.kserve.io/v1beta1:InferenceService", "iris")
     hooks = ("model-iris-rollout", "model-iris-transformer-rollout")
-    assert service.afterwards == (hooks, hooks)
+    assert service.afterwards == (hooks, (*hooks, "model-iris-former-explainer"))
     callback: Any = recording.afterwards[hooks[1]].callback
     rollout = callback.__self__
-    assert isinstance(rollout, TransformerRollout)
+    assert isinstance(rollout, CompanionRollout)
     assert (rollout.place, rollout.model) == (("models", "iris-transformer"), "iris")
     server = rollout.server
     assert isinstance(server, KnativeRollout)
     assert server.place == rollout.place
     assert server.declared == service.plain["spec"]["transformer"]["annotations"][ANNOTATION]
     assert server.share == 100, "a canary is of the model"
+
+
+@pytest.mark.feature("explainer", proof="objects", mode="both")
+def test_an_explainer_beside_a_transformer() -> None:
+    recording = recorded(transformer={"image": IMAGE}, explainer={**EXPLAINS, "args": ["--baseline=1,2"]})
+    service = recording.the("serving.kserve.io/v1beta1:InferenceService", "iris")
+    spec = service.plain["spec"]
+    assert list(spec["explainer"].pop("annotations")) == [ANNOTATION]
+    assert spec["explainer"] == {
+        "minReplicas": 1,
+        "maxReplicas": 1,
+        "containers": [
+            {
+                "name": "kserve-container",
+                **EXPLAINS,
+                "args": ["--baseline=1,2"],
+                "ports": [{"containerPort": 8080, "protocol": "TCP"}],
+                "readinessProbe": probe("/v1/models/iris"),
+            }
+        ],
+    }
+    hooks = ("model-iris-rollout", "model-iris-transformer-rollout", "model-iris-explainer-rollout")
+    assert service.afterwards == (hooks, hooks)
+    callback: Any = recording.afterwards[hooks[2]].callback
+    assert callback.__self__.place == ("models", "iris-explainer")
+
+
+def test_a_change_of_an_explainer_reaches_the_model_but_not_the_transformer() -> None:
+    def digests(**stated: Any) -> list[str]:
+        spec = declared(transformer={"image": IMAGE}, explainer={**EXPLAINS, **stated})["spec"]
+        return [spec[part]["annotations"][ANNOTATION] for part in ("predictor", "explainer", "transformer")]
+
+    before, after = digests(), digests(args=["--baseline=1,2"])
+    assert before[0] != after[0]
+    assert before[1] != after[1]
+    assert before[2] == after[2]
+
+
+def test_what_a_model_explains_is_in_its_endpoint() -> None:
+    _, endpoint = served(
+        explainer=EXPLAINS, check={"instances": [[1, 2]], "predictions": [1], "explanations": [[0.5, 0.5]]}
+    )
+    assert endpoint["explain_path"] == "/v1/models/iris:explain"
+    assert endpoint["check"]["explanations"] == [[0.5, 0.5]]
+    assert served()[1]["explain_path"] is None
 
 
 def settings(**stated: Any) -> Settings:
@@ -160,10 +206,28 @@ def settings(**stated: Any) -> Settings:
             {"transformer": {"image": IMAGE}, "name": "i" * 35},
             "models[0].transformer: needs a shorter name of the model: 34 characters at most",
         ),
+        ({"explainer": {**EXPLAINS, "port": 80}}, "models[0].explainer.port: is no setting"),
+        (
+            {"explainer": EXPLAINS, "protocol": "v2"},
+            "models[0].explainer: does not work with protocol v2: KServe has an explainer for v1 alone",
+        ),
+        (
+            {"transformer": {"image": IMAGE}, "protocol": "grpc-v2", "format": "triton"},
+            "models[0].transformer: does not work with protocol grpc-v2: KServe has a transformer for v1 and v2 alone",
+        ),
+        (
+            {"explainer": {**EXPLAINS, "replicas": {"min": 0}}, "mode": "Standard"},
+            "models[0].explainer: replicas.min 0 needs mode Knative: in mode Standard an explainer cannot scale",
+        ),
+        (
+            {"check": {"instances": [[1]], "predictions": [1], "explanations": [[1]]}},
+            "models[0].check: explanations needs an `explainer`",
+        ),
     ],
 )
+@pytest.mark.feature("explainer", proof="refused", mode="both")
 @pytest.mark.feature("transformer", proof="refused", mode="both")
-def test_what_a_transformer_may_not_say(stated: dict[str, Any], problem: str) -> None:
+def test_what_a_companion_may_not_say(stated: dict[str, Any], problem: str) -> None:
     with pytest.raises(SettingsError) as refused:
         settings(**stated)
     assert any(said.startswith(problem) for said in refused.value.problems), refused.value.problems
@@ -194,11 +258,11 @@ def rollout(api: Server, timeout: float = 60) -> Following:
         return httpx.Client(base_url=api.address)
 
     server = KnativeRollout(connect=connect, place=place, declared=DECLARED, share=100, timeout=timeout)
-    return TransformerRollout(connect=connect, place=place, server=server, timeout=timeout, model="iris")
+    return CompanionRollout(connect=connect, place=place, server=server, timeout=timeout, model="iris")
 
 
 def removal(api: Server, timeout: float = 60) -> Following:
-    return TransformerRemoval(
+    return CompanionRemoval(
         connect=lambda: httpx.Client(base_url=api.address),
         place=("models", "iris-transformer"),
         paths=(KNATIVE,),

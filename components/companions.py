@@ -1,4 +1,4 @@
-"""Transformers: what KServe is told of them, and what it does with them in its own time."""
+"""Transformers and explainers: what KServe is told of them, and what it does with them in its own time."""
 
 from __future__ import annotations
 
@@ -9,59 +9,60 @@ from typing import Any, ClassVar, Self
 import httpx2 as httpx
 from pydantic import AliasPath, BaseModel, Field
 
+from components.companion_settings import PORT, Companion, Transformer
 from components.declared import said
 from components.footprint import SERVING_RUNTIME, PodResources
 from components.model_settings import Model
 from components.rollout import Condition, Following, Rollout, asked
-from components.transformer_settings import PORT, Transformer
 
 
-def transformer_spec(
-    transformer: Transformer, *, model: Model, probe: Mapping[str, Any], footprint: PodResources | None
+def companion_spec(
+    companion: Companion, *, model: Model, probe: Mapping[str, Any], footprint: PodResources | None
 ) -> dict[str, Any]:
-    """The transformer as KServe reads it, without annotations.
+    """A transformer or an explainer as KServe reads it, without annotations.
 
     Args:
-        transformer: what the stack says.
-        model: which it stands in front of.
+        companion: what the stack says.
+        model: which it stands beside.
         probe: of its container, that means: it answers for the model.
-        footprint: of a transformer that says nothing itself; None for what KServe gives it.
+        footprint: of a companion that says nothing itself; None for what KServe gives it.
 
     """
-    resources = transformer.resources.within(footprint or SERVING_RUNTIME) if transformer.resources else footprint
+    resources = companion.resources.within(footprint or SERVING_RUNTIME) if companion.resources else footprint
+    port = companion.port if isinstance(companion, Transformer) else PORT
     container = {
         "name": "kserve-container",
-        "image": transformer.image,
-        "command": transformer.command,
-        "args": _arguments(transformer, protocol=model.protocol),
-        "ports": [{"containerPort": transformer.port, "protocol": "TCP"}],
-        "env": [{"name": name, "value": text} for name, text in transformer.environment.items()],
+        "image": companion.image,
+        "command": companion.command,
+        "args": _arguments(companion, port=port, protocol=model.protocol),
+        "ports": [{"containerPort": port, "protocol": "TCP"}],
+        "env": [{"name": name, "value": text} for name, text in companion.environment.items()],
         "resources": resources.values() if resources else None,
-        "readinessProbe": {**probe, "httpGet": {**probe["httpGet"], "port": transformer.port}},
+        "readinessProbe": {**probe, "httpGet": {**probe["httpGet"], "port": port}},
     }
     return said(
         {
-            "minReplicas": transformer.replicas.min,
-            "maxReplicas": transformer.replicas.max,
-            "containerConcurrency": transformer.concurrency,
-            "timeout": transformer.request_timeout,
+            "minReplicas": companion.replicas.min,
+            "maxReplicas": companion.replicas.max,
+            "containerConcurrency": companion.concurrency,
+            "timeout": companion.request_timeout,
             "containers": [{name: value for name, value in container.items() if value}],
         }
     )
 
 
-def _arguments(transformer: Transformer, *, protocol: str) -> list[str]:
+def _arguments(companion: Companion, *, port: int, protocol: str) -> list[str]:
     """The stack's, and those that KServe leaves out or would take from something else.
 
     It says nothing of the protocol, always 8080 for the port, and starts a process for each request at a time.
     """
     ours = {
         "--predictor_protocol": protocol if protocol != "v1" else None,
-        "--http_port": transformer.port if transformer.port != PORT else None,
-        "--workers": 1 if transformer.concurrency else None,
+        "--http_port": port if port != PORT else None,
+        "--workers": 1 if companion.concurrency else None,
     }
-    unsaid = (name for name in ours if not any(argument.startswith(name) for argument in transformer.args))
-    return [*transformer.args, *(f"{name}={ours[name]}" for name in unsaid if ours[name])]
+    unsaid = (name for name in ours if not any(argument.startswith(name) for argument in companion.args))
+    return [*companion.args, *(f"{name}={ours[name]}" for name in unsaid if ours[name])]
 
 
 class _Routed(BaseModel):
@@ -84,8 +85,8 @@ class _Routed(BaseModel):
 
 
 @dataclass(frozen=True, kw_only=True)
-class TransformerRollout(Following):
-    """A transformer's way to the requests: KServe turns them over after it is ready.
+class CompanionRollout(Following):
+    """A companion's way to the requests: KServe turns them over after it is ready.
 
     Attributes:
         server: the way until it is.
@@ -103,8 +104,8 @@ class TransformerRollout(Following):
 
 
 @dataclass(frozen=True, kw_only=True)
-class TransformerRemoval(Following):
-    """The end of a transformer that is no longer declared: KServe takes it out of the way, and lets it run for ever.
+class CompanionRemoval(Following):
+    """The end of a companion that is no longer declared: KServe takes it out of the way, and lets it run for ever.
 
     Attributes:
         paths: what KServe made for it, as the API server has it; the first is there if any is.
