@@ -30,6 +30,8 @@ from predict.endpoints import Endpoint, GraphCheck
 # Matches every request that is JSON: of the switch's last step, where the stack gives it no condition.
 ANYTHING = "@this"
 # Where KServe's router says that it is there; everything else is a request to the graph.
+# KServe goes on with a graph that waits for its Deployment to be deleted: it makes it again, and neither ever ends.
+GONE_FIRST = {"pulumi.com/deletionPropagationPolicy": "background"}
 READY_PATH = "/readyz"
 
 
@@ -90,7 +92,12 @@ class InferenceGraph(pulumi.ComponentResource):
             name=graph.name,
             namespace=namespace,
             # KServe hands the graph's annotations on to its pods.
-            annotations={**annotations, DECLARED: declared, OWNER: args.owner},
+            annotations={
+                **annotations,
+                DECLARED: declared,
+                OWNER: args.owner,
+                **(GONE_FIRST if graph.mode == "Standard" else {}),
+            },
             spec=spec,
             # Which generation KServe has observed it does not say: the rollout finds out.
             ready="Ready",

@@ -194,6 +194,13 @@ def test_a_graph_is_followed_into_knative() -> None:
     assert noted["kserve-multi-model/stack"] == "org/project/dev"
 
 
+@pytest.mark.parametrize(("mode", "policy"), [("Standard", "background"), ("Knative", None)])
+def test_a_graph_is_gone_before_its_deployment(mode: str, policy: str | None) -> None:
+    """Else KServe makes its Deployment again for as long as the graph waits for its end."""
+    noted = declared(ensemble=["labels"], mode=mode)["metadata"]["annotations"]
+    assert noted.get("pulumi.com/deletionPropagationPolicy") == policy
+
+
 @pytest.mark.parametrize(
     "change", [{"ensemble": ["odds"]}, {"timeout": 90}, {"scale": {"window": 6}}, {"replicas": {"max": 2}}], ids=str
 )
