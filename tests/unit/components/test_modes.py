@@ -175,6 +175,23 @@ def test_a_deployment_that_is_scaled() -> None:
     assert predictor.items() >= {**said, "timeout": 20, "terminationGracePeriodSeconds": 25}.items()
 
 
+@pytest.mark.feature("GPUs, nodes and tolerations", mode="Standard", proof="objects")
+@pytest.mark.feature("replicas, resources and timeouts", mode="Standard", proof="objects")
+def test_a_deployment_asks_for_what_its_model_needs() -> None:
+    _, service = declared(
+        replicas={"min": 2, "max": 2},
+        resources={"requests": {"cpu": "2"}},
+        gpus=1,
+        node_selector={"example.com/pool": "gpu"},
+        tolerations=[{"key": "nvidia.com/gpu", "operator": "Exists"}],
+    )
+    predictor = service.plain["spec"]["predictor"]
+    said = {"minReplicas": 2, "maxReplicas": 2, "nodeSelector": {"example.com/pool": "gpu"}}
+    assert predictor.items() >= {**said, "tolerations": [{"key": "nvidia.com/gpu", "operator": "Exists"}]}.items()
+    asked = {"cpu": "2", "nvidia.com/gpu": "1"}
+    assert predictor["model"]["resources"] == {"requests": asked, "limits": asked}
+
+
 def test_any_change_reaches_the_deployment() -> None:
     def digest(**said: Any) -> str:
         noted: dict[str, str] = declared(**said)[1].plain["spec"]["predictor"]["annotations"]
@@ -187,7 +204,8 @@ def test_any_change_reaches_the_deployment() -> None:
 
 def test_a_deployment_is_followed_whenever_it_is_declared() -> None:
     recording, service = declared()
-    assert service.afterwards == (("model-iris-rollout",), ("model-iris-rollout", "model-iris-former-transformer"))
+    former = ("model-iris-former-transformer", "model-iris-former-explainer")
+    assert service.afterwards == (("model-iris-rollout",), ("model-iris-rollout", *former))
     finish: Any = recording.afterwards["model-iris-rollout"].callback
     rollout = finish.__self__
     assert (rollout.place, rollout.selector) == (("models", "iris-predictor"), "app=isvc.iris-predictor")
