@@ -196,7 +196,13 @@ class Knative(pulumi.ComponentResource):
                     # It is ready already; the provider would record what its cache had before the patch.
                     annotations={"pulumi.com/skipAwait": "true"},
                 ),
-                opts=pulumi.ResourceOptions(parent=self, depends_on=[serving], retain_on_delete=True),
+                opts=pulumi.ResourceOptions(
+                    parent=self,
+                    depends_on=[serving],
+                    retain_on_delete=True,
+                    # Whenever Serving changes, the operator takes away all annotations but its own.
+                    ignore_changes=["metadata.annotations"],
+                ),
             )
 
     def _net_gateway_api(self, ingress: NetGatewayApi, *, serving: pulumi.Resource) -> None:

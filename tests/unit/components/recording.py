@@ -25,6 +25,7 @@ class Resource:
         on_error: names of its error hooks.
         afterwards: names of its hooks for when it was made, and when it was changed.
         bounds: how long it may take to be made, changed and deleted, as `create`, `update` and `delete`.
+        ignored: paths of its inputs; what becomes of them is not looked at.
         replaced_by: paths of its inputs; a change of one of them replaces it.
         deleted_first: whether it is deleted before its replacement is made.
 
@@ -39,6 +40,7 @@ class Resource:
     dependencies: frozenset[str]
     provider: str
     retained: bool
+    ignored: tuple[str, ...]
     on_error: tuple[str, ...]
     afterwards: tuple[tuple[str, ...], tuple[str, ...]]
     bounds: Mapping[str, str]
@@ -141,6 +143,7 @@ class _Monitor(mocks.MockMonitor):
                 dependencies=frozenset(dependencies),
                 provider=request.provider,
                 retained=request.retainOnDelete,
+                ignored=tuple(request.ignoreChanges),
                 on_error=tuple(request.hooks.on_error),
                 afterwards=(tuple(request.hooks.after_create), tuple(request.hooks.after_update)),
                 bounds=json_format.MessageToDict(request.customTimeouts),

@@ -205,6 +205,7 @@ def test_a_destroy_of_knative_waits_for_its_pods(supply: Supply) -> None:
         assert patch.plain["metadata"]["finalizers"] == ["foregroundDeletion"]
         assert patch.plain["metadata"]["annotations"] == {"pulumi.com/skipAwait": "true"}
         assert patch.retained
+        assert patch.ignored == ("metadata.annotations",)
         assert recording.waits_for(patch, serving)
 
 
