@@ -18,6 +18,7 @@ from lightkube.resources.core_v1 import Pod
 from tests.e2e.cluster_objects import all_objects, kubectl
 from tests.e2e.machine import NODE, Deployment, run
 
+MODE = "serving.kserve.io/deploymentMode"
 GATEWAY = f"http://{NODE}:31080"
 INSTANCES = [[6.5, 3.0, 5.5, 2.0], [5.9, 2.8, 4.3, 1.3]]
 InferenceService = create_namespaced_resource("serving.kserve.io", "v1beta1", "InferenceService", "inferenceservices")
@@ -193,27 +194,32 @@ def test_what_is_said_of_a_server_reaches_it(up: Deployment) -> None:
 
 @pytest.mark.feature("readiness means that the model is loaded")
 def test_a_server_is_not_ready_before_it_says_that_the_model_is_loaded(up: Deployment) -> None:
-    """A twin of a model whose server is up, and asked for a model that it does not have."""
     knative = kubectl(up, "-n", "default", "get", "services.serving.knative.dev", "sklearn-model-predictor")
     (container,) = knative["spec"]["template"]["spec"]["containers"]
     assert container["readinessProbe"]["httpGet"] == {"path": "/v1/models/sklearn-model", "port": 8080}
-    client = up.client()
-    predictor = client.get(InferenceService, "sklearn-model", namespace="default")["spec"]["predictor"]
+    assert twin_without_a_model(up, of="sklearn-model") == {"kserve-container": True, "queue-proxy": False}
+
+
+def twin_without_a_model(deployment: Deployment, *, of: str) -> dict[str, bool]:
+    """Whether the containers are ready of a model's twin whose server is up, and asked for a model it does not have."""
+    client = deployment.client()
+    original = client.get(InferenceService, of, namespace="default")
+    predictor = original["spec"]["predictor"]
     predictor["model"]["readinessProbe"]["httpGet"]["path"] = "/v1/models/nobody"
-    twin = InferenceService(metadata=ObjectMeta(name="twin", namespace="default"), spec={"predictor": predictor})
+    mode = {MODE: (original.metadata.annotations or {}).get(MODE, "Knative")} if original.metadata else {}
+    meta = ObjectMeta(name="twin", namespace="default", annotations=mode)
     selector = ("-l", "serving.kserve.io/inferenceservice=twin")
-    client.create(twin)
+    client.create(InferenceService(metadata=meta, spec={"predictor": predictor}))
     try:
         deadline = time.monotonic() + 120
         logs = ("kubectl", "-n", "default", "logs", *selector, "-c", "kserve-container", "--tail=-1")
-        while run(*logs, env=up.environment).stdout.count("nobody") < 3:
+        while run(*logs, env=deployment.environment).stdout.count("nobody") < 3:
             assert time.monotonic() < deadline, "the server was not asked"
             time.sleep(2)
-        (pod,) = kubectl(up, "-n", "default", "get", "pods", *selector)["items"]
+        (pod,) = kubectl(deployment, "-n", "default", "get", "pods", *selector)["items"]
     finally:
         client.delete(InferenceService, "twin", namespace="default")
-    ready = {status["name"]: status["ready"] for status in pod["status"]["containerStatuses"]}
-    assert ready == {"kserve-container": True, "queue-proxy": False}
+    return {status["name"]: status["ready"] for status in pod["status"]["containerStatuses"]}
 
 
 @pytest.mark.feature("canary")

@@ -17,18 +17,19 @@ import requests
 
 from tests.e2e.cluster_objects import all_objects, kubectl
 from tests.e2e.machine import NETWORK, Deployment
-from tests.e2e.test_2_deployment import GATEWAY, INSTANCES
+from tests.e2e.test_2_deployment import GATEWAY, INSTANCES, twin_without_a_model
 
 pytestmark = pytest.mark.usefixtures("both")
-ALONE = {"deployed", "deployed-v2", "watched"}
+ALONE = {"deployed", "deployed-v2", "watched", "spoken"}
+BEHIND = {"sklearn-model", "xgboost-model", "watched-behind"}
 
 
 class Sink(ThreadingHTTPServer):
-    """Where a model's logger posts what it saw; gives the types of events that came."""
+    """Where a model's logger posts what it saw; gives the models and types of events that came."""
 
     def __init__(self) -> None:
         super().__init__((NETWORK.host, 0), _Keep)
-        self.events: list[str] = []
+        self.events: list[tuple[str, str]] = []
 
     @property
     def url(self) -> str:
@@ -40,7 +41,7 @@ class _Keep(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         self.rfile.read(int(self.headers.get("content-length", 0)))
-        self.server.events.append(self.headers.get("ce-type", ""))
+        self.server.events.append((self.headers.get("ce-inferenceservicename", ""), self.headers.get("ce-type", "")))
         self.send_response(200)
         self.send_header("content-length", "0")
         self.end_headers()
@@ -59,27 +60,33 @@ def sink() -> Iterator[Sink]:
 
 @pytest.fixture(scope="module")
 def both(deployment: Deployment, sink: Sink) -> Iterator[Deployment]:
-    """The demo with three models more, in the other mode; in the end they are gone again."""
+    """The demo with models more, most of them in the other mode; in the end they are gone again."""
     before = deployment.stack_file.read_text()
     models = deployment.settings["models"]
     sklearn, xgboost = ({**model, "replicas": {"min": 1, "max": 1}} for model in models)
     for model in (sklearn, xgboost):
         model.pop("scale", None)
     scaled = {"replicas": {"min": 1, "max": 2}, "scale": {"metric": "cpu", "target": 60}}
-    batcher = {"max_batch_size": 4, "max_latency": 3000}
+    watched = {"batcher": {"max_batch_size": 4, "max_latency": 3000}, "logger": {"url": sink.url}}
+    said = {"labels": {"team": "roses"}, "annotations": {"example.com/owner": "roses@example.com"}}
     deployment.configure(
         models=[
             *models,
             sklearn | {"name": "deployed", "mode": "Standard"} | scaled,
             xgboost | {"name": "deployed-v2", "mode": "Standard", "protocol": "v2"},
-            sklearn | {"name": "watched", "mode": "Standard", "batcher": batcher, "logger": {"url": sink.url}},
+            sklearn | {"name": "watched", "mode": "Standard"} | watched,
+            sklearn | {"name": "watched-behind"} | watched,
+            sklearn
+            | {"name": "spoken", "mode": "Standard", "environment": {"PREDICT_PROBA": "true"}, "check": None}
+            | said,
         ]
     )
     up(deployment)
     yield deployment
     deployment.stack_file.write_text(before)
     up(deployment)
-    assert not [object_ for object_ in all_objects(deployment) if any(f"/{name}" in object_ for name in ALONE)]
+    gone = ALONE | {"watched-behind"}
+    assert not [object_ for object_ in all_objects(deployment) if any(f"/{name}" in object_ for name in gone)]
 
 
 def up(deployment: Deployment) -> str:
@@ -142,42 +149,66 @@ def test_models_of_both_modes_answer_at_one_address(both: Deployment) -> None:
     checked = both.predict("--stack", both.stack, "--json", timeout=300)
     assert checked.status == 0, checked.text
     report = {model["endpoint"]["name"]: model for model in json.loads(checked.stdout)["models"]}
-    assert report.keys() == {"sklearn-model", "xgboost-model", "multi-model-service", *ALONE}
+    assert report.keys() == {*BEHIND, *ALONE, "multi-model-service"}
     assert report["deployed"]["got"] == [1, 0]
     assert report["deployed-v2"]["got"] == pytest.approx([0.8319113, 0.1669796], abs=1e-6)
     modes = {
         service["metadata"]["name"]: service["status"]["deploymentMode"]
         for service in kubectl(both, "-n", "default", "get", "inferenceservices")["items"]
     }
-    assert modes == dict.fromkeys(("sklearn-model", "xgboost-model"), "Knative") | dict.fromkeys(ALONE, "Standard")
+    assert modes == dict.fromkeys(BEHIND, "Knative") | dict.fromkeys(ALONE, "Standard")
 
 
-@pytest.mark.feature("readiness means that the model is loaded", mode="Standard", proof="objects")
+@pytest.mark.feature("environment, labels, annotations of a server", mode="Standard")
+def test_what_is_said_of_a_deployment_reaches_its_server(both: Deployment) -> None:
+    probabilities = ask("spoken")["predictions"]
+    assert [row.index(max(row)) for row in probabilities] == [1, 0]
+    (pod,) = kubectl(both, "-n", "default", "get", "pods", "-l", "team=roses")["items"]
+    assert pod["metadata"]["annotations"]["example.com/owner"] == "roses@example.com"
+
+
+@pytest.mark.feature("`predict status`", mode="Standard")
+@pytest.mark.feature("`predict logs`", mode="Standard")
+def test_status_and_logs_of_a_deployment(both: Deployment) -> None:
+    shown = both.predict("status", "-n", "default", "--lang", "en")
+    assert shown.status == 0, shown.text
+    (row,) = (row for line in shown.stdout.splitlines() if (row := line.split())[1] == "deployed")
+    assert row[2] == "yes"
+    logs = both.predict("logs", "deployed", "--tail", "3")
+    assert (logs.status, len(logs.stdout.splitlines())) == (0, 3), logs.text
+    assert "s3://models/sklearn" in both.predict("logs", "deployed", "-c", "storage-initializer").stdout
+
+
+@pytest.mark.feature("readiness means that the model is loaded", mode="Standard")
 def test_a_deployment_is_asked_whether_the_model_is_loaded(both: Deployment) -> None:
     deployment = kubectl(both, "-n", "default", "get", "deployment", "deployed-predictor")
     (container,) = deployment["spec"]["template"]["spec"]["containers"]
     assert container["readinessProbe"]["httpGet"].items() >= {"path": "/v1/models/deployed", "port": 8080}.items()
+    assert twin_without_a_model(both, of="deployed") == {"kserve-container": False}
 
 
-@pytest.mark.feature("batches of requests", mode="Standard")
-def test_requests_are_batched(both: Deployment) -> None:
+@pytest.mark.feature("batches of requests", mode="both")
+@pytest.mark.parametrize("name", ["watched", "watched-behind"])
+def test_requests_are_batched(both: Deployment, name: str) -> None:
     with ThreadPoolExecutor(2) as pool:
-        answers = list(pool.map(lambda row: ask("watched", instances=[row]), INSTANCES))
+        answers = list(pool.map(lambda row: ask(name, instances=[row]), INSTANCES))
     assert [answer["predictions"] for answer in answers] == [[1], [0]]
     assert len({answer["batchId"] for answer in answers}) == 1, both.stack
 
 
-@pytest.mark.feature("a log of requests and responses", mode="Standard")
-def test_requests_and_responses_are_logged(both: Deployment, sink: Sink) -> None:
-    ask("watched")
+@pytest.mark.feature("a log of requests and responses", mode="both")
+@pytest.mark.parametrize("name", ["watched", "watched-behind"])
+def test_requests_and_responses_are_logged(both: Deployment, sink: Sink, name: str) -> None:
+    ask(name)
     deadline = time.monotonic() + 30
-    wanted = {f"org.kubeflow.serving.inference.{what}" for what in ("request", "response")}
+    wanted = {(name, f"org.kubeflow.serving.inference.{what}") for what in ("request", "response")}
     while not wanted <= set(sink.events):
         assert time.monotonic() < deadline, f"{both.stack}: {sink.events}"
         time.sleep(0.5)
 
 
 @pytest.mark.feature("scaling by cpu or memory", mode="Standard")
+@pytest.mark.feature("a new version gives new values", mode="Standard")
 @pytest.mark.feature("a new version without a failed request", mode="Standard")
 def test_under_load_it_gets_a_second_server_and_then_a_new_version(both: Deployment) -> None:
     scaler = kubectl(both, "-n", "default", "get", "hpa", "deployed-predictor")
@@ -207,7 +238,8 @@ def test_under_load_it_gets_a_second_server_and_then_a_new_version(both: Deploym
 @pytest.mark.feature("removal of one model", mode="Standard")
 def test_a_change_of_mode_is_a_replacement_and_a_removal_takes_one_model(both: Deployment) -> None:
     change(both, "deployed-v2", mode="Knative", protocol="v1")
-    both.configure(models=[model for model in both.settings["models"] if model["name"] != "watched"])
+    watched = {"watched", "watched-behind"}
+    both.configure(models=[model for model in both.settings["models"] if model["name"] not in watched])
     said = up(both)
     assert "deployed-v2 changes from mode Standard to Knative, which KServe cannot do: it is deleted" in said
     assert "1 replaced" in said

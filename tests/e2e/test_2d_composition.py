@@ -33,13 +33,27 @@ TRANSFORMED = {
     "transformer": {"image": f"localhost:5000/examples/named-fields:{EXAMPLE}"},
     "check": {"instances": FLOWERS, **NAMED},
 }
+# A probability where the label is 1, else the label; and one of two models, for all requests.
+CASCADE = {
+    "sequence": ["sklearn-model", {"to": "xgboost-model", "data": "$request", "condition": "predictions.#(==1)"}]
+}
+ALWAYS_LABELS = {"splitter": [{"to": "sklearn-model", "weight": 100}, {"to": "xgboost-model", "weight": 0}]}
 # The same as Deployments, and a graph beside them.
 STANDARD = TRANSFORMED | {"name": "iris-standard", "mode": "Standard"}
 BY_DEPLOYMENT = {
     "name": "by-deployment",
     "mode": "Standard",
-    "switch": [{"to": "iris-standard", "condition": "instances.0.petal_width"}, "everyone"],
-    "nodes": {"everyone": {"ensemble": ["sklearn-model", "xgboost-model"]}},
+    "switch": [
+        {"to": "iris-standard", "condition": "instances.0.petal_width"},
+        {"to": "cascade", "condition": 'ask.#(=="sure")'},
+        {"to": "always-labels", "condition": "ask"},
+        "everyone",
+    ],
+    "nodes": {
+        "everyone": {"ensemble": ["sklearn-model", "xgboost-model"]},
+        "cascade": CASCADE,
+        "always-labels": ALWAYS_LABELS,
+    },
     "check": {"request": {"instances": FLOWERS}, "response": NAMED},
 }
 EXPLAINED = {
@@ -75,6 +89,7 @@ CHAIN = {
         "tolerance": 1e-5,
     },
 }
+CHAIN_STANDARD = CHAIN | {"name": "chain-standard", "mode": "Standard"}
 BY_REQUEST = {
     "name": "by-request",
     "switch": [
@@ -86,13 +101,8 @@ BY_REQUEST = {
     ],
     "nodes": {
         "everyone": {"ensemble": ["sklearn-model", {"to": "xgboost-model", "name": "probability"}]},
-        "cascade": {
-            "sequence": [
-                "sklearn-model",
-                {"to": "xgboost-model", "data": "$request", "condition": "predictions.#(==1)"},
-            ]
-        },
-        "always-labels": {"splitter": [{"to": "sklearn-model", "weight": 100}, {"to": "xgboost-model", "weight": 0}]},
+        "cascade": CASCADE,
+        "always-labels": ALWAYS_LABELS,
     },
 }
 EITHER = {
@@ -130,7 +140,7 @@ def composed(deployment: Deployment) -> Iterator[Deployment]:
     deploy(
         deployment,
         models=[*demo["kserve-multi-model:models"], TRANSFORMED, STANDARD, EXPLAINED, EXPLAINED_STANDARD, CENTIMETRES],
-        graphs=[*demo["kserve-multi-model:graphs"], CHAIN, BY_REQUEST, EITHER, BY_DEPLOYMENT],
+        graphs=[*demo["kserve-multi-model:graphs"], CHAIN, CHAIN_STANDARD, BY_REQUEST, EITHER, BY_DEPLOYMENT],
     )
     yield deployment
     deploy(deployment, models=before["models"], graphs=before["graphs"])
@@ -188,25 +198,32 @@ def test_the_request_decides_who_answers(composed: Deployment) -> None:
     assert answer("by-request", rows(VIRGINICA, VERSICOLOR)) == {"predictions": PROBABLY}
 
 
-@pytest.mark.feature("inference graph: sequence that ends early")
-def test_a_condition_on_the_answer_ends_a_sequence(composed: Deployment) -> None:
-    sure = answer("by-request", rows(VIRGINICA, ask=["sure"]))
+@pytest.mark.feature("inference graph: sequence", mode="Standard")
+@pytest.mark.feature("inference graph: sequence that ends early", mode="both")
+@pytest.mark.parametrize("graph", ["by-request", "by-deployment"])
+def test_a_condition_on_the_answer_ends_a_sequence(composed: Deployment, graph: str) -> None:
+    sure = answer(graph, rows(VIRGINICA, ask=["sure"]))
     assert sure == {"predictions": pytest.approx([0.8319113], abs=1e-5)}
-    assert answer("by-request", rows(VERSICOLOR, ask=["sure"])) == {"predictions": [0]}
+    assert answer(graph, rows(VERSICOLOR, ask=["sure"])) == {"predictions": [0]}
+
+
+@pytest.mark.feature("inference graph: splitter", mode="both")
+@pytest.mark.parametrize("graph", ["by-request", "by-deployment"])
+def test_a_splitter_sends_no_request_where_it_may_not(composed: Deployment, graph: str) -> None:
+    assert all(answer(graph, rows(VIRGINICA, ask=["?"])) == {"predictions": [1]} for _ in range(30))
 
 
 @pytest.mark.feature("inference graph: splitter")
 def test_a_splitter_divides_the_requests(composed: Deployment) -> None:
     labelled = sum(answer("either", rows(VIRGINICA)) == {"predictions": [1]} for _ in range(60))
     assert 10 <= labelled <= 50  # 60 throws of a coin: outside of it once in 60 million
-    assert all(answer("by-request", rows(VIRGINICA, ask=["?"])) == {"predictions": [1]} for _ in range(30))
 
 
 @pytest.mark.feature("check of a transformer, an explainer and a graph", mode="both")
 def test_the_checks_of_all_are_right(composed: Deployment) -> None:
     checked = composed.predict("--stack", composed.stack, "--lang", "en", timeout=300)
     assert checked.status == 0, checked.text
-    assert "10 of 12 gave the expected answer" in checked.stdout  # two graphs declare no check
+    assert "11 of 13 gave the expected answer" in checked.stdout  # two graphs declare no check
     assert "chain answered: {'predictions': [0.83" in checked.stdout
 
 
@@ -215,31 +232,36 @@ def test_a_refresh_finds_no_drift_in_them(composed: Deployment) -> None:
     assert again.status == 0, again.text[-4000:]
 
 
-@pytest.mark.feature("inference graph: change")
+@pytest.mark.feature("inference graph: change", mode="both")
 @pytest.mark.feature("inference graph: removal", mode="both")
 @pytest.mark.feature("explainer: removal", mode="both")
-@pytest.mark.feature("transformer: change")
+@pytest.mark.feature("transformer: change", mode="both")
 @pytest.mark.feature("transformer: removal", mode="both")
 def test_what_changes_and_what_goes_is_waited_for(composed: Deployment) -> None:
-    models, graphs = composed.settings["models"], composed.settings["graphs"]
-    plain = {
-        str(model["name"]): {k: v for k, v in model.items() if k not in {"transformer", "explainer", "check"}}
-        for model in (TRANSFORMED, STANDARD, EXPLAINED, EXPLAINED_STANDARD)
+    companions = {"transformer": None, "explainer": None, "check": None}
+    front = companions | {"transformer": TRANSFORMED["transformer"]}
+    other = {"sequence": ["centimetres", "sklearn-model"], "check": None}
+    changes: dict[str, dict[str, Any]] = {
+        **dict.fromkeys(("iris", "iris-standard", "why"), companions),
+        **dict.fromkeys(("xgboost-model", "why-standard"), front),
+        **dict.fromkeys(("chain", "chain-standard"), other),
     }
-    front = {"transformer": TRANSFORMED["transformer"], "check": None}
-    models = [
-        plain.get(model["name"]) or model | (front if model["name"] == "xgboost-model" else {}) for model in models
-    ]
-    chain = {"name": "chain", "sequence": ["centimetres", "sklearn-model"]}
     gone = (EITHER, BY_DEPLOYMENT)
-    deploy(composed, models=models, graphs=[chain if g["name"] == "chain" else g for g in graphs if g not in gone])
+    stated = composed.settings
+    deploy(
+        composed,
+        models=[model | changes.get(model["name"], {}) for model in stated["models"]],
+        graphs=[graph | changes.get(graph["name"], {}) for graph in stated["graphs"] if graph not in gone],
+    )
     # At once: what `up` has ended with is what answers.
-    assert answer("chain", {"instances": INCHES}) == LABELLED
-    for name in ("why", "why-standard"):
-        assert ask(name, rows(VIRGINICA), path=f"/v1/models/{name}:explain").status_code == 501  # the model's own word
+    for name in ("chain", "chain-standard"):
+        assert answer(name, {"instances": INCHES}) == LABELLED
+    # The model's own word.
+    assert ask("why", rows(VIRGINICA), path="/v1/models/why:explain").status_code == 501
     for name in ("iris", "iris-standard"):
         assert answer(name, rows(VIRGINICA, VERSICOLOR), path=f"/v1/models/{name}:predict") == LABELLED
-    assert answer("xgboost-model", {"instances": FLOWERS}, path="/v1/models/xgboost-model:predict") == NAMED
+    for name in ("xgboost-model", "why-standard"):
+        assert answer(name, {"instances": FLOWERS}, path=f"/v1/models/{name}:predict") == NAMED
     deadline = time.monotonic() + 60
     for graph in gone:
         while ask(str(graph["name"]), rows(VIRGINICA)).status_code != 404:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from math import sqrt
 from typing import Any
 
@@ -18,7 +19,8 @@ from tests.e2e.machine import Completed, Deployment, run
 
 INSTANCES: list[JsonValue] = [[6.5, 3.0, 5.5, 2.0], [5.9, 2.8, 4.3, 1.3]]
 OLD, NEW, NOWHERE = "s3://models/xgboost", "s3://models/xgboost-v2", "s3://models/nowhere"
-OWN = ("changing", "moving", "moved")
+STANDARD = {"mode": "Standard"}
+OWN = ("changing", "moving", "moved", "plain-changing", "plain-moving", "plain-moved")
 # How far a share may be off, in standard deviations: by chance, one time in a million.
 SIGMAS = 5
 EPSILON = 0.5
@@ -65,9 +67,10 @@ def asked(load: Load, *, more: int) -> Shots:
 
 @pytest.fixture(scope="module")
 def up(deployment: Deployment) -> Iterator[Deployment]:
-    """Two models of our own beside the others."""
+    """Models of our own beside the others, two in each mode."""
     before = deployment.settings["models"]
-    done = deploy(deployment, model("changing", OLD), model("moving", OLD))
+    plain = (model(name, OLD, **STANDARD) for name in ("plain-changing", "plain-moving"))
+    done = deploy(deployment, model("changing", OLD), model("moving", OLD), *plain)
     assert done.status == 0, done.text[-4000:]
     yield deployment
     deployment.configure(models=before)
@@ -77,7 +80,8 @@ def up(deployment: Deployment) -> Iterator[Deployment]:
 def test_a_new_version_rolls_out_without_a_failed_request(up: Deployment) -> None:
     with Load(target(up, "changing")) as load:
         load.wait(3)
-        done = deploy(up, model("changing", NEW, replicas={"min": 2, "max": 2}), model("moving", OLD))
+        plain = (model(name, OLD, **STANDARD) for name in ("plain-changing", "plain-moving"))
+        done = deploy(up, model("changing", NEW, replicas={"min": 2, "max": 2}), model("moving", OLD), *plain)
         ended = load.now
         load.wait(5)
     assert done.status == 0, done.text[-4000:]
@@ -87,38 +91,51 @@ def test_a_new_version_rolls_out_without_a_failed_request(up: Deployment) -> Non
     assert last <= ended, f"the old version answered {last - ended:.1f} s after the end of `pulumi up`"
 
 
-@pytest.mark.feature("the old version answers on while a new one fails")
-@pytest.mark.feature("the old name answers on while the new one fails")
+@pytest.mark.feature("the old version answers on while a new one fails", mode="both")
+@pytest.mark.feature("the old name answers on while the new one fails", mode="both")
 def test_what_fails_leaves_what_was_there_answering(up: Deployment) -> None:
-    """Files that are nowhere: of a new version, and of a model under a new name."""
+    """Files that are nowhere: of new versions, and of models under new names."""
     nowhere = {"storage_uri": NOWHERE, "timeout": 30}
-    loads = (Load(target(up, name), clients=4, rate=20) for name in ("changing", "moving"))
-    with next(loads) as load, next(loads) as other:
-        failed = deploy(up, model("changing", NEW) | nowhere, model("moved", OLD) | nowhere)
-        load.wait(5)
+    names = ("changing", "moving", "plain-changing", "plain-moving")
+    with ExitStack() as asking:
+        loads = {name: asking.enter_context(Load(target(up, name), clients=2, rate=10)) for name in names}
+        failed = deploy(
+            up,
+            model("changing", NEW) | nowhere,
+            model("moved", OLD) | nowhere,
+            model("plain-changing", OLD, **STANDARD) | nowhere,
+            model("plain-moved", OLD, **STANDARD) | nowhere,
+        )
+        loads["changing"].wait(5)
     assert failed.status != 0
-    assert all(name in failed.text for name in ("changing", "moved")), failed.text[-4000:]
-    assert not load.shots.failures, load.shots.told
-    assert not other.shots.failures, other.shots.told
-    assert share_of_new(load.shots) == 1
+    missing = [name for name in ("changing", "moved", "plain-changing", "plain-moved") if name not in failed.text]
+    assert missing == [], failed.text[-4000:]
+    assert {name: load.shots.told for name, load in loads.items() if load.shots.failures} == {}
+    assert {name: share_of_new(load.shots) for name, load in loads.items()} == dict.fromkeys(names, 0) | {"changing": 1}
 
 
-@pytest.mark.feature("a renamed model answers under its old name until it does under the new one")
+@pytest.mark.feature("a renamed model answers under its old name until it does under the new one", mode="both")
 def test_a_right_uri_converges_and_a_rename_leaves_no_gap(up: Deployment) -> None:
-    both = (Load(target(up, name), clients=4, rate=20) for name in ("moving", "moved"))
-    with next(both) as old, next(both) as new:
-        done = deploy(up, model("changing", NEW), model("moved", OLD))
-        new.wait(3)
+    with ExitStack() as asking:
+        loads = {
+            name: asking.enter_context(Load(target(up, name), clients=2, rate=10))
+            for name in ("moving", "moved", "plain-moving", "plain-moved")
+        }
+        plain = (model(name, OLD, **STANDARD) for name in ("plain-changing", "plain-moved"))
+        done = deploy(up, model("changing", NEW), model("moved", OLD), *plain)
+        loads["moved"].wait(3)
     assert done.status == 0, done.text[-4000:]
-    answered = [new.started + shot.at + shot.took for shot in new.shots.all if shot.answer]
-    unanswered = [old.started + shot.at + shot.took for shot in old.shots.failures]
-    assert answered, new.shots.told
-    assert unanswered, "the old name still answers"
-    assert min(answered) < min(unanswered), f"nobody answered for {min(unanswered) - min(answered):.1f} s"
-    late = [shot for shot in new.shots.failures if new.started + shot.at > min(answered)]
-    assert not late, new.shots.told
-    with Load(target(up, "changing"), clients=2) as load:
-        assert share_of_new(asked(load, more=20)) == 1
+    for old, new in ((loads["moving"], loads["moved"]), (loads["plain-moving"], loads["plain-moved"])):
+        answered = [new.started + shot.at + shot.took for shot in new.shots.all if shot.answer]
+        unanswered = [old.started + shot.at + shot.took for shot in old.shots.failures]
+        assert answered, new.shots.told
+        assert unanswered, "the old name still answers"
+        assert min(answered) < min(unanswered), f"nobody answered for {min(unanswered) - min(answered):.1f} s"
+        late = [shot for shot in new.shots.failures if new.started + shot.at > min(answered)]
+        assert not late, new.shots.told
+    for name, share in (("changing", 1), ("plain-changing", 0)):
+        with Load(target(up, name), clients=2) as load:
+            assert share_of_new(asked(load, more=20)) == share
 
 
 @pytest.mark.feature("a canary without a failed request")

@@ -16,11 +16,12 @@ INSTANCES = [[6.5, 3.0, 5.5, 2.0], [5.9, 2.8, 4.3, 1.3]]
 ANSWERS = {"sklearn": [1, 0], "sklearn-v2": [0, 1]}
 
 
-def stack_of_models(stack: str, version: str, *, directory: Path, deployment: Deployment) -> Deployment:
+def stack_of_models(stack: str, version: str, mode: str, *, directory: Path, deployment: Deployment) -> Deployment:
     """A model called `flowers` in the namespace named after the stack."""
     config = {
         "platform": STACK,
         "cluster": {"namespace": stack},
+        "mode": mode,
         "storage": {"demo": {"kind": "s3", "endpoint": f"http://{NODE}:9000", "profile": "kserve-multi-model"}},
         "models": [
             {
@@ -43,16 +44,16 @@ def right(done: Completed) -> None:
 @pytest.fixture(scope="module")
 def teams(deployment: Deployment, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Deployment, Deployment]]:
     directory = tmp_path_factory.mktemp("teams")
-    one = stack_of_models("team-a", "sklearn", directory=directory, deployment=deployment)
-    other = stack_of_models("team-b", "sklearn-v2", directory=directory, deployment=deployment)
+    one = stack_of_models("team-a", "sklearn", "Knative", directory=directory, deployment=deployment)
+    other = stack_of_models("team-b", "sklearn-v2", "Standard", directory=directory, deployment=deployment)
     yield one, other
     for team in (one, other):
         team.pulumi("destroy", "--yes", "--skip-preview")
         team.pulumi("stack", "rm", "--yes", "--force", "--preserve-config")
 
 
-@pytest.mark.feature("models in several namespaces, made when missing")
-@pytest.mark.feature("the platform in one stack, models in others")
+@pytest.mark.feature("models in several namespaces, made when missing", mode="both")
+@pytest.mark.feature("the platform in one stack, models in others", mode="both")
 def test_two_stacks_of_models_on_one_platform_come_and_go_alone(
     deployment: Deployment, teams: tuple[Deployment, Deployment]
 ) -> None:
