@@ -172,8 +172,8 @@ def test_what_is_said_of_a_deployment_reaches_its_server(both: Deployment) -> No
 def test_status_and_logs_of_a_deployment(both: Deployment) -> None:
     shown = both.predict("status", "-n", "default", "--lang", "en")
     assert shown.status == 0, shown.text
-    (row,) = (row for line in shown.stdout.splitlines() if (row := line.split())[1] == "deployed")
-    assert row[2] == "yes"
+    rows = [line.split() for line in shown.stdout.splitlines()]
+    assert next(row for row in rows if row[1] == "deployed")[2] == "yes"
     logs = both.predict("logs", "deployed", "--tail", "3")
     assert (logs.status, len(logs.stdout.splitlines())) == (0, 3), logs.text
     assert "s3://models/sklearn" in both.predict("logs", "deployed", "-c", "storage-initializer").stdout
