@@ -495,6 +495,7 @@ def models(draw: st.DrawFn) -> dict[str, Any]:
                 st.lists(st.lists(numbers, min_size=width, max_size=width), min_size=rows, max_size=rows)
             ),
             "predictions": draw(st.lists(numbers, min_size=rows, max_size=rows)),
+            "explanations": None,
             "tolerance": draw(st.floats(0, 10)),
         },
     }
