@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+import tests.conftest
 from tests.feature_table import Claim, page
 
 
@@ -29,13 +30,15 @@ def test_an_unknown_mode_or_proof_is_an_error(said: dict[str, str]) -> None:
         Claim.of("canary", **said)  # type: ignore[arg-type]
 
 
-def test_only_a_run_of_all_tests_that_all_pass_writes_the_page(pytester: pytest.Pytester) -> None:
+def test_only_a_run_of_all_tests_that_all_pass_writes_the_page(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
     pytester.makeconftest("from tests.conftest import *")
     page_file = pytester.path / "features.md"
+    monkeypatch.setattr(tests.conftest, "PAGE", page_file)
     pytester.makepyfile(
-        test_it=f"""
-        import pathlib, pytest, tests.conftest
-        tests.conftest.PAGE = pathlib.Path({str(page_file)!r})
+        test_it="""
+        import pathlib, pytest
         @pytest.mark.feature("canary")
         def test_canary(): pass
         @pytest.mark.feature("batcher")
