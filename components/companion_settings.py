@@ -49,7 +49,7 @@ class Transformer(Companion):
 class Explainer(Companion):
     """A container that answers requests to explain a prediction, by asking the model as often as it likes.
 
-    It listens at PORT: KServe tells every explainer so.
+    It listens at port 8080: KServe tells every explainer so.
     """
 
 

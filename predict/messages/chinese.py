@@ -109,8 +109,7 @@ CHINESE = Language(
         f.NoExplanation: Words(
             "没有解释",
             "模型能够预测，但 {path} 的响应（HTTP {status}）中没有 explanations: {said}。",
-            "解释器的响应必须包含 `explanations`。其日志: kubectl logs -n {namespace} -l "
-            "serving.kserve.io/inferenceservice={name},component=explainer -c kserve-container",
+            "解释器的响应必须包含 `explanations`。其日志: {explainer_logs}",
         ),
         f.WrongShape: Words(
             "形状不符",

@@ -124,8 +124,7 @@ ENGLISH = Language(
         f.NoExplanation: Words(
             "no explanation",
             "The model predicts, but {path} answered without explanations, with HTTP {status}: {said}.",
-            "Its explainer has to answer with `explanations`. Its logs: kubectl logs -n {namespace} -l "
-            "serving.kserve.io/inferenceservice={name},component=explainer -c kserve-container",
+            "Its explainer has to answer with `explanations`. Its logs: {explainer_logs}",
         ),
         f.WrongShape: Words(
             "wrong shape",

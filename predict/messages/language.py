@@ -65,6 +65,7 @@ class Language:
             "curl": _command(endpoint),
             "logs": f"kubectl logs {pods} -c {container}",
             "storage_logs": f"kubectl logs {pods} -c storage-initializer",
+            "explainer_logs": f"kubectl logs {pods},component=explainer -c {container}",
             # Sentences end here, not in the quoted text.
             **{key: value.rstrip(".") if isinstance(value, str) else value for key, value in asdict(failure).items()},
         }

@@ -15,10 +15,10 @@ from lightkube.models.meta_v1 import ObjectMeta
 from lightkube.operators import Operator
 from lightkube.resources.core_v1 import Pod
 
+from components.mode_fields import MODE_ANNOTATION
 from tests.e2e.cluster_objects import all_objects, kubectl
 from tests.e2e.machine import NODE, Deployment, run
 
-MODE = "serving.kserve.io/deploymentMode"
 GATEWAY = f"http://{NODE}:31080"
 INSTANCES = [[6.5, 3.0, 5.5, 2.0], [5.9, 2.8, 4.3, 1.3]]
 InferenceService = create_namespaced_resource("serving.kserve.io", "v1beta1", "InferenceService", "inferenceservices")
@@ -206,7 +206,8 @@ def twin_without_a_model(deployment: Deployment, *, of: str) -> dict[str, bool]:
     original = client.get(InferenceService, of, namespace="default")
     predictor = original["spec"]["predictor"]
     predictor["model"]["readinessProbe"]["httpGet"]["path"] = "/v1/models/nobody"
-    mode = {MODE: (original.metadata.annotations or {}).get(MODE, "Knative")} if original.metadata else {}
+    noted = (original.metadata.annotations or {}) if original.metadata else {}
+    mode = {MODE_ANNOTATION: noted.get(MODE_ANNOTATION, "Knative")}
     meta = ObjectMeta(name="twin", namespace="default", annotations=mode)
     selector = ("-l", "serving.kserve.io/inferenceservice=twin")
     client.create(InferenceService(metadata=meta, spec={"predictor": predictor}))

@@ -242,6 +242,8 @@ def test_no_explanations(gateway: Server, answer: Reply) -> None:
     outcome = explained(gateway, answer)
     assert (outcome.verdict, outcome.exit_code) == ("no-explanation", 1)
     assert f"{EXPLAIN} answered without explanations, with HTTP {answer.status}: " in words(outcome)
+    logs = "kubectl logs -n default -l serving.kserve.io/inferenceservice=sklearn-model,component=explainer -c kserve"
+    assert logs in words(outcome)
 
 
 def test_prediction_refused(gateway: Server) -> None:
