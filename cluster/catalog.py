@@ -11,7 +11,7 @@ from cluster.charts import Chart, cert_manager_chart, crds_chart, knative_operat
 from cluster.debian import RootFilesystem
 from cluster.images import Image, Layer
 from cluster.python_packages import PythonPackages
-from cluster.toolchain import GoPart, Toolchain, source_path
+from cluster.toolchain import ChangedCopy, GoModule, GoPart, Toolchain, source_path
 
 KUBERNETES = "v1.34.3"
 ETCD = "3.6.5-0"
@@ -46,6 +46,7 @@ EXAMPLE_PROGRAMS = {
 _PULUMI_SDK = "github.com/pulumi/pulumi/sdk/v3@v3.259.0"
 _PROVIDER = "github.com/pulumi/pulumi-kubernetes/provider/v4"
 _PROVIDER_FILES = "cmd/pulumi-resource-kubernetes"
+_PROVIDER_SCHEMAS = ("schema.json", "terraform-mapping.json")
 _CERT_MANAGER = "github.com/cert-manager/cert-manager"
 _ISTIO = "istio.io/istio"
 _ISTIO_BOOTSTRAP = "tools/packaging/common/envoy_bootstrap.json"
@@ -57,7 +58,8 @@ _OPERATOR_DATA = (_SERVING_DATA, "cmd/operator/kodata/knative-eventing/1.21.0", 
 _NET_GATEWAY_API = "knative.dev/net-gateway-api"
 _KSERVE = "github.com/kserve/kserve"
 _KSERVE_CHARTS = ("kserve-crd", "kserve-crd-minimal", "kserve-resources", "kserve-runtime-configs")
-_GATEWAY_API = "sigs.k8s.io/gateway-api"
+# KServe and Knative are compiled with 1.4.1; the CRDs are those that Istio asks for.
+_GATEWAY_API = f"sigs.k8s.io/gateway-api@v{GATEWAY_API}"
 _GATEWAY_API_CRDS = "config/crd/standard"
 _METRICS_SERVER = "sigs.k8s.io/metrics-server"
 _METRICS_SERVER_MANIFESTS = "manifests/base"
@@ -67,10 +69,49 @@ def _commands(prefix: str, *names: str) -> tuple[str, ...]:
     return tuple(f"{prefix}/{name}" for name in names)
 
 
-PAUSE_PART = GoPart(name="pause", module="pause", seconds=3)
+CORE = GoModule(
+    name="core",
+    seconds=600,
+    copies=(
+        ChangedCopy(
+            name="provider",
+            module=_PROVIDER,
+            version="v4.0.0-20260115033456-f47bc2d6f199",
+            keep=("go.mod", "pkg", *(f"{_PROVIDER_FILES}/{name}" for name in _PROVIDER_SCHEMAS)),
+            # A pointer since Pulumi's package schema of 3.230; the provider was written before.
+            edits=(("pkg/gen/schema.go", "Provider: pschema.ResourceSpec{", "Provider: &pschema.ResourceSpec{"),),
+            lends=tuple((f"{_PROVIDER_FILES}/{name}", f"provider/{name}") for name in _PROVIDER_SCHEMAS),
+        ),
+        # Of the generated SDK the provider needs the types of its Helm chart; of the rest, 60 packages that take
+        # longer to compile than the provider itself, it would need the Go types of all kinds to register objects.
+        ChangedCopy(
+            name="sdk",
+            module="github.com/pulumi/pulumi-kubernetes/sdk/v4",
+            version="v4.24.0",
+            keep=(
+                *("go.mod", "go/kubernetes/customPulumiTypes.go", "go/kubernetes/utilities"),
+                "go/kubernetes/helm/v4/pulumiTypes.go",
+            ),
+        ),
+        ChangedCopy(
+            name="kube-rbac-proxy",
+            module="github.com/brancz/kube-rbac-proxy",
+            version=KUBE_RBAC_PROXY,
+            keep=("go.mod", "cmd", "pkg"),
+            # A pointer to settings since Kubernetes 1.34; nil means what false meant.
+            edits=(("pkg/authn/delegating.go", "Anonymous: false,", "Anonymous: nil,"),),
+        ),
+    ),
+)
+CERT_MANAGER_MODULE = GoModule(name="cert-manager", seconds=110)
+ISTIO_MODULE = GoModule(name="istio", seconds=130)
+PULUMI_PYTHON_MODULE = GoModule(name="pulumi-language-python", seconds=20)
+MONITORING_MODULE = GoModule(name="monitoring", seconds=130)
+
+PAUSE_PART = GoPart(name="pause", module=CORE, packages=("./pause",), seconds=1)
 KUBERNETES_PART = GoPart(
     name="kubernetes",
-    module="kubernetes",
+    module=CORE,
     packages=_commands(
         "k8s.io/kubernetes/cmd",
         *("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy", "kubeadm", "kubectl"),
@@ -80,106 +121,94 @@ KUBERNETES_PART = GoPart(
         "k8s.io/component-base/version.gitMajor=1",
         "k8s.io/component-base/version.gitMinor=34",
     ),
-    seconds=270,
+    seconds=12,
 )
-ETCD_PART = GoPart(name="etcd", module="kubernetes", packages=("go.etcd.io/etcd/server/v3",), seconds=10)
+ETCD_PART = GoPart(name="etcd", module=CORE, packages=("go.etcd.io/etcd/server/v3",), seconds=2)
 REGISTRY_PART = GoPart(
     name="registry",
-    module="registry",
-    packages=(
-        "github.com/distribution/distribution/v3/cmd/registry",
-        "github.com/google/go-containerregistry/cmd/crane",
-    ),
-    seconds=50,
+    module=CORE,
+    packages=("./registry", "github.com/google/go-containerregistry/cmd/crane"),
+    seconds=2,
 )
-COREDNS_PART = GoPart(name="coredns", module="coredns", seconds=50)
-HELM_PART = GoPart(name="helm", module="helm", packages=("helm.sh/helm/v3/cmd/helm",), seconds=70)
+COREDNS_PART = GoPart(name="coredns", module=CORE, packages=("./coredns",), seconds=3)
+HELM_PART = GoPart(name="helm", module=CORE, packages=("helm.sh/helm/v3/cmd/helm",), seconds=3)
 VERSITYGW_PART = GoPart(
-    name="versitygw", module="versitygw", packages=("github.com/versity/versitygw/cmd/versitygw",), seconds=45
+    name="versitygw", module=CORE, packages=("github.com/versity/versitygw/cmd/versitygw",), seconds=3
 )
 KUBE_RBAC_PROXY_PART = GoPart(
     name="kube-rbac-proxy",
-    module="kube-rbac-proxy",
+    module=CORE,
     packages=("github.com/brancz/kube-rbac-proxy/cmd/kube-rbac-proxy",),
-    seconds=60,
+    seconds=3,
 )
 METRICS_SERVER_PART = GoPart(
     name="metrics-server",
-    module="metrics-server",
+    module=CORE,
     packages=(f"{_METRICS_SERVER}/cmd/metrics-server",),
     sources=((_METRICS_SERVER, _METRICS_SERVER_MANIFESTS),),
-    seconds=60,
+    seconds=3,
 )
 PULUMI_PART = GoPart(
     name="pulumi",
-    module="pulumi",
+    module=CORE,
     packages=("github.com/pulumi/pulumi/pkg/v3/cmd/pulumi",),
     variables=(f"github.com/pulumi/pulumi/sdk/v3/go/common/version.Version=v{PULUMI}",),
-    tags="osusergo,grpcnotrace",
-    seconds=200,
+    seconds=5,
 )
 PULUMI_PYTHON_PART = GoPart(
     name="pulumi-language-python",
-    module="pulumi-language-python",
+    module=PULUMI_PYTHON_MODULE,
     packages=("github.com/pulumi/pulumi/sdk/v3/python/cmd/pulumi-language-python",),
     sources=(
         (_PULUMI_SDK, "python/cmd/pulumi-language-python-exec"),
         (_PULUMI_SDK, "python/dist/pulumi-resource-pulumi-python"),
     ),
-    seconds=40,
 )
 PROVIDER_PART = GoPart(
     name="provider",
-    module="provider",
+    module=CORE,
+    packages=("./provider",),
     variables=(f"{_PROVIDER}/pkg/version.Version={PULUMI_KUBERNETES}",),
-    embeds=(
-        (_PROVIDER, f"{_PROVIDER_FILES}/schema.json"),
-        (_PROVIDER, f"{_PROVIDER_FILES}/terraform-mapping.json"),
-    ),
-    seconds=400,
 )
 CERT_MANAGER_PART = GoPart(
     name="cert-manager",
-    module="cert-manager",
+    module=CERT_MANAGER_MODULE,
     packages=_commands(f"{_CERT_MANAGER}/cmd", "controller", "webhook", "cainjector"),
     sources=((_CERT_MANAGER, "deploy"),),
-    seconds=130,
 )
 KNATIVE_SERVING_PART = GoPart(
     name="knative-serving",
-    module="knative",
+    module=CORE,
     packages=(
         *_commands("knative.dev/serving/cmd", "controller", "webhook", "activator", "autoscaler"),
         *_commands("knative.dev/serving/cmd", "autoscaler-hpa", "queue"),
         "knative.dev/serving/pkg/cleanup/cmd/cleanup",
         "knative.dev/pkg/apiextensions/storageversion/cmd/migrate",
     ),
-    seconds=160,
+    seconds=15,
 )
 KNATIVE_OPERATOR_PART = GoPart(
     name="knative-operator",
-    module="knative",
+    module=CORE,
     packages=_commands(f"{_OPERATOR}/cmd", "operator", "webhook"),
     sources=((_OPERATOR, _OPERATOR_CHART), *((_OPERATOR, data) for data in _OPERATOR_DATA)),
-    seconds=40,
 )
 NET_GATEWAY_API_PART = GoPart(
     name="net-gateway-api",
-    module="knative",
+    module=CORE,
     packages=_commands(f"{_NET_GATEWAY_API}/cmd", "controller", "webhook"),
     sources=((_NET_GATEWAY_API, "config"),),
-    seconds=20,
 )
 KSERVE_PART = GoPart(
     name="kserve",
-    module="kserve",
+    module=CORE,
     packages=_commands(f"{_KSERVE}/cmd", "manager", "agent", "router"),
     sources=(*((_KSERVE, f"charts/{name}") for name in _KSERVE_CHARTS), (_GATEWAY_API, _GATEWAY_API_CRDS)),
-    seconds=320,
+    seconds=8,
 )
 ISTIO_PART = GoPart(
     name="istio",
-    module="istio",
+    module=ISTIO_MODULE,
     packages=_commands(f"{_ISTIO}/pilot/cmd", "pilot-discovery", "pilot-agent"),
     sources=(
         (_ISTIO, "manifests/charts/base"),
@@ -187,31 +216,29 @@ ISTIO_PART = GoPart(
         (_ISTIO, "manifests/charts/gateway"),
         (_ISTIO, _ISTIO_BOOTSTRAP),
     ),
-    seconds=320,
 )
 _PROMETHEUS = "github.com/prometheus/prometheus"
 _KUBE_STATE_METRICS = "k8s.io/kube-state-metrics/v2"
 PROMETHEUS_PART = GoPart(
     name="prometheus",
-    module="monitoring",
+    module=MONITORING_MODULE,
     packages=(f"{_PROMETHEUS}/cmd/prometheus",),
     variables=(f"github.com/prometheus/common/version.Version={PROMETHEUS}",),
-    tags="netgo,remove_all_sd,enable_kubernetes_sd",  # every other cloud's discovery is left out
-    seconds=200,
+    tags="remove_all_sd,enable_kubernetes_sd",  # every other cloud's discovery is left out
 )
 KUBE_STATE_METRICS_PART = GoPart(
     name="kube-state-metrics",
-    module="monitoring",
+    module=MONITORING_MODULE,
     packages=(_KUBE_STATE_METRICS,),
     variables=(f"github.com/prometheus/common/version.Version={KUBE_STATE_METRICS}",),
-    seconds=60,
+    tags="remove_all_sd,enable_kubernetes_sd",  # means nothing to it, but shares what both compile
 )
-# In the order that shares most: one module's parts follow each other, what others wait for comes first.
+# In the order in which others wait for them.
 GO_PARTS = (
-    *(PAUSE_PART, REGISTRY_PART, HELM_PART, KUBERNETES_PART, ETCD_PART, COREDNS_PART),
-    *(KNATIVE_SERVING_PART, NET_GATEWAY_API_PART, KNATIVE_OPERATOR_PART, KSERVE_PART, CERT_MANAGER_PART),
-    *(KUBE_RBAC_PROXY_PART, METRICS_SERVER_PART, VERSITYGW_PART, ISTIO_PART),
-    *(PULUMI_PART, PULUMI_PYTHON_PART, PROVIDER_PART, PROMETHEUS_PART, KUBE_STATE_METRICS_PART),
+    *(HELM_PART, REGISTRY_PART, KUBERNETES_PART, ETCD_PART, COREDNS_PART, PAUSE_PART, VERSITYGW_PART),
+    *(KNATIVE_SERVING_PART, NET_GATEWAY_API_PART, KNATIVE_OPERATOR_PART, KSERVE_PART),
+    *(KUBE_RBAC_PROXY_PART, METRICS_SERVER_PART, PULUMI_PART, PROVIDER_PART),
+    *(ISTIO_PART, CERT_MANAGER_PART, PULUMI_PYTHON_PART, PROMETHEUS_PART, KUBE_STATE_METRICS_PART),
 )
 
 NODE_FILESYSTEM = RootFilesystem(
@@ -431,18 +458,29 @@ class Catalog:
             self._binary(
                 "brancz/kube-rbac-proxy", KUBE_RBAC_PROXY, KUBE_RBAC_PROXY_PART, "kube-rbac-proxy", rbac_proxy
             ),
-            self._binary("prometheus/prometheus", f"v{PROMETHEUS}", PROMETHEUS_PART, "prometheus", "/prometheus"),
-            self._binary(
-                "kube-state-metrics/kube-state-metrics",
-                *(KUBE_STATE_METRICS, KUBE_STATE_METRICS_PART, "kube-state-metrics", "/kube-state-metrics"),
-            ),
-            *(self._python(name, SERVER_PACKAGES, own) for name, own in MODEL_SERVERS.items()),
+            *(self._python(name, SERVER_PACKAGES, MODEL_SERVERS[name]) for name in ("sklearnserver", "xgbserver")),
             self._python("storage-initializer", STORAGE_PACKAGES),
-            *(self._example(name, module=module) for name, module in EXAMPLE_PROGRAMS.items()),
-            self._python_image(
-                "kserve-multi-model/bandit", BANDIT, BANDIT_PACKAGES, program=BANDIT_PROGRAM, module="bandit"
-            ),
         ]
+
+    def extra_images(self) -> dict[str, list[Image]]:
+        """What is built when a stack, a test or a command first needs it, by the extra's name."""
+        return {
+            "monitoring": [
+                self._binary("prometheus/prometheus", f"v{PROMETHEUS}", PROMETHEUS_PART, "prometheus", "/prometheus"),
+                self._binary(
+                    "kube-state-metrics/kube-state-metrics",
+                    *(KUBE_STATE_METRICS, KUBE_STATE_METRICS_PART, "kube-state-metrics", "/kube-state-metrics"),
+                ),
+            ],
+            "lightgbm": [self._python("lgbserver", SERVER_PACKAGES, LIGHTGBM_PACKAGES)],
+            "onnx": [self._python("onnxserver", SERVER_PACKAGES, ONNX_PACKAGES)],
+            "bandit": [
+                self._python_image(
+                    "kserve-multi-model/bandit", BANDIT, BANDIT_PACKAGES, program=BANDIT_PROGRAM, module="bandit"
+                )
+            ],
+            "examples": [self._example(name, module=module) for name, module in EXAMPLE_PROGRAMS.items()],
+        }
 
     def charts(self) -> list[Chart]:
         """Every chart, under the name and version the `local` release asks for."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import configparser
 import hashlib
-import json
 import re
 import sys
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,45 +15,74 @@ import boto3
 from botocore.config import Config
 
 from cluster.artifacts import Cache, digest
-from cluster.catalog import MODEL_SERVERS, SERVER_PACKAGES, SERVING_PROJECT, TRAINING_PACKAGES
+from cluster.catalog import (
+    LIGHTGBM_PACKAGES,
+    ONNX_PACKAGES,
+    SERVER_PACKAGES,
+    SERVING_PROJECT,
+    SKLEARN_PACKAGES,
+    TRAINING_PACKAGES,
+    XGBOOST_PACKAGES,
+)
 from cluster.locations import PROJECT, logs_dir
 from cluster.processes import run
+from cluster.python_packages import PythonPackages
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_s3.type_defs import ObjectTypeDef
 
 BUCKET = "models"
-ENTRY = "demo-models"
 TRAINING = SERVING_PROJECT / "train_demo.py"
-PACKAGES = (SERVER_PACKAGES, *MODEL_SERVERS.values(), TRAINING_PACKAGES)
 MD5 = re.compile("[0-9a-f]{32}")
 
 
-def key() -> str:
-    """The key of the cache entry."""
-    return digest(TRAINING, *(packages.key for packages in PACKAGES))
+@dataclass(frozen=True, kw_only=True)
+class DemoModels:
+    """Models that are trained together.
 
+    Attributes:
+        name: the set of `train_demo.py`.
+        packages: what training them needs.
+    """
 
-def train(cache: Cache) -> Path:
-    """The directory with a folder a model and `expected.json`, what each answers."""
-    packages = [packages.build(cache) for packages in PACKAGES]
+    name: str
+    packages: tuple[PythonPackages, ...]
 
-    def build(directory: Path) -> None:
+    @property
+    def entry(self) -> str:
+        """The cache entry's name."""
+        return f"models-{self.name}"
+
+    @property
+    def key(self) -> str:
+        """The key of the cache entry."""
+        return digest(TRAINING, *(packages.key for packages in self.packages))
+
+    def path(self, cache: Cache) -> Path:
+        """The directory with a folder a model, whether or not it is there yet."""
+        return cache.path(self.entry, self.key)
+
+    def train(self, cache: Cache) -> Path:
+        """The directory with a folder a model and `expected.json`, what each answers."""
+        return cache.get(self.entry, self.key, partial(self._train, cache))
+
+    def _train(self, cache: Cache, directory: Path) -> None:
+        packages = [packages.build(cache) for packages in self.packages]
         run(
-            [sys.executable, TRAINING, "--out", directory],
-            what="training the demo's models",
-            log=logs_dir() / "demo-models.log",
+            [sys.executable, TRAINING, "--out", directory, self.name],
+            what=f"training the models of {self.name}",
+            log=logs_dir() / f"{self.entry}.log",
             env={"PYTHONPATH": ":".join(map(str, packages)), "OMP_NUM_THREADS": "1"},
         )
 
-    return cache.get(ENTRY, key(), build)
 
-
-def expected(models: Path) -> dict[str, object]:
-    """What the models answered at training: `instances`, and each model's answer by name."""
-    answers: dict[str, object] = json.loads((models / "expected.json").read_text())
-    return answers
+DEMO = DemoModels(name="demo", packages=(SERVER_PACKAGES, SKLEARN_PACKAGES, XGBOOST_PACKAGES))
+# Models of formats that are built when they are first needed.
+EXTRAS = {
+    "lightgbm": DemoModels(name="lightgbm", packages=(SERVER_PACKAGES, SKLEARN_PACKAGES, LIGHTGBM_PACKAGES)),
+    "onnx": DemoModels(name="onnx", packages=(SERVER_PACKAGES, SKLEARN_PACKAGES, ONNX_PACKAGES, TRAINING_PACKAGES)),
+}
 
 
 def s3_client(*, endpoint: str, credentials: Path, region: str) -> S3Client:

@@ -22,7 +22,7 @@ from cluster.locations import logs_dir
 from cluster.processes import ending_with_us, run
 
 PORT = 5000
-ENTRY = "registry-content"
+CONTENT = "registry-content"
 
 
 def configuration(*, root: str, address: str, read_only: bool) -> str:
@@ -36,15 +36,20 @@ def configuration(*, root: str, address: str, read_only: bool) -> str:
 
 @dataclass(frozen=True)
 class RegistryContent:
-    """A cache entry with the registry's storage."""
+    """A cache entry with a registry's storage.
+
+    Attributes:
+        extra: the extra whose images it holds; None for what every cluster starts with.
+    """
 
     images: tuple[Image, ...]
-    charts: tuple[Chart, ...]
+    charts: tuple[Chart, ...] = ()
+    extra: str | None = None
 
     @property
     def entry(self) -> str:
         """The cache entry's name."""
-        return ENTRY
+        return f"registry-{self.extra}" if self.extra else CONTENT
 
     def key(self, cache: Cache) -> str:
         """The key of the cache entry."""

@@ -1,4 +1,4 @@
-"""Runs tasks that depend on each other in two lanes, with a line a finished task and the time left."""
+"""Runs tasks that depend on each other in three lanes, with a line a finished task and the time left."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import psutil
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-Lane = Literal["compile", "prepare"]
-LANES: tuple[Lane, ...] = ("compile", "prepare")
+Lane = Literal["compile", "link", "prepare"]
+LANES: tuple[Lane, ...] = get_args(Lane)
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Task:
     """One step.
 
     Attributes:
-        lane: compiling uses every core by itself, so one compile runs at a time, and downloads and packing beside it.
+        lane: compiling uses every core by itself, so one compile runs at a time, and linking and packing beside it.
         seconds: what it took on two cores; weighs the progress and the time left.
         needs: names of the tasks that must be done before.
     """

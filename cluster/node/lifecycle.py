@@ -29,7 +29,7 @@ from cluster.node.metrics import metrics_server_objects
 from cluster.node.network import Network
 from cluster.node.root_files import write_files
 from cluster.processes import output
-from cluster.registry import ENTRY as REGISTRY_ENTRY
+from cluster.registry import CONTENT
 from cluster.registry import PORT as REGISTRY_PORT
 
 S3_PORT = 9000
@@ -44,12 +44,12 @@ ENTRIES = {
     catalog.KUBERNETES_PART.name: "/opt/kubernetes",
     catalog.REGISTRY_PART.name: "/opt/registry",
     catalog.VERSITYGW_PART.name: "/opt/versitygw",
-    REGISTRY_ENTRY: "/srv/registry",
 }
 # Files of a node's directory.
 INITIALISED_FILE = "initialised"
 ENTRIES_FILE = "entries.json"
 SUBNET_FILE = "subnet"
+EXTRAS_FILE = "extras.json"
 HOST_SETTINGS_FILE = "host-settings.json"
 # The kubelet sets these for the whole machine; `down` puts them back.
 HOST_SETTINGS = tuple(
@@ -73,7 +73,7 @@ def recorded_entries(directory: Path) -> dict[str, str]:
 
 def node_entries(build: Build) -> dict[str, str]:
     """Cache entries a node is started from: name → key."""
-    return {name: build.entries[name] for name in (catalog.NODE_FILESYSTEM.name, *ENTRIES)}
+    return build.keys((catalog.NODE_FILESYSTEM.name, *ENTRIES, CONTENT))
 
 
 def image_store_key(build: Build) -> str:
@@ -193,11 +193,31 @@ class Node:
         return Container(name=self.name, directory=self.directory / "container")
 
     @property
+    def _registry(self) -> Path:
+        """The registry's storage: what every cluster starts with, and the extras added since, as links to the cache."""
+        return self.directory / "registry"
+
+    @property
+    def extras(self) -> dict[str, str]:
+        """Cache entries added to its registry since it was created: name → key."""
+        return _read_texts(self.directory / EXTRAS_FILE)
+
+    def add_extra(self, build: Build, name: str) -> bool:
+        """Give its registry the images of an extra that is built; returns whether they were not there before."""
+        entry = build.entries[build.extras[name].entry]
+        if self.extras.get(entry.name) == entry.key:
+            return False
+        _link_tree(self.cache.path(entry.name, entry.key), self._registry)
+        write_whole(self.directory / EXTRAS_FILE, json.dumps(self.extras | {entry.name: entry.key}))
+        return True
+
+    @property
     def _data(self) -> tuple[Bind, ...]:
         """What outlives the container."""
         var = self.directory / "var"
         return (
             Bind(self.directory / "s3", "/srv/s3", writable=True),
+            Bind(self._registry, "/srv/registry"),
             *(Bind(var / name, f"/var/lib/{name}", writable=True) for name in ("containerd", "kubelet", "etcd")),
             Bind(self.logs, "/var/log", writable=True),
         )
@@ -366,6 +386,8 @@ class Node:
     def _boot(self) -> None:
         built = {name: self.cache.path(name, key) for name, key in self.entries.items()}
         programs = [Bind(built[name], target) for name, target in ENTRIES.items()]
+        if not any(self._registry.glob("*")):
+            _link_tree(built[CONTENT], self._registry)
         lower = built[catalog.NODE_FILESYSTEM.name]
         self.network.connect(self.container.start(lower=lower, binds=(*programs, *self._data), log=self._log))
         self._wait_containerd()
@@ -461,13 +483,15 @@ def _read_texts(file: Path) -> dict[str, str]:
 
 
 def _link_tree(source: Path, target: Path) -> None:
-    """Copy containerd's store: layers are never written to, so they are linked; its databases are copied."""
-    command = ["cp", "--archive", "--no-target-directory"]
+    """Copy a store of images into what `target` has: layers are never written to, so they are linked.
+
+    Databases, as containerd has, are copied.
+    """
+    command = ["cp", "--archive", "--force", "--no-target-directory"]
     linked = subprocess.run([*command, "--link", source, target], capture_output=True, text=True, check=False)
     if linked.returncode != 0:
         # Another file system: no links between the two.
-        shutil.rmtree(target, ignore_errors=True)
-        output([*command, source, target])
+        output([*command, "--remove-destination", source, target])
     for database in source.rglob("*.db"):
         copy = target / database.relative_to(source)
         copy.unlink()

@@ -1,39 +1,44 @@
-"""Train the demo's models and record what they answer: `python train_demo.py --out DIR`.
+"""Train models and record what they answer: `python train_demo.py --out DIR [demo|lightgbm|onnx …]`.
 
 Iris, versicolor (0) or virginica (1), four measures in cm: an sklearn classifier that answers labels, the same one as
 an ONNX graph, and two binary boosters, XGBoost's and LightGBM's, that answer probabilities. DIR then holds, one model a
 folder as KServe wants it:
 
-    sklearn/model.joblib  xgboost/model.ubj         the demo
-    sklearn-v2/…          xgboost-v2/…              a second version, asked the other way round: is it versicolor?
-    xgboost-json/model.json                         xgboost/ in XGBoost's other format
-    lightgbm/model.bst    onnx/model.onnx           further formats
-    centimetres/model.joblib                        measures in inches to cm, for a graph to ask first
-    expected.json                                   the payload, and each model's answer to it
+    demo      sklearn/model.joblib  xgboost/model.ubj
+              sklearn-v2/…          xgboost-v2/…         a second version, asked the other way round: is it versicolor?
+              xgboost-json/model.json                    xgboost/ in XGBoost's other format
+              centimetres/model.joblib                   measures in inches to cm, for a graph to ask first
+    lightgbm  lightgbm/model.bst
+    onnx      onnx/model.onnx                            the classifier of sklearn/
+    all       expected.json                              the payload, and each model's answer to it
 
 Nothing in it is random: the models, and with them the answers, are the same on every run.
 """
 
+from __future__ import annotations
+
 import argparse
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import joblib
-import lightgbm
 import numpy as np
-import onnxruntime
-import xgboost
 from numpy.typing import NDArray
-from skl2onnx import to_onnx
 from sklearn.datasets import load_iris
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+if TYPE_CHECKING:
+    import lightgbm
+    import onnxruntime
+    import xgboost
+
 # A typical flower of each species, near its medians: sepal length and width, petal length and width.
 VIRGINICA = [6.5, 3.0, 5.5, 2.0]
 VERSICOLOR = [5.9, 2.8, 4.3, 1.3]
+PAYLOAD = [VIRGINICA, VERSICOLOR]
 
 CM_PER_INCH = 2.54
 
@@ -48,8 +53,15 @@ def flowers() -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     return measures[of_two], species[of_two] - 1
 
 
+def train_classifier(measures: NDArray[np.float64], labels: NDArray[np.int64]) -> Pipeline:
+    """Return a classifier that answers labels."""
+    return make_pipeline(StandardScaler(), LogisticRegression()).fit(measures, labels)
+
+
 def train_booster(measures: NDArray[np.float64], labels: NDArray[np.int64], *, rounds: int) -> xgboost.Booster:
     """Return a booster that answers the probability of label 1."""
+    import xgboost  # noqa: PLC0415
+
     parameters = {
         "objective": "binary:logistic",
         "base_score": 0.5,
@@ -63,6 +75,8 @@ def train_booster(measures: NDArray[np.float64], labels: NDArray[np.int64], *, r
 
 def train_lightgbm(measures: NDArray[np.float64], labels: NDArray[np.int64]) -> lightgbm.Booster:
     """Return a booster that answers the probability of label 1."""
+    import lightgbm  # noqa: PLC0415
+
     parameters = {
         "objective": "binary",
         "learning_rate": 0.15,
@@ -79,37 +93,50 @@ def train_lightgbm(measures: NDArray[np.float64], labels: NDArray[np.int64]) -> 
 
 def save_graph(classifier: Pipeline, file: Path) -> onnxruntime.InferenceSession:
     """Write the classifier as a graph that answers labels, then probabilities; return it as it is read again."""
+    import onnxruntime  # noqa: PLC0415
+    from skl2onnx import to_onnx  # noqa: PLC0415
+
     rows = np.zeros((1, 4), dtype=np.float32)
     graph = to_onnx(classifier, rows, options={"zipmap": False}, target_opset=17, naming="iris")
     file.write_bytes(graph.SerializeToString(deterministic=True))
     return onnxruntime.InferenceSession(str(file), providers=["CPUExecutionProvider"])
 
 
-def train(out: Path) -> dict[str, Any]:
-    """Train and save every model under `out`; return the content of expected.json."""
+def train_demo(out: Path) -> dict[str, Any]:
+    """Train and save the demo's models under `out`; return what each answers."""
     measures, labels = flowers()
-    payload = [VIRGINICA, VERSICOLOR]
-    expected: dict[str, Any] = {"instances": payload}
+    expected: dict[str, Any] = {}
     for version, targets in (("", labels), ("-v2", 1 - labels)):
-        classifier = make_pipeline(StandardScaler(), LogisticRegression()).fit(measures, targets)
+        classifier = train_classifier(measures, targets)
         joblib.dump(classifier, new_folder(out / f"sklearn{version}") / "model.joblib")
-        expected[f"sklearn-model{version}"] = {"predictions": classifier.predict(payload).tolist()}
+        expected[f"sklearn-model{version}"] = classifier.predict(PAYLOAD).tolist()
 
         booster = train_booster(measures, targets, rounds=ROUNDS[version])
         booster.save_model(new_folder(out / f"xgboost{version}") / "model.ubj")
-        expected[f"xgboost-model{version}"] = {"predictions": booster.inplace_predict(np.array(payload)).tolist()}
+        expected[f"xgboost-model{version}"] = booster.inplace_predict(np.array(PAYLOAD)).tolist()
         if not version:
             booster.save_model(new_folder(out / "xgboost-json") / "model.json")
-            graph = save_graph(classifier, new_folder(out / "onnx") / "model.onnx")
-            (answer,) = graph.run(["label"], {graph.get_inputs()[0].name: np.array(payload, dtype=np.float32)})
-            expected["onnx-model"] = {"predictions": answer.tolist()}
-
-    light = train_lightgbm(measures, labels)
-    light.save_model(new_folder(out / "lightgbm") / "model.bst")
-    expected["lightgbm-model"] = {"predictions": np.asarray(light.predict(np.array(payload))).tolist()}
     converter = LinearRegression(fit_intercept=False).fit(measures / CM_PER_INCH, measures)
     joblib.dump(converter, new_folder(out / "centimetres") / "model.joblib")
     return expected
+
+
+def train_light(out: Path) -> dict[str, Any]:
+    """Train and save LightGBM's model under `out`; return what it answers."""
+    booster = train_lightgbm(*flowers())
+    booster.save_model(new_folder(out / "lightgbm") / "model.bst")
+    return {"lightgbm-model": np.asarray(booster.predict(np.array(PAYLOAD))).tolist()}
+
+
+def train_onnx(out: Path) -> dict[str, Any]:
+    """Save the demo's classifier as a graph under `out`; return what it answers."""
+    graph = save_graph(train_classifier(*flowers()), new_folder(out / "onnx") / "model.onnx")
+    (answer,) = graph.run(["label"], {graph.get_inputs()[0].name: np.array(PAYLOAD, dtype=np.float32)})
+    return {"onnx-model": answer.tolist()}
+
+
+# Each imports the libraries of its formats alone.
+SETS = {"demo": train_demo, "lightgbm": train_light, "onnx": train_onnx}
 
 
 def new_folder(path: Path) -> Path:
@@ -122,8 +149,12 @@ def main() -> None:
     """Train, save, and print the answers."""
     parser = argparse.ArgumentParser(description="Train the demo's models and record what they answer.")
     parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="folder to write to")
-    out = parser.parse_args().out
-    text = json.dumps(train(out), indent=2)
+    parser.add_argument("sets", nargs="*", help=f"of {', '.join(SETS)}; all when none is named")
+    arguments = parser.parse_args()
+    out = arguments.out
+    answers = [SETS[name](out) for name in arguments.sets or SETS]
+    predictions = {name: {"predictions": answer} for given in answers for name, answer in given.items()}
+    text = json.dumps({"instances": PAYLOAD} | predictions, indent=2)
     (out / "expected.json").write_text(text + "\n")
     print(text)
 
