@@ -61,7 +61,7 @@ host:
 
 .PHONY: up
 up: host venv  ## deploy and check by value; CONTEXT=<kube-context> uses a cluster you have
-	@$(PYTHON) -m cluster $(if $(CONTEXT),tools,up)
+	@$(PYTHON) -m cluster $(if $(CONTEXT),tools,up --stack-file Pulumi.$(STACK).yaml)
 	$(ENVIRONMENT)
 	if ! pulumi stack select $(STACK) 2>/dev/null; then
 	  $(forget_salt)

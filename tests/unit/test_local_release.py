@@ -10,6 +10,7 @@ import pytest
 from cluster import catalog
 from cluster.artifacts import Cache
 from cluster.catalog import Catalog
+from cluster.images import Image
 from cluster.toolchain import Toolchain
 from components.releases import BANDIT_IMAGE, LOCAL, NetGatewayApi, PlainMonitoring
 
@@ -20,6 +21,11 @@ ROOT = Path(__file__).parent.parent.parent
 def held(tmp_path: Path) -> Catalog:
     cache = Cache(tmp_path)
     return Catalog(cache=cache, toolchain=Toolchain(cache=cache))
+
+
+def every_image(held: Catalog) -> list[Image]:
+    """Of the platform and of every extra."""
+    return [*held.platform_images(), *(image for images in held.extra_images().values() for image in images)]
 
 
 def test_every_chart_is_there_in_its_version(held: Catalog) -> None:
@@ -35,7 +41,7 @@ def test_every_chart_is_there_in_its_version(held: Catalog) -> None:
 
 
 def test_every_part_has_the_version_of_its_images(held: Catalog) -> None:
-    tags = {image.name: image.tag for image in held.platform_images()}
+    tags = {image.name: image.tag for image in every_image(held)}
     ingress = LOCAL.knative.ingress
     assert isinstance(ingress, NetGatewayApi)
     assert tags["istio/pilot"] == tags["istio/proxyv2"] == LOCAL.istio.version
@@ -49,12 +55,12 @@ def test_every_part_has_the_version_of_its_images(held: Catalog) -> None:
 
 
 def test_a_serving_runtime_of_the_release_has_its_image(held: Catalog) -> None:
-    names = {image.name for image in held.platform_images()}
+    names = {image.name for image in every_image(held)}
     assert {runtime.image for runtime in LOCAL.kserve.runtimes} <= names
 
 
 def test_the_bandits_image_is_there(held: Catalog) -> None:
-    assert BANDIT_IMAGE in {f"{image.name}:{image.tag}" for image in held.platform_images()}
+    assert BANDIT_IMAGE in {f"{image.name}:{image.tag}" for image in every_image(held)}
 
 
 def test_kubernetes_is_in_the_releases_range() -> None:
@@ -63,8 +69,8 @@ def test_kubernetes_is_in_the_releases_range() -> None:
 
 
 def test_images_run_as_numeric_users_and_only_the_node_as_root(held: Catalog) -> None:
-    assert all(image.user.replace(":", "").isdigit() for image in held.platform_images())
-    assert all(image.user.split(":")[0] != "0" for image in held.platform_images())
+    assert all(image.user.replace(":", "").isdigit() for image in every_image(held))
+    assert all(image.user.split(":")[0] != "0" for image in every_image(held))
 
 
 def test_the_python_packages_match_the_programs() -> None:
@@ -74,7 +80,13 @@ def test_the_python_packages_match_the_programs() -> None:
 
 
 def test_every_module_is_pinned_with_checksums() -> None:
-    for part in catalog.GO_PARTS:
-        assert (part.directory / "go.mod").is_file(), part.name
-        requires = "require" in (part.directory / "go.mod").read_text()
-        assert (part.directory / "go.sum").is_file() == requires, part.name
+    for module in {part.module for part in catalog.GO_PARTS}:
+        assert (module.directory / "go.mod").is_file(), module.name
+        assert (module.directory / "go.sum").is_file(), module.name
+
+
+def test_every_changed_copy_is_what_go_mod_asks_for() -> None:
+    text = (catalog.CORE.directory / "go.mod").read_text()
+    for copied in catalog.CORE.copies:
+        assert f"\t{copied.module} {copied.version}\n" in text
+        assert f"\t{copied.module} => ./changed/{copied.name}\n" in text

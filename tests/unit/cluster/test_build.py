@@ -11,7 +11,7 @@ from rich.console import Console
 
 from cluster import build as build_module
 from cluster.artifacts import Cache, locked, try_locked
-from cluster.build import Build, build_lock
+from cluster.build import Build, Entry, build_lock
 from cluster.catalog import Catalog
 from cluster.locations import cache_dir
 from cluster.toolchain import Toolchain, remove_go_caches
@@ -103,3 +103,42 @@ def test_an_interrupted_removal_of_gos_caches_leaves_no_half_of_a_module(
     assert not go_cache.parent.exists()
     remove_go_caches()
     assert list(cache_dir().iterdir()) == []
+
+
+def entry(name: str, *needs: str) -> Entry:
+    return Entry(name=name, key="k", lane="prepare", seconds=1, run=lambda: None, needs=frozenset(needs))
+
+
+def test_what_others_were_made_from_is_not_asked_for_once_they_are_there(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    cache = Cache(cache_dir() / "entries")
+    built = Build(Catalog(cache=cache, toolchain=Toolchain(cache=cache)))
+    entries = [entry("program"), entry("image", "program"), entry("registry", "image", "program"), entry("other")]
+    monkeypatch.setattr(Build, "entries", {one.name: one for one in entries})
+    assert built.missing({"registry"}) == ["program", "image", "registry"]
+    cache.get("image", "k", lambda directory: directory.joinpath("file").touch())
+    assert built.missing({"registry"}) == ["program", "registry"]
+    cache.get("registry", "k", lambda directory: directory.joinpath("file").touch())
+    assert built.missing({"registry"}) == []
+    assert built.missing({"registry", "other"}) == ["other"]
+
+
+def test_every_entry_can_be_made_from_others_that_can_be_made() -> None:
+    cache = Cache(cache_dir() / "entries")
+    built = Build(Catalog(cache=cache, toolchain=Toolchain(cache=cache)))
+    everything = built.default.union(*map(built.of_extra, built.extras))
+    made: set[str] = set()
+    for name in built.missing(everything):
+        assert built.entries[name].needs <= made, name
+        made.add(name)
+    assert made == set(built.entries)
+
+
+def test_the_default_does_without_what_only_extras_need() -> None:
+    cache = Cache(cache_dir() / "entries")
+    built = Build(Catalog(cache=cache, toolchain=Toolchain(cache=cache)))
+    extra = {"prometheus", "kube-state-metrics", "python-lightgbm", "python-onnx", "python-training", "python-bandit"}
+    assert not extra & set(built.missing())
+    assert "python-go" in built.missing()
+    assert extra <= set(built.missing(built.default.union(*map(built.of_extra, built.extras))))

