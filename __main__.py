@@ -3,6 +3,7 @@
 import pulumi
 
 from components.cluster import cluster_provider, declare_namespaces, look_at_cluster
+from components.extra_images import require_extra_images
 from components.inference import InferenceService, InferenceServiceArgs
 from components.inference_graph import InferenceGraph, InferenceGraphArgs
 from components.owner import this_stack
@@ -17,6 +18,7 @@ async def deploy() -> pulumi.Inputs:
     """Declare everything; gives the stack's outputs."""
     platform_stack = await PlatformStack.named(stated().get("platform"))
     settings = load(platform=platform_stack)
+    require_extra_images(settings)
     found = look_at_cluster(settings, owner=this_stack())
     supply = Supply.of(settings)
     on_cluster = pulumi.ResourceOptions(provider=cluster_provider("cluster", settings.cluster))

@@ -169,7 +169,11 @@ class PlainMonitoring:
 
 @dataclass(frozen=True, kw_only=True)
 class Release:
-    """A named, tested set of versions."""
+    """A named, tested set of versions.
+
+    Attributes:
+        on_demand: images that its mirror has once somebody needs them, with what `python -m cluster add` calls them.
+    """
 
     name: str
     kubernetes: KubernetesRange
@@ -179,6 +183,7 @@ class Release:
     knative: KnativeRelease
     kserve: KServeRelease
     monitoring: MonitoringCharts | PlainMonitoring
+    on_demand: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def runtimes(self) -> tuple[ServingRuntime, ...]:
@@ -459,6 +464,16 @@ LOCAL = Release(
         ),
     ),
     monitoring=PlainMonitoring(prometheus="v3.14.0", kube_state_metrics="v2.18.0"),
+    on_demand={
+        "prometheus/prometheus": "monitoring",
+        "kube-state-metrics/kube-state-metrics": "monitoring",
+        LIGHTGBM.image: "lightgbm",
+        ONNX.image: "onnx",
+        BANDIT_IMAGE.partition(":")[0]: "bandit",
+        "examples/named-fields": "examples",
+        "examples/feature-importance": "examples",
+        "examples/custom-model": "examples",
+    },
 )
 
 RELEASES: Mapping[str, Release] = {release.name: release for release in (OFFICIAL_0_20, LOCAL)}

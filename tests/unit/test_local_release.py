@@ -59,6 +59,10 @@ def test_a_serving_runtime_of_the_release_has_its_image(held: Catalog) -> None:
     assert {runtime.image for runtime in LOCAL.kserve.runtimes} <= names
 
 
+def test_what_is_built_on_demand_is_what_the_release_says(held: Catalog) -> None:
+    assert LOCAL.on_demand == {image.name: extra for extra, images in held.extra_images().items() for image in images}
+
+
 def test_the_bandits_image_is_there(held: Catalog) -> None:
     assert BANDIT_IMAGE in {f"{image.name}:{image.tag}" for image in every_image(held)}
 
