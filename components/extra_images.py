@@ -28,18 +28,22 @@ def require_extra_images(settings: Settings) -> None:
 
 
 def _missing(settings: Settings) -> list[str]:
-    wanted = {image: place for place, image in _wanted(settings) if image in settings.release.on_demand}
+    on_demand = settings.release.on_demand
+    wanted = [(place, image) for place, image in _wanted(settings) if image in on_demand]
     if not wanted or settings.mirror is None:
         return []
+    missing: dict[tuple[str, str], list[str]] = {}
     with httpx.Client(timeout=REGISTRY_TIMEOUT) as client:
         try:
-            missing = {image: place for image, place in wanted.items() if not _has(client, settings.mirror, image)}
+            for place, image in wanted:
+                if not _has(client, settings.mirror, image):
+                    missing.setdefault((place, on_demand[image]), []).append(image)
         except httpx.HTTPError as problem:
             return [f"mirror.charts: {settings.mirror.charts} does not answer: {problem}. Is the registry up?"]
     return [
-        f"{place}: the registry of mirror.charts has no image {image} yet. For the local cluster: "
-        f"python -m cluster add {settings.release.on_demand[image]}"
-        for image, place in missing.items()
+        f"{place}: the registry of mirror.charts does not have {', '.join(images)} yet. For the local cluster: "
+        f"python -m cluster add {extra}"
+        for (place, extra), images in missing.items()
     ]
 
 
@@ -54,7 +58,9 @@ def _has(client: httpx.Client, mirror: Mirror, image: str) -> bool:
 def _wanted(settings: Settings) -> Iterator[tuple[str, str]]:
     """(place in the settings, image without registry and tag) of every image that is not the platform's own."""
     if settings.monitoring:
-        yield from (("monitoring", image) for image, extra in settings.release.on_demand.items() if extra == "monitoring")
+        yield from (
+            ("monitoring", image) for image, extra in settings.release.on_demand.items() if extra == "monitoring"
+        )
     for model in settings.models:
         place = settings.place_of(model)
         yield from ((f"{place}.format", runtime.image) for runtime in model.served_by(settings.release.runtimes))

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
 
 from components.extra_images import require_extra_images
 from components.problems import SettingsError
+from components.releases import LOCAL
 from components.settings import Settings, parse
 from tests.unit.predict.server import Reply, serving
 
@@ -22,6 +23,61 @@ def settings(address: str, **stated: Any) -> Settings:
     return parse({"release": "local", "mirror": mirror} | stated)
 
 
-def registry(*there: str) -> AbstractContextManager[str]:
+@contextmanager
+def registry(*there: str) -> Iterator[str]:
     """A registry with these images; gives its address."""
-    return serving({f"/v2/{name}/tags/list": Reply() for name in there})
+    with serving() as server:
+        address = server.address.removeprefix("http://")
+        server.on(address, "GET /v2/")
+        for name in there:
+            server.on(address, f"GET /v2/{name}/tags/list", Reply({"name": name, "tags": ["v1"]}))
+        yield address
+
+
+@pytest.mark.parametrize(
+    ("stated", "place", "image", "extra"),
+    [
+        ({"models": [SKLEARN | {"name": "b"}, ONNX]}, "models[1].format", "kserve/onnxserver", "onnx"),
+        ({"models": [ONNX | {"format": "lightgbm"}]}, "models[0].format", "kserve/lgbserver", "lightgbm"),
+        (
+            {"monitoring": True},
+            "monitoring",
+            "prometheus/prometheus, kube-state-metrics/kube-state-metrics",
+            "monitoring",
+        ),
+        (
+            {"models": [SKLEARN | {"transformer": {"image": "localhost:5000/examples/named-fields:v1"}}]},
+            "models[0].transformer.image",
+            "examples/named-fields",
+            "examples",
+        ),
+        (
+            {"models": [SKLEARN | {"canary": {"traffic": 50, "bandit": {}}}]},
+            "models[0].canary.bandit",
+            "kserve-multi-model/bandit",
+            "bandit",
+        ),
+    ],
+)
+def test_what_the_registry_lacks_is_named_with_its_remedy(
+    stated: dict[str, Any], place: str, image: str, extra: str
+) -> None:
+    with registry() as address, pytest.raises(SettingsError) as refused:
+        require_extra_images(settings(address, **stated))
+    said = f"{place}: the registry of mirror.charts does not have {image} yet. For the local cluster: "
+    assert said + f"python -m cluster add {extra}" in str(refused.value)
+    with registry(*LOCAL.on_demand) as address:
+        require_extra_images(settings(address, **stated))
+
+
+def test_nothing_is_asked_for_what_every_cluster_has() -> None:
+    require_extra_images(settings("127.0.0.1:1", models=[SKLEARN]))
+
+
+def test_a_registry_that_does_not_answer_is_a_reason_to_stop() -> None:
+    with pytest.raises(SettingsError, match=r"mirror\.charts: oci://127\.0\.0\.1:1/charts does not answer"):
+        require_extra_images(settings("127.0.0.1:1", models=[ONNX]))
+
+
+def test_an_official_release_has_no_images_on_demand() -> None:
+    require_extra_images(parse({"release": "0.20", "models": [ONNX | {"format": "lightgbm"}], "monitoring": True}))
