@@ -52,7 +52,7 @@ console = Console(stderr=True)
 
 Name = Annotated[str, typer.Option(help="Which local cluster; each has its own subnet.")]
 KeepGoCaches = Annotated[
-    bool, typer.Option(help="Keep Go's build and module caches (27 GB) for the next change of a pin.")
+    bool, typer.Option(help="Keep Go's build and module caches (12 GB) for the next change of a pin.")
 ]
 Subnet = Annotated[str, typer.Option(help="Its /18 of 198.18.0.0/15.")]
 
@@ -111,12 +111,17 @@ def up(
 def add(
     extras: Annotated[list[str], typer.Argument(help="What to add; without a cluster, it is built only.")],
     name: Name = "dev",
+    keep_go_caches: KeepGoCaches = False,
 ) -> None:
     """Build what the default does without, and give it to the cluster: monitoring, lightgbm, onnx, bandit, examples."""
     host.check_machine()
     build = _build()
     if unknown := [extra for extra in extras if extra not in build.extras]:
         raise ClusterError(f"there is no {unknown[0]!r} to add", hint=f"There are: {', '.join(build.extras)}")
+    wanted = frozenset().union(*map(build.of_extra, extras))
+    built = _prepare_host(build, wanted=wanted)
+    build.run(console, keep_go_caches=keep_go_caches, wanted=wanted)
+    # Not before: `down` waits for this lock, and a compilation takes minutes.
     with locked(_lock(_node(name).name), console=console):
         node = _node(name)
         if node.outdated(build):
@@ -124,9 +129,6 @@ def add(
                 f"{name} was started from an older build than this, which cannot be added to",
                 hint="make down, then make up renews it.",
             )
-        wanted = frozenset().union(*map(build.of_extra, extras))
-        built = _prepare_host(build, wanted=wanted)
-        build.run(console, keep_go_caches=False, wanted=wanted)
         added = [extra for extra in extras if node.initialised and _add_extra(node, extra, build=build)]
     if not (built or added):
         console.print(f"{', '.join(extras)}: there already, nothing to do")
