@@ -37,7 +37,7 @@ def bench(
     rounds: Annotated[
         int, typer.Option(min=0, help="Deploy both ways this often; 0 keeps the last rounds' numbers.")
     ] = 2,
-    cold: Annotated[bool, typer.Option(help="Build everything from nothing, too: takes most of an hour.")] = False,
+    cold: Annotated[bool, typer.Option(help="Build everything from nothing, too: takes most of half an hour.")] = False,
     name: Annotated[str, typer.Option(help="The local cluster to make, many times, and to remove.")] = "bench",
 ) -> None:
     """Compare `pulumi up` with helm and kubectl in sequence, measure the rest, and write docs/benchmarks.*."""

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+import resource
+import shutil
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import mkdtemp
 
@@ -26,14 +30,47 @@ def build_cold(network: Network, *, say: Callable[[Line], None]) -> ColdBuild:
     empty = Path(mkdtemp(prefix="kserve-multi-model-cold-", dir=cache_dir().parent))
     environment = {"XDG_CACHE_HOME": str(empty), "COLUMNS": "200"}
     lines: list[Line] = []
+    cpu = _cpu_of_children()
     try:
-        for line in lines_of("cluster", "up", "--name", network.name, "--subnet", network.subnet, env=environment):
-            lines.append(line)
-            say(line)
+        with _free_disk(empty) as free:
+            for line in lines_of("cluster", "up", "--name", network.name, "--subnet", network.subnet, env=environment):
+                lines.append(line)
+                say(line)
+        cpu = _cpu_of_children() - cpu
     finally:
         python("cluster", "down", "--name", network.name, env=environment)
         remove_tree(empty)
-    return ColdBuild(parts=part_seconds(line.text for line in lines), total_s=lines[-1].seconds)
+    return ColdBuild(
+        parts=part_seconds(line.text for line in lines),
+        total_s=lines[-1].seconds,
+        cpu_s=cpu,
+        peak_bytes=free[0] - min(free),
+    )
+
+
+def _cpu_of_children() -> float:
+    """Seconds, user and system, of all programs that this one started and that have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+@contextmanager
+def _free_disk(place: Path) -> Iterator[list[int]]:
+    """Bytes that are free where `place` is, each second while the block runs; what else runs here counts, too."""
+    free = [shutil.disk_usage(place).free]
+    ended = threading.Event()
+
+    def watch() -> None:
+        while not ended.wait(1):
+            free.append(shutil.disk_usage(place).free)
+
+    watching = threading.Thread(target=watch)
+    watching.start()
+    try:
+        yield free
+    finally:
+        ended.set()
+        watching.join()
 
 
 def part_seconds(lines: Iterable[str]) -> dict[str, float]:

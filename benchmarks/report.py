@@ -144,7 +144,8 @@ def _cold(cold: ColdBuild) -> str:
         (
             "## The first build",
             f"`python -m cluster up` with an empty cache took {cold.total_s / 60:.0f} min, downloads and the node's "
-            "start included. Compiling and packing run side by side, so the parts are more than the whole.",
+            f"start included, {cold.cpu_s / 60:.0f} min of CPU time, and {cold.peak_bytes / GIB:.0f} GiB of disk at "
+            "the most. Compiling, linking and packing run side by side, so the parts are more than the whole.",
             table(("part", "s"), rows),
         )
     )

@@ -108,10 +108,19 @@ class Life(Measured):
 
 
 class ColdBuild(Measured):
-    """The first `cluster up` on a machine: seconds by part, side by side in two lanes, and seconds in all."""
+    """The first `cluster up` on a machine, with nothing downloaded or built.
+
+    Attributes:
+        parts: seconds by part, side by side in three lanes.
+        total_s: wall time.
+        cpu_s: of all its programs, user and system; what goes on in the node is not counted.
+        peak_bytes: the most that it took on disk at one time.
+    """
 
     parts: dict[str, float]
     total_s: float
+    cpu_s: float
+    peak_bytes: int
 
 
 class Change(Measured):

@@ -72,9 +72,10 @@ def test_long_tables_sum_up_their_end() -> None:
 
 
 def test_the_first_build_by_part_longest_first() -> None:
-    cold = ColdBuild(parts={"pause": 3, "kubernetes": 270}, total_s=2400)
+    cold = ColdBuild(parts={"pause": 3, "kubernetes": 270}, total_s=2400, cpu_s=3600, peak_bytes=16 << 30)
     text = markdown(Results(machine=MACHINE, cold=cold), plot="benchmarks.svg")
     assert "took 40 min" in text
+    assert "60 min of CPU time, and 16 GiB of disk" in text
     assert text.index("| kubernetes | 270 |") < text.index("| pause | 3 |")
 
 
@@ -94,7 +95,9 @@ def test_a_table_is_markdown() -> None:
 def test_results_are_kept_for_the_next_run(tmp_path: Path) -> None:
     file = tmp_path / "benchmarks.json"
     assert Results.read(file) is None
-    before = results((60, 100)).model_copy(update={"life": life(), "cold": ColdBuild(parts={"pause": 3}, total_s=1)})
+    before = results((60, 100)).model_copy(
+        update={"life": life(), "cold": ColdBuild(parts={"pause": 3}, total_s=1, cpu_s=2, peak_bytes=3)}
+    )
     before.write(file)
     assert Results.read(file) == before
 
