@@ -47,6 +47,7 @@ def predict(host: str, timeout: float = 60) -> object:
     return answer.json()["predictions"]
 
 
+@pytest.mark.journey
 @pytest.mark.feature("bad settings are refused before anything is touched", mode="both")
 def test_bad_settings_are_refused_before_anything_touches_the_cluster(deployment: Deployment) -> None:
     good = deployment.stack_file.read_text()
@@ -63,12 +64,14 @@ def test_bad_settings_are_refused_before_anything_touches_the_cluster(deployment
     assert all_objects(deployment) == before
 
 
+@pytest.mark.journey
 def test_preview_of_an_empty_cluster(deployment: Deployment) -> None:
     preview = deployment.pulumi("preview")
     assert preview.status == 0, preview.text[-4000:]
     assert "InferenceService" in preview.text
 
 
+@pytest.mark.journey
 @pytest.mark.feature("predictions, v1")
 def test_up_ends_with_both_models_answering_by_value(up: Deployment) -> None:
     checked = up.predict("--stack", up.stack, "--json", timeout=300)
@@ -79,6 +82,7 @@ def test_up_ends_with_both_models_answering_by_value(up: Deployment) -> None:
     assert all(model["compared"] for model in report.values())
 
 
+@pytest.mark.journey
 def test_the_endpoints_are_the_demos(up: Deployment) -> None:
     endpoints = up.endpoints()
     assert {name: endpoint["url"] for name, endpoint in endpoints.items()} == {
@@ -89,6 +93,7 @@ def test_the_endpoints_are_the_demos(up: Deployment) -> None:
     assert endpoints["sklearn-model"]["gateway_address"] == GATEWAY
 
 
+@pytest.mark.journey
 def test_a_pipe_and_a_file_are_as_good_as_a_stack(up: Deployment, tmp_path: Path) -> None:
     shown = up.pulumi("stack", "output", "endpoints", "--json").stdout
     piped = up.predict("--lang", "zh", stdin=shown)
@@ -100,6 +105,7 @@ def test_a_pipe_and_a_file_are_as_good_as_a_stack(up: Deployment, tmp_path: Path
     assert "sklearn-model" in (tmp_path / "junit.xml").read_text()
 
 
+@pytest.mark.journey
 def test_kserve_routes_by_host_with_a_virtual_service_a_model(up: Deployment) -> None:
     services = kubectl(up, "-n", "default", "get", "virtualservices.networking.istio.io")["items"]
     assert {service["metadata"]["name"] for service in services} == {"sklearn-model", "xgboost-model"}
@@ -107,6 +113,7 @@ def test_kserve_routes_by_host_with_a_virtual_service_a_model(up: Deployment) ->
     assert stranger.status_code == 404
 
 
+@pytest.mark.journey
 @pytest.mark.feature("up again changes nothing")
 def test_up_again_has_nothing_to_do(up: Deployment) -> None:
     again = up.pulumi("up", "--yes", "--skip-preview", "--expect-no-changes")
@@ -115,6 +122,7 @@ def test_up_again_has_nothing_to_do(up: Deployment) -> None:
     assert preview.status == 0, preview.text[-4000:]
 
 
+@pytest.mark.journey
 @pytest.mark.feature("keys are nowhere in plain", mode="both")
 def test_the_s3_keys_are_nowhere_in_plain(up: Deployment) -> None:
     credentials = Path(up.environment["AWS_SHARED_CREDENTIALS_FILE"]).read_text()
@@ -133,6 +141,7 @@ def test_the_s3_keys_are_nowhere_in_plain(up: Deployment) -> None:
         assert not [secret for secret in secrets if secret in place]
 
 
+@pytest.mark.journey
 def test_refresh_finds_no_drift(up: Deployment) -> None:
     refreshed = up.pulumi("refresh", "--yes", "--skip-preview", "--expect-no-changes")
     assert refreshed.status == 0, refreshed.text[-4000:]
@@ -140,6 +149,7 @@ def test_refresh_finds_no_drift(up: Deployment) -> None:
     assert preview.status == 0, preview.text[-4000:]
 
 
+@pytest.mark.journey
 @pytest.mark.feature("a new version gives new values")
 def test_a_new_storage_uri_gives_new_values(up: Deployment) -> None:
     models = up.settings["models"]
@@ -192,6 +202,7 @@ def test_what_is_said_of_a_server_reaches_it(up: Deployment) -> None:
     assert all(pod["metadata"]["annotations"]["example.com/owner"] == "iris@example.com" for pod in pods)
 
 
+@pytest.mark.journey
 @pytest.mark.feature("readiness means that the model is loaded")
 def test_a_server_is_not_ready_before_it_says_that_the_model_is_loaded(up: Deployment) -> None:
     knative = kubectl(up, "-n", "default", "get", "services.serving.knative.dev", "sklearn-model-predictor")

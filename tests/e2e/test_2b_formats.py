@@ -90,6 +90,7 @@ def question(client: str, model: str, **more: Any) -> dict[str, Any]:
     return {"client": client, "rows": INSTANCES, **to, **more}
 
 
+@pytest.mark.journey
 @pytest.mark.feature("LightGBM models", mode="both")
 @pytest.mark.feature("ONNX models", mode="both")
 @pytest.mark.feature("predictions, v1", mode="both")

@@ -76,6 +76,7 @@ def up(deployment: Deployment) -> Iterator[Deployment]:
     deployment.configure(models=before)
 
 
+@pytest.mark.journey
 @pytest.mark.feature("a new version without a failed request")
 def test_a_new_version_rolls_out_without_a_failed_request(up: Deployment) -> None:
     with Load(target(up, "changing")) as load:

@@ -52,6 +52,7 @@ def teams(deployment: Deployment, tmp_path_factory: pytest.TempPathFactory) -> I
         team.pulumi("stack", "rm", "--yes", "--force", "--preserve-config")
 
 
+@pytest.mark.journey
 @pytest.mark.feature("models in several namespaces, made when missing", mode="both")
 @pytest.mark.feature("the platform in one stack, models in others", mode="both")
 def test_two_stacks_of_models_on_one_platform_come_and_go_alone(
@@ -74,6 +75,7 @@ def test_two_stacks_of_models_on_one_platform_come_and_go_alone(
     assert all_objects(deployment) - before == set()
 
 
+@pytest.mark.journey
 def test_what_is_another_stacks_is_refused_at_preview(
     deployment: Deployment, teams: tuple[Deployment, Deployment]
 ) -> None:

@@ -25,7 +25,17 @@ def node_process(name: str) -> psutil.Process:
     return min(found, key=lambda process: process.create_time())
 
 
-@pytest.mark.parametrize("program", ["kubelet", "containerd", "registry", "versitygw", "kube-apiserver", "etcd"])
+@pytest.mark.parametrize(
+    "program",
+    [
+        pytest.param("kubelet", marks=pytest.mark.journey),
+        "containerd",
+        "registry",
+        "versitygw",
+        "kube-apiserver",
+        "etcd",
+    ],
+)
 def test_a_killed_program_comes_back(deployment: Deployment, program: str) -> None:
     assert deployment
     killed = node_process(program)
@@ -40,6 +50,7 @@ def test_a_killed_program_comes_back(deployment: Deployment, program: str) -> No
     assert node_process(program).pid != killed.pid
 
 
+@pytest.mark.journey
 def test_a_killed_node_comes_back_with_its_models(deployment: Deployment) -> None:
     os.kill(init_pid(), signal.SIGKILL)
     deadline = time.monotonic() + 30
@@ -52,6 +63,7 @@ def test_a_killed_node_comes_back_with_its_models(deployment: Deployment) -> Non
     assert checked.status == 0, checked.text
 
 
+@pytest.mark.journey
 @pytest.mark.feature("destroy leaves nothing")
 def test_destroy_leaves_nothing_in_the_cluster(
     deployment: Deployment, tmp_path_factory: pytest.TempPathFactory
