@@ -16,8 +16,8 @@ from lightkube.models.meta_v1 import ObjectMeta
 from lightkube.resources.core_v1 import Secret, ServiceAccount
 
 from cluster.catalog import KSERVE
+from tests.e2e.cluster_objects import InferenceService
 from tests.e2e.machine import NODE, Deployment
-from tests.e2e.test_2_deployment import InferenceService
 
 WRONG, ABSENT = 1, 2
 # A server that is ready, and reports success for a prediction that failed.
