@@ -134,7 +134,6 @@ def load(name: str, *, clients: int = 2) -> Iterator[Load]:
             over.set()
 
 
-@pytest.mark.journey
 @pytest.mark.feature("predictions, v1", mode="Standard")
 @pytest.mark.feature("predictions, v2 over REST", mode="Standard")
 @pytest.mark.feature("both modes on one cluster, at one address", mode="both")
@@ -160,7 +159,6 @@ def test_what_is_said_of_a_deployment_reaches_its_server(both: Deployment) -> No
     assert pod["metadata"]["annotations"]["example.com/owner"] == "roses@example.com"
 
 
-@pytest.mark.journey
 @pytest.mark.feature("`predict status`", mode="Standard")
 @pytest.mark.feature("`predict logs`", mode="Standard")
 def test_status_and_logs_of_a_deployment(both: Deployment) -> None:

@@ -175,11 +175,15 @@ def test_wrong_s3_keys(deployment: Deployment, faulty: Any) -> None:
     model = small(modelFormat={"name": "sklearn"}, storageUri="s3://models/sklearn")
     endpoint = faulty("locked-out", {"serviceAccountName": "wrong-keys", "model": model})
     status, said, report = check(deployment, endpoint, "--timeout", "90")
+    doctor = deployment.predict("doctor", "-n", "default", "--json", "--lang", "en")
     client.delete(Secret, "wrong-keys", namespace="default")
     client.delete(ServiceAccount, "wrong-keys", namespace="default")
     assert (status, report["verdict"]) == (ABSENT, "storage-refused")
     assert "The storage refused the access keys" in said
     assert "`storage.<name>`" in said
+    checks = json.loads(doctor.stdout)["checks"]
+    causes = {(finding["name"], finding["id"]) for check in checks for finding in check["findings"]}
+    assert ("locked-out", "storage-keys-refused") in causes
 
 
 def test_a_200_with_an_error_in_it(deployment: Deployment, faulty: Any) -> None:
