@@ -1,5 +1,6 @@
 # make up       from a bare machine, or any cluster with CONTEXT=<kube-context>, to two verified predictions
-# make test     lint, types, unit and end-to-end
+# make test     lint, types, unit, and the journeys of the end-to-end tests
+# make test-all everything: a change is finished only after it
 # make down     pulumi destroy, then the local cluster
 # make help     the rest
 
@@ -129,7 +130,12 @@ unit: lint  ## the fast tests
 	@$(PYTHON) -m pytest -m "not e2e" -q
 
 .PHONY: test
-test: host lint  ## lint, types, unit and end-to-end on a local cluster of their own
+test: host lint  ## lint, types, unit, and what most users do end-to-end on a local cluster of its own
+	@$(PYTHON) -m cluster build
+	$(PYTHON) -m pytest -m "not e2e or journey"
+
+.PHONY: test-all
+test-all: host lint  ## all tests, which a change needs before it is finished; writes docs/features.md
 	@$(PYTHON) -m cluster build
 	$(PYTHON) -m pytest
 

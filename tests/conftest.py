@@ -1,13 +1,14 @@
-"""Keeps the table of features: a run of all tests writes it, and fails where it was another."""
+"""Keeps the table of features, which a run of all tests writes, and says what a run of the journeys has left out."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.feature_table import PAGE, Claim, page
+from tests.levels import claims_of, left_to_test_all
 
 pytest_plugins = ["pytester"]
 # How fast the machine is says nothing about what is tested.
@@ -15,18 +16,24 @@ settings.register_profile("any-machine", deadline=None, suppress_health_check=[H
 settings.load_profile("any-machine")
 
 CLAIMS = pytest.StashKey[dict[str, list[Claim]]]()
+DESELECTED = pytest.StashKey[list[pytest.Item]]()
 PASSED = pytest.StashKey[set[str]]()
 STALE = pytest.StashKey[bool]()
+LEFT = pytest.StashKey[list[str]]()
+
+
+def pytest_deselected(items: Sequence[pytest.Item]) -> None:
+    for item in items:
+        item.config.stash.setdefault(DESELECTED, []).append(item)
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
     stash = session.config.stash
     stash[PASSED] = set()
-    stash[CLAIMS] = {
-        item.nodeid: claims
-        for item in session.items
-        if (claims := [Claim.of(*mark.args, **mark.kwargs) for mark in item.iter_markers("feature")])
-    }
+    stash[CLAIMS] = {item.nodeid: claims for item in session.items if (claims := claims_of(item))}
+    left: list[pytest.Item] = stash.get(DESELECTED, [])
+    if "journey" in session.config.option.markexpr:
+        stash[LEFT] = left_to_test_all(left, run=session.items)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -41,7 +48,7 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     config = session.config
     claims = config.stash.get(CLAIMS, {})
     passed: set[str] = config.stash.get(PASSED, set())
-    part = config.option.keyword or config.option.markexpr or config.args_source == config.ArgsSource.ARGS
+    part = DESELECTED in config.stash or config.option.ignore or config.args_source != config.ArgsSource.TESTPATHS
     if part or exitstatus != pytest.ExitCode.OK or not claims or claims.keys() - passed:
         return
     written = page(claim for said in claims.values() for claim in said)
@@ -52,6 +59,8 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    for line in config.stash.get(LEFT, []):
+        terminalreporter.write_line(line, yellow=True)
     if config.stash.get(STALE, False):
         where = PAGE.relative_to(config.rootpath)
         terminalreporter.write_line(f"{where} was of other tests; it is written anew: commit it", red=True)

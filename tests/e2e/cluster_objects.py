@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from lightkube.generic_resource import create_namespaced_resource
+
 from tests.e2e.machine import Deployment, run
 
+InferenceService = create_namespaced_resource("serving.kserve.io", "v1beta1", "InferenceService", "inferenceservices")
 # Kubernetes makes and renames these by itself.
 IGNORED = {"events", "leases", "endpointslices", "endpoints", "pods", "replicasets", "nodes", "csinodes"}
 # Knative's operator makes these again at any time; they cannot outlive their namespace, which does count.

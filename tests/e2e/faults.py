@@ -16,7 +16,7 @@ from lightkube.resources.core_v1 import Namespace, Pod, ResourceQuota, Secret, S
 from lightkube.types import PatchType
 
 from cluster.catalog import KSERVE
-from tests.e2e.test_2_deployment import InferenceService
+from tests.e2e.cluster_objects import InferenceService
 
 NAMESPACE, TIGHT = "faults", "faults-quota"
 SERVER = f"localhost:5000/kserve/sklearnserver:{KSERVE}"

@@ -16,11 +16,11 @@ from lightkube import Client, KubeConfig
 from cluster.node.network import Network
 
 ROOT = Path(__file__).parent.parent.parent
-NAME = "e2e"
-
-
+# Two checkouts on one machine can test at the same time: TEST_CLUSTER=other make test
+NAME = os.environ.get("TEST_CLUSTER", "e2e")
 NETWORK = Network.first_free(NAME)
 SUBNET, NODE = NETWORK.subnet, NETWORK.node
+GATEWAY = f"http://{NODE}:31080"
 
 
 @dataclass
@@ -57,6 +57,12 @@ def cluster(*arguments: str, timeout: float = 5000) -> Completed:
     return run(sys.executable, "-m", "cluster", *arguments, timeout=timeout)
 
 
+def need(*parts: str) -> None:
+    """Have parts of the local cluster that the demo does without; those not built yet are built now."""
+    added = cluster("add", *parts, "--name", NAME)
+    assert added.status == 0, added.text
+
+
 @dataclass
 class Deployment:
     """A stack on the cluster, in a stack file of its own."""
@@ -90,6 +96,28 @@ class Deployment:
         document = yaml.safe_load(self.stack_file.read_text())
         document["config"] |= {f"kserve-multi-model:{key}": value for key, value in settings.items()}
         self.stack_file.write_text(yaml.safe_dump(document, sort_keys=False))
+
+    def up(self, *, timeout: float = 900) -> str:
+        """`pulumi up`, which succeeds; gives what it said."""
+        done = self.pulumi("up", "--yes", "--skip-preview", timeout=timeout)
+        assert done.status == 0, done.text[-6000:]
+        return done.text
+
+    def destroy(self) -> None:
+        """`pulumi destroy`, which succeeds."""
+        done = self.pulumi("destroy", "--yes", "--skip-preview", timeout=600)
+        assert done.status == 0, done.text[-6000:]
+
+    def exists(self) -> bool:
+        """Whether Pulumi knows the stack."""
+        listed = run("pulumi", "stack", "ls", "--json", "--non-interactive", env=self.environment)
+        assert listed.status == 0, listed.text
+        return self.stack in {stack["name"].rpartition("/")[2] for stack in json.loads(listed.stdout)}
+
+    def remove(self) -> None:
+        """Forget the stack, of which nothing is deployed."""
+        done = self.pulumi("stack", "rm", "--yes", "--preserve-config")
+        assert done.status == 0, done.text
 
     def pulumi(self, command: str, *arguments: str, timeout: float = 900) -> Completed:
         words = [command, *arguments]

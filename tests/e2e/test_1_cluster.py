@@ -13,6 +13,8 @@ from botocore.exceptions import ClientError
 from cluster.catalog import KUBERNETES
 from tests.e2e.machine import NAME, NODE, SUBNET, Deployment, cluster, run
 
+pytestmark = pytest.mark.journey
+
 
 def test_up_again_is_a_no_op_that_says_so(node: dict[str, str]) -> None:
     assert node["KUBECONFIG"]

@@ -15,11 +15,14 @@ from typing import Any
 import pytest
 import requests
 
-from tests.e2e.cluster_objects import all_objects, kubectl
-from tests.e2e.machine import NETWORK, Deployment
-from tests.e2e.test_2_deployment import GATEWAY, INSTANCES, twin_without_a_model
+from tests.e2e.asking import INSTANCES
+from tests.e2e.cluster_objects import kubectl
+from tests.e2e.machine import GATEWAY, NETWORK, Deployment
+from tests.e2e.models_on_platform import models_on_platform
+from tests.e2e.readiness import twin_without_a_model
 
 pytestmark = pytest.mark.usefixtures("both")
+NAMESPACE = "standard"
 ALONE = {"deployed", "deployed-v2", "watched", "spoken"}
 BEHIND = {"sklearn-model", "xgboost-model", "watched-behind"}
 
@@ -59,9 +62,8 @@ def sink() -> Iterator[Sink]:
 
 
 @pytest.fixture(scope="module")
-def both(deployment: Deployment, sink: Sink) -> Iterator[Deployment]:
-    """The demo with models more, most of them in the other mode; in the end they are gone again."""
-    before = deployment.stack_file.read_text()
+def both(deployment: Deployment, sink: Sink, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
+    """The demo's models with others, most of them in the other mode."""
     models = deployment.settings["models"]
     sklearn, xgboost = ({**model, "replicas": {"min": 1, "max": 1}} for model in models)
     for model in (sklearn, xgboost):
@@ -69,30 +71,20 @@ def both(deployment: Deployment, sink: Sink) -> Iterator[Deployment]:
     scaled = {"replicas": {"min": 1, "max": 2}, "scale": {"metric": "cpu", "target": 60}}
     watched = {"batcher": {"max_batch_size": 4, "max_latency": 3000}, "logger": {"url": sink.url}}
     said = {"labels": {"team": "roses"}, "annotations": {"example.com/owner": "roses@example.com"}}
-    deployment.configure(
-        models=[
-            *models,
-            sklearn | {"name": "deployed", "mode": "Standard"} | scaled,
-            xgboost | {"name": "deployed-v2", "mode": "Standard", "protocol": "v2"},
-            sklearn | {"name": "watched", "mode": "Standard"} | watched,
-            sklearn | {"name": "watched-behind"} | watched,
-            sklearn
-            | {"name": "spoken", "mode": "Standard", "environment": {"PREDICT_PROBA": "true"}, "check": None}
-            | said,
-        ]
-    )
-    up(deployment)
-    yield deployment
-    deployment.stack_file.write_text(before)
-    up(deployment)
-    gone = ALONE | {"watched-behind"}
-    assert not [object_ for object_ in all_objects(deployment) if any(f"/{name}" in object_ for name in gone)]
-
-
-def up(deployment: Deployment) -> str:
-    done = deployment.pulumi("up", "--yes", "--skip-preview")
-    assert done.status == 0, done.text[-4000:]
-    return done.text
+    with models_on_platform(
+        NAMESPACE,
+        *models,
+        sklearn | {"name": "deployed", "mode": "Standard"} | scaled,
+        xgboost | {"name": "deployed-v2", "mode": "Standard", "protocol": "v2"},
+        sklearn | {"name": "watched", "mode": "Standard"} | watched,
+        sklearn | {"name": "watched-behind"} | watched,
+        sklearn
+        | {"name": "spoken", "mode": "Standard", "environment": {"PREDICT_PROBA": "true"}, "check": None}
+        | said,
+        directory=tmp_path_factory.mktemp("stack"),
+        deployment=deployment,
+    ) as both:
+        yield both
 
 
 def change(deployment: Deployment, name: str, **said: object) -> None:
@@ -105,7 +97,7 @@ def ask(name: str, *, instances: list[Any] = INSTANCES) -> Any:
     answer = requests.post(
         f"{GATEWAY}/v1/models/{name}:predict",
         json={"instances": instances},
-        headers={"Host": f"{name}.default.example.com"},
+        headers={"Host": f"{name}.{NAMESPACE}.example.com"},
         timeout=30,
     )
     assert answer.status_code == 200, f"{answer.status_code} {answer.text}"
@@ -149,12 +141,12 @@ def test_models_of_both_modes_answer_at_one_address(both: Deployment) -> None:
     checked = both.predict("--stack", both.stack, "--json", timeout=300)
     assert checked.status == 0, checked.text
     report = {model["endpoint"]["name"]: model for model in json.loads(checked.stdout)["models"]}
-    assert report.keys() == {*BEHIND, *ALONE, "multi-model-service"}
+    assert report.keys() == {*BEHIND, *ALONE}
     assert report["deployed"]["got"] == [1, 0]
     assert report["deployed-v2"]["got"] == pytest.approx([0.8319113, 0.1669796], abs=1e-6)
     modes = {
         service["metadata"]["name"]: service["status"]["deploymentMode"]
-        for service in kubectl(both, "-n", "default", "get", "inferenceservices")["items"]
+        for service in kubectl(both, "-n", NAMESPACE, "get", "inferenceservices")["items"]
     }
     assert modes == dict.fromkeys(BEHIND, "Knative") | dict.fromkeys(ALONE, "Standard")
 
@@ -163,14 +155,14 @@ def test_models_of_both_modes_answer_at_one_address(both: Deployment) -> None:
 def test_what_is_said_of_a_deployment_reaches_its_server(both: Deployment) -> None:
     probabilities = ask("spoken")["predictions"]
     assert [row.index(max(row)) for row in probabilities] == [1, 0]
-    (pod,) = kubectl(both, "-n", "default", "get", "pods", "-l", "team=roses")["items"]
+    (pod,) = kubectl(both, "-n", NAMESPACE, "get", "pods", "-l", "team=roses")["items"]
     assert pod["metadata"]["annotations"]["example.com/owner"] == "roses@example.com"
 
 
 @pytest.mark.feature("`predict status`", mode="Standard")
 @pytest.mark.feature("`predict logs`", mode="Standard")
 def test_status_and_logs_of_a_deployment(both: Deployment) -> None:
-    shown = both.predict("status", "-n", "default", "--lang", "en")
+    shown = both.predict("status", "-n", NAMESPACE, "--lang", "en")
     assert shown.status == 0, shown.text
     rows = [line.split() for line in shown.stdout.splitlines()]
     assert next(row for row in rows if row[1] == "deployed")[2] == "yes"
@@ -181,10 +173,10 @@ def test_status_and_logs_of_a_deployment(both: Deployment) -> None:
 
 @pytest.mark.feature("readiness means that the model is loaded", mode="Standard")
 def test_a_deployment_is_asked_whether_the_model_is_loaded(both: Deployment) -> None:
-    deployment = kubectl(both, "-n", "default", "get", "deployment", "deployed-predictor")
+    deployment = kubectl(both, "-n", NAMESPACE, "get", "deployment", "deployed-predictor")
     (container,) = deployment["spec"]["template"]["spec"]["containers"]
     assert container["readinessProbe"]["httpGet"].items() >= {"path": "/v1/models/deployed", "port": 8080}.items()
-    assert twin_without_a_model(both, of="deployed") == {"kserve-container": False}
+    assert twin_without_a_model(both, of="deployed", namespace=NAMESPACE) == {"kserve-container": False}
 
 
 @pytest.mark.feature("batches of requests", mode="both")
@@ -211,16 +203,16 @@ def test_requests_and_responses_are_logged(both: Deployment, sink: Sink, name: s
 @pytest.mark.feature("a new version gives new values", mode="Standard")
 @pytest.mark.feature("a new version without a failed request", mode="Standard")
 def test_under_load_it_gets_a_second_server_and_then_a_new_version(both: Deployment) -> None:
-    scaler = kubectl(both, "-n", "default", "get", "hpa", "deployed-predictor")
+    scaler = kubectl(both, "-n", NAMESPACE, "get", "hpa", "deployed-predictor")
     assert (scaler["spec"]["minReplicas"], scaler["spec"]["maxReplicas"]) == (1, 2)
     (metric,) = scaler["spec"]["metrics"]
     assert metric["resource"] == {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 60}}
-    names = {item["metadata"]["name"] for item in kubectl(both, "-n", "default", "get", "hpa")["items"]}
+    names = {item["metadata"]["name"] for item in kubectl(both, "-n", NAMESPACE, "get", "hpa")["items"]}
     assert names == {"deployed-predictor"}
     with load("deployed") as met:
         deadline = time.monotonic() + 180
-        while kubectl(both, "-n", "default", "get", "deployment", "deployed-predictor")["status"]["readyReplicas"] < 2:
-            assert time.monotonic() < deadline, kubectl(both, "-n", "default", "get", "hpa", "deployed-predictor")
+        while kubectl(both, "-n", NAMESPACE, "get", "deployment", "deployed-predictor")["status"]["readyReplicas"] < 2:
+            assert time.monotonic() < deadline, kubectl(both, "-n", NAMESPACE, "get", "hpa", "deployed-predictor")
             time.sleep(2)
         change(
             both,
@@ -228,7 +220,7 @@ def test_under_load_it_gets_a_second_server_and_then_a_new_version(both: Deploym
             storage_uri="s3://models/sklearn-v2",
             check={"instances": INSTANCES, "predictions": [0, 1]},
         )
-        up(both)
+        both.up()
         assert [ask("deployed")["predictions"] for _ in range(20)] == [[0, 1]] * 20
     assert met.failures == []
     assert met.answers > 100
@@ -240,12 +232,12 @@ def test_a_change_of_mode_is_a_replacement_and_a_removal_takes_one_model(both: D
     change(both, "deployed-v2", mode="Knative", protocol="v1")
     watched = {"watched", "watched-behind"}
     both.configure(models=[model for model in both.settings["models"] if model["name"] not in watched])
-    said = up(both)
+    said = both.up()
     assert "deployed-v2 changes from mode Standard to Knative, which KServe cannot do: it is deleted" in said
     assert "1 replaced" in said
     assert ask("deployed-v2")["predictions"] == pytest.approx([0.8319113, 0.1669796], abs=1e-6)
     assert ask("deployed")["predictions"] == [0, 1]
     assert ask("sklearn-model")["predictions"] == [1, 0]
-    deployments = {item["metadata"]["name"] for item in kubectl(both, "-n", "default", "get", "deployments")["items"]}
+    deployments = {item["metadata"]["name"] for item in kubectl(both, "-n", NAMESPACE, "get", "deployments")["items"]}
     assert "deployed-predictor" in deployments
     assert not deployments & {"watched-predictor", "deployed-v2-predictor"}

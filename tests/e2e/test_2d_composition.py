@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 import requests
-import yaml
 
 from cluster.catalog import EXAMPLE
 from tests.e2e.cluster_objects import kubectl
-from tests.e2e.machine import NODE, ROOT, Deployment
+from tests.e2e.machine import GATEWAY, Deployment, need
+from tests.e2e.models_on_platform import models_on_platform
 
-GATEWAY = f"http://{NODE}:31080"
+NAMESPACE = "composition"
 FIELDS = ("sepal_length", "sepal_width", "petal_length", "petal_width")
 VIRGINICA, VERSICOLOR = [6.5, 3.0, 5.5, 2.0], [5.9, 2.8, 4.3, 1.3]
 PROBABLY = pytest.approx([0.8319113, 0.1669796], abs=1e-5)
@@ -112,7 +112,7 @@ EITHER = {
 
 
 def ask(name: str, request: object, *, path: str = "/") -> requests.Response:
-    host = f"{name}.default.example.com"
+    host = f"{name}.{NAMESPACE}.example.com"
     return requests.post(f"{GATEWAY}{path}", json=request, headers={"Host": host}, timeout=60)
 
 
@@ -126,24 +126,19 @@ def rows(*rows: list[float], **more: object) -> dict[str, object]:
     return {"instances": rows, **more}
 
 
-def deploy(deployment: Deployment, **settings: object) -> None:
-    deployment.configure(**settings)
-    done = deployment.pulumi("up", "--yes", "--skip-preview")
-    assert done.status == 0, done.text[-6000:]
-
-
 @pytest.fixture(scope="module")
-def composed(deployment: Deployment) -> Iterator[Deployment]:
-    """The demo with a transformer, an explainer and graphs of all kinds; afterwards as it was."""
-    before = deployment.settings
-    demo = yaml.safe_load((ROOT / "Pulumi.dev.yaml").read_text())["config"]  # whatever other tests have made of it
-    deploy(
-        deployment,
-        models=[*demo["kserve-multi-model:models"], TRANSFORMED, STANDARD, EXPLAINED, EXPLAINED_STANDARD, CENTIMETRES],
-        graphs=[*demo["kserve-multi-model:graphs"], CHAIN, CHAIN_STANDARD, BY_REQUEST, EITHER, BY_DEPLOYMENT],
-    )
-    yield deployment
-    deploy(deployment, models=before["models"], graphs=before["graphs"])
+def composed(deployment: Deployment, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
+    """The demo's models and graph with a transformer, an explainer and graphs of all kinds."""
+    need("examples")
+    demo = deployment.settings
+    with models_on_platform(
+        NAMESPACE,
+        *(*demo["models"], TRANSFORMED, STANDARD, EXPLAINED, EXPLAINED_STANDARD, CENTIMETRES),
+        graphs=[*demo["graphs"], CHAIN, CHAIN_STANDARD, BY_REQUEST, EITHER, BY_DEPLOYMENT],
+        directory=tmp_path_factory.mktemp("stack"),
+        deployment=deployment,
+    ) as composed:
+        yield composed
 
 
 @pytest.mark.feature("transformer", mode="both")
@@ -248,11 +243,11 @@ def test_what_changes_and_what_goes_is_waited_for(composed: Deployment) -> None:
     }
     gone = (EITHER, BY_DEPLOYMENT)
     stated = composed.settings
-    deploy(
-        composed,
+    composed.configure(
         models=[model | changes.get(model["name"], {}) for model in stated["models"]],
         graphs=[graph | changes.get(graph["name"], {}) for graph in stated["graphs"] if graph not in gone],
     )
+    composed.up()
     # At once: what `up` has ended with is what answers.
     for name in ("chain", "chain-standard"):
         assert answer(name, {"instances": INCHES}) == LABELLED
@@ -267,12 +262,12 @@ def test_what_changes_and_what_goes_is_waited_for(composed: Deployment) -> None:
         while ask(str(graph["name"]), rows(VIRGINICA)).status_code != 404:
             assert time.monotonic() < deadline, "a graph that is gone still answers"
             time.sleep(1)
-    services = kubectl(composed, "-n", "default", "get", "services.serving.knative.dev")["items"]
+    services = kubectl(composed, "-n", NAMESPACE, "get", "services.serving.knative.dev")["items"]
     names = {item["metadata"]["name"] for item in services if "deletionTimestamp" not in item["metadata"]}
     assert {"xgboost-model-transformer", "chain"} <= names
     assert not names & {"iris-transformer", "why-explainer", "either"}
-    deployments = kubectl(composed, "-n", "default", "get", "deployments")["items"]
+    deployments = kubectl(composed, "-n", NAMESPACE, "get", "deployments")["items"]
     gone_with_them = {"iris-standard-transformer", "why-standard-explainer", "by-deployment"}
     assert not {item["metadata"]["name"] for item in deployments} & gone_with_them
-    routes = kubectl(composed, "-n", "default", "get", "httproutes.gateway.networking.k8s.io")["items"]
+    routes = kubectl(composed, "-n", NAMESPACE, "get", "httproutes.gateway.networking.k8s.io")["items"]
     assert not {item["metadata"]["name"] for item in routes} & gone_with_them

@@ -9,20 +9,18 @@ from typing import Any
 
 import pytest
 import requests
-from lightkube.generic_resource import create_namespaced_resource
 from lightkube.models.meta_v1 import ObjectMeta
 
 from components.alerts import all_alerts
 from components.dashboards import all_dashboards
 from components.monitoring_settings import Alerts
 from components.scraping import JOBS
-from tests.e2e.cluster_objects import all_objects
-from tests.e2e.machine import NODE, Deployment
+from tests.e2e.asking import INSTANCES
+from tests.e2e.cluster_objects import InferenceService, all_objects
+from tests.e2e.machine import GATEWAY, Deployment, need
 from tests.e2e.prometheus import Prometheus, Series
 
-GATEWAY = f"http://{NODE}:31080"
 MODELS = ("sklearn-model", "xgboost-model")
-INSTANCES = [[6.5, 3.0, 5.5, 2.0], [5.9, 2.8, 4.3, 1.3]]
 BROKEN = "broken-model"
 INTERVAL = 5
 # Alerts at once; none of them waits for minutes that a test would have to wait, too.
@@ -33,7 +31,6 @@ PANELS = {
     for dashboard in all_dashboards(knative=True)
     for panel in dashboard.panels
 }
-InferenceService = create_namespaced_resource("serving.kserve.io", "v1beta1", "InferenceService", "inferenceservices")
 
 
 def ask(model: str, verb: str = "predict", body: object = None) -> int:
@@ -68,12 +65,12 @@ def before(deployment: Deployment) -> set[str]:
 
 @pytest.fixture(scope="module")
 def monitored(deployment: Deployment, before: set[str]) -> Iterator[Prometheus]:
-    """The demo with monitoring, after some traffic; afterwards the stack file is what it was."""
+    """The demo with monitoring, after some traffic; afterwards as it was."""
     assert before
     settings = deployment.stack_file.read_text()
+    need("monitoring")
     deployment.configure(monitoring=SETTINGS)
-    on = deployment.pulumi("up", "--yes", "--skip-preview")
-    assert on.status == 0, on.text[-6000:]
+    deployment.up()
     prometheus = Prometheus(deployment)
     # Knative gives every server a new queue-proxy, which has metrics.
     for model in MODELS:
@@ -83,7 +80,10 @@ def monitored(deployment: Deployment, before: set[str]) -> Iterator[Prometheus]:
     statuses = traffic(seconds=INTERVAL * 6)
     assert {200, 400, 501} <= statuses.keys(), statuses
     yield prometheus
+    there = deployment.settings["monitoring"]
     deployment.stack_file.write_text(settings)
+    if there:
+        deployment.up()
 
 
 @pytest.mark.feature("monitoring")
@@ -192,9 +192,7 @@ def test_a_bound_is_changed_without_a_restart(monitored: Prometheus) -> None:
     started = monitored.ask('process_start_time_seconds{job="prometheus"}')[0].value
     deployment = monitored.deployment
     deployment.configure(monitoring=SETTINGS | {"alerts": {"after": 0, "latency": 0.02}})
-    changed = deployment.pulumi("up", "--yes", "--skip-preview")
-    assert changed.status == 0, changed.text[-4000:]
-    assert "1 updated" in changed.text
+    assert "1 updated" in deployment.up()
     deadline = time.monotonic() + 180  # the kubelet takes up to a minute to bring a ConfigMap to a pod
     while not _asks_for(monitored, "> 0.02"):
         assert time.monotonic() < deadline, "Prometheus still has the old bound"
@@ -218,8 +216,7 @@ def test_how_to_reach_it_is_an_output(monitored: Prometheus) -> None:
 def test_off_leaves_nothing(monitored: Prometheus, before: set[str]) -> None:
     deployment = monitored.deployment
     deployment.configure(monitoring=False)
-    off = deployment.pulumi("up", "--yes", "--skip-preview")
-    assert off.status == 0, off.text[-6000:]
+    deployment.up()
     assert all_objects(deployment) - before == set()
     again = deployment.pulumi("up", "--yes", "--skip-preview", "--expect-no-changes")
     assert again.status == 0, again.text[-4000:]

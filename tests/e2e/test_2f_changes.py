@@ -15,12 +15,13 @@ from pydantic import JsonValue
 
 from benchmarks.load import Load, Shots, Target, switched
 from tests.e2e.cluster_objects import all_objects, kubectl
-from tests.e2e.machine import Completed, Deployment, run
+from tests.e2e.machine import Completed, Deployment, need, run
+from tests.e2e.models_on_platform import models_on_platform
 
+NAMESPACE = "changes"
 INSTANCES: list[JsonValue] = [[6.5, 3.0, 5.5, 2.0], [5.9, 2.8, 4.3, 1.3]]
 OLD, NEW, NOWHERE = "s3://models/xgboost", "s3://models/xgboost-v2", "s3://models/nowhere"
 STANDARD = {"mode": "Standard"}
-OWN = ("changing", "moving", "moved", "plain-changing", "plain-moving", "plain-moved")
 # How far a share may be off, in standard deviations: by chance, one time in a million.
 SIGMAS = 5
 EPSILON = 0.5
@@ -30,10 +31,9 @@ def model(name: str, storage_uri: str, **more: object) -> dict[str, Any]:
     return {"name": name, "format": "xgboost", "storage": "demo", "storage_uri": storage_uri, **more}
 
 
-def deploy(deployment: Deployment, *own: dict[str, Any]) -> Completed:
-    """`pulumi up` with these beside the models that were there."""
-    others = [model for model in deployment.settings["models"] if model["name"] not in OWN]
-    deployment.configure(models=[*others, *own])
+def deploy(deployment: Deployment, *models: dict[str, Any]) -> Completed:
+    """`pulumi up` with these models."""
+    deployment.configure(models=models)
     return deployment.pulumi("up", "--yes", "--skip-preview")
 
 
@@ -41,7 +41,7 @@ def target(deployment: Deployment, name: str, **headers: str) -> Target:
     endpoint = next(iter(deployment.endpoints().values()))
     return Target(
         gateway=endpoint["gateway_address"],
-        host=f"{name}.default.example.com",
+        host=f"{name}.{NAMESPACE}.example.com",
         path=f"/v1/models/{name}:predict",
         instances=INSTANCES,
         headers=headers,
@@ -66,16 +66,15 @@ def asked(load: Load, *, more: int) -> Shots:
 
 
 @pytest.fixture(scope="module")
-def up(deployment: Deployment) -> Iterator[Deployment]:
-    """Models of our own beside the others, two in each mode."""
-    before = deployment.settings["models"]
+def up(deployment: Deployment, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
+    """Two models in each mode."""
     plain = (model(name, OLD, **STANDARD) for name in ("plain-changing", "plain-moving"))
-    done = deploy(deployment, model("changing", OLD), model("moving", OLD), *plain)
-    assert done.status == 0, done.text[-4000:]
-    yield deployment
-    deployment.configure(models=before)
+    models, directory = (model("changing", OLD), model("moving", OLD), *plain), tmp_path_factory.mktemp("stack")
+    with models_on_platform(NAMESPACE, *models, directory=directory, deployment=deployment) as up:
+        yield up
 
 
+@pytest.mark.journey
 @pytest.mark.feature("a new version without a failed request")
 def test_a_new_version_rolls_out_without_a_failed_request(up: Deployment) -> None:
     with Load(target(up, "changing")) as load:
@@ -140,6 +139,7 @@ def test_a_right_uri_converges_and_a_rename_leaves_no_gap(up: Deployment) -> Non
 
 @pytest.mark.feature("a canary without a failed request")
 def test_a_canary_gets_its_share_without_a_failed_request(up: Deployment) -> None:
+    need("bandit")
     with Load(target(up, "changing")) as load:
         for percent, more in ((10, {}), (50, {"bandit": {"epsilon": EPSILON}})):
             canary = {"traffic": percent, **more}
@@ -175,11 +175,11 @@ def test_rewards_move_the_bandits_split_and_outlive_its_pod(up: Deployment) -> N
         assert before["arms"]["latest"] | {"rewards": 0} == {"rewards": 0, "mean": 1, "share": 1 - EPSILON / 2}
 
         labels = ("-l", "app.kubernetes.io/instance=changing-bandit")
-        (pod,) = kubectl(up, "-n", "default", "get", "pods", *labels)["items"]
-        killed = run("kubectl", "-n", "default", "delete", "pod", pod["metadata"]["name"], env=up.environment)
+        (pod,) = kubectl(up, "-n", NAMESPACE, "get", "pods", *labels)["items"]
+        killed = run("kubectl", "-n", NAMESPACE, "delete", "pod", pod["metadata"]["name"], env=up.environment)
         assert killed.status == 0, killed.text
         restarted = ("rollout", "status", "deployment/changing-bandit", "--timeout=180s")
-        assert run("kubectl", "-n", "default", *restarted, env=up.environment).status == 0
+        assert run("kubectl", "-n", NAMESPACE, *restarted, env=up.environment).status == 0
         deadline = time.monotonic() + 30
         while (answer := bandit.get("/split")).status_code != 200:
             assert time.monotonic() < deadline, "the gateway does not find the new pod"
@@ -232,23 +232,23 @@ def test_in_another_namespace_the_new_is_made_before_the_old_is_deleted(up: Depl
     assert {urn.partition(kind)[2] for urn in moved} >= {"changing", "moved"}
     assert all(steps.index(("create-replacement", urn)) < steps.index(("delete-replaced", urn)) for urn in moved)
     made = [op for op, urn in steps if urn.endswith("v1:ServiceAccount::elsewhere/demo")]
-    gone = [op for op, urn in steps if urn.endswith("v1:ServiceAccount::default/demo")]
+    gone = [op for op, urn in steps if urn.endswith(f"v1:ServiceAccount::{NAMESPACE}/demo")]
     assert (made, gone) == (["create"], ["delete"])
 
 
 @pytest.mark.feature("removal of one model")
 def test_a_model_that_is_left_out_is_removed_and_nothing_else(up: Deployment) -> None:
     before = all_objects(up)
-    services = kubectl(up, "-n", "default", "get", "inferenceservices")["items"]
+    services = kubectl(up, "-n", NAMESPACE, "get", "inferenceservices")["items"]
     generations = {item["metadata"]["name"]: item["metadata"]["generation"] for item in services}
     done = deploy(up, model("changing", OLD, canary={"traffic": 0}))
     assert done.status == 0, done.text[-4000:]
     # An address is called like its number; what is called by no name goes with its Service.
     gone = {e for e in before - all_objects(up) if "changing" not in e and not e.startswith("IPAddress/")}
-    assert "InferenceService/default/moved" in gone
+    assert f"InferenceService/{NAMESPACE}/moved" in gone
     assert all("moved" in entry for entry in gone), sorted(gone)
     assert "moved" not in up.endpoints()
-    services = kubectl(up, "-n", "default", "get", "inferenceservices")["items"]
+    services = kubectl(up, "-n", NAMESPACE, "get", "inferenceservices")["items"]
     assert {i["metadata"]["name"]: i["metadata"]["generation"] for i in services} == {
         name: generation for name, generation in generations.items() if name != "moved"
     }

@@ -6,35 +6,25 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import yaml
 
+from tests.e2e.asking import INSTANCES
 from tests.e2e.cluster_objects import all_objects, kubectl
-from tests.e2e.conftest import STACK
-from tests.e2e.machine import NODE, Completed, Deployment
+from tests.e2e.machine import Completed, Deployment
+from tests.e2e.models_on_platform import PLATFORM, stack_of_models
 
-INSTANCES = [[6.5, 3.0, 5.5, 2.0], [5.9, 2.8, 4.3, 1.3]]
 ANSWERS = {"sklearn": [1, 0], "sklearn-v2": [0, 1]}
 
 
-def stack_of_models(stack: str, version: str, mode: str, *, directory: Path, deployment: Deployment) -> Deployment:
-    """A model called `flowers` in the namespace named after the stack."""
-    config = {
-        "platform": STACK,
-        "cluster": {"namespace": stack},
-        "mode": mode,
-        "storage": {"demo": {"kind": "s3", "endpoint": f"http://{NODE}:9000", "profile": "kserve-multi-model"}},
-        "models": [
-            {
-                "name": "flowers",
-                "format": "sklearn",
-                "storage_uri": f"s3://models/{version}",
-                "storage": "demo",
-                "check": {"instances": INSTANCES, "predictions": ANSWERS[version]},
-            }
-        ],
+def team(stack: str, version: str, mode: str, *, directory: Path, deployment: Deployment) -> Deployment:
+    """A stack with a model called `flowers`."""
+    flowers = {
+        "name": "flowers",
+        "format": "sklearn",
+        "storage_uri": f"s3://models/{version}",
+        "storage": "demo",
+        "check": {"instances": INSTANCES, "predictions": ANSWERS[version]},
     }
-    text = yaml.safe_dump({"config": {f"kserve-multi-model:{key}": value for key, value in config.items()}})
-    return Deployment.made(stack, directory=directory, environment=deployment.environment, text=text)
+    return stack_of_models(stack, flowers, mode=mode, directory=directory, deployment=deployment)
 
 
 def right(done: Completed) -> None:
@@ -44,14 +34,15 @@ def right(done: Completed) -> None:
 @pytest.fixture(scope="module")
 def teams(deployment: Deployment, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Deployment, Deployment]]:
     directory = tmp_path_factory.mktemp("teams")
-    one = stack_of_models("team-a", "sklearn", "Knative", directory=directory, deployment=deployment)
-    other = stack_of_models("team-b", "sklearn-v2", "Standard", directory=directory, deployment=deployment)
+    one = team("team-a", "sklearn", "Knative", directory=directory, deployment=deployment)
+    other = team("team-b", "sklearn-v2", "Standard", directory=directory, deployment=deployment)
     yield one, other
-    for team in (one, other):
-        team.pulumi("destroy", "--yes", "--skip-preview")
-        team.pulumi("stack", "rm", "--yes", "--force", "--preserve-config")
+    for stack in (one, other):
+        stack.pulumi("destroy", "--yes", "--skip-preview")
+        stack.pulumi("stack", "rm", "--yes", "--force", "--preserve-config")
 
 
+@pytest.mark.journey
 @pytest.mark.feature("models in several namespaces, made when missing", mode="both")
 @pytest.mark.feature("the platform in one stack, models in others", mode="both")
 def test_two_stacks_of_models_on_one_platform_come_and_go_alone(
@@ -74,6 +65,7 @@ def test_two_stacks_of_models_on_one_platform_come_and_go_alone(
     assert all_objects(deployment) - before == set()
 
 
+@pytest.mark.journey
 def test_what_is_another_stacks_is_refused_at_preview(
     deployment: Deployment, teams: tuple[Deployment, Deployment]
 ) -> None:
@@ -85,6 +77,6 @@ def test_what_is_another_stacks_is_refused_at_preview(
     one.stack_file.write_text(good)
     assert refused.status != 0
     said = " ".join(refused.text.split())
-    whose = f"stack organization/kserve-multi-model/{STACK}'s"
+    whose = f"stack organization/kserve-multi-model/{PLATFORM}'s"
     assert f"models[0].name: 'sklearn-model' in namespace 'default' is {whose}" in said
     assert "sklearn-model" in str(kubectl(deployment, "-n", "default", "get", "inferenceservices"))

@@ -16,8 +16,8 @@ from lightkube.models.meta_v1 import ObjectMeta
 from lightkube.resources.core_v1 import Secret, ServiceAccount
 
 from cluster.catalog import KSERVE
+from tests.e2e.cluster_objects import InferenceService
 from tests.e2e.machine import NODE, Deployment
-from tests.e2e.test_2_deployment import InferenceService
 
 WRONG, ABSENT = 1, 2
 # A server that is ready, and reports success for a prediction that failed.
@@ -58,6 +58,7 @@ def only(endpoints: dict[str, Any], name: str, **changes: object) -> dict[str, A
     return {name: endpoints[name] | changes}
 
 
+@pytest.mark.journey
 def test_a_swapped_model(deployment: Deployment, endpoints: dict[str, Any]) -> None:
     expected = endpoints["sklearn-model"]["check"]
     status, said, report = check(deployment, only(endpoints, "xgboost-model", check=expected))
@@ -66,6 +67,7 @@ def test_a_swapped_model(deployment: Deployment, endpoints: dict[str, Any]) -> N
     assert "check that its `storage_uri` and another model's are not swapped" in said
 
 
+@pytest.mark.journey
 def test_an_answer_of_the_wrong_width(deployment: Deployment, endpoints: dict[str, Any]) -> None:
     expected = endpoints["sklearn-model"]["check"] | {"predictions": [[0.1, 0.9], [0.8, 0.2]]}
     status, said, report = check(deployment, only(endpoints, "sklearn-model", check=expected))
@@ -73,6 +75,7 @@ def test_an_answer_of_the_wrong_width(deployment: Deployment, endpoints: dict[st
     assert "The answer has another shape" in said
 
 
+@pytest.mark.journey
 def test_a_row_of_the_wrong_width_is_refused_by_the_server(deployment: Deployment, endpoints: dict[str, Any]) -> None:
     asked = {"instances": [[1.0, 2.0]], "predictions": [1]}
     status, said, report = check(deployment, only(endpoints, "xgboost-model", check=asked))
@@ -80,6 +83,7 @@ def test_a_row_of_the_wrong_width_is_refused_by_the_server(deployment: Deploymen
     assert "expected 4 features, got 2" in said
 
 
+@pytest.mark.journey
 def test_a_wrong_host(deployment: Deployment, endpoints: dict[str, Any]) -> None:
     host = "sklearn-model.elsewhere.example.com"
     spoiled = only(endpoints, "sklearn-model", host=host)
@@ -88,6 +92,7 @@ def test_a_wrong_host(deployment: Deployment, endpoints: dict[str, Any]) -> None
     assert f"has no route for Host {host}" in said
 
 
+@pytest.mark.journey
 def test_an_unreachable_gateway(deployment: Deployment, endpoints: dict[str, Any]) -> None:
     spoiled = only(endpoints, "sklearn-model", gateway_address=f"http://{NODE}:31081")
     status, said, report = check(deployment, spoiled, "--timeout", "5")
@@ -148,6 +153,7 @@ def test_a_model_with_no_artefact(deployment: Deployment, faulty: Any) -> None:
     assert "nothing-here" in said
 
 
+@pytest.mark.journey
 def test_wrong_s3_keys(deployment: Deployment, faulty: Any) -> None:
     client = deployment.client()
     right = client.get(ServiceAccount, account(deployment), namespace="default")
@@ -169,11 +175,15 @@ def test_wrong_s3_keys(deployment: Deployment, faulty: Any) -> None:
     model = small(modelFormat={"name": "sklearn"}, storageUri="s3://models/sklearn")
     endpoint = faulty("locked-out", {"serviceAccountName": "wrong-keys", "model": model})
     status, said, report = check(deployment, endpoint, "--timeout", "90")
+    doctor = deployment.predict("doctor", "-n", "default", "--json", "--lang", "en")
     client.delete(Secret, "wrong-keys", namespace="default")
     client.delete(ServiceAccount, "wrong-keys", namespace="default")
     assert (status, report["verdict"]) == (ABSENT, "storage-refused")
     assert "The storage refused the access keys" in said
     assert "`storage.<name>`" in said
+    checks = json.loads(doctor.stdout)["checks"]
+    causes = {(finding["name"], finding["id"]) for check in checks for finding in check["findings"]}
+    assert ("locked-out", "storage-keys-refused") in causes
 
 
 def test_a_200_with_an_error_in_it(deployment: Deployment, faulty: Any) -> None:
@@ -188,6 +198,7 @@ def test_a_200_with_an_error_in_it(deployment: Deployment, faulty: Any) -> None:
     assert "HTTP 200, but without usable predictions in it: the model is broken" in said
 
 
+@pytest.mark.journey
 def test_the_good_models_are_still_right(deployment: Deployment, tmp_path: Path) -> None:
     report = tmp_path / "report.xml"
     done = deployment.predict("--stack", deployment.stack, "--junit", str(report))

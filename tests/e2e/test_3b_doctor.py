@@ -44,6 +44,7 @@ def doctor(deployment: Deployment, *arguments: str) -> tuple[int, dict[str, Any]
     return done.status, report
 
 
+@pytest.mark.journey
 @pytest.mark.feature("`predict doctor` on a healthy deployment", mode="Knative")
 def test_a_healthy_deployment_is_well(deployment: Deployment) -> None:
     endpoints = deployment.endpoints()
@@ -62,6 +63,7 @@ def test_a_healthy_deployment_is_well(deployment: Deployment) -> None:
     assert "一切正常" in written.stdout
 
 
+@pytest.mark.journey
 @pytest.mark.feature("`predict status`", mode="Knative")
 def test_status_of_healthy_models(deployment: Deployment) -> None:
     shown = deployment.predict("status", "-n", "default", "--lang", "en")
@@ -73,6 +75,7 @@ def test_status_of_healthy_models(deployment: Deployment) -> None:
     assert "http://sklearn-model.default.example.com" in sklearn
 
 
+@pytest.mark.journey
 @pytest.mark.feature("`predict logs`", mode="Knative")
 def test_logs_of_the_server_and_of_what_ran_before_it(deployment: Deployment) -> None:
     server = deployment.predict("logs", "sklearn-model", "--tail", "3")
@@ -177,6 +180,7 @@ def test_logs_say_why_there_are_none(faulty: Deployment, diagnosed: dict[str, li
     assert "there is no InferenceService no-such-model" in missing.stderr
 
 
+@pytest.mark.journey
 @NAMES_CAUSE
 def test_a_stack_s_model_that_is_not_there_and_a_wrong_host(deployment: Deployment) -> None:
     endpoint = deployment.endpoints()["sklearn-model"]

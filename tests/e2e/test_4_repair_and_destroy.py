@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import time
@@ -25,7 +24,17 @@ def node_process(name: str) -> psutil.Process:
     return min(found, key=lambda process: process.create_time())
 
 
-@pytest.mark.parametrize("program", ["kubelet", "containerd", "registry", "versitygw", "kube-apiserver", "etcd"])
+@pytest.mark.parametrize(
+    "program",
+    [
+        pytest.param("kubelet", marks=pytest.mark.journey),
+        "containerd",
+        "registry",
+        "versitygw",
+        "kube-apiserver",
+        "etcd",
+    ],
+)
 def test_a_killed_program_comes_back(deployment: Deployment, program: str) -> None:
     assert deployment
     killed = node_process(program)
@@ -40,6 +49,7 @@ def test_a_killed_program_comes_back(deployment: Deployment, program: str) -> No
     assert node_process(program).pid != killed.pid
 
 
+@pytest.mark.journey
 def test_a_killed_node_comes_back_with_its_models(deployment: Deployment) -> None:
     os.kill(init_pid(), signal.SIGKILL)
     deadline = time.monotonic() + 30
@@ -52,12 +62,9 @@ def test_a_killed_node_comes_back_with_its_models(deployment: Deployment) -> Non
     assert checked.status == 0, checked.text
 
 
+@pytest.mark.journey
 @pytest.mark.feature("destroy leaves nothing")
-def test_destroy_leaves_nothing_in_the_cluster(
-    deployment: Deployment, tmp_path_factory: pytest.TempPathFactory
-) -> None:
-    before = set(json.loads((tmp_path_factory.getbasetemp() / "objects-before.json").read_text()))
-    destroyed = deployment.pulumi("destroy", "--yes", "--skip-preview", timeout=600)
-    assert destroyed.status == 0, destroyed.text[-6000:]
-    assert all_objects(deployment) - before == set()
-    assert deployment.pulumi("stack", "rm", "--yes", "--preserve-config").status == 0
+def test_destroy_leaves_nothing_in_the_cluster(deployment: Deployment, empty_cluster: frozenset[str]) -> None:
+    deployment.destroy()
+    assert all_objects(deployment) - empty_cluster == set()
+    deployment.remove()

@@ -7,33 +7,29 @@ import json
 import pytest
 
 from tests.e2e.cluster_objects import all_objects
-from tests.e2e.machine import NODE, ROOT, Deployment
+from tests.e2e.machine import Deployment
 
 STACK = "standard"
 
 
 @pytest.fixture(scope="module")
-def before(deployment: Deployment) -> set[str]:
-    """The objects of the cluster that the demo has left."""
-    return all_objects(deployment)
+def before(undeployed: Deployment) -> set[str]:
+    """The objects of a cluster without the demo, which goes if its own test of that has not run."""
+    if undeployed.exists():
+        undeployed.destroy()
+        undeployed.remove()
+    return all_objects(undeployed)
 
 
 @pytest.fixture(scope="module")
-def alone(deployment: Deployment, before: set[str], tmp_path_factory: pytest.TempPathFactory) -> Deployment:
+def alone(undeployed: Deployment, before: set[str], tmp_path_factory: pytest.TempPathFactory) -> Deployment:
     """The demo in mode Standard, deployed there."""
     del before
-    made = Deployment(directory=tmp_path_factory.mktemp("standard"), stack=STACK, environment=deployment.environment)
-    made.stack_file.write_text((ROOT / "Pulumi.dev.yaml").read_text().replace("198.19.0.2", NODE))
+    directory, text = tmp_path_factory.mktemp("standard"), undeployed.stack_file.read_text()
+    made = Deployment.made(STACK, directory=directory, environment=undeployed.environment, text=text)
     made.configure(mode="Standard")
-    assert made.pulumi("stack", "init", STACK).status == 0
-    (ROOT / f"Pulumi.{STACK}.yaml").unlink(missing_ok=True)
-    up(made)
+    made.up()
     return made
-
-
-def up(deployment: Deployment) -> None:
-    done = deployment.pulumi("up", "--yes", "--skip-preview")
-    assert done.status == 0, done.text[-6000:]
 
 
 def knative(deployment: Deployment) -> set[str]:
@@ -69,23 +65,22 @@ def test_up_again_and_refresh_have_nothing_to_do(alone: Deployment) -> None:
 def test_knative_comes_with_the_first_model_behind_it_and_goes_with_the_last(alone: Deployment) -> None:
     models = alone.settings["models"]
     alone.configure(models=[*models, models[0] | {"name": "behind-knative", "mode": "Knative"}])
-    up(alone)
+    alone.up()
     assert answers(alone)["behind-knative"] == [1, 0]
     assert knative(alone)
     alone.configure(models=models)
-    up(alone)
+    alone.up()
     assert knative(alone) == set()
     assert answers(alone).keys() == {"sklearn-model", "xgboost-model", "multi-model-service"}
     changed = models[0] | {"storage_uri": "s3://models/sklearn-v2"}
     alone.configure(models=[changed | {"check": models[0]["check"] | {"predictions": [0, 1]}}, models[1]])
-    up(alone)
+    alone.up()
     # The graph's check is of the version before.
     assert answers(alone, "--only", "sklearn-model") == {"sklearn-model": [0, 1]}
 
 
 @pytest.mark.feature("destroy leaves nothing", mode="Standard")
 def test_destroy_leaves_nothing_in_the_cluster(alone: Deployment, before: set[str]) -> None:
-    destroyed = alone.pulumi("destroy", "--yes", "--skip-preview", timeout=600)
-    assert destroyed.status == 0, destroyed.text[-6000:]
+    alone.destroy()
     assert all_objects(alone) - before == set()
-    assert alone.pulumi("stack", "rm", "--yes", "--preserve-config").status == 0
+    alone.remove()

@@ -8,9 +8,13 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+
 from cluster.locations import state_dir
 from tests.e2e.host_snapshot import HostSnapshot
 from tests.e2e.machine import NAME, ROOT, SUBNET, Deployment, cluster
+
+pytestmark = pytest.mark.journey
 
 
 def test_down_leaves_nothing_on_the_machine(host_before: HostSnapshot, deployment: Deployment) -> None:
