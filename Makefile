@@ -17,7 +17,6 @@ CONTEXT ?=
 STACK ?= $(if $(CONTEXT),cluster,dev)
 PYTHON3 ?= python3
 PYTHON := .venv/bin/python
-UV_VERSION := 0.13.9
 # Shell settings for Pulumi: the local cluster's, or the user's own when a context is given.
 ENVIRONMENT = settings="$$($(PYTHON) -m cluster env $(if $(CONTEXT),--tools))"; eval "$$settings"
 
@@ -42,7 +41,7 @@ help:  ## this list
 	  apt-get update -qq && apt-get install -y -qq --no-install-recommends python3-venv
 	fi
 	$(PYTHON3) -m venv .venv
-	.venv/bin/python -m pip install --quiet uv==$(UV_VERSION)
+	.venv/bin/python -m pip install --quiet --require-hashes --only-binary :all: -r requirements-uv.txt
 
 .venv/.synced: .venv/bin/uv pyproject.toml uv.lock
 	@.venv/bin/uv sync --frozen --quiet --compile-bytecode

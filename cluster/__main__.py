@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Collection
+from contextlib import nullcontext
 from pathlib import Path
 from types import FrameType
 from typing import Annotated, NoReturn
@@ -103,6 +104,7 @@ def up(
         Environment.of(node, build=build).prepare()
         uploaded = 0 if outdated else _upload_models(node, demo_models.DEMO)
         added = [name for name in extras if _add_extra(node, name, build=build)]
+    _advise(node.root_filesystem)
     if not (built or started or uploaded or added):
         console.print(f"the local cluster {name} is up already: nothing to do")
 
@@ -153,12 +155,24 @@ def _upload_models(node: Node, trained: DemoModels) -> int:
 
 
 @app.command("build")
-def build_all(keep_go_caches: KeepGoCaches = False) -> None:
+def build_all(
+    keep_go_caches: KeepGoCaches = False,
+    renew: Annotated[
+        bool, typer.Option(help="Make what holds Debian packages anew, with today's security updates.")
+    ] = False,
+) -> None:
     """Build what is missing and start nothing."""
     host.check_machine()
-    build = _build()
-    _prepare_host(build)
-    build.run(console, keep_go_caches=keep_go_caches)
+    with debian.renewing(build_lock()) if renew else nullcontext():
+        build = _build()
+        _prepare_host(build)
+        build.run(console, keep_go_caches=keep_go_caches)
+    _advise(build.catalog.root_filesystem(catalog.NODE_FILESYSTEM))
+
+
+def _advise(filesystem: Path) -> None:
+    if advice := debian.age_advice(filesystem):
+        console.print(f"  {advice}")
 
 
 def _prepare_host(build: Build, *, node: Node | None = None, wanted: Collection[str] | None = None) -> bool:
@@ -176,8 +190,7 @@ def _prepare_host(build: Build, *, node: Node | None = None, wanted: Collection[
     memory = 0 if there or not (missing or starts) else host.MEMORY
     host.check_resources(cache=cache_dir(), disk=disk, memory=memory)
     if packages := debian.missing_host_packages():
-        console.print(f"installing with apt: {' '.join(packages)}")
-        debian.install_host_packages(packages)
+        debian.install_host_packages(packages, console=console)
     return bool(missing)
 
 
@@ -206,6 +219,11 @@ def status(name: Name = "dev") -> None:
         table.add_row("S3", node.s3_endpoint)
         table.add_row("kubeconfig", str(node.kubeconfig))
     lost = node.lost_entries()
+    if day := debian.archive_day(node.root_filesystem):
+        table.add_row(
+            "Debian packages",
+            f"of {day}{' (old: python -m cluster build --renew)' if debian.age_advice(node.root_filesystem) else ''}",
+        )
     table.add_row("cache", f"{cache_dir()}{': lacks ' + ', '.join(lost) if lost else ''}")
     Console().print(table)
     raise typer.Exit(0 if health.ready else 1)

@@ -13,7 +13,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -144,9 +144,15 @@ class Cache:
             # A name of its own: what a killed build started may still write into the other one.
             partial = Path(tempfile.mkdtemp(prefix=PARTIAL, dir=path.parent))
             partial.chmod(0o755)
-            build(partial)
-            (partial / RECORD).write_text(json.dumps(_contents(partial)))
-            partial.rename(path)
+            try:
+                build(partial)
+                (partial / RECORD).write_text(json.dumps(_contents(partial)))
+                partial.rename(path)
+            except BaseException:
+                # A full disk may be why it failed.
+                with suppress(OSError):
+                    remove_tree(partial)
+                raise
         return path
 
     def prune(self, keep: Collection[tuple[str, str]]) -> int:

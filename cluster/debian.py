@@ -3,18 +3,33 @@
 from __future__ import annotations
 
 import contextlib
+import datetime
+import json
 import os
+import re
 import shutil
+from collections.abc import Iterator
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from pathlib import Path
+from urllib.parse import unquote
 
-from cluster.artifacts import Cache, digest
+from rich.console import Console
+
+from cluster.artifacts import Cache, digest, locked, write_whole
 from cluster.errors import ClusterError
-from cluster.locations import logs_dir
-from cluster.processes import run
+from cluster.locations import cache_dir, logs_dir
+from cluster.processes import output, run
 from cluster.python_packages import compile_bytecode
 
 SUITE = "bookworm"
+# Debian's archive has one version of a package at a time, so none can be pinned. Root filesystems hold those of the day
+# they were made; a later day here has all of them made anew everywhere, with the security updates until then.
+RENEWED = "2026-11-28"
+# The file of an entry that says which versions it holds.
+PACKAGES_FILE = ".debian-packages.json"
+OLD = datetime.timedelta(days=30)
+DPKG = Path("/var/lib/dpkg")
 # Command → the package that brings it.
 HOST_COMMANDS = {"mmdebstrap": "mmdebstrap", "runc": "runc", "ip": "iproute2", "nsenter": "util-linux"}
 UNNEEDED = ("usr/share/doc", "usr/share/man", "usr/share/locale", "usr/share/info", "var/cache/apt", "var/lib/apt")
@@ -46,7 +61,8 @@ class RootFilesystem:
     @property
     def key(self) -> str:
         """The key of the cache entry."""
-        return digest(SUITE, self.packages, self.variant, self.links, self.bytecode, UNNEEDED, OF_THE_MACHINE)
+        made_from = (SUITE, renewed(), self.packages)
+        return digest(*made_from, self.variant, self.links, self.bytecode, UNNEEDED, OF_THE_MACHINE)
 
     def build(self, cache: Cache) -> Path:
         """The directory with the root filesystem."""
@@ -57,12 +73,15 @@ class RootFilesystem:
             [
                 *("mmdebstrap", f"--variant={self.variant}", f"--include={','.join(self.packages)}"),
                 *(f"--dpkgopt=path-exclude=/{path}/*" for path in UNNEEDED if path.startswith("usr/")),
+                # What was fetched is listed below, then removed.
+                *("--skip=cleanup/apt", "--skip=essential/unlink"),
                 *(SUITE, directory),
             ],
             what=f"building the root filesystem {self.name}",
             log=logs_dir() / f"{self.name}.log",
             hint="Debian's package archive must be reachable.",
         )
+        (directory / PACKAGES_FILE).write_text(json.dumps(_fetched(directory), indent=1))
         for path, target in self.links:
             link = directory / path
             link.unlink(missing_ok=True)
@@ -77,13 +96,83 @@ class RootFilesystem:
         (directory / "dev").mkdir()
 
 
+def _fetched(root: Path) -> dict[str, object]:
+    """The archive's day and every package's version, by what mmdebstrap fetched into the root filesystem."""
+    files = (unquote(file.stem).split("_") for file in sorted((root / "var/cache/apt/archives").glob("*.deb")))
+    releases = (file.read_text() for file in (root / "var/lib/apt/lists").glob("*Release"))
+    days = [
+        parsedate_to_datetime(found[1]).date() for text in releases if (found := re.search("(?m)^Date: (.*)", text))
+    ]
+    return {
+        "archive": max(days).isoformat() if days else None,
+        "packages": {name: version for name, version, _ in files},
+    }
+
+
+def archive_day(filesystem: Path) -> datetime.date | None:
+    """The day of Debian's archive that a root filesystem was made from; None when there is no telling."""
+    try:
+        return datetime.date.fromisoformat(json.loads((filesystem / PACKAGES_FILE).read_text())["archive"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def age_advice(filesystem: Path) -> str | None:
+    """What to do about a root filesystem that is old; None when it is not, or there is no telling."""
+    made = archive_day(filesystem)
+    if made is None or _today() - made < OLD:
+        return None
+    return (
+        f"the Debian packages in images and nodes are of {made}: python -m cluster build --renew makes them anew with "
+        "the security updates since"
+    )
+
+
+def _today() -> datetime.date:
+    return datetime.datetime.now(datetime.UTC).date()
+
+
+def _renewal() -> Path:
+    """Holds the day of this machine's last `build --renew`, where there was one."""
+    return cache_dir() / "debian-renewed"
+
+
+def renewed() -> str:
+    """The day from which root filesystems are made anew, here or everywhere; part of their keys."""
+    try:
+        return max(RENEWED, datetime.date.fromisoformat(_renewal().read_text()).isoformat())
+    except (OSError, ValueError):
+        return RENEWED
+
+
+@contextlib.contextmanager
+def renewing(lock: Path) -> Iterator[None]:
+    """Root filesystems get today's key, to be built in the block; when that fails, the former one stays in use.
+
+    Who holds `lock` builds with the former key to the end.
+    """
+    former = renewed()
+    _write_renewal(_today().isoformat(), lock)
+    try:
+        yield
+    except BaseException:
+        _write_renewal(former, lock)
+        raise
+
+
+def _write_renewal(day: str, lock: Path) -> None:
+    with locked(lock):
+        _renewal().parent.mkdir(parents=True, exist_ok=True)
+        write_whole(_renewal(), day)
+
+
 def missing_host_packages() -> list[str]:
     """Debian packages whose commands this machine lacks."""
     return sorted({package for command, package in HOST_COMMANDS.items() if not shutil.which(command)})
 
 
-def install_host_packages(packages: list[str]) -> None:
-    """Install `packages` with apt; the caller has said so before.
+def install_host_packages(packages: list[str], *, console: Console) -> None:
+    """Install `packages` with apt, after what an interrupted dpkg left half-done; `console` is told of both.
 
     Raises:
         ClusterError: apt failed; its text ends with the last lines of apt's log.
@@ -91,11 +180,20 @@ def install_host_packages(packages: list[str]) -> None:
     log = logs_dir() / "apt.log"
     env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     hint = f"Install them yourself: apt-get install {' '.join(packages)}"
+    console.print(f"installing with apt: {' '.join(packages)}")
     # Another apt may run, as Debian's own upgrades do.
     apt = ("apt-get", "-o", "DPkg::Lock::Timeout=300")
     run([*apt, "update"], what="reading Debian's package lists", log=log, env=env, hint=hint)
-    # What an interrupted run left half-done; fails while another apt runs, which the installation waits for.
+    # Fails while another apt runs, which the installation waits for.
     with contextlib.suppress(ClusterError):
-        run(["dpkg", "--configure", "-a"], what="finishing what dpkg began", log=log, env=env)
+        if _interrupted():
+            console.print("dpkg was interrupted on this machine: finishing that first (dpkg --configure -a)")
+            run(["dpkg", "--configure", "-a"], what="finishing what dpkg began", log=log, env=env)
     command = [*apt, "install", "-y", "--no-install-recommends", *packages]
     run(command, what="installing Debian packages", log=log, env=env, hint=hint)
+
+
+def _interrupted() -> bool:
+    """Whether packages are half installed, or changes are not yet in dpkg's database: apt then refuses to work."""
+    journal = any((DPKG / "updates").glob("[0-9]*"))
+    return journal or bool(output(["dpkg", f"--admindir={DPKG}", "--audit"]).strip())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
 import platform
 import shutil
@@ -10,7 +12,9 @@ from pathlib import Path
 
 import psutil
 
+from cluster.artifacts import write_whole
 from cluster.errors import ClusterError
+from cluster.locations import state_dir
 
 GIB = 1 << 30
 # Compilers' caches while Go parts are built; a running cluster with its images; logs and what is uploaded.
@@ -19,7 +23,8 @@ DISK_TO_RUN = 12 * GIB
 DISK_TO_REPAIR = 1 * GIB
 MEMORY = 6 * GIB
 # Modules of a stock Debian kernel that nothing loads by itself where it is needed.
-KERNEL_MODULES = ("overlay", "br_netfilter")
+BRIDGE_FILTER = "br_netfilter"
+KERNEL_MODULES = ("overlay", BRIDGE_FILTER)
 KERNEL_FEATURES = {
     "cgroups": Path("/sys/fs/cgroup"),
     "network namespaces": Path("/proc/self/ns/net"),
@@ -29,6 +34,10 @@ KERNEL_FEATURES = {
     "/dev/kmsg": Path("/dev/kmsg"),
 }
 FILESYSTEMS = Path("/proc/filesystems")
+LOADED = Path("/proc/modules")
+BOOT = Path("/proc/sys/kernel/random/boot_id")
+INTERFACES = Path("/sys/class/net")
+MODULES_FILE = "loaded-modules.json"
 OTHER_WAY = "Or use a cluster you have: make up CONTEXT=<kube-context>"
 
 
@@ -84,15 +93,59 @@ def _refuse(problems: list[str]) -> None:
 
 
 def _missing_kernel_features() -> list[str]:
-    _load_modules()
+    load_modules()
     missing = [feature for feature, path in KERNEL_FEATURES.items() if not path.exists()]
     return missing if "overlay" in FILESYSTEMS.read_text().split() else ["overlayfs", *missing]
 
 
-def _load_modules() -> None:
-    """Load what is not built in; what then is not there is found by looking."""
-    if modprobe := shutil.which("modprobe"):
-        subprocess.run([modprobe, "-a", *KERNEL_MODULES], capture_output=True, check=False)
+def load_modules() -> None:
+    """Load what is not built in, and keep what of it was not there; what is missing then is found by looking."""
+    modprobe = shutil.which("modprobe")
+    if modprobe is None:
+        return
+    before, bridges = loaded_modules(), _bridges()
+    subprocess.run([modprobe, "-a", *KERNEL_MODULES], capture_output=True, check=False)
+    if new := (loaded_modules() - before) & set(KERNEL_MODULES):
+        kept = _kept_modules()
+        merged = {
+            "boot": BOOT.read_text(),
+            "modules": sorted(new.union(kept.get("modules", ()))),
+            "bridges": sorted(bridges.union(kept.get("bridges", ()))),
+        }
+        file = state_dir("") / MODULES_FILE
+        file.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(file, json.dumps(merged))
+
+
+def unload_modules() -> None:
+    """Unload what `load_modules` loaded since the machine booted, for the end of the last cluster.
+
+    The kernel keeps a module that is in use, except br_netfilter, whose users it does not count: that one stays when
+    this machine has a bridge that it did not have before.
+    """
+    modprobe, kept = shutil.which("modprobe"), _kept_modules()
+    for module in kept.get("modules", ()):
+        if modprobe and (module != BRIDGE_FILTER or _bridges() <= set(kept["bridges"])):
+            subprocess.run([modprobe, "-r", module], capture_output=True, check=False)
+    (state_dir("") / MODULES_FILE).unlink(missing_ok=True)
+
+
+def _kept_modules() -> dict[str, list[str]]:
+    """Modules loaded here, and the bridges before that; empty when there are none, or the machine was booted since."""
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+        kept = json.loads((state_dir("") / MODULES_FILE).read_text())
+        if kept["boot"] == BOOT.read_text():
+            return {"modules": kept["modules"], "bridges": kept["bridges"]}
+    return {}
+
+
+def loaded_modules() -> set[str]:
+    """Names of the modules in the kernel; none where it cannot load any."""
+    return {line.split()[0] for line in LOADED.read_text().splitlines()} if LOADED.exists() else set()
+
+
+def _bridges() -> set[str]:
+    return {found.parent.name for found in INTERFACES.glob("*/bridge")}
 
 
 def _free(directory: Path) -> int:

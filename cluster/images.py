@@ -4,23 +4,30 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import io
 import json
 import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pathspec import PathSpec
 
 from cluster.artifacts import RECORD, Cache, digest
+from cluster.debian import PACKAGES_FILE
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
 
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 CONFIG = "application/vnd.oci.image.config.v1+json"
 LAYER = "application/vnd.oci.image.layer.v1.tar+gzip"
 INDEX = "application/vnd.oci.image.index.v1+json"
-BLOCK = 1 << 20
 # Raised when what is written for the same files changes.
 FORMAT = 2
+# What the cache keeps in an entry about it.
+NOT_CONTENT = {RECORD, PACKAGES_FILE}
 
 
 @dataclass(frozen=True)
@@ -53,7 +60,7 @@ class Layer:
                 relative = file.relative_to(source).as_posix()
                 matched = f"{relative}/" if file.is_dir() else relative
                 path = target.strip("/") if relative == "." else f"{target.strip('/')}/{relative}".strip("/")
-                if path and file.name != RECORD and not excluded.match_file(matched):
+                if path and file.name not in NOT_CONTENT and not excluded.match_file(matched):
                     found[path] = file
         yield from sorted(found.items())
 
@@ -133,37 +140,56 @@ def _write_json(document: object, media_type: str, blobs: Path) -> dict[str, obj
     return _descriptor(media_type, sha256, len(data))
 
 
-def _hash(path: Path, *, unpack: bool = False) -> str:
-    hasher = hashlib.sha256()
-    with gzip.open(path) if unpack else path.open("rb") as file:
-        while block := file.read(BLOCK):
-            hasher.update(block)
-    return hasher.hexdigest()
+class _HashingWriter(io.RawIOBase):
+    """Passes on what is written, and hashes and counts it, so that a layer need not be read again."""
+
+    def __init__(self, target: io.BufferedIOBase) -> None:
+        self._target = target
+        self._hasher = hashlib.sha256()
+        self._size = 0
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: ReadableBuffer, /) -> int:
+        self._hasher.update(data)
+        written = self._target.write(data)
+        self._size += written
+        return written
+
+    def tell(self) -> int:
+        return self._size
+
+    @property
+    def sha256(self) -> str:
+        return self._hasher.hexdigest()
 
 
 def _write_layer(layer: Layer, blobs: Path) -> tuple[dict[str, object], str]:
     """The layer's descriptor and the digest of its uncompressed content."""
     partial = blobs / "layer"
-    with (
-        partial.open("wb") as raw,
-        gzip.GzipFile(filename="", fileobj=raw, mode="wb", compresslevel=1, mtime=0) as packed,
-        tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as archive,
-    ):
-        directories: set[str] = set()
-        for path, file in layer.members():
-            for parent in reversed(Path(path).parents):
-                if parent != Path() and str(parent) not in directories:
-                    directories.add(str(parent))
-                    _add(archive, str(parent), None)
-            if path not in directories:
-                _add(archive, path, file)
-            if file.is_dir() and not file.is_symlink():
-                directories.add(path)
-    sha256 = _hash(partial)
-    diff_id = f"sha256:{_hash(partial, unpack=True)}"
-    size = partial.stat().st_size
-    partial.rename(blobs / sha256)
-    return _descriptor(LAYER, sha256, size), diff_id
+    with partial.open("wb") as file:
+        compressed = _HashingWriter(file)
+        with gzip.GzipFile(filename="", fileobj=compressed, mode="wb", compresslevel=1, mtime=0) as packed:
+            content = _HashingWriter(packed)
+            with tarfile.open(fileobj=content, mode="w", format=tarfile.PAX_FORMAT) as archive:
+                _add_members(archive, layer)
+    partial.rename(blobs / compressed.sha256)
+    return _descriptor(LAYER, compressed.sha256, compressed.tell()), f"sha256:{content.sha256}"
+
+
+def _add_members(archive: tarfile.TarFile, layer: Layer) -> None:
+    """Add the layer's files, each after the directories above it."""
+    directories: set[str] = set()
+    for path, file in layer.members():
+        for parent in reversed(Path(path).parents):
+            if parent != Path() and str(parent) not in directories:
+                directories.add(str(parent))
+                _add(archive, str(parent), None)
+        if path not in directories:
+            _add(archive, path, file)
+        if file.is_dir() and not file.is_symlink():
+            directories.add(path)
 
 
 def _add(archive: tarfile.TarFile, path: str, file: Path | None) -> None:

@@ -16,6 +16,9 @@ from cluster.errors import ClusterError
 
 # The kernel counts a process's age in whole seconds since a boot time that it rounds, too.
 CLOCK_TOLERANCE = 5.0
+# Seconds from asking a program to end until it is killed.
+GRACE = 10.0
+OUTPUT_TIMEOUT = 600.0
 
 
 def ending_with_us(command: Sequence[str | Path]) -> list[str]:
@@ -32,14 +35,15 @@ def run(
     cwd: Path | None = None,
     env: Mapping[str, str] | None = None,
     hint: str | None = None,
+    timeout: float | None = None,
 ) -> None:
-    """Run `command`, appending its output to `log`.
+    """Run `command`, appending its output to `log`; what builds has no `timeout`, as slow machines take long.
 
     The child gets a session of its own and is ended with its children on Ctrl-C, so nothing goes on behind our back;
     it ends, too, when this program is killed.
 
     Raises:
-        ClusterError: it could not start or ended with another status than 0.
+        ClusterError: it could not start, took longer than `timeout` seconds or ended with another status than 0.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as sink:
@@ -58,36 +62,70 @@ def run(
         except OSError as error:
             raise ClusterError(f"{what}: cannot start {command[0]}: {error.strerror}", hint=hint) from error
         try:
-            status = child.wait()
-        except BaseException:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(child.pid, signal.SIGTERM)
-            child.wait()
-            raise
-    if status != 0:
-        raise ClusterError(f"{what} failed (exit status {status})", log=log, hint=hint)
+            _communicate(child, timeout)
+        except subprocess.TimeoutExpired as error:
+            raise ClusterError(f"{what} took longer than {timeout:.0f} s and was ended", log=log, hint=hint) from error
+    if child.returncode != 0:
+        raise ClusterError(f"{what} failed (exit status {child.returncode})", log=log, hint=hint)
 
 
-def output(command: Sequence[str | Path], *, cwd: Path | None = None, env: Mapping[str, str] | None = None) -> str:
-    """Standard output of a short `command`.
+def output(
+    command: Sequence[str | Path],
+    *,
+    what: str = "",
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
+    timeout: float = OUTPUT_TIMEOUT,
+    check: bool = True,
+) -> str:
+    """Standard output of a short `command`, with `check=False` whatever its exit status.
 
     Raises:
-        ClusterError: it could not start or failed; the text ends with what it wrote to standard error.
+        ClusterError: it could not start, took longer than `timeout` seconds or failed; the text ends with what it
+            wrote to standard error.
     """
+    what = what or str(command[0])
     try:
-        done = subprocess.run(
+        child = subprocess.Popen(
             [str(part) for part in command],
-            capture_output=True,
-            text=True,
-            check=True,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             cwd=cwd,
             env={**os.environ, **(env or {})},
+            start_new_session=True,
         )
-    except subprocess.CalledProcessError as error:
-        raise ClusterError(f"{command[0]} failed (exit status {error.returncode}):\n{error.stderr.strip()}") from error
     except OSError as error:
         raise ClusterError(f"cannot start {command[0]}: {error.strerror}") from error
-    return done.stdout
+    with child:
+        try:
+            written, complaint = (text.decode(errors="replace") for text in _communicate(child, timeout))
+        except subprocess.TimeoutExpired as error:
+            raise ClusterError(f"{what} took longer than {timeout:.0f} s and was ended") from error
+    if check and child.returncode != 0:
+        raise ClusterError(f"{what} failed (exit status {child.returncode}):\n{complaint.strip()}")
+    return written
+
+
+def _communicate(child: subprocess.Popen[bytes], timeout: float | None) -> tuple[bytes, bytes]:
+    """Wait for a child that leads a session; whatever interrupts this ends the child and what it started."""
+    try:
+        return child.communicate(timeout=timeout)
+    except BaseException:
+        _signal_group(child, signal.SIGTERM)
+        try:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                child.wait(GRACE)
+        finally:
+            # Also on another Ctrl-C, and for what outlives the child.
+            _signal_group(child, signal.SIGKILL)
+            child.wait()
+        raise
+
+
+def _signal_group(leader: subprocess.Popen[bytes], number: signal.Signals) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(leader.pid, number)
 
 
 def running(pid: int, *, recorded: Path) -> psutil.Process | None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
 import requests
 import tenacity
 import yaml
@@ -19,7 +19,7 @@ from cluster.charts import Chart
 from cluster.errors import ClusterError
 from cluster.images import Image
 from cluster.locations import logs_dir
-from cluster.processes import ending_with_us, run
+from cluster.processes import GRACE, ending_with_us, run
 
 PORT = 5000
 CONTENT = "registry-content"
@@ -79,32 +79,43 @@ class RegistryContent:
 
 @contextmanager
 def _serving(*, registry: Path, root: Path, log: Path) -> Iterator[str]:
-    """A registry on a free loopback port for as long as the block runs; gives its address."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{probe.getsockname()[1]}"
+    """A registry on a loopback port that it chooses itself, for as long as the block runs; gives its address."""
     settings = root.parent / "registry.yaml"
-    settings.write_text(configuration(root=str(root), address=address, read_only=False))
+    settings.write_text(configuration(root=str(root), address="127.0.0.1:0", read_only=False))
     with log.open("ab") as sink:
         environment = {**os.environ, "OTEL_TRACES_EXPORTER": "none"}
         command = ending_with_us([registry, "serve", settings])
         server = subprocess.Popen(command, stdout=sink, stderr=sink, env=environment)
     try:
-        _wait_until_answering(address, server, log)
-        yield address
+        yield _wait_until_answering(server, log)
     finally:
         server.terminate()
-        server.wait()
+        try:
+            server.wait(timeout=GRACE)
+        except subprocess.TimeoutExpired:
+            server.kill()
+            server.wait()
         settings.unlink()
 
 
+class _NotListeningError(ClusterError):
+    """The registry has no port yet."""
+
+
 @tenacity.retry(
-    retry=tenacity.retry_if_exception_type(requests.ConnectionError),
+    retry=tenacity.retry_if_exception_type((requests.ConnectionError, psutil.NoSuchProcess, _NotListeningError)),
     wait=tenacity.wait_fixed(0.1),
     stop=tenacity.stop_after_delay(20),
     reraise=True,
 )
-def _wait_until_answering(address: str, server: subprocess.Popen[bytes], log: Path) -> None:
+def _wait_until_answering(server: subprocess.Popen[bytes], log: Path) -> str:
+    """Wait for the registry; gives its address, which the kernel knows as soon as it listens."""
     if server.poll() is not None:
         raise ClusterError("the registry did not start", log=log)
+    connections = psutil.Process(server.pid).net_connections("tcp")
+    port = next((found.laddr.port for found in connections if found.status == psutil.CONN_LISTEN), None)
+    if port is None:
+        raise _NotListeningError("the registry does not listen on any port", log=log)
+    address = f"127.0.0.1:{port}"
     requests.get(f"http://{address}/v2/", timeout=5).raise_for_status()
+    return address

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import Literal, get_args
@@ -11,6 +12,8 @@ from typing import Literal, get_args
 import psutil
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from cluster.processes import GRACE
 
 Lane = Literal["compile", "link", "prepare"]
 LANES: tuple[Lane, ...] = get_args(Lane)
@@ -66,10 +69,32 @@ def run_all(tasks: Sequence[Task], *, console: Console, title: str) -> None:
                     progress.advance(bar, task.seconds)
                 progress.update(bar, left=_left(progress.tasks[bar].completed, waiting, running, began))
         except BaseException:
-            # Ends the compilers, so that the lanes' threads return and nothing goes on behind our back.
-            for child in psutil.Process().children(recursive=True):
-                child.terminate()
+            progress.update(bar, description=f"{title}: ending {', '.join(task.name for task, _ in running.values())}")
+            _end(running)
             raise
+
+
+def _end(running: Collection[Future[object]]) -> None:
+    """End the programs of `running` tasks until their threads return, so that nothing goes on behind our back.
+
+    Each program is asked once, and killed after some seconds or at another Ctrl-C.
+    """
+    asked: set[psutil.Process] = set()
+    kill_at = time.monotonic() + GRACE
+    while True:
+        try:
+            for child in psutil.Process().children(recursive=True):
+                # It may have ended since it was listed.
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    if time.monotonic() >= kill_at:
+                        child.kill()
+                    elif child not in asked:
+                        asked.add(child)
+                        child.terminate()
+            if not wait(running, timeout=0.1).not_done:
+                return
+        except KeyboardInterrupt:
+            kill_at = time.monotonic()
 
 
 def _left(done: float, waiting: Sequence[Task], running: dict[Future[object], tuple[Task, float]], began: float) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import subprocess
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,17 +14,22 @@ from cluster.artifacts import locked
 from cluster.errors import ClusterError
 from cluster.processes import output, run, running
 
-# All but SYS_RESOURCE, which not every machine has to give.
+# What the kubelet, containerd and runc need, and what pods get from them: containerd's default set, and IPC_LOCK,
+# SYS_NICE and SYS_PTRACE for those that ask. Without what reaches the machine itself (SYS_MODULE, SYS_RAWIO, SYS_BOOT,
+# SYS_TIME, MAC_ADMIN, ...) and without SYS_RESOURCE, which not every machine has to give.
 CAPABILITIES = [
     f"CAP_{name}"
     for name in (
         *("CHOWN", "DAC_OVERRIDE", "DAC_READ_SEARCH", "FOWNER", "FSETID", "KILL", "SETGID", "SETUID", "SETPCAP"),
-        *("LINUX_IMMUTABLE", "NET_BIND_SERVICE", "NET_BROADCAST", "NET_ADMIN", "NET_RAW", "IPC_LOCK", "IPC_OWNER"),
-        *("SYS_MODULE", "SYS_RAWIO", "SYS_CHROOT", "SYS_PTRACE", "SYS_PACCT", "SYS_ADMIN", "SYS_BOOT", "SYS_NICE"),
-        *("SYS_TIME", "SYS_TTY_CONFIG", "MKNOD", "LEASE", "AUDIT_WRITE", "AUDIT_CONTROL", "SETFCAP", "MAC_OVERRIDE"),
-        *("MAC_ADMIN", "SYSLOG", "WAKE_ALARM", "BLOCK_SUSPEND", "AUDIT_READ", "PERFMON", "BPF", "CHECKPOINT_RESTORE"),
+        *("SETFCAP", "MKNOD", "AUDIT_WRITE", "NET_BIND_SERVICE", "NET_ADMIN", "NET_RAW", "IPC_LOCK"),
+        *("SYS_ADMIN", "SYS_CHROOT", "SYS_PTRACE", "SYS_NICE", "SYSLOG"),
     )
 ]
+# Seconds until runc, which answers at once or never, is taken for hung.
+RUNC_TIMEOUT = 30
+START_TIMEOUT = 120
+EXECUTE_TIMEOUT = 60
+RUNC = "runc"
 DEVICES = (("/dev/kmsg", 1, 11), ("/dev/net/tun", 10, 200), ("/dev/fuse", 10, 229))
 NAMESPACES = ("pid", "network", "ipc", "uts", "mount", "cgroup")
 INIT = ("/usr/bin/tini", "-g", "--", "/usr/bin/supervisord", "-n", "-c", "/etc/supervisor/node.conf")
@@ -77,7 +82,7 @@ class Container:
 
     @property
     def _runc(self) -> tuple[str, ...]:
-        return ("runc", "--root", str(self.directory / "runc"))
+        return (RUNC, "--root", str(self.directory / "runc"))
 
     @property
     def _pid_file(self) -> Path:
@@ -93,14 +98,13 @@ class Container:
         pid = self._recorded_pid()
         if pid is None:
             return None
-        try:
-            listed = subprocess.run([*self._runc, "state", self.name], capture_output=True, text=True, check=False)
-        except FileNotFoundError:
+        if shutil.which(RUNC) is None:
             return None
-        if listed.returncode != 0:
+        listed = output([*self._runc, "state", self.name], timeout=RUNC_TIMEOUT, check=False)
+        if not listed:
             return None
         # Runc knows when its process began, so that another with this number does not count as running.
-        state = json.loads(listed.stdout)
+        state = json.loads(listed)
         return pid if state["status"] == "running" and state["pid"] == pid else None
 
     def _recorded_pid(self) -> int | None:
@@ -115,7 +119,7 @@ class Container:
         What runs inside goes on after this program ends.
 
         Raises:
-            ClusterError: runc failed.
+            ClusterError: runc failed or hung.
         """
         for name in ("upper", "work", "rootfs"):
             (self.directory / name).mkdir(parents=True, exist_ok=True)
@@ -126,34 +130,50 @@ class Container:
         create = (*self._runc, "run", "--detach", "--pid-file", str(self._pid_file), "--bundle", str(self.directory))
         inside = ("unshare", "--mount", "--propagation", "private", "sh", "-c", script, overlay)
         locking = ("setsid", "--wait", "flock", "--close", str(self._starting))
+        # Holds also when this program was killed, so that `delete` waits no longer for the lock.
+        limited = ("timeout", "--kill-after=10", str(START_TIMEOUT + RUNC_TIMEOUT))
         run(
-            [*locking, *inside, self.directory / "rootfs", *create, self.name],
+            [*locking, *limited, *inside, self.directory / "rootfs", *create, self.name],
             what=f"starting the node {self.name}",
             log=log,
             hint="python -m cluster down removes what is left of it.",
+            timeout=START_TIMEOUT,
         )
         return int(self._pid_file.read_text())
 
-    def execute(self, *command: str, log: Path | None = None, what: str = "") -> str:
-        """Run a command inside; its output, or "" when it goes to `log`."""
+    def execute(
+        self,
+        *command: str,
+        log: Path | None = None,
+        what: str = "",
+        timeout: float = EXECUTE_TIMEOUT,
+        check: bool = True,
+    ) -> str:
+        """Run a command inside; its output, or "" when it goes to `log`.
+
+        Raises:
+            ClusterError: it took longer than `timeout` seconds, or failed, unless `check` is false.
+        """
         inside = [*self._runc, "exec", self.name, *command]
+        what = what or f"{command[0]} in the node {self.name}"
         if log is None:
-            return output(inside)
-        run(inside, what=what, log=log)
+            return output(inside, what=what, timeout=timeout, check=check)
+        run(inside, what=what, log=log, timeout=timeout)
         return ""
 
     def delete(self) -> None:
         """End every process in it and remove its cgroups; nothing happens when there is none.
 
         Raises:
-            ClusterError: its first process does not end.
+            ClusterError: runc is not there or hangs, or the first process does not end.
         """
         if not self.directory.exists():
             return
         with locked(self._starting):
             pid = self._recorded_pid()
             process = running(pid, recorded=self._pid_file) if pid else None
-            subprocess.run([*self._runc, "delete", "--force", self.name], capture_output=True, check=False)
+            # It fails where the container is gone already, or never was.
+            output([*self._runc, "delete", "--force", self.name], timeout=RUNC_TIMEOUT, check=False)
             self._pid_file.unlink(missing_ok=True)
         if process is None:
             return

@@ -14,12 +14,13 @@ from pathlib import Path
 import httpx2 as httpx
 import tenacity
 from lightkube import ApiError, Client, KubeConfig
+from lightkube.core.exceptions import ConfigError
 from lightkube.models.autoscaling_v1 import ScaleSpec
 from lightkube.resources.apps_v1 import DaemonSet, Deployment
 from lightkube.resources.core_v1 import Node as NodeResource
 from rich.console import Console
 
-from cluster import catalog
+from cluster import catalog, host
 from cluster.artifacts import Cache, digest, locked, remove_tree, write_whole
 from cluster.build import Build
 from cluster.errors import ClusterError
@@ -37,6 +38,12 @@ S3_REGION = "us-east-1"
 IMAGE_REPOSITORY = f"localhost:{REGISTRY_PORT}"
 IMAGE_STORE = "image-store"
 PROGRAMS = ("containerd", "kubelet", "registry", "s3")
+SUPERVISOR = ("supervisorctl", "-c", "/etc/supervisor/node.conf")
+# Seconds until what runs in the node is taken for hung; kubeadm itself waits up to four minutes.
+PROBE_TIMEOUT = 15
+KUBEADM_TIMEOUT = 600
+UNPACK_TIMEOUT = 600
+COPY_TIMEOUT = 1800
 # Also part of an interface's name, of which the kernel takes 15 letters.
 NAME = re.compile("[a-z0-9]([-a-z0-9]{0,9}[a-z0-9])?")
 # Cache entries a node is started from beside its root filesystem, and where it finds them.
@@ -151,6 +158,12 @@ class Node:
         """Cache entries it was started from, name → key; empty when there is no telling."""
         return recorded_entries(self.directory)
 
+    @property
+    def root_filesystem(self) -> Path:
+        """The cache entry it was started from that holds its Debian packages."""
+        name = catalog.NODE_FILESYSTEM.name
+        return self.cache.path(name, self.entries.get(name, ""))
+
     def lost_entries(self) -> list[str]:
         """Names of the entries it was started from that the cache no longer has."""
         return [name for name, key in self.entries.items() if not self.cache.has(name, key)]
@@ -230,16 +243,18 @@ class Node:
         """What works right now."""
         if self.container.pid() is None:
             return Health(running=False)
-        control = ("supervisorctl", "-c", "/etc/supervisor/node.conf", "status")
-        inside = ("runc", "--root", str(self.container.directory / "runc"), "exec", self.name, *control)
-        listed = subprocess.run(inside, capture_output=True, text=True, check=False).stdout
+        try:
+            listed = self.container.execute(*SUPERVISOR, "status", timeout=PROBE_TIMEOUT, check=False)
+        except ClusterError:
+            listed = ""
         running = {line.split()[0] for line in listed.splitlines() if "RUNNING" in line}
         stopped = tuple(program for program in PROGRAMS if program not in running)
         try:
             client = self.client()
             node = client.get(NodeResource, self.name)
             dns = client.get(Deployment, "coredns", namespace="kube-system")
-        except (httpx.HTTPError, ApiError, OSError):
+        except (httpx.HTTPError, ApiError, ConfigError, OSError):
+            # ConfigError: a start that was interrupted before there was a kubeconfig.
             return Health(running=True, stopped=stopped)
         conditions = (node.status.conditions if node.status else None) or []
         ready = any(condition.type == "Ready" and condition.status == "True" for condition in conditions)
@@ -284,12 +299,14 @@ class Node:
     def _save_host_settings(self) -> None:
         """Keep what the kubelet changes for the whole machine, unless another node keeps it: then it is changed."""
         with locked(self._host_settings_lock):
+            # Another node's end may have unloaded them while this one's parts were built.
+            host.load_modules()
             if not any(self.directory.parent.glob(f"*/{HOST_SETTINGS_FILE}")):
                 settings = {str(path): path.read_text() for path in HOST_SETTINGS if path.exists()}
                 write_whole(self._host_settings, json.dumps(settings))
 
     def _restore_host_settings(self) -> None:
-        """Put back what was there before the first node, or leave that to a node that stays."""
+        """Put settings and modules back as before the first node, or leave that to a node that stays."""
         with locked(self._host_settings_lock):
             heirs = [node for node in nodes(self.directory.parent) if node != self.directory]
             if not heirs:
@@ -297,6 +314,7 @@ class Node:
                 for path in HOST_SETTINGS:
                     if str(path) in saved:
                         path.write_text(saved[str(path)])
+                host.unload_modules()
             elif self._host_settings.exists() and not any((heir / HOST_SETTINGS_FILE).exists() for heir in heirs):
                 self._host_settings.rename(heirs[0] / HOST_SETTINGS_FILE)
             self._host_settings.unlink(missing_ok=True)
@@ -399,14 +417,14 @@ class Node:
         reraise=True,
     )
     def _wait_containerd(self) -> None:
-        self.container.execute("ctr", "version")
+        self.container.execute("ctr", "version", timeout=PROBE_TIMEOUT)
 
     def _initialise(self) -> None:
         """Kubeadm, with DNS only once kube-proxy's rules exist: started earlier its first dial hangs for 30 s."""
 
         def kubeadm(*arguments: str) -> None:
             command = ("kubeadm", "init", *arguments, "--config", "/etc/kubernetes/kubeadm.yaml")
-            self.container.execute(*command, log=self._log, what="kubeadm init")
+            self.container.execute(*command, log=self._log, what="kubeadm init", timeout=KUBEADM_TIMEOUT)
 
         kubeadm("--skip-phases=addon/coredns")
         self.kubeconfig.touch(mode=0o600)
@@ -439,7 +457,9 @@ class Node:
         status = self.client().get(DaemonSet, "kube-proxy", namespace="kube-system").status
         if status is None or not status.numberReady:
             raise ClusterError("kube-proxy is not ready", log=self._log)
-        if "default/kubernetes:https" not in self.container.execute("iptables-nft-save", "-t", "nat"):
+        if "default/kubernetes:https" not in self.container.execute(
+            "iptables-nft-save", "-t", "nat", timeout=PROBE_TIMEOUT
+        ):
             raise ClusterError("kube-proxy has not written its rules", log=self._log)
 
     def _wait_ready(self, *, seconds: float) -> None:
@@ -465,11 +485,11 @@ class Node:
                 *("ctr", "--namespace", "k8s.io", "images", "pull", "--plain-http", name),
                 log=self._log,
                 what=f"unpacking the image {image.name}",
+                timeout=UNPACK_TIMEOUT,
             )
-        control = ("supervisorctl", "-c", "/etc/supervisor/node.conf")
-        self.container.execute(*control, "stop", "containerd")
+        self.container.execute(*SUPERVISOR, "stop", "containerd")
         self.cache.get(IMAGE_STORE, key, lambda directory: _link_tree(self._containerd, directory))
-        self.container.execute(*control, "start", "containerd")
+        self.container.execute(*SUPERVISOR, "start", "containerd")
         self._wait_containerd()
 
 
@@ -491,7 +511,7 @@ def _link_tree(source: Path, target: Path) -> None:
     linked = subprocess.run([*command, "--link", source, target], capture_output=True, text=True, check=False)
     if linked.returncode != 0:
         # Another file system: no links between the two.
-        output([*command, "--remove-destination", source, target])
+        output([*command, "--remove-destination", source, target], what=f"copying {source}", timeout=COPY_TIMEOUT)
     for database in source.rglob("*.db"):
         copy = target / database.relative_to(source)
         copy.unlink()

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import psutil
 
+from cluster.host import KERNEL_MODULES, loaded_modules
 from cluster.locations import state_dir
 from tests.e2e.machine import NAME
 
@@ -43,13 +44,14 @@ def _ours(process: psutil.Process) -> bool:
 
 @dataclass(frozen=True)
 class HostSnapshot:
-    """Links, routes, mounts, cgroups, kernel settings and the cluster's processes, as text to compare."""
+    """Links, routes, mounts, cgroups, kernel settings and modules, and the cluster's processes, as text to compare."""
 
     links: frozenset[str]
     routes: frozenset[str]
     mounts: frozenset[str]
     cgroups: frozenset[str]
     settings: frozenset[str]
+    modules: frozenset[str]
     programs: frozenset[str]
 
     @classmethod
@@ -63,6 +65,7 @@ class HostSnapshot:
             # Of version 2, and of every hierarchy of version 1.
             cgroups=frozenset(str(path) for where in ("", "*/") for path in CGROUPS.glob(f"{where}*{OURS}*")),
             settings=frozenset(f"{path}={path.read_text().strip()}" for path in settings),
+            modules=frozenset(KERNEL_MODULES) & loaded_modules(),
             programs=frozenset(
                 f"{process.pid} {process.name()}"
                 for process in psutil.process_iter()

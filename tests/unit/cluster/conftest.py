@@ -6,14 +6,16 @@ from pathlib import Path
 
 import pytest
 
+from cluster import host
 from cluster.node import network
 
 
 @pytest.fixture
 def own_directories(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The directory with both; no proxy is set, and no interface of this machine can be removed."""
+    """The directory with both; no proxy is set, no interface can be removed, no kernel module loaded."""
     root = tmp_path_factory.mktemp("xdg")
     monkeypatch.setattr(network, "INTERFACES", root / "interfaces")
+    monkeypatch.setattr(host, "KERNEL_MODULES", ())
     monkeypatch.setenv("XDG_CACHE_HOME", str(root / "cache"))
     monkeypatch.setenv("XDG_STATE_HOME", str(root / "state"))
     for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):

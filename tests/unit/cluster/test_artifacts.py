@@ -46,6 +46,20 @@ def test_a_failed_build_leaves_no_entry(cache: Cache) -> None:
     assert (cache.get("part", "key", write_one_file) / "binary").stat().st_size == 5000
 
 
+@pytest.mark.parametrize("reason", [OSError(28, "No space left on device"), KeyboardInterrupt()])
+def test_a_failed_build_gives_its_disk_back(cache: Cache, reason: BaseException) -> None:
+    def fail(directory: Path) -> None:
+        write_one_file(directory)
+        # As Go's modules are.
+        directory.joinpath("binary").chmod(0o400)
+        directory.chmod(0o500)
+        raise reason
+
+    with pytest.raises(type(reason)):
+        cache.get("part", "key", fail)
+    assert list((cache.root / "part").iterdir()) == []
+
+
 @pytest.mark.parametrize(
     "damage",
     [

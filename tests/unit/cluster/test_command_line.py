@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime
+import json
 import subprocess
 import sys
 from collections.abc import Callable
@@ -29,6 +31,7 @@ from cluster.registry import CONTENT
 from cluster.toolchain import Toolchain
 
 pytestmark = pytest.mark.usefixtures("own_directories")
+NODE = catalog.NODE_FILESYSTEM
 Run = Callable[..., tuple[int, str]]
 
 
@@ -218,3 +221,50 @@ def test_a_failure_is_a_message(run: Run, monkeypatch: pytest.MonkeyPatch, fault
     assert "error: " in text
     assert said in text
     assert "Traceback" not in text
+
+
+@pytest.fixture
+def building(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The keys of the node's root filesystem that `build` was to build."""
+    keys: list[str] = []
+    monkeypatch.setattr(host, "check_machine", lambda: None)
+    monkeypatch.setattr(debian, "_today", lambda: datetime.date(2030, 1, 1))
+    monkeypatch.setattr(command_line, "_build", lambda: Build(_catalog()))
+    monkeypatch.setattr(command_line, "_prepare_host", lambda *_, **__: True)
+    monkeypatch.setattr(Build, "run", lambda build, *_, **__: keys.append(build.catalog.root_filesystem(NODE).name))
+    return keys
+
+
+def test_a_renewal_builds_root_filesystems_and_what_is_made_of_them_anew(run: Run, building: list[str]) -> None:
+    before = Build(_catalog()).content.key(_catalog().cache)
+    assert run("build")[0] == 0
+    assert run("build", "--renew")[0] == 0
+    assert run("build")[0] == 0
+    assert building[0] != building[1] == building[2]
+    assert Build(_catalog()).content.key(_catalog().cache) != before
+
+
+def test_a_renewal_that_fails_leaves_what_was_built_in_use(
+    run: Run, building: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert run("build")[0] == 0
+
+    def fail(*_: object, **__: object) -> None:
+        raise ClusterError("Debian's package archive must be reachable")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Build, "run", fail)
+        assert run("build", "--renew")[0] == 1
+    assert run("build")[0] == 0
+    assert building[0] == building[1]
+
+
+@pytest.mark.parametrize(("day", "said"), [("2029-12-31", "of 2029-12-31 "), ("2026-11-26", "of 2026-11-26 (old:")])
+def test_the_status_says_how_old_debians_packages_are(
+    run: Run, old_node: Path, monkeypatch: pytest.MonkeyPatch, day: str, said: str
+) -> None:
+    monkeypatch.setattr(debian, "_today", lambda: datetime.date(2030, 1, 1))
+    key = json.loads((old_node / "entries.json").read_text())[NODE.name]
+    entry = _catalog().cache.path(NODE.name, key)
+    (entry / debian.PACKAGES_FILE).write_text(json.dumps({"archive": day}))
+    assert said in run("status")[1]

@@ -14,8 +14,9 @@ import psutil
 import pytest
 
 from cluster.artifacts import locked
+from cluster.errors import ClusterError
 from cluster.node import container
-from cluster.node.container import START, Bind, Container
+from cluster.node.container import CAPABILITIES, START, Bind, Container
 
 Runc = Callable[[str], Path]
 
@@ -94,6 +95,52 @@ def test_runc_says_whether_the_recorded_process_runs(dev: Container, runc: Runc,
     (dev.directory / "pid").write_text(str(os.getpid()))
     runc(f"""echo '{{"status": "{status}", "pid": {os.getpid()}}}'""")
     assert dev.pid() == (os.getpid() if runs else None)
+
+
+def test_what_hangs_inside_is_ended_and_named(dev: Container, runc: Runc, tmp_path: Path) -> None:
+    runc("echo working; sleep 600")
+    with pytest.raises(ClusterError, match=r"^ctr in the node dev took longer than 1 s and was ended$"):
+        dev.execute("ctr", "version", timeout=1)
+    log = tmp_path / "log"
+    with pytest.raises(ClusterError, match=r"(?s)^kubeadm init took longer than 1 s and was ended\n.*working"):
+        dev.execute("kubeadm", "init", log=log, what="kubeadm init", timeout=1)
+
+
+@pytest.mark.parametrize("ask", [Container.pid, Container.delete])
+def test_a_runc_that_hangs_is_given_up(
+    dev: Container, runc: Runc, monkeypatch: pytest.MonkeyPatch, ask: Callable[[Container], object]
+) -> None:
+    runc("sleep 600")
+    (dev.directory / "pid").write_text(str(os.getpid()))
+    monkeypatch.setattr(container, "RUNC_TIMEOUT", 1)
+    with pytest.raises(ClusterError, match="runc took longer than 1 s and was ended"):
+        ask(dev)
+
+
+def test_a_start_that_hangs_ends_and_lets_go_of_the_lock(
+    dev: Container, runc: Runc, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    asked = runc("""[ "$3" = run ] && exec sleep 600; exit 0""")
+    # Without the mount, which needs a root filesystem.
+    (tmp_path / "bin" / "mount").write_text("#!/bin/sh\n")
+    (tmp_path / "bin" / "mount").chmod(0o755)
+    (tmp_path / "bin" / "unshare").write_text('#!/bin/sh\nshift 3\nexec "$@"\n')
+    (tmp_path / "bin" / "unshare").chmod(0o755)
+    monkeypatch.setattr(container, "START_TIMEOUT", 1)
+    monkeypatch.setattr(container, "RUNC_TIMEOUT", 1)
+    with pytest.raises(ClusterError, match=r"^starting the node dev took longer than 1 s and was ended"):
+        dev.start(lower=tmp_path, binds=(), log=tmp_path / "log")
+    dev.delete()
+    assert [line.split()[2] for line in asked.read_text().splitlines()] == ["run", "delete"]
+
+
+def test_the_container_cannot_change_the_machine() -> None:
+    forbidden = {"SYS_MODULE", "SYS_RAWIO", "SYS_BOOT", "SYS_TIME", "MAC_ADMIN", "MAC_OVERRIDE", "SYS_RESOURCE"}
+    assert not forbidden & {name.removeprefix("CAP_") for name in CAPABILITIES}
+    # Containerd gives these to every pod, and starts none without one of them.
+    pods = {"CHOWN", "DAC_OVERRIDE", "FSETID", "FOWNER", "MKNOD", "NET_RAW", "SETGID", "SETUID", "SETFCAP", "SETPCAP"}
+    pods |= {"NET_BIND_SERVICE", "SYS_CHROOT", "KILL", "AUDIT_WRITE"}
+    assert pods <= {name.removeprefix("CAP_") for name in CAPABILITIES}
 
 
 def test_deleting_does_not_wait_for_a_process_that_has_the_number_now(dev: Container, runc: Runc) -> None:

@@ -7,6 +7,7 @@ import platform
 import shutil
 import subprocess
 from collections import namedtuple
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
@@ -14,10 +15,12 @@ import pytest
 
 from cluster import host
 from cluster.errors import ClusterError
+from cluster.locations import state_dir
 
 Usage = namedtuple("Usage", "total used free")
 Memory = namedtuple("Memory", "available")
 REAL_FEATURES = host.KERNEL_FEATURES
+REAL_MODULES = host.KERNEL_MODULES
 
 
 @pytest.fixture(autouse=True)
@@ -116,3 +119,81 @@ def test_every_problem_is_listed_at_once(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     monkeypatch.setattr(shutil, "which", lambda _: None)
     assert message().count("\n  - ") == 2
+
+
+@pytest.fixture
+def modules(own_directories: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The kernel's list of modules, a `modprobe` that changes it, and no bridge; the file with modules in use."""
+    assert own_directories
+    programs, loaded = tmp_path / "bin", tmp_path / "modules"
+    programs.mkdir()
+    loaded.write_text("ext4 999424 1 - Live 0x0\n")
+    (tmp_path / "in use").touch()
+    modprobe = programs / "modprobe"
+    modprobe.write_text(f"""#!/bin/sh
+cd {tmp_path}
+case $1 in
+-a) shift; for name; do grep -q "^$name " modules || echo "$name 1 0 - Live 0x0" >> modules; done;;
+-r) grep -qx "$2" "in use" && exit 1; sed -i "/^$2 /d" modules;;
+esac
+""")
+    modprobe.chmod(0o755)
+    monkeypatch.setattr(shutil, "which", lambda name: str(programs / name))
+    monkeypatch.setattr(host, "KERNEL_MODULES", REAL_MODULES)
+    monkeypatch.setattr(host, "LOADED", loaded)
+    monkeypatch.setattr(host, "BOOT", tmp_path / "boot")
+    monkeypatch.setattr(host, "INTERFACES", tmp_path / "interfaces")
+    (tmp_path / "boot").write_text("first")
+    return tmp_path
+
+
+def loaded(modules: Path) -> set[str]:
+    return {line.split()[0] for line in (modules / "modules").read_text().splitlines()}
+
+
+def bridge(modules: Path, name: str) -> None:
+    (modules / "interfaces" / name / "bridge").mkdir(parents=True)
+
+
+def test_modules_are_unloaded_that_were_loaded_here(modules: Path) -> None:
+    bridge(modules, "virbr0")
+    # More than once, as `build` and `up` do.
+    host.check_machine()
+    host.check_machine()
+    assert loaded(modules) == {"ext4", "overlay", "br_netfilter"}
+    host.unload_modules()
+    assert loaded(modules) == {"ext4"}
+    assert not list(state_dir("").iterdir())
+
+
+def test_modules_that_were_there_stay(modules: Path) -> None:
+    with (modules / "modules").open("a") as file:
+        file.write("br_netfilter 1 0 - Live 0x0\n")
+    host.check_machine()
+    host.unload_modules()
+    assert loaded(modules) == {"ext4", "br_netfilter"}
+
+
+@pytest.mark.parametrize("use", [lambda path: bridge(path, "docker0"), lambda path: (path / "boot").write_text("2")])
+def test_bridges_keep_their_filter_when_others_may_use_it_now(modules: Path, use: Callable[[Path], object]) -> None:
+    bridge(modules, "virbr0")
+    host.check_machine()
+    use(modules)
+    host.unload_modules()
+    assert "br_netfilter" in loaded(modules)
+    assert not list(state_dir("").iterdir())
+
+
+def test_a_module_in_use_stays(modules: Path) -> None:
+    host.check_machine()
+    (modules / "in use").write_text("overlay\n")
+    host.unload_modules()
+    assert loaded(modules) == {"ext4", "overlay"}
+
+
+@pytest.mark.parametrize("text", ["{", "[]", "{}", '{"boot": "first"}'])
+def test_a_damaged_record_unloads_nothing(modules: Path, text: str) -> None:
+    host.check_machine()
+    (state_dir("") / "loaded-modules.json").write_text(text)
+    host.unload_modules()
+    assert loaded(modules) == {"ext4", "overlay", "br_netfilter"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import io
 import json
 import os
@@ -11,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from cluster.artifacts import Cache
+from cluster.artifacts import RECORD, Cache
+from cluster.debian import PACKAGES_FILE
 from cluster.images import Image, Layer
 
 
@@ -58,6 +60,35 @@ def test_the_same_files_give_the_same_image(tmp_path: Path, program: Path) -> No
     os.utime(program / "data.txt", (1, 1))
     second = image(program).build(Cache(tmp_path / "second"))
     assert (first / "index.json").read_bytes() == (second / "index.json").read_bytes()
+
+
+def test_digests_and_sizes_are_those_of_what_was_written(tmp_path: Path, program: Path) -> None:
+    (program / "library").write_bytes(os.urandom(3 << 20))
+    layout = image(program).build(Cache(tmp_path / "cache"))
+    manifest = json.loads(blob(layout, json.loads((layout / "index.json").read_text())["manifests"][0]["digest"]))
+    for described in [manifest["config"], *manifest["layers"]]:
+        data = blob(layout, described["digest"])
+        assert described["digest"] == f"sha256:{hashlib.sha256(data).hexdigest()}"
+        assert described["size"] == len(data)
+    content = gzip.decompress(blob(layout, manifest["layers"][0]["digest"]))
+    config = json.loads(blob(layout, manifest["config"]["digest"]))
+    assert config["rootfs"]["diff_ids"] == [f"sha256:{hashlib.sha256(content).hexdigest()}"]
+
+
+def test_the_same_files_give_the_bytes_they_always_gave(tmp_path: Path, program: Path) -> None:
+    layout = image(program).build(Cache(tmp_path / "cache"))
+    manifest = json.loads(blob(layout, json.loads((layout / "index.json").read_text())["manifests"][0]["digest"]))
+    config = json.loads(blob(layout, manifest["config"]["digest"]))
+    # A change here is one of `images.FORMAT`, too.
+    assert config["rootfs"]["diff_ids"] == ["sha256:01cf8330707f9d7578b11bc61ec27e46ad8dd7ecc55b813140b20ccafa4eaef9"]
+
+
+def test_what_the_cache_keeps_about_an_entry_is_not_in_the_image(tmp_path: Path, program: Path) -> None:
+    before = image(program).build(Cache(tmp_path / "before"))
+    for name in (RECORD, PACKAGES_FILE):
+        (program / name).write_text("{}")
+    after = image(program).build(Cache(tmp_path / "after"))
+    assert (before / "index.json").read_bytes() == (after / "index.json").read_bytes()
 
 
 def test_content_and_settings_are_part_of_the_key(tmp_path: Path, program: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
@@ -11,7 +12,7 @@ from typing import cast
 import pytest
 from rich.console import Console
 
-from cluster import catalog
+from cluster import catalog, host
 from cluster.artifacts import Cache
 from cluster.build import Build
 from cluster.errors import ClusterError
@@ -169,6 +170,43 @@ def test_an_end_puts_the_machines_settings_back(setting: Path) -> None:
     made.down()
     assert setting.read_text() == "0\n"
     assert not made.directory.exists()
+
+
+@pytest.mark.parametrize("first_down", ["one", "two"])
+def test_the_last_node_to_end_unloads_modules(setting: Path, monkeypatch: pytest.MonkeyPatch, first_down: str) -> None:
+    assert setting
+    unloaded: list[bool] = []
+    monkeypatch.setattr(host, "unload_modules", lambda: unloaded.append(True))
+    pair = {name: created(name) for name in ("one", "two")}
+    pair.pop(first_down).down()
+    assert unloaded == []
+    for last in pair.values():
+        last.down()
+    assert unloaded == [True]
+
+
+def test_a_start_loads_modules_that_another_nodes_end_may_have_unloaded(
+    setting: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert setting
+    loaded: list[list[Path]] = []
+    monkeypatch.setattr(host, "load_modules", lambda: loaded.append(nodes(state_dir(""))))
+    made = created()
+    made._save_host_settings()
+    # From here on the other one's end leaves them.
+    assert loaded == [[made.directory]]
+
+
+def test_a_container_that_does_not_answer_in_time_is_not_ready(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = created()
+    (tmp_path / "runc").write_text("#!/bin/sh\nexec sleep 600\n")
+    (tmp_path / "runc").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    monkeypatch.setattr(lifecycle, "PROBE_TIMEOUT", 0.3)
+    monkeypatch.setattr(Container, "pid", lambda _: 17)
+    health = made.health()
+    assert not health.ready
+    assert health.stopped == lifecycle.PROGRAMS
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"/proc/sys/kernel/hostname": "changed"}'])
