@@ -10,9 +10,9 @@ from pathlib import Path
 
 from cluster.artifacts import Cache, digest
 from cluster.errors import ClusterError
+from cluster.image_python import BYTECODE_FORMAT, compile_bytecode
 from cluster.locations import logs_dir
 from cluster.processes import run
-from cluster.python_packages import compile_bytecode
 
 SUITE = "bookworm"
 # Command → the package that brings it.
@@ -46,7 +46,8 @@ class RootFilesystem:
     @property
     def key(self) -> str:
         """The key of the cache entry."""
-        return digest(SUITE, self.packages, self.variant, self.links, self.bytecode, UNNEEDED, OF_THE_MACHINE)
+        bytecode = self.bytecode and (self.bytecode, BYTECODE_FORMAT)
+        return digest(SUITE, self.packages, self.variant, self.links, bytecode, UNNEEDED, OF_THE_MACHINE)
 
     def build(self, cache: Cache) -> Path:
         """The directory with the root filesystem."""
@@ -68,7 +69,7 @@ class RootFilesystem:
             link.unlink(missing_ok=True)
             link.symlink_to(target)
         if self.bytecode:
-            compile_bytecode(directory / self.bytecode, image_path=f"/{self.bytecode}")
+            compile_bytecode(directory / self.bytecode, image_path=f"/{self.bytecode}", root=directory)
         for path in UNNEEDED:
             shutil.rmtree(directory / path, ignore_errors=True)
         for path in OF_THE_MACHINE:
