@@ -17,6 +17,9 @@ from cluster.processes import run
 SUITE = "bookworm"
 # Command → the package that brings it.
 HOST_COMMANDS = {"mmdebstrap": "mmdebstrap", "runc": "runc", "ip": "iproute2", "nsenter": "util-linux"}
+# What Debian's archive is verified with, and its package: Ubuntu comes without it.
+KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
+KEYRING_PACKAGE = "debian-archive-keyring"
 UNNEEDED = ("usr/share/doc", "usr/share/man", "usr/share/locale", "usr/share/info", "var/cache/apt", "var/lib/apt")
 # mmdebstrap copies the first two from this machine.
 OF_THE_MACHINE = ("etc/hostname", "etc/resolv.conf", "etc/machine-id")
@@ -79,8 +82,9 @@ class RootFilesystem:
 
 
 def missing_host_packages() -> list[str]:
-    """Debian packages whose commands this machine lacks."""
-    return sorted({package for command, package in HOST_COMMANDS.items() if not shutil.which(command)})
+    """Debian packages whose commands, or keys, this machine lacks."""
+    missing = {package for command, package in HOST_COMMANDS.items() if not shutil.which(command)}
+    return sorted(missing if KEYRING.is_file() else {KEYRING_PACKAGE, *missing})
 
 
 def install_host_packages(packages: list[str]) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from cluster import debian
 from cluster.artifacts import Cache
-from cluster.debian import RootFilesystem, install_host_packages
+from cluster.debian import RootFilesystem, install_host_packages, missing_host_packages
 from cluster.errors import ClusterError
 
 pytestmark = pytest.mark.usefixtures("own_directories")
@@ -30,6 +30,16 @@ def test_apt_waits_for_others_and_finishes_what_was_interrupted(monkeypatch: pyt
         "dpkg --configure -a",
         "apt-get -o DPkg::Lock::Timeout=300 install -y --no-install-recommends runc",
     ]
+
+
+def test_debians_keys_are_missing_where_ubuntu_comes_without_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(debian, "HOST_COMMANDS", {"no-such-command": "its-package", "sh": "dash"})
+    monkeypatch.setattr(debian, "KEYRING", tmp_path / "keyring.gpg")
+    assert missing_host_packages() == ["debian-archive-keyring", "its-package"]
+    debian.KEYRING.touch()
+    assert missing_host_packages() == ["its-package"]
 
 
 def test_nothing_of_the_machine_is_in_a_root_filesystem(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
