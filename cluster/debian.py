@@ -17,9 +17,11 @@ from cluster.processes import run
 SUITE = "bookworm"
 # Command → the package that brings it.
 HOST_COMMANDS = {"mmdebstrap": "mmdebstrap", "runc": "runc", "ip": "iproute2", "nsenter": "util-linux"}
-# What Debian's archive is verified with, and its package: Ubuntu comes without it.
-KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
+# Debian's archive is verified with these keys, on Ubuntu, too, which does not trust them. An older package lacks the
+# second file, and the suite's keys.
 KEYRING_PACKAGE = "debian-archive-keyring"
+KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
+KEYS_OF_SUITE = KEYRING.with_name(f"debian-archive-{SUITE}-automatic.gpg")
 UNNEEDED = ("usr/share/doc", "usr/share/man", "usr/share/locale", "usr/share/info", "var/cache/apt", "var/lib/apt")
 # mmdebstrap copies the first two from this machine.
 OF_THE_MACHINE = ("etc/hostname", "etc/resolv.conf", "etc/machine-id")
@@ -60,6 +62,7 @@ class RootFilesystem:
         run(
             [
                 *("mmdebstrap", f"--variant={self.variant}", f"--include={','.join(self.packages)}"),
+                f"--keyring={KEYRING}",
                 *(f"--dpkgopt=path-exclude=/{path}/*" for path in UNNEEDED if path.startswith("usr/")),
                 *(SUITE, directory),
             ],
@@ -84,14 +87,14 @@ class RootFilesystem:
 def missing_host_packages() -> list[str]:
     """Debian packages whose commands, or keys, this machine lacks."""
     missing = {package for command, package in HOST_COMMANDS.items() if not shutil.which(command)}
-    return sorted(missing if KEYRING.is_file() else {KEYRING_PACKAGE, *missing})
+    return sorted(missing if KEYS_OF_SUITE.is_file() else {KEYRING_PACKAGE, *missing})
 
 
 def install_host_packages(packages: list[str]) -> None:
     """Install `packages` with apt; the caller has said so before.
 
     Raises:
-        ClusterError: apt failed; its text ends with the last lines of apt's log.
+        ClusterError: apt failed, and the text ends with the last lines of its log; or what it has is too old.
     """
     log = logs_dir() / "apt.log"
     env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
@@ -104,3 +107,8 @@ def install_host_packages(packages: list[str]) -> None:
         run(["dpkg", "--configure", "-a"], what="finishing what dpkg began", log=log, env=env)
     command = [*apt, "install", "-y", "--no-install-recommends", *packages]
     run(command, what="installing Debian packages", log=log, env=env, hint=hint)
+    if KEYRING_PACKAGE in packages and not KEYS_OF_SUITE.is_file():
+        raise ClusterError(
+            f"this machine's {KEYRING_PACKAGE} is too old to have the keys of Debian {SUITE}",
+            hint="Install a newer one yourself: the package of that name in Debian, or in Ubuntu 24.04 or later.",
+        )

@@ -36,10 +36,18 @@ def test_debians_keys_are_missing_where_ubuntu_comes_without_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(debian, "HOST_COMMANDS", {"no-such-command": "its-package", "sh": "dash"})
-    monkeypatch.setattr(debian, "KEYRING", tmp_path / "keyring.gpg")
+    monkeypatch.setattr(debian, "KEYS_OF_SUITE", tmp_path / "keys.gpg")
     assert missing_host_packages() == ["debian-archive-keyring", "its-package"]
-    debian.KEYRING.touch()
+    debian.KEYS_OF_SUITE.touch()
     assert missing_host_packages() == ["its-package"]
+
+
+def test_keys_that_are_too_old_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(debian, "KEYS_OF_SUITE", tmp_path / "keys.gpg")
+    monkeypatch.setattr(debian, "run", lambda *_, **__: None)
+    install_host_packages(["runc"])
+    with pytest.raises(ClusterError, match=r"debian-archive-keyring is too old .*bookworm\nInstall a newer one"):
+        install_host_packages(["debian-archive-keyring", "runc"])
 
 
 def test_nothing_of_the_machine_is_in_a_root_filesystem(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
