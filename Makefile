@@ -15,7 +15,8 @@ MAKEFLAGS += --no-print-directory
 
 CONTEXT ?=
 STACK ?= $(if $(CONTEXT),cluster,dev)
-PYTHON3 ?= python3
+# The Python of .venv, 3.11 to 3.14; unless named, python3 or else the newest on PATH.
+PYTHON3 ?=
 PYTHON := .venv/bin/python
 # Shell settings for Pulumi: the local cluster's, or the user's own when a context is given.
 ENVIRONMENT = settings="$$($(PYTHON) -m cluster env $(if $(CONTEXT),--tools))"; eval "$$settings"
@@ -28,23 +29,42 @@ help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */  make \1\t/' | expand -t 16
 
 .venv/bin/uv:
-	@if ! $(PYTHON3) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))'; then
-	  echo "error: Python 3.11 is needed, as Debian 12 has it: make PYTHON3=/path/to/python3.11 …" >&2
+	@for python in $(or $(PYTHON3),python3 python3.14 python3.13 python3.12 python3.11) ''; do
+	  if $$python -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))' 2>/dev/null; then break; fi
+	done
+	if [ -z "$$python" ]; then
+	  echo "error: Python 3.11 to 3.14 is needed, and $(or $(PYTHON3),python3) is not one. Install one, as Ubuntu 22.04 has it" \
+	    "(apt-get install python3.11 python3.11-venv), or name one: make PYTHON3=/path/to/python3.11 …" >&2
 	  exit 1
 	fi
-	if ! $(PYTHON3) -c 'import ensurepip, venv' 2>/dev/null; then
+	if ! $$python -c 'import ensurepip, venv' 2>/dev/null; then
+	  package=$$($$python -c 'import sys; print("python%d.%d-venv" % sys.version_info[:2])')
 	  if [ "$$(id -u)" != 0 ]; then
-	    echo "error: Python's venv is missing; install it: apt-get install python3-venv" >&2
+	    echo "error: Python's venv is missing; install it: apt-get install $$package" >&2
 	    exit 1
 	  fi
-	  echo "installing with apt: python3-venv"
-	  apt-get update -qq && apt-get install -y -qq --no-install-recommends python3-venv
+	  echo "installing with apt: $$package"
+	  apt-get update -qq && apt-get install -y -qq --no-install-recommends $$package
 	fi
-	$(PYTHON3) -m venv .venv
+	$$python -m venv --clear .venv
 	.venv/bin/python -m pip install --quiet --require-hashes --only-binary :all: -r requirements-uv.txt
 
 .venv/.synced: .venv/bin/uv pyproject.toml uv.lock
 	@.venv/bin/uv sync --frozen --quiet --compile-bytecode
+	touch $@
+
+# Made anew for another Python: the one that PYTHON3 names, or what python3 became when the machine was upgraded.
+version = $(shell $(1) -c 'import sys; print("python%d.%d" % sys.version_info[:2])' 2>/dev/null)
+ifeq ($(wildcard .venv/lib/$(or $(call version,$(or $(PYTHON3),$(PYTHON))),none)),)
+.PHONY: .venv/bin/uv
+endif
+
+# What runs in the images keeps their Python, 3.11: these packages are for it, whichever Python .venv has.
+cluster/serving/.venv/.synced: .venv/.synced cluster/serving/pyproject.toml cluster/serving/uv.lock
+	@.venv/bin/uv venv --quiet --clear --python $(PYTHON) cluster/serving/.venv
+	.venv/bin/uv export --project cluster/serving --frozen --quiet --no-emit-project | .venv/bin/uv pip install --quiet \
+	  --python cluster/serving/.venv/bin/python --python-version 3.11 --python-platform x86_64-manylinux_2_36 \
+	  --require-hashes --no-deps --only-binary :all: -r -
 	touch $@
 
 .PHONY: venv
@@ -118,11 +138,11 @@ down: venv  ## remove the deployment, then the local cluster
 	$(if $(CONTEXT),,$(PYTHON) -m cluster down)
 
 .PHONY: lint
-lint: venv  ## ruff and mypy --strict
+lint: venv cluster/serving/.venv/.synced  ## ruff and mypy --strict
 	@.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
 	.venv/bin/mypy .
-	cd cluster/serving && ../../.venv/bin/uv run --frozen --quiet mypy
+	cd cluster/serving && ../../.venv/bin/mypy --python-executable .venv/bin/python
 
 .PHONY: unit
 unit: lint  ## the fast tests

@@ -190,15 +190,14 @@ def disk_usage(path: Path) -> int:
 
 def remove_tree(path: Path) -> int:
     """Remove a file or a directory, also with read-only parts, as Go's modules are; returns the bytes given back."""
-
-    def writable(function: Callable[[str], object], name: str, _: object) -> None:
-        Path(name).parent.chmod(0o700)
-        Path(name).chmod(0o700)
-        function(name)
-
     freed = disk_usage(path)
     if path.is_dir():
-        shutil.rmtree(path, onerror=writable)
+        try:
+            shutil.rmtree(path)
+        except PermissionError:
+            for directory, _, _ in os.walk(path):
+                Path(directory).chmod(0o700)
+            shutil.rmtree(path)
     else:
         path.unlink()
     return freed

@@ -203,6 +203,7 @@ class Build:
                 lane="prepare",
                 seconds=packages.seconds,
                 run=partial(packages.build, cache),
+                needs=packages.needs,
             )
         for models in (demo_models.DEMO, *demo_models.EXTRAS.values()):
             yield Entry(
@@ -211,7 +212,7 @@ class Build:
                 lane="prepare",
                 seconds=TRAINING_SECONDS,
                 run=partial(models.train, cache),
-                needs=frozenset(packages.name for packages in models.packages),
+                needs=models.needs,
             )
         for content in (self.content, *self.extras.values()):
             yield from self._registry(content)

@@ -10,7 +10,7 @@ from cluster.artifacts import Cache
 from cluster.charts import Chart, cert_manager_chart, crds_chart, knative_operator_chart, net_gateway_api_chart
 from cluster.debian import RootFilesystem
 from cluster.images import Image, Layer
-from cluster.python_packages import PythonPackages
+from cluster.python_packages import SITE, PythonPackages
 from cluster.toolchain import ChangedCopy, GoModule, GoPart, Toolchain, source_path
 
 KUBERNETES = "v1.34.3"
@@ -269,12 +269,13 @@ LIBC_FILESYSTEM = RootFilesystem(name="rootfs-libc", packages=("libc6",))
 ROOT_FILESYSTEMS = (NODE_FILESYSTEM, PYTHON_FILESYSTEM, KUBE_PROXY_FILESYSTEM, LIBC_FILESYSTEM)
 
 ENVOY_PACKAGES = PythonPackages(group="envoy")
-_SITE = "/opt/site"
-SERVER_PACKAGES = PythonPackages(group="server", project=SERVING_PROJECT, image_path=_SITE)
+SERVER_PACKAGES = PythonPackages(group="server", project=SERVING_PROJECT, python=PYTHON_FILESYSTEM)
 
 
 def _format_packages(group: str) -> PythonPackages:
-    return PythonPackages(group=group, project=SERVING_PROJECT, image_path=_SITE, beside=(SERVER_PACKAGES.group,))
+    return PythonPackages(
+        group=group, project=SERVING_PROJECT, python=PYTHON_FILESYSTEM, beside=(SERVER_PACKAGES.group,)
+    )
 
 
 # What a model server has beside the packages of all.
@@ -289,8 +290,8 @@ MODEL_SERVERS = {
     "onnxserver": ONNX_PACKAGES,
 }
 TRAINING_PACKAGES = PythonPackages(group="training", project=SERVING_PROJECT, beside=("server", "sklearn"))
-STORAGE_PACKAGES = PythonPackages(group="storage", project=SERVING_PROJECT, image_path=_SITE)
-BANDIT_PACKAGES = PythonPackages(group="bandit", image_path=_SITE)
+STORAGE_PACKAGES = PythonPackages(group="storage", project=SERVING_PROJECT, python=PYTHON_FILESYSTEM)
+BANDIT_PACKAGES = PythonPackages(group="bandit", python=PYTHON_FILESYSTEM)
 PYTHON_PACKAGES = (
     *(ENVOY_PACKAGES, SERVER_PACKAGES, *MODEL_SERVERS.values()),
     *(STORAGE_PACKAGES, TRAINING_PACKAGES, BANDIT_PACKAGES),
@@ -336,12 +337,12 @@ class Catalog:
             tag=tag,
             layers=(
                 Layer(files=((self.root_filesystem(PYTHON_FILESYSTEM), "/"),)),
-                *(Layer(files=((self.packages(group), _SITE),), exclude=_site_excludes()) for group in packages),
+                *(Layer(files=((self.packages(group), SITE),), exclude=_site_excludes()) for group in packages),
                 Layer(files=((program, f"/opt/app/{program.name}"),), exclude=("__pycache__/",)),
             ),
             entrypoint=("/usr/bin/python3", "-m", module),
             user="1000",
-            environment=(f"PYTHONPATH=/opt/app:{_SITE}", "PYTHONUNBUFFERED=1", "HOME=/tmp"),
+            environment=(f"PYTHONPATH=/opt/app:{SITE}", "PYTHONUNBUFFERED=1", "HOME=/tmp"),
         )
 
     def _example(self, name: str, *, module: str) -> Image:

@@ -18,9 +18,9 @@ from rich.console import Console
 
 from cluster.artifacts import Cache, digest, locked, write_whole
 from cluster.errors import ClusterError
+from cluster.image_python import BYTECODE_FORMAT, compile_bytecode
 from cluster.locations import cache_dir, logs_dir
 from cluster.processes import output, run
-from cluster.python_packages import compile_bytecode
 
 SUITE = "bookworm"
 # Debian's archive has one version of a package at a time, so none can be pinned. Root filesystems hold those of the day
@@ -32,6 +32,11 @@ OLD = datetime.timedelta(days=30)
 DPKG = Path("/var/lib/dpkg")
 # Command → the package that brings it.
 HOST_COMMANDS = {"mmdebstrap": "mmdebstrap", "runc": "runc", "ip": "iproute2", "nsenter": "util-linux"}
+# Debian's archive is verified with these keys, on Ubuntu, too, which does not trust them. An older package lacks the
+# second file, and the suite's keys.
+KEYRING_PACKAGE = "debian-archive-keyring"
+KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
+KEYS_OF_SUITE = KEYRING.with_name(f"debian-archive-{SUITE}-automatic.gpg")
 UNNEEDED = ("usr/share/doc", "usr/share/man", "usr/share/locale", "usr/share/info", "var/cache/apt", "var/lib/apt")
 # mmdebstrap copies the first two from this machine.
 OF_THE_MACHINE = ("etc/hostname", "etc/resolv.conf", "etc/machine-id")
@@ -61,8 +66,8 @@ class RootFilesystem:
     @property
     def key(self) -> str:
         """The key of the cache entry."""
-        made_from = (SUITE, renewed(), self.packages)
-        return digest(*made_from, self.variant, self.links, self.bytecode, UNNEEDED, OF_THE_MACHINE)
+        made_from = (SUITE, renewed(), self.packages, self.bytecode and (self.bytecode, BYTECODE_FORMAT))
+        return digest(*made_from, self.variant, self.links, UNNEEDED, OF_THE_MACHINE)
 
     def build(self, cache: Cache) -> Path:
         """The directory with the root filesystem."""
@@ -72,6 +77,7 @@ class RootFilesystem:
         run(
             [
                 *("mmdebstrap", f"--variant={self.variant}", f"--include={','.join(self.packages)}"),
+                f"--keyring={KEYRING}",
                 *(f"--dpkgopt=path-exclude=/{path}/*" for path in UNNEEDED if path.startswith("usr/")),
                 # What was fetched is listed below, then removed.
                 *("--skip=cleanup/apt", "--skip=essential/unlink"),
@@ -87,7 +93,7 @@ class RootFilesystem:
             link.unlink(missing_ok=True)
             link.symlink_to(target)
         if self.bytecode:
-            compile_bytecode(directory / self.bytecode, image_path=f"/{self.bytecode}")
+            compile_bytecode(directory / self.bytecode, image_path=f"/{self.bytecode}", root=directory)
         for path in UNNEEDED:
             shutil.rmtree(directory / path, ignore_errors=True)
         for path in OF_THE_MACHINE:
@@ -167,15 +173,16 @@ def _write_renewal(day: str, lock: Path) -> None:
 
 
 def missing_host_packages() -> list[str]:
-    """Debian packages whose commands this machine lacks."""
-    return sorted({package for command, package in HOST_COMMANDS.items() if not shutil.which(command)})
+    """Debian packages whose commands, or keys, this machine lacks."""
+    missing = {package for command, package in HOST_COMMANDS.items() if not shutil.which(command)}
+    return sorted(missing if KEYS_OF_SUITE.is_file() else {KEYRING_PACKAGE, *missing})
 
 
 def install_host_packages(packages: list[str], *, console: Console) -> None:
     """Install `packages` with apt, after what an interrupted dpkg left half-done; `console` is told of both.
 
     Raises:
-        ClusterError: apt failed; its text ends with the last lines of apt's log.
+        ClusterError: apt failed, and the text ends with the last lines of its log; or what it has is too old.
     """
     log = logs_dir() / "apt.log"
     env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
@@ -191,6 +198,11 @@ def install_host_packages(packages: list[str], *, console: Console) -> None:
             run(["dpkg", "--configure", "-a"], what="finishing what dpkg began", log=log, env=env)
     command = [*apt, "install", "-y", "--no-install-recommends", *packages]
     run(command, what="installing Debian packages", log=log, env=env, hint=hint)
+    if KEYRING_PACKAGE in packages and not KEYS_OF_SUITE.is_file():
+        raise ClusterError(
+            f"this machine's {KEYRING_PACKAGE} is too old to have the keys of Debian {SUITE}",
+            hint="Install a newer one yourself: the package of that name in Debian, or in Ubuntu 24.04 or later.",
+        )
 
 
 def _interrupted() -> bool:

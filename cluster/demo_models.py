@@ -5,7 +5,6 @@ from __future__ import annotations
 import configparser
 import hashlib
 import re
-import sys
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -14,10 +13,12 @@ from typing import TYPE_CHECKING
 import boto3
 from botocore.config import Config
 
+from cluster import image_python
 from cluster.artifacts import Cache, digest
 from cluster.catalog import (
     LIGHTGBM_PACKAGES,
     ONNX_PACKAGES,
+    PYTHON_FILESYSTEM,
     SERVER_PACKAGES,
     SERVING_PROJECT,
     SKLEARN_PACKAGES,
@@ -59,6 +60,11 @@ class DemoModels:
         """The key of the cache entry."""
         return digest(TRAINING, *(packages.key for packages in self.packages))
 
+    @property
+    def needs(self) -> frozenset[str]:
+        """The cache entries it is trained with."""
+        return frozenset({PYTHON_FILESYSTEM.name, *(packages.name for packages in self.packages)})
+
     def path(self, cache: Cache) -> Path:
         """The directory with a folder a model, whether or not it is there yet."""
         return cache.path(self.entry, self.key)
@@ -68,12 +74,13 @@ class DemoModels:
         return cache.get(self.entry, self.key, partial(self._train, cache))
 
     def _train(self, cache: Cache, directory: Path) -> None:
+        root = PYTHON_FILESYSTEM.build(cache)
         packages = [packages.build(cache) for packages in self.packages]
         run(
-            [sys.executable, TRAINING, "--out", directory, self.name],
+            image_python.command(root, TRAINING, "--out", directory, self.name),
             what=f"training the models of {self.name}",
             log=logs_dir() / f"{self.entry}.log",
-            env={"PYTHONPATH": ":".join(map(str, packages)), "OMP_NUM_THREADS": "1"},
+            env={**image_python.environment(root, packages=packages), "OMP_NUM_THREADS": "1"},
         )
 
 

@@ -6,14 +6,18 @@ import re
 import shutil
 import sys
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 from cluster.artifacts import Cache, digest
+from cluster.debian import RootFilesystem
+from cluster.image_python import BYTECODE_FORMAT, VERSION, compile_bytecode
 from cluster.locations import logs_dir
 from cluster.processes import output, run
 
 ROOT = Path(__file__).parent.parent
+# Where an image holds its packages.
+SITE = "/opt/site"
 
 
 def _uv() -> str:
@@ -21,31 +25,18 @@ def _uv() -> str:
     return str(beside) if beside.exists() else shutil.which("uv") or "uv"
 
 
-def compile_bytecode(directory: Path, *, image_path: str) -> None:
-    """Compile every module for use at `image_path`: a container could not keep what it compiles at each start."""
-    run(
-        [
-            *(sys.executable, "-m", "compileall", "-q", "-j", "0", "--invalidation-mode", "unchecked-hash"),
-            *("-s", str(directory), "-p", image_path, str(directory)),
-        ],
-        what=f"compiling the Python modules of {image_path}",
-        log=logs_dir() / "bytecode.log",
-        env={"PYTHONHASHSEED": "0"},
-    )
-
-
 @dataclass(frozen=True)
 class PythonPackages:
     """One dependency group of a uv project, for Debian 12's Python on x86-64.
 
     Attributes:
-        image_path: where an image will hold the packages; they are compiled for that place.
+        python: for packages of an image, its root filesystem, whose Python compiles them for their place there.
         beside: groups whose packages are left out, as other directories have them.
     """
 
     group: str
     project: Path = ROOT
-    image_path: str | None = None
+    python: RootFilesystem | None = None
     beside: tuple[str, ...] = ()
     seconds: int = 10
 
@@ -73,19 +64,24 @@ class PythonPackages:
     @property
     def key(self) -> str:
         """The key of the cache entry."""
-        return digest(self.requirements, self.image_path)
+        return digest(self.requirements, self.python and (SITE, BYTECODE_FORMAT))
+
+    @property
+    def needs(self) -> frozenset[str]:
+        """The cache entries it is built with."""
+        return frozenset({self.python.name} if self.python else ())
 
     def build(self, cache: Cache) -> Path:
         """The directory with the packages; every file's hash was checked."""
-        return cache.get(self.name, self.key, self._build)
+        return cache.get(self.name, self.key, partial(self._build, cache))
 
-    def _build(self, directory: Path) -> None:
+    def _build(self, cache: Cache, directory: Path) -> None:
         file = directory / ".requirements.txt"
         file.write_text(self.requirements)
         run(
             [
                 *(_uv(), "pip", "install", "--quiet", "--require-hashes", "--no-deps", "--only-binary", ":all:"),
-                *("--python-version", "3.11", "--python-platform", "x86_64-manylinux_2_36", "--link-mode", "copy"),
+                *("--python-version", VERSION, "--python-platform", "x86_64-manylinux_2_36", "--link-mode", "copy"),
                 *("--target", directory, "-r", file),
             ],
             what=f"installing the Python packages of {self.name}",
@@ -93,5 +89,5 @@ class PythonPackages:
             hint="PyPI must be reachable.",
         )
         file.unlink()
-        if self.image_path:
-            compile_bytecode(directory, image_path=self.image_path)
+        if self.python:
+            compile_bytecode(directory, image_path=SITE, root=self.python.build(cache))

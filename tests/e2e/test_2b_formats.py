@@ -15,7 +15,7 @@ from tests.e2e.asking import INSTANCES
 from tests.e2e.cluster_objects import kubectl
 from tests.e2e.machine import NODE, ROOT, Deployment, need, run
 from tests.e2e.models_on_platform import models_on_platform
-from tests.unit.cluster.serving.programs import PROJECT, uv
+from tests.unit.cluster.serving.programs import PROJECT, interpreter
 
 NAMESPACE = "formats"
 GATEWAY = f"{NODE}:31080"
@@ -85,7 +85,7 @@ def ask(*questions: dict[str, Any]) -> list[dict[str, Any]]:
     """What the clients of one family get through the gateway."""
     (family,) = {question["client"].partition("-")[0] for question in questions}
     done = run(
-        *(uv(), "run", "--project", str(PROJECT), "--frozen", "--quiet", "python", "tests/other_clients.py", family),
+        *(str(interpreter()), "tests/other_clients.py", family),
         env={"PYTHONPATH": str(PROJECT)},
         stdin=json.dumps(questions),
     )

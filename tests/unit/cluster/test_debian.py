@@ -15,7 +15,15 @@ from rich.console import Console
 
 from cluster import debian
 from cluster.artifacts import Cache, locked
-from cluster.debian import PACKAGES_FILE, RENEWED, RootFilesystem, archive_day, install_host_packages, renewing
+from cluster.debian import (
+    PACKAGES_FILE,
+    RENEWED,
+    RootFilesystem,
+    archive_day,
+    install_host_packages,
+    missing_host_packages,
+    renewing,
+)
 from cluster.errors import ClusterError
 from cluster.locations import cache_dir
 
@@ -71,6 +79,24 @@ def test_apt_waits_for_others_and_finishes_what_was_interrupted(
         "dpkg --configure -a",
         "apt-get -o DPkg::Lock::Timeout=300 install -y --no-install-recommends runc",
     ]
+
+
+def test_debians_keys_are_missing_where_ubuntu_comes_without_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(debian, "HOST_COMMANDS", {"no-such-command": "its-package", "sh": "dash"})
+    monkeypatch.setattr(debian, "KEYS_OF_SUITE", tmp_path / "keys.gpg")
+    assert missing_host_packages() == ["debian-archive-keyring", "its-package"]
+    debian.KEYS_OF_SUITE.touch()
+    assert missing_host_packages() == ["its-package"]
+
+
+def test_keys_that_are_too_old_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(debian, "KEYS_OF_SUITE", tmp_path / "keys.gpg")
+    monkeypatch.setattr(debian, "run", lambda *_, **__: None)
+    install_host_packages(["runc"])
+    with pytest.raises(ClusterError, match=r"debian-archive-keyring is too old .*bookworm\nInstall a newer one"):
+        install_host_packages(["debian-archive-keyring", "runc"])
 
 
 def test_nothing_of_the_machine_is_in_a_root_filesystem(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from .programs import PROJECT, Program, Server, started, uv
+from .programs import PROJECT, Program, Server, interpreter, started
 
 
 @dataclass(frozen=True)
@@ -21,9 +21,7 @@ class Demo:
 
 @pytest.fixture(scope="session")
 def python() -> Path:
-    """The serving project's interpreter, its environment made from the lock."""
-    subprocess.run([uv(), "sync", "--project", PROJECT, "--frozen", "--quiet"], check=True)
-    return PROJECT / ".venv" / "bin" / "python"
+    return interpreter()
 
 
 @pytest.fixture(scope="session")

@@ -1,9 +1,9 @@
 """The serving project's programs as processes, the way a container starts them."""
 
 import os
+import shlex
 import socket
 import subprocess
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,7 +12,14 @@ from pathlib import Path
 import requests
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
-PROJECT = Path(__file__).parents[4] / "cluster" / "serving"
+from cluster import image_python
+from cluster.artifacts import Cache, locked
+from cluster.catalog import PYTHON_FILESYSTEM
+from cluster.locations import cache_dir
+
+ROOT = Path(__file__).parents[4]
+PROJECT = ROOT / "cluster" / "serving"
+VENV = PROJECT / ".venv"
 
 
 @dataclass(frozen=True)
@@ -142,7 +149,19 @@ def companion(example: str, *arguments: str, predictor: str, python: Path, log: 
         process.wait()
 
 
-def uv() -> str:
-    """The uv beside this interpreter, or the one on PATH."""
-    beside = Path(sys.executable).with_name("uv")
-    return str(beside) if beside.exists() else "uv"
+def interpreter() -> Path:
+    """The images' Python with the project's packages; this machine's where it is of the same version."""
+    with locked(cache_dir() / "locks" / "serving-packages"):
+        subprocess.run(["make", "--silent", "--directory", ROOT, f"{VENV.relative_to(ROOT)}/.synced"], check=True)
+        (packages,) = (VENV / "lib").glob("python3.*/site-packages")
+        if packages.parent.name == f"python{image_python.VERSION}":
+            return VENV / "bin" / "python"
+        root = PYTHON_FILESYSTEM.build(Cache(cache_dir() / "entries"))
+        script = VENV / "bin" / "image-python"
+        script.write_text(
+            "#!/bin/sh\n"
+            f'export PYTHONHOME={root}/usr PYTHONPATH="$PYTHONPATH:{packages}"\n'
+            f'exec {shlex.join(image_python.command(root))} "$@"\n'
+        )
+        script.chmod(0o755)
+        return script

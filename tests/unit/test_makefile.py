@@ -1,0 +1,108 @@
+"""The Makefile finds a Python that the project runs on, or says which one to install."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+# Says that it is of another version than it is, and instead of making a venv where it would.
+STUB = """#!/bin/sh
+if [ "$1" = -c ]; then
+  exec {python} -c 'import sys; sys.version_info = {version}; exec(sys.argv[1])' "$2"
+fi
+echo "chosen: $0 $*"
+exit 9
+"""
+MAKE = shutil.which("make") or "make"
+VENV_MODULES = "-m venv --clear .venv"
+
+
+def installed(folder: Path, *pythons: str) -> None:
+    """Put Pythons into a folder of PATH: their names, and `name=version` where the name does not tell the version."""
+    for python in pythons:
+        name, _, said = python.partition("=")
+        version = tuple(map(int, (said or name.removeprefix("python")).split(".")))
+        (folder / name).write_text(STUB.format(python=sys.executable, version=version))
+        (folder / name).chmod(0o755)
+
+
+def make(folder: Path, *arguments: str) -> str:
+    """What making .venv says in a folder of its own that is all of PATH."""
+    shutil.copy(ROOT / "Makefile", folder)
+    command = [MAKE, ".venv/bin/uv", *arguments]
+    done = subprocess.run(command, cwd=folder, env={"PATH": str(folder)}, capture_output=True, text=True, check=False)
+    assert done.returncode != 0
+    return done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("pythons", "chosen"),
+    [
+        (["python3=3.11", "python3.13"], "python3"),
+        (["python3=3.14", "python3.12"], "python3"),
+        (["python3=3.10", "python3.11", "python3.12"], "python3.12"),
+        (["python3=3.15", "python3.14", "python3.15"], "python3.14"),
+        (["python3.13"], "python3.13"),
+    ],
+)
+def test_it_takes_python3_or_the_newest_in_range(tmp_path: Path, pythons: list[str], chosen: str) -> None:
+    installed(tmp_path, *pythons)
+    assert f"chosen: {tmp_path / chosen} {VENV_MODULES}\n" in make(tmp_path)
+
+
+def test_it_takes_the_one_that_is_named(tmp_path: Path) -> None:
+    installed(tmp_path, "python3=3.13", "python3.11")
+    assert f"chosen: {tmp_path}/python3.11 {VENV_MODULES}\n" in make(tmp_path, "PYTHON3=python3.11")
+
+
+@pytest.mark.parametrize("pythons", [[], ["python3=3.10"], ["python3=3.15", "python3.15"]])
+def test_without_one_it_says_the_range_and_what_to_install(tmp_path: Path, pythons: list[str]) -> None:
+    installed(tmp_path, *pythons)
+    said = make(tmp_path)
+    assert "error: Python 3.11 to 3.14 is needed, and python3 is not one" in said
+    assert "apt-get install python3.11 python3.11-venv" in said
+    assert "make PYTHON3=/path/to/python3.11" in said
+
+
+def test_one_that_is_named_and_out_of_range_is_not_replaced(tmp_path: Path) -> None:
+    installed(tmp_path, "python3=3.13", "python3.10")
+    assert "Python 3.11 to 3.14 is needed, and python3.10 is not one" in make(tmp_path, "PYTHON3=python3.10")
+
+
+def with_venv(folder: Path, *, of: str, runs: str) -> None:
+    """A .venv made with the Python version `of`, whose Python now is of version `runs`."""
+    for inside in (f"lib/python{of}", "bin"):
+        (folder / ".venv" / inside).mkdir(parents=True)
+    installed(folder / ".venv/bin", f"python={runs}")
+    (folder / ".venv/bin/uv").touch()
+
+
+def test_a_venv_stays_until_another_python_is_named(tmp_path: Path) -> None:
+    installed(tmp_path, "python3.12", "python3.13")
+    with_venv(tmp_path, of="3.13", runs="3.13")
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    command = [MAKE, "--question", ".venv/bin/uv"]
+    for arguments in ([], ["PYTHON3=python3.13"]):
+        asked = subprocess.run([*command, *arguments], cwd=tmp_path, env={"PATH": str(tmp_path)}, check=False)
+        assert asked.returncode == 0
+    assert f"chosen: {tmp_path}/python3.12 {VENV_MODULES}\n" in make(tmp_path, "PYTHON3=python3.12")
+
+
+def test_a_venv_is_made_anew_after_an_upgrade_of_the_machine(tmp_path: Path) -> None:
+    installed(tmp_path, "python3=3.13")
+    with_venv(tmp_path, of="3.11", runs="3.13")
+    assert f"chosen: {tmp_path}/python3 {VENV_MODULES}\n" in make(tmp_path)
+
+
+def test_it_is_the_range_of_the_lock() -> None:
+    declared = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["requires-python"]
+    accepted = re.search(r"not \(3, (\d+)\) <= sys.version_info\[:2\] <= \(3, (\d+)\)", (ROOT / "Makefile").read_text())
+    assert accepted
+    assert declared == f">=3.{accepted[1]},<3.{int(accepted[2]) + 1}"
