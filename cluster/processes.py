@@ -7,7 +7,9 @@ import os
 import shutil
 import signal
 import subprocess
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
@@ -16,6 +18,19 @@ from cluster.errors import ClusterError
 
 # The kernel counts a process's age in whole seconds since a boot time that it rounds, too.
 CLOCK_TOLERANCE = 5.0
+
+
+@dataclass(frozen=True)
+class Watch:
+    """When a program is taken for stuck.
+
+    Attributes:
+        progress: a number that changes while the program gets on.
+        seconds: how long it may stay the same.
+    """
+
+    progress: Callable[[], int]
+    seconds: float
 
 
 def ending_with_us(command: Sequence[str | Path]) -> list[str]:
@@ -32,6 +47,7 @@ def run(
     cwd: Path | None = None,
     env: Mapping[str, str] | None = None,
     hint: str | None = None,
+    watch: Watch | None = None,
 ) -> None:
     """Run `command`, appending its output to `log`.
 
@@ -39,7 +55,7 @@ def run(
     it ends, too, when this program is killed.
 
     Raises:
-        ClusterError: it could not start or ended with another status than 0.
+        ClusterError: it could not start, was stuck as `watch` says, or ended with another status than 0.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as sink:
@@ -58,7 +74,7 @@ def run(
         except OSError as error:
             raise ClusterError(f"{what}: cannot start {command[0]}: {error.strerror}", hint=hint) from error
         try:
-            status = child.wait()
+            status = _wait(child, watch, what=what) if watch else child.wait()
         except BaseException:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(child.pid, signal.SIGTERM)
@@ -66,6 +82,24 @@ def run(
             raise
     if status != 0:
         raise ClusterError(f"{what} failed (exit status {status})", log=log, hint=hint)
+
+
+def _wait(child: subprocess.Popen[bytes], watch: Watch, *, what: str) -> int:
+    """The child's exit status.
+
+    Raises:
+        ClusterError: it is stuck.
+    """
+    latest, since = watch.progress(), time.monotonic()
+    while True:
+        try:
+            return child.wait(timeout=0.2)
+        except subprocess.TimeoutExpired:
+            pass
+        if (now := watch.progress()) != latest:
+            latest, since = now, time.monotonic()
+        elif time.monotonic() - since > watch.seconds:
+            raise ClusterError(f"{what}: no progress for {watch.seconds:.0f} s")
 
 
 def output(command: Sequence[str | Path], *, cwd: Path | None = None, env: Mapping[str, str] | None = None) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 import re
 import shutil
 import sys
@@ -14,11 +15,19 @@ from cluster.locations import logs_dir
 from cluster.processes import output, run
 
 ROOT = Path(__file__).parent.parent
+# Debian 12, which the root filesystems are of.
+IMAGE_PLATFORM = "x86_64-manylinux_2_36"
 
 
 def _uv() -> str:
     beside = Path(sys.executable).with_name("uv")
     return str(beside) if beside.exists() else shutil.which("uv") or "uv"
+
+
+def host_platform() -> str:
+    """Platform of this machine as uv names it, with the oldest C library, for every distribution of Linux."""
+    machine = platform.machine().replace("arm64", "aarch64")
+    return f"{machine}-apple-darwin" if platform.system() == "Darwin" else f"{machine}-manylinux_2_17"
 
 
 def compile_bytecode(directory: Path, *, image_path: str) -> None:
@@ -41,18 +50,25 @@ class PythonPackages:
     Attributes:
         image_path: where an image will hold the packages; they are compiled for that place.
         beside: groups whose packages are left out, as other directories have them.
+        for_host: whether they are programs for this machine, whatever it is, and not for Debian 12 on x86-64.
     """
 
     group: str
     project: Path = ROOT
     image_path: str | None = None
     beside: tuple[str, ...] = ()
+    for_host: bool = False
     seconds: int = 10
 
     @property
     def name(self) -> str:
         """The cache entry's name."""
         return f"python-{self.group}"
+
+    @property
+    def platform(self) -> str:
+        """The platform whose wheels are installed, by uv's name."""
+        return host_platform() if self.for_host else IMAGE_PLATFORM
 
     @cached_property
     def requirements(self) -> str:
@@ -73,7 +89,7 @@ class PythonPackages:
     @property
     def key(self) -> str:
         """The key of the cache entry."""
-        return digest(self.requirements, self.image_path)
+        return digest(self.requirements, self.image_path, *([self.platform] if self.for_host else []))
 
     def build(self, cache: Cache) -> Path:
         """The directory with the packages; every file's hash was checked."""
@@ -85,7 +101,7 @@ class PythonPackages:
         run(
             [
                 *(_uv(), "pip", "install", "--quiet", "--require-hashes", "--no-deps", "--only-binary", ":all:"),
-                *("--python-version", "3.11", "--python-platform", "x86_64-manylinux_2_36", "--link-mode", "copy"),
+                *("--python-version", "3.11", "--python-platform", self.platform, "--link-mode", "copy"),
                 *("--target", directory, "-r", file),
             ],
             what=f"installing the Python packages of {self.name}",
