@@ -16,7 +16,7 @@ from cluster.errors import ClusterError
 GIB = 1 << 30
 # Compilers' caches while Go parts are built; a running cluster with its images; logs and what is uploaded.
 DISK_TO_COMPILE = 40 * GIB
-DISK_TO_COMPILE_TOOLS = 10 * GIB
+DISK_TO_COMPILE_TOOLS = 8 * GIB
 DISK_TO_RUN = 12 * GIB
 DISK_TO_REPAIR = 1 * GIB
 MEMORY = 6 * GIB

@@ -95,7 +95,7 @@ def test_too_little_disk_says_how_much_is_needed(tmp_path: Path, monkeypatch: py
 
 def test_too_little_disk_for_something_else_is_said_of_that(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage(0, 0, 0))
-    with pytest.raises(ClusterError, match=r"(?s)^no room:\n.*has 0 GiB free; 10 GiB are needed\nmake some$") as caught:
+    with pytest.raises(ClusterError, match=r"(?s)^no room:\n.*has 0 GiB free; 8 GiB are needed\nmake some$") as caught:
         host.check_resources(cache=tmp_path, disk=host.DISK_TO_COMPILE_TOOLS, refusal="no room", hint="make some")
     assert "local cluster" not in str(caught.value)
 

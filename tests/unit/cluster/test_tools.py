@@ -138,7 +138,7 @@ def test_what_is_compiled_is_said_before_with_its_time_and_disk(machine: Machine
     machine.get_tools()
     (line,) = machine.said.splitlines()
     assert line.startswith(f"compiling {PULUMI}, {PROVIDER}, {HOST}: at most ")
-    assert f"min on 2 cores, and 10 GiB of disk at {cache_dir()} while it lasts" in line
+    assert f"min on 2 cores, and 8 GiB of disk at {cache_dir()} while it lasts" in line
 
 
 def test_too_little_disk_is_said_before_anything_is_fetched_or_compiled(
@@ -149,7 +149,7 @@ def test_too_little_disk_is_said_before_anything_is_fetched_or_compiled(
         machine.get_tools()
     refusal, needed, hint = str(caught.value).splitlines()
     assert refusal == f"{PULUMI}, {PROVIDER}, {HOST} cannot be compiled on this machine:"
-    assert "has 3 GiB free; 10 GiB are needed" in needed
+    assert "has 3 GiB free; 8 GiB are needed" in needed
     assert "Or install Pulumi" in hint
     assert (machine.done, machine.said) == ([], "")
 
