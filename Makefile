@@ -5,7 +5,7 @@
 # make help     the rest
 
 ifeq ($(filter oneshell,$(.FEATURES)),)
-$(error GNU make 3.82 or newer is needed; this is $(MAKE_VERSION))
+$(error GNU make 3.82 or newer is needed; this is $(MAKE_VERSION) (macOS: brew install make, then gmake))
 endif
 SHELL := /bin/bash
 .ONESHELL:

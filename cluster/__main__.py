@@ -32,17 +32,15 @@ from cluster.extras import extras_of
 from cluster.locations import TOOLS, cache_dir, logs_dir, state_dir
 from cluster.node.lifecycle import IMAGE_STORE, S3_REGION, Node, image_store_key, nodes, recorded_entries
 from cluster.node.network import DEFAULT_SUBNET, proxy_exceptions
+from cluster.provider import OfficialProvider
 from cluster.toolchain import Toolchain, remove_go_caches
+from cluster.tools import PROVIDER, get_tools, provider_without_build
 
 MIB = 1 << 20
 # What typer makes of a KeyboardInterrupt, as shells do.
 INTERRUPTED = 130
 # What can go wrong with the machine and the network; requests' errors are OSErrors.
 FAULTS = (OSError, subprocess.SubprocessError, httpx.HTTPError, BotoCoreError, ClientError, Boto3Error, psutil.Error)
-OWN_TOOLS = (
-    f"Install Pulumi {catalog.PULUMI} and its provider yourself (pulumi plugin install resource kubernetes "
-    f"{catalog.PULUMI_KUBERNETES}), then: pulumi up"
-)
 app = typer.Typer(
     help="A real single-node Kubernetes on this machine, with a registry and an S3 store, built from pinned sources.",
     no_args_is_help=True,
@@ -98,6 +96,8 @@ def up(
         wanted = build.tools if outdated else build.default.union(*map(build.of_extra, extras))
         if outdated:
             console.print(f"  {name} was started from an older build than this; make down, then make up renews it")
+        if Environment.of(node, build=build).has_provider() or provider_without_build(console, build):
+            wanted -= PROVIDER
         built = _prepare_host(build, node=node, wanted=wanted)
         build.run(console, keep_go_caches=keep_go_caches, wanted=wanted)
         started = node.up(console, build=build)
@@ -165,8 +165,9 @@ def build_all(
     host.check_machine()
     with debian.renewing(build_lock()) if renew else nullcontext():
         build = _build()
-        _prepare_host(build)
-        build.run(console, keep_go_caches=keep_go_caches)
+        wanted = build.default - (PROVIDER if provider_without_build(console, build) else frozenset())
+        _prepare_host(build, wanted=wanted)
+        build.run(console, keep_go_caches=keep_go_caches, wanted=wanted)
     _advise(build.catalog.root_filesystem(catalog.NODE_FILESYSTEM))
 
 
@@ -201,6 +202,7 @@ def down(name: Name = "dev") -> None:
     if not node.directory.exists():
         console.print(f"there is no local cluster {name}: nothing to do")
         return
+    host.check_root()
     with locked(_lock(name), console=console):
         node.down()
     console.print(f"  [green]✓[/] the local cluster {name} is gone")
@@ -256,11 +258,11 @@ def kubeconfig(name: Name = "dev") -> None:
 
 @app.command()
 def tools() -> None:
-    """Build Pulumi and its Kubernetes provider alone, for a cluster you have; then: eval "$(… env --tools)"."""
-    host.check_platform(hint=OWN_TOOLS)
-    build = _build()
-    build.run(console, keep_go_caches=False, wanted=build.tools)
-    Environment(directory=state_dir(TOOLS), build=build).prepare()
+    """Get Pulumi and its Kubernetes provider for a cluster you have; then: eval "$(… env --tools)".
+
+    Those of this machine are used; the provider is fetched from Pulumi; what cannot be had so is compiled.
+    """
+    get_tools(console, _tools())
 
 
 @app.command()
@@ -269,14 +271,14 @@ def env(
     only_tools: Annotated[bool, typer.Option("--tools", help="Of the tools alone, for a cluster you have.")] = False,
 ) -> None:
     """Print shell settings for the plain CLIs: eval "$(python -m cluster env)"."""
-    if only_tools:
-        host.check_platform(hint=OWN_TOOLS)
-        environment = Environment(directory=state_dir(TOOLS), build=_build())
-    else:
-        environment = Environment.of(_existing(name), build=_build())
+    environment = _tools() if only_tools else Environment.of(_existing(name), build=_build())
     environment.prepare()
     for variable, value in environment.variables().items():
         sys.stdout.write(f"export {variable}={shlex.quote(value)}\n")
+
+
+def _tools() -> Environment:
+    return Environment(directory=state_dir(TOOLS), build=_build())
 
 
 @app.command()
@@ -300,7 +302,8 @@ def prune(
             build = _build()
             # What only other entries are made from goes, too.
             lasting = build.default.union(*map(build.of_extra, build.extras))
-            used = [build.keys(lasting), {IMAGE_STORE: image_store_key(build)}, *map(recorded_entries, there)]
+            apart = {IMAGE_STORE: image_store_key(build), **OfficialProvider(build.cache).entries}
+            used = [build.keys(lasting), apart, *map(recorded_entries, there)]
             freed += build.cache.prune({entry for entries in used for entry in entries.items()})
     left = disk_usage(cache_dir()) if cache_dir().exists() else 0
     console.print(f"{freed / MIB:,.0f} MiB given back; {left / MIB:,.0f} MiB in use at {cache_dir()}")

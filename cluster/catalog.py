@@ -150,6 +150,7 @@ METRICS_SERVER_PART = GoPart(
 )
 PULUMI_PART = GoPart(
     name="pulumi",
+    for_host=True,
     module=CORE,
     packages=("github.com/pulumi/pulumi/pkg/v3/cmd/pulumi",),
     variables=(f"github.com/pulumi/pulumi/sdk/v3/go/common/version.Version=v{PULUMI}",),
@@ -157,6 +158,7 @@ PULUMI_PART = GoPart(
 )
 PULUMI_PYTHON_PART = GoPart(
     name="pulumi-language-python",
+    for_host=True,
     module=PULUMI_PYTHON_MODULE,
     packages=("github.com/pulumi/pulumi/sdk/v3/python/cmd/pulumi-language-python",),
     sources=(
@@ -166,6 +168,7 @@ PULUMI_PYTHON_PART = GoPart(
 )
 PROVIDER_PART = GoPart(
     name="provider",
+    for_host=True,
     module=CORE,
     packages=("./provider",),
     variables=(f"{_PROVIDER}/pkg/version.Version={PULUMI_KUBERNETES}",),

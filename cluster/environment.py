@@ -19,6 +19,10 @@ from cluster.locations import logs_dir
 from cluster.node.lifecycle import Node
 from cluster.processes import run, running
 from cluster.programs import usable_helm, usable_kubectl, usable_pulumi
+from cluster.provider import PLUGIN, OfficialProvider, install_command, installed
+
+# What is recorded of a plugin that Pulumi published; of one that was compiled it is the key.
+OFFICIAL = "official"
 
 
 @dataclass(frozen=True)
@@ -61,7 +65,7 @@ class Environment:
         if not passphrase.exists():
             write_whole(passphrase, secrets.token_hex(20))
         self._link_programs()
-        self._install_provider(home)
+        self._install_provider()
         remove_stale_locks(state)
 
     def _link_programs(self) -> None:
@@ -70,7 +74,10 @@ class Environment:
             _place(parts.part(catalog.KUBERNETES_PART) / "kubectl", self._programs / "kubectl")
         if self.node and not usable_helm():
             _place(self.build.helm, self._programs / "helm")
+        link = self._programs / "pulumi"
         if usable_pulumi():
+            # Ours, of before there was another, would be found first.
+            link.unlink(missing_ok=True)
             return
         # The CLI looks for its language host beside itself, and warns when that folder is on PATH.
         beside = self._pulumi / "cli"
@@ -79,37 +86,49 @@ class Environment:
         binaries = [parts.part(catalog.PULUMI_PART) / "pulumi", host / "pulumi-language-python"]
         for source in [*binaries, *(host / "sources").rglob("pulumi-*")]:
             _place(source, beside / source.name)
-        link = self._programs / "pulumi"
         link.unlink(missing_ok=True)
         link.symlink_to(beside / "pulumi")
 
-    def _install_provider(self, home: Path) -> None:
-        plugins = home / "plugins"
-        plugin = plugins / f"resource-kubernetes-v{catalog.PULUMI_KUBERNETES}"
-        recorded = plugins / f"{plugin.name}.key"
-        key = self.build.catalog.toolchain.key(catalog.PROVIDER_PART)
-        if _installed(plugin) and recorded.exists() and recorded.read_text() == key:
+    @property
+    def _plugin(self) -> Path:
+        return self._pulumi / "home" / "plugins" / PLUGIN
+
+    @property
+    def _recorded_plugin(self) -> Path:
+        return self._plugin.with_name(f"{PLUGIN}.key")
+
+    def has_provider(self) -> bool:
+        """Whether Pulumi has the provider: as Pulumi publishes it, or as the present pins build it."""
+        if not (installed(self._plugin) and self._recorded_plugin.exists()):
+            return False
+        recorded = self._recorded_plugin.read_text()
+        return recorded == OFFICIAL or recorded == self.build.catalog.toolchain.key(catalog.PROVIDER_PART)
+
+    def _install_provider(self) -> None:
+        if self.has_provider():
+            return
+        if official := OfficialProvider(self.build.cache).find():
+            self._install_plugin(official, record=OFFICIAL)
             return
         binary = self.build.catalog.part(catalog.PROVIDER_PART) / "provider"
-        if not binary.exists():
-            # What an older build installed serves what was deployed with it.
-            if any(_installed(found) for found in plugins.glob("resource-kubernetes-v*")):
-                return
+        if binary.exists():
+            self._install_plugin(binary, record=self.build.catalog.toolchain.key(catalog.PROVIDER_PART))
+        # What an older build installed serves what was deployed with it.
+        elif not any(installed(found) for found in self._plugin.parent.glob("resource-kubernetes-v*")):
             raise ClusterError(
-                "Pulumi's Kubernetes provider is not built",
-                hint="python -m cluster up builds it, and python -m cluster tools for a cluster you have.",
+                "Pulumi's Kubernetes provider is not installed",
+                hint="python -m cluster up gets it, and python -m cluster tools for a cluster you have.",
             )
-        recorded.unlink(missing_ok=True)
+
+    def _install_plugin(self, source: Path, *, record: str) -> None:
+        self._recorded_plugin.unlink(missing_ok=True)
         run(
-            [
-                *("pulumi", "plugin", "install", "resource", "kubernetes", catalog.PULUMI_KUBERNETES),
-                *("--file", str(binary), "--reinstall"),
-            ],
+            install_command("--file", source, "--reinstall"),
             what="installing Pulumi's Kubernetes provider",
-            log=logs_dir() / "provider-plugin.log",
+            log=logs_dir() / "provider-plugin-install.log",
             env=self.variables(),
         )
-        write_whole(recorded, key)
+        write_whole(self._recorded_plugin, record)
 
     def variables(self) -> dict[str, str]:
         """The variables; PATH starts with our programs and this Python's."""
@@ -147,11 +166,6 @@ def remove_stale_locks(state: Path) -> None:
             continue
         if running(holder, recorded=lock) is None:
             lock.unlink(missing_ok=True)
-
-
-def _installed(plugin: Path) -> bool:
-    """Whether Pulumi takes that folder for a plugin; it keeps a mark beside it until all of it is there."""
-    return plugin.is_dir() and not plugin.with_name(f"{plugin.name}.partial").exists()
 
 
 def _place(program: Path, target: Path) -> None:

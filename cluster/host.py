@@ -1,4 +1,4 @@
-"""What the local cluster needs of the machine, checked before anything is built or started."""
+"""What the local cluster and compiling need of the machine, checked before anything is built or started."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import os
 import platform
 import shutil
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 import psutil
@@ -19,6 +20,7 @@ from cluster.locations import state_dir
 GIB = 1 << 30
 # Compilers' caches while Go parts are built; a running cluster with its images; logs and what is uploaded.
 DISK_TO_COMPILE = 40 * GIB
+DISK_TO_COMPILE_TOOLS = 8 * GIB
 DISK_TO_RUN = 12 * GIB
 DISK_TO_REPAIR = 1 * GIB
 MEMORY = 6 * GIB
@@ -39,17 +41,23 @@ BOOT = Path("/proc/sys/kernel/random/boot_id")
 INTERFACES = Path("/sys/class/net")
 MODULES_FILE = "loaded-modules.json"
 OTHER_WAY = "Or use a cluster you have: make up CONTEXT=<kube-context>"
+OTHER_CLUSTER = "A deployment in a cluster you have: make down CONTEXT=<kube-context>"
+NO_CLUSTER = "the local cluster cannot run on this machine"
+NO_ROOT = "it needs root (namespaces, a veth pair, a container); run as root or with sudo"
+CLUSTER_PLATFORMS = ("Linux/x86_64",)
+# Where PyPI has a Go that Pulumi can be compiled with.
+TOOLS_PLATFORMS = ("Linux/x86_64", "Linux/aarch64", "Darwin/x86_64", "Darwin/arm64")
 
 
-def check_platform(*, hint: str = OTHER_WAY) -> None:
-    """Refuse a platform that nothing here is built for.
+def check_platform(*, what: str, platforms: Sequence[str], hint: str) -> None:
+    """Refuse a machine that is none of `platforms`.
 
     Raises:
         ClusterError: says which platform it is and what to do instead.
     """
-    found = (platform.system(), platform.machine())
-    if found != ("Linux", "x86_64"):
-        raise ClusterError(f"what is built here runs on Linux/x86_64 only; this is {'/'.join(found)}", hint=hint)
+    found = f"{platform.system()}/{platform.machine()}"
+    if found not in platforms:
+        raise ClusterError(f"{what} on {', '.join(platforms)} only; this is {found}", hint=hint)
 
 
 def check_machine() -> None:
@@ -58,10 +66,10 @@ def check_machine() -> None:
     Raises:
         ClusterError: lists everything that is missing and names the other way.
     """
-    check_platform()
+    check_platform(what="the local cluster runs", platforms=CLUSTER_PLATFORMS, hint=OTHER_WAY)
     found = []
     if os.geteuid() != 0:
-        found.append("it needs root (namespaces, a veth pair, a container); run as root or with sudo")
+        found.append(NO_ROOT)
     if not shutil.which("apt-get"):
         found.append("it installs Debian packages; there is no apt-get here")
     # Without root the modules cannot be loaded, so that a feature may only seem to be missing.
@@ -70,7 +78,18 @@ def check_machine() -> None:
     _refuse(found)
 
 
-def check_resources(*, cache: Path, disk: int, memory: int) -> None:
+def check_root() -> None:
+    """Refuse a user who may not remove a local cluster.
+
+    Raises:
+        ClusterError: the user is not root.
+    """
+    _refuse([] if os.geteuid() == 0 else [NO_ROOT], refusal="the local cluster cannot be removed", hint=OTHER_CLUSTER)
+
+
+def check_resources(
+    *, cache: Path, disk: int, memory: int = 0, refusal: str = NO_CLUSTER, hint: str = OTHER_WAY
+) -> None:
     """Refuse a machine that has less than `disk` bytes free at `cache` or less than `memory` available.
 
     Raises:
@@ -83,13 +102,13 @@ def check_resources(*, cache: Path, disk: int, memory: int) -> None:
     available = psutil.virtual_memory().available
     if available < memory:
         found.append(f"{available / GIB:.1f} GiB of memory are available; {memory // GIB} GiB are needed")
-    _refuse(found)
+    _refuse(found, refusal=refusal, hint=hint)
 
 
-def _refuse(problems: list[str]) -> None:
+def _refuse(problems: list[str], *, refusal: str = NO_CLUSTER, hint: str = OTHER_WAY) -> None:
     if problems:
         listed = "\n".join(f"  - {problem}" for problem in problems)
-        raise ClusterError(f"the local cluster cannot run on this machine:\n{listed}", hint=OTHER_WAY)
+        raise ClusterError(f"{refusal}:\n{listed}", hint=hint)
 
 
 def _missing_kernel_features() -> list[str]:

@@ -7,7 +7,9 @@ import os
 import shutil
 import signal
 import subprocess
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
@@ -19,6 +21,19 @@ CLOCK_TOLERANCE = 5.0
 # Seconds from asking a program to end until it is killed.
 GRACE = 10.0
 OUTPUT_TIMEOUT = 600.0
+
+
+@dataclass(frozen=True)
+class Watch:
+    """When a program is taken for stuck.
+
+    Attributes:
+        progress: a number that changes while the program gets on.
+        seconds: how long it may stay the same.
+    """
+
+    progress: Callable[[], int]
+    seconds: float
 
 
 def ending_with_us(command: Sequence[str | Path]) -> list[str]:
@@ -36,6 +51,7 @@ def run(
     env: Mapping[str, str] | None = None,
     hint: str | None = None,
     timeout: float | None = None,
+    watch: Watch | None = None,
 ) -> None:
     """Run `command`, appending its output to `log`; what builds has no `timeout`, as slow machines take long.
 
@@ -43,7 +59,8 @@ def run(
     it ends, too, when this program is killed.
 
     Raises:
-        ClusterError: it could not start, took longer than `timeout` seconds or ended with another status than 0.
+        ClusterError: it could not start, took longer than `timeout` seconds, was stuck as `watch` says, or ended with
+            another status than 0.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as sink:
@@ -62,11 +79,31 @@ def run(
         except OSError as error:
             raise ClusterError(f"{what}: cannot start {command[0]}: {error.strerror}", hint=hint) from error
         try:
-            _communicate(child, timeout)
+            if watch:
+                _follow(child, watch, what=what)
+            else:
+                _communicate(child, timeout)
         except subprocess.TimeoutExpired as error:
             raise ClusterError(f"{what} took longer than {timeout:.0f} s and was ended", log=log, hint=hint) from error
     if child.returncode != 0:
         raise ClusterError(f"{what} failed (exit status {child.returncode})", log=log, hint=hint)
+
+
+def _follow(child: subprocess.Popen[bytes], watch: Watch, *, what: str) -> None:
+    """Wait for a child that leads a session.
+
+    Raises:
+        ClusterError: it is stuck; it was ended.
+    """
+    latest, since = watch.progress(), time.monotonic()
+    with _ended_early(child):
+        while child.poll() is None:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                child.wait(timeout=0.2)
+            if (now := watch.progress()) != latest:
+                latest, since = now, time.monotonic()
+            elif time.monotonic() - since > watch.seconds:
+                raise ClusterError(f"{what} made no progress for {watch.seconds:.0f} s")
 
 
 def output(
@@ -108,9 +145,16 @@ def output(
 
 
 def _communicate(child: subprocess.Popen[bytes], timeout: float | None) -> tuple[bytes, bytes]:
-    """Wait for a child that leads a session; whatever interrupts this ends the child and what it started."""
-    try:
+    """Wait for a child that leads a session; gives what it wrote where that is piped."""
+    with _ended_early(child):
         return child.communicate(timeout=timeout)
+
+
+@contextlib.contextmanager
+def _ended_early(child: subprocess.Popen[bytes]) -> Iterator[None]:
+    """Whatever interrupts the block ends the child and what it started."""
+    try:
+        yield
     except BaseException:
         _signal_group(child, signal.SIGTERM)
         try:

@@ -42,9 +42,10 @@ def _usable(found: tuple[Path, tuple[int, int]] | None, *, low: tuple[int, int],
 
 
 def usable_pulumi() -> Path | None:
-    """A Pulumi CLI with its Python language host, at least as new as the one we pin."""
+    """A Pulumi CLI at least as new as the one we pin, with its Python language host on PATH or beside the CLI."""
     found = _usable(_version("pulumi", "version"), low=(3, 259), below=(4, 0))
-    return found if found and _foreign("pulumi-language-python") else None
+    host = "pulumi-language-python"
+    return found if found and (_foreign(host) or shutil.which(host, path=found.resolve().parent)) else None
 
 
 def usable_helm() -> Path | None:

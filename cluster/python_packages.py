@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 import re
 import shutil
 import sys
@@ -18,11 +19,19 @@ from cluster.processes import output, run
 ROOT = Path(__file__).parent.parent
 # Where an image holds its packages.
 SITE = "/opt/site"
+# Debian 12, which the root filesystems are of.
+IMAGE_PLATFORM = "x86_64-manylinux_2_36"
 
 
 def _uv() -> str:
     beside = Path(sys.executable).with_name("uv")
     return str(beside) if beside.exists() else shutil.which("uv") or "uv"
+
+
+def host_platform() -> str:
+    """Platform of this machine as uv names it, with the oldest C library, for every distribution of Linux."""
+    machine = platform.machine().replace("arm64", "aarch64")
+    return f"{machine}-apple-darwin" if platform.system() == "Darwin" else f"{machine}-manylinux_2_17"
 
 
 @dataclass(frozen=True)
@@ -32,18 +41,25 @@ class PythonPackages:
     Attributes:
         python: for packages of an image, its root filesystem, whose Python compiles them for their place there.
         beside: groups whose packages are left out, as other directories have them.
+        for_host: whether they are programs for this machine, whatever it is, and not for Debian 12 on x86-64.
     """
 
     group: str
     project: Path = ROOT
     python: RootFilesystem | None = None
     beside: tuple[str, ...] = ()
+    for_host: bool = False
     seconds: int = 10
 
     @property
     def name(self) -> str:
         """The cache entry's name."""
         return f"python-{self.group}"
+
+    @property
+    def platform(self) -> str:
+        """The platform whose wheels are installed, by uv's name."""
+        return host_platform() if self.for_host else IMAGE_PLATFORM
 
     @cached_property
     def requirements(self) -> str:
@@ -64,7 +80,8 @@ class PythonPackages:
     @property
     def key(self) -> str:
         """The key of the cache entry."""
-        return digest(self.requirements, self.python and (SITE, BYTECODE_FORMAT))
+        place = self.python and (SITE, BYTECODE_FORMAT)
+        return digest(self.requirements, place, *([self.platform] if self.for_host else []))
 
     @property
     def needs(self) -> frozenset[str]:
@@ -81,7 +98,7 @@ class PythonPackages:
         run(
             [
                 *(_uv(), "pip", "install", "--quiet", "--require-hashes", "--no-deps", "--only-binary", ":all:"),
-                *("--python-version", VERSION, "--python-platform", "x86_64-manylinux_2_36", "--link-mode", "copy"),
+                *("--python-version", VERSION, "--python-platform", self.platform, "--link-mode", "copy"),
                 *("--target", directory, "-r", file),
             ],
             what=f"installing the Python packages of {self.name}",

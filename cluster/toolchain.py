@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -28,6 +29,15 @@ LINK_FLAGS = "-s -w"
 FORMAT = 1
 CHANGED = "changed"
 UNREACHABLE = "The Go module proxy must be reachable (GOPROXY)."
+# What runs in the cluster's container.
+CLUSTER_TARGET = {"GOOS": "linux", "GOARCH": "amd64"}
+GO_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
+
+
+def host_target() -> dict[str, str]:
+    """The system and architecture of this machine, as Go's environment names them."""
+    machine = platform.machine()
+    return {"GOOS": platform.system().lower(), "GOARCH": GO_ARCHITECTURES.get(machine, machine)}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,6 +108,7 @@ class GoPart:
         sources: folders or files of dependencies, as (module, path inside it), kept with the programs because
             charts and images are made from them. A module with a version (`module@v1.2.3`) is another one than is
             compiled; go.sum must have its checksum, too.
+        for_host: whether it runs on the machine that builds it; all else runs in the cluster.
     """
 
     name: str
@@ -107,6 +118,12 @@ class GoPart:
     variables: tuple[str, ...] = ()
     tags: str = ""
     sources: tuple[tuple[str, str], ...] = ()
+    for_host: bool = False
+
+    @property
+    def target(self) -> dict[str, str]:
+        """The system and architecture it is compiled for, as Go's environment names them."""
+        return host_target() if self.for_host else CLUSTER_TARGET
 
 
 def source_path(directory: Path, module: str, path: str) -> Path:
@@ -157,7 +174,7 @@ class Toolchain:
     @cached_property
     def packages(self) -> PythonPackages:
         """The PyPI package with Go in it."""
-        return PythonPackages(group="go")
+        return PythonPackages(group="go", for_host=True)
 
     @cached_property
     def version(self) -> str:
@@ -181,8 +198,7 @@ class Toolchain:
         unlisted = filter(None, (NOT_IN_CHECKSUM_DATABASE, network["GONOSUMDB"]))
         return network | {
             "GOENV": "off",
-            "GOOS": "linux",
-            "GOARCH": "amd64",
+            **CLUSTER_TARGET,
             "GOAMD64": "v1",
             "GOEXPERIMENT": "",
             "GOFIPS140": "off",
@@ -200,7 +216,9 @@ class Toolchain:
         """The key of a part's programs."""
         flags = (BUILD_FLAGS, LINK_FLAGS, FORMAT)
         settings = (part.packages, part.variables, part.tags, part.sources)
-        return digest(part.module.digest(), settings, flags, self.version)
+        # A cache may be shared with machines of other kinds.
+        elsewhere = () if part.target == CLUSTER_TARGET else (part.target,)
+        return digest(part.module.digest(), settings, flags, self.version, *elsewhere)
 
     def fetch(self, module: GoModule, parts: Sequence[GoPart]) -> None:
         """Download what `parts` of `module` are compiled from; go.sum verifies it."""
@@ -212,7 +230,7 @@ class Toolchain:
                 what=f"downloading the Go modules of {part.name}",
                 log=log,
                 cwd=self._work(module),
-                env=self.environment,
+                env=self.environment | part.target,
                 hint=UNREACHABLE,
             )
         # Unpacked and verified, they are of no more use.
@@ -221,8 +239,10 @@ class Toolchain:
 
     def compile(self, module: GoModule, parts: Sequence[GoPart]) -> None:
         """Compile every package of `parts` in one go, so that no core waits at the end of each part."""
-        for tags in dict.fromkeys(part.tags for part in parts):
-            chosen = [part for part in parts if part.tags == tags]
+        alike: dict[tuple[str, ...], list[GoPart]] = {}
+        for part in parts:
+            alike.setdefault((part.tags, *part.target.values()), []).append(part)
+        for chosen in alike.values():
             packages = [package for part in chosen for package in part.packages]
             run(
                 # One more than there are cores: some steps of a compilation leave one idle.
@@ -233,7 +253,7 @@ class Toolchain:
                 what=f"compiling {module.name}",
                 log=logs_dir() / f"{module.name}.log",
                 cwd=self._work(module),
-                env=self.environment,
+                env=self.environment | chosen[0].target,
             )
 
     def build(self, part: GoPart) -> Path:
@@ -253,7 +273,7 @@ class Toolchain:
                 what=f"building {part.name}",
                 log=log,
                 cwd=self._work(part.module),
-                env=self.environment,
+                env=self.environment | part.target,
             )
             for module, path in part.sources:
                 _copy(self._module_dir(part.module, module) / path, source_path(directory, module, path))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import datetime
 import json
+import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -17,7 +19,10 @@ import requests
 from botocore.exceptions import EndpointConnectionError
 
 from cluster import __main__ as command_line
+from cluster import build as build_module
 from cluster import catalog, debian, demo_models, host
+from cluster import environment as environment_module
+from cluster import tools as tools_module
 from cluster.artifacts import Cache
 from cluster.build import Build
 from cluster.catalog import Catalog
@@ -27,6 +32,7 @@ from cluster.locations import cache_dir, state_dir
 from cluster.node import lifecycle
 from cluster.node.container import Container
 from cluster.node.lifecycle import Node
+from cluster.provider import PLUGIN
 from cluster.registry import CONTENT
 from cluster.toolchain import Toolchain
 
@@ -37,7 +43,9 @@ Run = Callable[..., tuple[int, str]]
 
 @pytest.fixture
 def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Runs a command line; gives its exit status and all that it said."""
+    """Runs a command line on a machine without Pulumi; gives its exit status and all that it said."""
+    for module in (tools_module, environment_module, build_module):
+        monkeypatch.setattr(module, "usable_pulumi", lambda: None)
 
     def call(*arguments: str) -> tuple[int, str]:
         monkeypatch.setattr(sys, "argv", ["cluster", *arguments])
@@ -107,15 +115,57 @@ def test_a_node_is_removed_without_go(run: Run, old_node: Path) -> None:
 
 
 @pytest.mark.usefixtures("no_go")
-@pytest.mark.parametrize("command", ["up", "build", "tools", "env --tools"])
+@pytest.mark.parametrize("command", ["up", "build"])
 def test_the_platform_is_checked_before_anything_is_fetched(
     run: Run, monkeypatch: pytest.MonkeyPatch, command: str
 ) -> None:
     monkeypatch.setattr("platform.machine", lambda: "aarch64")
-    status, text = run(*command.split())
+    status, text = run(command)
     assert status == 1
-    assert "runs on Linux/x86_64 only; this is Linux/aarch64" in text
-    assert ("Install Pulumi" if "tools" in command else "make up CONTEXT=<kube-context>") in text
+    assert "the local cluster runs on Linux/x86_64 only; this is Linux/aarch64" in text
+    assert "make up CONTEXT=<kube-context>" in text
+
+
+@pytest.mark.usefixtures("no_go")
+def test_the_platform_is_checked_before_anything_is_fetched_to_compile(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("platform.machine", lambda: "riscv64")
+    status, text = run("tools")
+    assert status == 1
+    assert "Pulumi can be compiled on Linux/x86_64, Linux/aarch64, Darwin/x86_64, Darwin/arm64 only" in text
+    assert "this is Linux/riscv64\nOr install Pulumi" in text
+
+
+def _install(_: list[str], *, env: dict[str, str], **__: object) -> None:
+    """What `pulumi plugin install` does to Pulumi's home."""
+    (Path(env["PULUMI_HOME"]) / "plugins" / PLUGIN).mkdir(parents=True)
+
+
+@pytest.mark.usefixtures("no_go")
+def test_a_cluster_of_the_users_needs_no_root_nor_debian(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    plugin = Path.home() / ".pulumi" / "plugins" / PLUGIN
+    plugin.mkdir(parents=True)
+    for module in (tools_module, environment_module, build_module):
+        monkeypatch.setattr(module, "usable_pulumi", lambda: Path("/opt/pulumi/bin/pulumi"))
+    monkeypatch.setattr(environment_module, "run", _install)
+    monkeypatch.setattr(os, "geteuid", lambda: 65534)
+    monkeypatch.setattr("platform.system", lambda: "Darwin")
+    monkeypatch.setattr(shutil, "which", lambda *_, **__: None)
+    assert run("tools") == (0, "")
+    status, text = run("env", "--tools")
+    assert status == 0, text
+    assert "KUBECONFIG" not in text
+    (variable,) = [line for line in text.splitlines() if line.startswith("export PULUMI_HOME=")]
+    assert variable.endswith(str(state_dir("tools") / "pulumi" / "home"))
+
+
+@pytest.mark.usefixtures("no_go")
+def test_only_root_removes_what_root_made(run: Run, old_node: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 65534)
+    status, text = run("down")
+    assert (status, "it needs root" in text) == (1, True)
+    assert (old_node / "initialised").exists()
 
 
 @pytest.mark.parametrize(

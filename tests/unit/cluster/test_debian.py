@@ -92,11 +92,12 @@ def test_debians_keys_are_missing_where_ubuntu_comes_without_them(
 
 
 def test_keys_that_are_too_old_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    quiet = Console(file=io.StringIO())
     monkeypatch.setattr(debian, "KEYS_OF_SUITE", tmp_path / "keys.gpg")
     monkeypatch.setattr(debian, "run", lambda *_, **__: None)
-    install_host_packages(["runc"])
+    install_host_packages(["runc"], console=quiet)
     with pytest.raises(ClusterError, match=r"debian-archive-keyring is too old .*bookworm\nInstall a newer one"):
-        install_host_packages(["debian-archive-keyring", "runc"])
+        install_host_packages(["debian-archive-keyring", "runc"], console=quiet)
 
 
 def test_nothing_of_the_machine_is_in_a_root_filesystem(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

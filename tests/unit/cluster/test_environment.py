@@ -75,8 +75,9 @@ class Builds:
         file.write_text(f"{program} {self.key_of_all}")
 
     def environment(self) -> Environment:
-        build = SimpleNamespace(catalog=self, helm=self.part(HELM_PART) / "helm")
-        node = Node.named("dev", subnet="198.19.0.0/18", cache=Cache(cache_dir() / "entries"))
+        cache = Cache(cache_dir() / "entries")
+        build = SimpleNamespace(catalog=self, cache=cache, helm=self.part(HELM_PART) / "helm")
+        node = Node.named("dev", subnet="198.19.0.0/18", cache=cache)
         return Environment.of(node, build=cast(Build, build))
 
 
@@ -100,7 +101,8 @@ def installed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     done: list[str] = []
 
     def install(command: list[str], **_: object) -> None:
-        done.append(Path(command[command.index("--file") + 1]).read_text())
+        file = Path(command[command.index("--file") + 1])
+        done.append("the published one" if file.is_dir() else file.read_text())
         (state_dir("dev") / PLUGIN).mkdir(parents=True, exist_ok=True)
         (state_dir("dev") / f"{PLUGIN}.partial").unlink(missing_ok=True)
 
@@ -182,9 +184,53 @@ def test_an_older_provider_serves_until_the_next_is_built(builds: Builds, instal
 
 def test_no_provider_at_all_says_how_to_get_one(builds: Builds, installed: list[str]) -> None:
     builds.key_of_all = "second"
-    with pytest.raises(ClusterError, match="provider is not built\npython -m cluster up"):
+    with pytest.raises(ClusterError, match="provider is not installed\npython -m cluster up"):
         builds.environment().prepare()
     assert installed == []
+
+
+@pytest.fixture
+def published(builds: Builds) -> None:
+    """A user's own Pulumi has the provider; what is built is not to be looked at."""
+
+    def must_not(_: GoPart) -> str:
+        raise AssertionError("a key was asked for")
+
+    (Path.home() / ".pulumi" / "plugins" / PLUGIN.name).mkdir(parents=True)
+    builds.toolchain.key = must_not
+
+
+@pytest.mark.usefixtures("published")
+def test_the_published_provider_is_installed_once_without_a_look_at_what_is_built(
+    builds: Builds, installed: list[str]
+) -> None:
+    for _ in range(2):
+        builds.environment().prepare()
+    assert installed == ["the published one"]
+    assert builds.environment().has_provider()
+
+
+def test_a_compiled_provider_stays_when_there_is_a_published_one(builds: Builds, installed: list[str]) -> None:
+    builds.environment().prepare()
+    (Path.home() / ".pulumi" / "plugins" / PLUGIN.name).mkdir(parents=True)
+    builds.environment().prepare()
+    assert installed == ["provider first"]
+    builds.key_of_all = "second"
+    assert not builds.environment().has_provider()
+    builds.environment().prepare()
+    assert installed == ["provider first", "the published one"]
+
+
+def test_a_pulumi_that_the_user_installs_later_is_not_hidden_by_ours(
+    builds: Builds, installed: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    builds.environment().prepare()
+    assert installed
+    link = state_dir("dev") / "bin" / "pulumi"
+    assert link.exists()
+    monkeypatch.setattr(environment_module, "usable_pulumi", lambda: Path("/usr/bin/pulumi"))
+    builds.environment().prepare()
+    assert not link.is_symlink()
 
 
 def test_a_shell_goes_past_a_proxy_to_the_node(builds: Builds, monkeypatch: pytest.MonkeyPatch) -> None:

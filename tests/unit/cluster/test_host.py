@@ -53,11 +53,22 @@ def test_another_platform_is_refused(monkeypatch: pytest.MonkeyPatch, change: st
     assert "make up CONTEXT=<kube-context>" in message()
 
 
+@pytest.mark.parametrize(("system", "machine"), [("Linux", "aarch64"), ("Darwin", "x86_64"), ("Darwin", "arm64")])
+def test_pulumi_is_compiled_on_more_platforms(monkeypatch: pytest.MonkeyPatch, system: str, machine: str) -> None:
+    monkeypatch.setattr(platform, "system", lambda: system)
+    monkeypatch.setattr(platform, "machine", lambda: machine)
+    host.check_platform(what="It runs", platforms=host.TOOLS_PLATFORMS, hint="Install it yourself")
+    assert f"runs on Linux/x86_64 only; this is {system}/{machine}" in message()
+
+
 def test_another_platform_may_be_told_another_way(monkeypatch: pytest.MonkeyPatch) -> None:
-    host.check_platform(hint="Install it yourself")
-    monkeypatch.setattr(platform, "machine", lambda: "aarch64")
-    with pytest.raises(ClusterError, match=r"this is Linux/aarch64\nInstall it yourself"):
-        host.check_platform(hint="Install it yourself")
+    def check() -> None:
+        host.check_platform(what="It runs", platforms=host.TOOLS_PLATFORMS, hint="Install it yourself")
+
+    check()
+    monkeypatch.setattr(platform, "machine", lambda: "riscv64")
+    with pytest.raises(ClusterError, match=r"^It runs on .*; this is Linux/riscv64\nInstall it yourself"):
+        check()
 
 
 def test_without_root_it_is_refused_and_the_other_way_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -65,6 +76,13 @@ def test_without_root_it_is_refused_and_the_other_way_is_named(monkeypatch: pyte
     text = message()
     assert "it needs root" in text
     assert "make up CONTEXT=<kube-context>" in text
+
+
+def test_only_root_removes_a_local_cluster(monkeypatch: pytest.MonkeyPatch) -> None:
+    host.check_root()
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    with pytest.raises(ClusterError, match=r"(?s)cannot be removed.*it needs root.*make down CONTEXT="):
+        host.check_root()
 
 
 def resources(tmp_path: Path, *, disk: int = 0, memory: int = 0) -> None:
@@ -76,6 +94,13 @@ def test_too_little_disk_says_how_much_is_needed(tmp_path: Path, monkeypatch: py
     with pytest.raises(ClusterError, match=r"has 20 GiB free; 40 GiB are needed\nOr use a cluster you have"):
         resources(tmp_path, disk=host.DISK_TO_COMPILE)
     resources(tmp_path, disk=host.DISK_TO_RUN)
+
+
+def test_too_little_disk_for_something_else_is_said_of_that(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage(0, 0, 0))
+    with pytest.raises(ClusterError, match=r"(?s)^no room:\n.*has 0 GiB free; 8 GiB are needed\nmake some$") as caught:
+        host.check_resources(cache=tmp_path, disk=host.DISK_TO_COMPILE_TOOLS, refusal="no room", hint="make some")
+    assert "local cluster" not in str(caught.value)
 
 
 def test_too_little_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,12 +21,16 @@ def forgotten() -> Iterator[None]:
     programs._version.cache_clear()
 
 
+def program(directory: Path, name: str, version: str = "") -> Path:
+    directory.mkdir(parents=True, exist_ok=True)
+    file = directory / name
+    file.write_text(f"#!/bin/sh\necho {version}\n")
+    file.chmod(0o755)
+    return file
+
+
 def helm(directory: Path, version: str = "v3.18.0") -> Path:
-    directory.mkdir(parents=True)
-    program = directory / "helm"
-    program.write_text(f"#!/bin/sh\necho {version}\n")
-    program.chmod(0o755)
-    return program
+    return program(directory, "helm", version)
 
 
 def on_path(monkeypatch: pytest.MonkeyPatch, *directories: Path) -> None:
@@ -34,9 +38,9 @@ def on_path(monkeypatch: pytest.MonkeyPatch, *directories: Path) -> None:
 
 
 def test_a_program_of_the_machine_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    program = helm(tmp_path / "bin")
+    own = helm(tmp_path / "bin")
     on_path(monkeypatch, tmp_path / "bin")
-    assert programs.usable_helm() == program
+    assert programs.usable_helm() == own
 
 
 def test_one_that_is_too_old_is_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -59,3 +63,27 @@ def test_ours_do_not_count_and_the_machines_own_behind_them_does(
     own = helm(tmp_path / "bin")
     on_path(monkeypatch, *ours, tmp_path / "bin")
     assert programs.usable_helm() == own
+
+
+@pytest.mark.parametrize(("version", "usable"), [("v3.259.0", True), ("v3.300.1", True), ("v3.258.9", False)])
+def test_a_pulumi_must_be_as_new_as_ours_and_have_its_language_host(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, version: str, usable: bool
+) -> None:
+    pulumi = program(tmp_path / "bin", "pulumi", version)
+    on_path(monkeypatch, tmp_path / "bin")
+    assert programs.usable_pulumi() is None
+    program(tmp_path / "bin", "pulumi-language-python")
+    assert programs.usable_pulumi() == (pulumi if usable else None)
+
+
+def test_a_pulumi_that_is_linked_to_has_its_language_host_beside_what_is_linked_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pulumi = program(tmp_path / "opt", "pulumi", "v3.259.0")
+    link = tmp_path / "bin" / "pulumi"
+    link.parent.mkdir()
+    link.symlink_to(pulumi)
+    on_path(monkeypatch, link.parent)
+    assert programs.usable_pulumi() is None
+    program(tmp_path / "opt", "pulumi-language-python")
+    assert programs.usable_pulumi() == link

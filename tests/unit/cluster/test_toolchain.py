@@ -13,6 +13,7 @@ from cluster import toolchain as toolchain_module
 from cluster.artifacts import Cache
 from cluster.errors import ClusterError
 from cluster.locations import cache_dir
+from cluster.python_packages import PythonPackages
 from cluster.toolchain import NETWORK_SETTINGS, ChangedCopy, GoModule, GoPart, Toolchain
 
 pytestmark = pytest.mark.usefixtures("own_directories")
@@ -79,6 +80,54 @@ def test_a_program_is_built_and_runs(part: GoPart, tmp_path: Path) -> None:
     go.compile(part.module, [part])
     answer = subprocess.run([go.build(part) / "small"], capture_output=True, text=True, check=True)
     assert answer.stderr == "hello\n"
+
+
+MACHINES = pytest.mark.parametrize(
+    ("system", "machine", "target", "wheels"),
+    [
+        ("Linux", "x86_64", "linux/amd64", "x86_64-manylinux_2_17"),
+        ("Linux", "aarch64", "linux/arm64", "aarch64-manylinux_2_17"),
+        ("Darwin", "x86_64", "darwin/amd64", "x86_64-apple-darwin"),
+        ("Darwin", "arm64", "darwin/arm64", "aarch64-apple-darwin"),
+    ],
+)
+
+
+@MACHINES
+def test_what_runs_on_this_machine_is_compiled_for_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, part: GoPart, system: str, machine: str, target: str, wheels: str
+) -> None:
+    """The Go in use writes down what it would compile for."""
+    go = toolchain(monkeypatch, tmp_path)
+    (tmp_path / "go").write_text(
+        "#!/bin/sh\nwhile [ $# -gt 1 ]; do [ $1 = -o ] && echo $GOOS/$GOARCH >$2/for; shift; done\necho '{}'\n"
+    )
+    monkeypatch.setattr(Toolchain, "environment", {**toolchain_module.CLUSTER_TARGET})
+    on_host = replace(part, name="on-host", for_host=True)
+    key = go.key(part)
+    monkeypatch.setattr("platform.system", lambda: system)
+    monkeypatch.setattr("platform.machine", lambda: machine)
+    assert (go.build(part) / "for").read_text() == "linux/amd64\n"
+    assert (go.build(on_host) / "for").read_text() == f"{target}\n"
+    # A cache may be shared with machines of other kinds.
+    assert go.key(part) == key
+    assert (go.key(on_host) == key) == (target == "linux/amd64")
+    assert Toolchain(cache=go.cache).packages.platform == wheels
+    assert PythonPackages(group="envoy").platform == "x86_64-manylinux_2_36"
+
+
+def test_what_is_compiled_for_two_machines_is_not_compiled_together(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, part: GoPart
+) -> None:
+    log = tmp_path / "log"
+    go = toolchain(monkeypatch, tmp_path)
+    (tmp_path / "go").write_text(f'#!/bin/sh\nshift 5; echo $GOOS/$GOARCH "$@" >>{log}\n')
+    monkeypatch.setattr(Toolchain, "environment", {**toolchain_module.CLUSTER_TARGET})
+    monkeypatch.setattr("platform.machine", lambda: "aarch64")
+    parts = [replace(part, packages=(name,), for_host=name == "c") for name in ("a", "c", "b")]
+    go.compile(part.module, parts)
+    flags = " ".join(toolchain_module.BUILD_FLAGS)
+    assert log.read_text() == f"linux/amd64 {flags} a b\nlinux/arm64 {flags} c\n"
 
 
 def test_what_the_proxy_sends_must_be_what_is_pinned(
