@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,30 +12,18 @@ from pydantic import JsonValue
 
 from benchmarks.load import Load, Target
 from tests.e2e.cluster_objects import kubectl
-from tests.e2e.machine import Deployment
+from tests.e2e.machine import GATEWAY, Deployment
+from tests.e2e.models_on_platform import models_on_platform
 from tests.unit.components.test_small_footprint import MOST, over, total
 
 PLATFORM = {"cert-manager", "istio-system", "knative-operator", "knative-serving", "kserve", "monitoring"}
-ADDED = "added-under-load"
+NAMESPACE = "added"
 INSTANCES: list[JsonValue] = [[6.5, 3.0, 5.5, 2.0], [5.9, 2.8, 4.3, 1.3]]
-# As much as the clients manage; one asks again when it has its answer.
+# As many requests as the clients manage: each asks again when it has its answer.
 CLIENTS, RATE = 8, 1000
 PATIENCE = 300
-
-
-@pytest.fixture(scope="module")
-def up(deployment: Deployment) -> Iterator[Deployment]:
-    """The demo, and in the end without the model that was added to it."""
-    before = deployment.stack_file.read_text()
-    deploy(deployment)
-    yield deployment
-    deployment.stack_file.write_text(before)
-    deploy(deployment)
-
-
-def deploy(deployment: Deployment) -> None:
-    done = deployment.pulumi("up", "--yes", "--skip-preview")
-    assert done.status == 0, done.text[-4000:]
+# An autoscaler looks every 15 s.
+ANOTHER_LOOK = 20
 
 
 def of_platform(deployment: Deployment, kind: str) -> list[dict[str, Any]]:
@@ -77,14 +65,14 @@ def unscheduled(deployment: Deployment) -> list[str]:
     ]
 
 
-def test_all_that_the_platform_may_ever_ask_for_is_what_is_promised(up: Deployment) -> None:
+def test_all_that_the_platform_may_ever_ask_for_is_what_is_promised(deployment: Deployment) -> None:
     """With every autoscaler that any part of it brings at the most pods it may make."""
     most = {
         (item["metadata"]["namespace"], item["spec"]["scaleTargetRef"]["name"]): most_pods(item)
-        for item in of_platform(up, "hpa")
+        for item in of_platform(deployment, "hpa")
     }
     asked: list[dict[str, str]] = []
-    for workload in of_platform(up, "deployments,statefulsets,daemonsets"):
+    for workload in of_platform(deployment, "deployments,statefulsets,daemonsets"):
         spec, metadata = workload["spec"], workload["metadata"]
         pods = most.get((metadata["namespace"], metadata["name"]), spec.get("replicas", 1))
         asked += [c["resources"].get("requests", {}) for c in spec["template"]["spec"]["containers"]] * pods
@@ -92,34 +80,31 @@ def test_all_that_the_platform_may_ever_ask_for_is_what_is_promised(up: Deployme
     assert not over(total(asked)), total(asked)
 
 
-@pytest.mark.feature("a small platform leaves room for a model that is added under load")
-def test_load_adds_no_pods_and_a_model_added_then_answers(up: Deployment) -> None:
-    before = replicas(up)
+@pytest.mark.feature("a small platform leaves room for a model that is added after load")
+def test_load_adds_no_pods_and_a_model_added_then_answers(deployment: Deployment, tmp_path: Path) -> None:
+    before = replicas(deployment)
     assert before["knative-serving/activator"] == 1
-    model = next(model for model in up.settings["models"] if model["name"] == "sklearn-model")
-    endpoint = up.endpoints()[model["name"]]
+    model = next(model for model in deployment.settings["models"] if model["name"] == "sklearn-model")
     target = Target(
-        gateway=endpoint["gateway_address"],
-        host=endpoint["host"],
-        path=f"/v1/models/{model['name']}:predict",
+        gateway=GATEWAY,
+        host="sklearn-model.default.example.com",
+        path="/v1/models/sklearn-model:predict",
         instances=INSTANCES,
     )
     with Load(target, clients=CLIENTS, rate=RATE) as load:
         deadline = time.monotonic() + PATIENCE
-        # As long as the autoscaler would rather have more pods, and once after its next look.
-        while not wants_more(up):
-            assert time.monotonic() < deadline, f"the load is no load: {load.shots.told}"
-            assert replicas(up) == before
+        while not wants_more(deployment):
+            assert time.monotonic() < deadline, f"too light a load: {load.shots.told}"
+            assert replicas(deployment) == before
             load.wait(2)
-        load.wait(20)
-        assert replicas(up) == before
+        load.wait(ANOTHER_LOOK)
+        assert replicas(deployment) == before
     assert not load.shots.failures, load.shots.told
 
-    up.configure(models=[*up.settings["models"], {**model, "name": ADDED}])
-    deploy(up)
-    checked = up.predict("--stack", up.stack, "--json", timeout=300)
-    assert checked.status == 0, checked.text
-    report = {told["endpoint"]["name"]: told for told in json.loads(checked.stdout)["models"]}
-    assert report[ADDED]["got"] == [1, 0]
-    assert unscheduled(up) == []
-    assert replicas(up) == before
+    with models_on_platform(NAMESPACE, model, directory=tmp_path, deployment=deployment) as added:
+        checked = added.predict("--stack", added.stack, "--json", timeout=300)
+        assert checked.status == 0, checked.text
+        (told,) = json.loads(checked.stdout)["models"]
+        assert told["got"] == [1, 0]
+        assert unscheduled(deployment) == []
+        assert replicas(deployment) == before
