@@ -23,7 +23,7 @@ class Footprint:
     """Resources a part; None leaves a part what its chart gives it.
 
     Attributes:
-        replicated: several replicas and autoscalers where a chart has them.
+        replicated: several replicas and autoscalers where upstream has them.
         queue_proxy: beside each of Knative's servers.
         predictor: of a model that says nothing itself.
         router: of a graph that says nothing itself.

@@ -27,6 +27,8 @@ SERVING_TIMEOUT = 600
 # Of Knative itself, and of the queue-proxies.
 METRICS = ("metrics-protocol", "request-metrics-protocol")
 WORKLOADS = ("activator", "autoscaler", "controller", "webhook")
+# Those that come with a HorizontalPodAutoscaler of the same name.
+AUTOSCALED = ("activator", "webhook")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,6 +97,8 @@ class Knative(pulumi.ComponentResource):
             ),
         )
         self._end_with_their_pods(serving)
+        if not args.supply.footprint.replicated:
+            self._never_scale_up(serving)
         if isinstance(args.release.ingress, NetGatewayApi):
             self._net_gateway_api(args.release.ingress, serving=serving)
         self.register_outputs({"namespace": self.namespace})
@@ -203,6 +207,26 @@ class Knative(pulumi.ComponentResource):
                     # Whenever Serving changes, the operator takes away all annotations but its own.
                     ignore_changes=["metadata.annotations"],
                 ),
+            )
+
+    def _never_scale_up(self, serving: pulumi.Resource) -> None:
+        """Keep the autoscalers of Serving's pods from adding any.
+
+        They compare what a pod uses with what it requests, which is very little here: moderate load would bring 20
+        activators, and their requests would leave no room for models. The operator resets `maxReplicas` whenever it
+        reconciles, but leaves `behavior` alone, which its manifests do not mention.
+        """
+        for autoscaler in AUTOSCALED:
+            k8s.autoscaling.v2.HorizontalPodAutoscalerPatch(
+                f"knative-{autoscaler}",
+                metadata=k8s.meta.v1.ObjectMetaPatchArgs(name=autoscaler, namespace=self.namespace),
+                spec=k8s.autoscaling.v2.HorizontalPodAutoscalerSpecPatchArgs(
+                    behavior=k8s.autoscaling.v2.HorizontalPodAutoscalerBehaviorPatchArgs(
+                        scale_up=k8s.autoscaling.v2.HPAScalingRulesPatchArgs(select_policy="Disabled")
+                    )
+                ),
+                # Without Serving there is no autoscaler to give the field back to.
+                opts=pulumi.ResourceOptions(parent=self, depends_on=[serving], deleted_with=serving),
             )
 
     def _net_gateway_api(self, ingress: NetGatewayApi, *, serving: pulumi.Resource) -> None:

@@ -193,7 +193,9 @@ class Settings(Section):
         default="Knative", description="how KServe runs models that do not say it: behind Knative, or as Deployments"
     )
     resources: Literal["default", "small"] = Field(
-        default="default", description="what the platform's pods ask for; small suits a laptop"
+        default="default",
+        description="what the platform's pods ask for; small suits a laptop: one pod of each part, half a core and "
+        "1.5 GiB at most in all, whatever the load",
     )
     monitoring: Annotated[
         Monitoring | None, BeforeValidator(switched, json_schema_input_type=bool | Monitoring | None)

@@ -28,6 +28,7 @@ class Resource:
         ignored: paths of its inputs; what becomes of them is not looked at.
         replaced_by: paths of its inputs; a change of one of them replaces it.
         deleted_first: whether it is deleted before its replacement is made.
+        deleted_with: URN of the resource whose deletion takes it along; empty where none does.
 
     """
 
@@ -47,6 +48,7 @@ class Resource:
     transforms: tuple[Callable[[pulumi.ResourceTransformArgs], pulumi.ResourceTransformResult | None], ...]
     replaced_by: tuple[str, ...]
     deleted_first: bool
+    deleted_with: str
 
     @property
     def plain(self) -> Any:
@@ -150,6 +152,7 @@ class _Monitor(mocks.MockMonitor):
                 transforms=tuple(self.callbacks.transforms[callback.token] for callback in request.transforms),
                 replaced_by=tuple(request.replaceOnChanges),
                 deleted_first=request.deleteBeforeReplace,
+                deleted_with=request.deletedWith,
             )
         return answer
 
