@@ -2,6 +2,7 @@
 # make test     lint, types, unit and end-to-end
 # make down     pulumi destroy, then the local cluster
 # make help     the rest
+# CACHE_FROM=<folder or URL> with any of them takes from another machine's cache what is not built here yet
 
 ifeq ($(filter oneshell,$(.FEATURES)),)
 $(error GNU make 3.82 or newer is needed; this is $(MAKE_VERSION))
@@ -13,15 +14,24 @@ MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 
 CONTEXT ?=
+CACHE_FROM ?=
+export CACHE_FROM
 STACK ?= $(if $(CONTEXT),cluster,dev)
 PYTHON3 ?= python3
 PYTHON := .venv/bin/python
-UV_VERSION := 0.13.9
 # Shell settings for Pulumi: the local cluster's, or the user's own when a context is given.
 ENVIRONMENT = settings="$$($(PYTHON) -m cluster env $(if $(CONTEXT),--tools))"; eval "$$settings"
 
 # A stack file without secrets needs no salt of a passphrase that goes with the cluster.
 forget_salt = grep -q 'secure:' Pulumi.$(STACK).yaml || sed -i '/^encryptionsalt:/d' Pulumi.$(STACK).yaml
+
+# Options of pip and uv for the Python packages that CACHE_FROM has; without them, or where they do not do, PyPI is asked.
+define wheels
+options="$$([ -z "$$CACHE_FROM" ] || $(PYTHON3) -m cluster.cache_from)"
+mapfile -t wheels <<<"$$options"
+[ -n "$$options" ] || wheels=()
+endef
+from_pypi = [ -z "$$CACHE_FROM" ] || echo "not all of the Python packages are at CACHE_FROM: they are taken from PyPI instead" >&2
 
 .PHONY: help
 help:  ## this list
@@ -32,6 +42,7 @@ help:  ## this list
 	  echo "error: Python 3.11 is needed, as Debian 12 has it: make PYTHON3=/path/to/python3.11 …" >&2
 	  exit 1
 	fi
+	$(wheels)
 	if ! $(PYTHON3) -c 'import ensurepip, venv' 2>/dev/null; then
 	  if [ "$$(id -u)" != 0 ]; then
 	    echo "error: Python's venv is missing; install it: apt-get install python3-venv" >&2
@@ -41,10 +52,20 @@ help:  ## this list
 	  apt-get update -qq && apt-get install -y -qq --no-install-recommends python3-venv
 	fi
 	$(PYTHON3) -m venv .venv
-	.venv/bin/python -m pip install --quiet uv==$(UV_VERSION)
+	install=(.venv/bin/python -m pip install --quiet --require-hashes --only-binary :all: -r requirements-uv.txt)
+	if [ $${#wheels[@]} = 0 ] || ! "$${install[@]}" "$${wheels[@]}"; then
+	  $(from_pypi)
+	  "$${install[@]}"
+	fi
 
 .venv/.synced: .venv/bin/uv pyproject.toml uv.lock
-	@.venv/bin/uv sync --frozen --quiet --compile-bytecode
+	@$(wheels)
+	locked=(.venv/bin/uv export --frozen --quiet --no-emit-project --no-header --no-annotate)
+	install=(.venv/bin/uv pip sync --quiet --compile-bytecode --python .venv/bin/python --require-hashes)
+	if [ $${#wheels[@]} = 0 ] || ! "$${install[@]}" "$${wheels[@]}" <("$${locked[@]}"); then
+	  $(from_pypi)
+	  .venv/bin/uv sync --frozen --quiet --compile-bytecode
+	fi
 	touch $@
 
 .PHONY: venv

@@ -16,7 +16,9 @@ from cluster.python_packages import compile_bytecode
 
 SUITE = "bookworm"
 # Command → the package that brings it.
-HOST_COMMANDS = {"mmdebstrap": "mmdebstrap", "runc": "runc", "ip": "iproute2", "nsenter": "util-linux"}
+HOST_COMMANDS = {"runc": "runc", "ip": "iproute2", "nsenter": "util-linux"}
+# Needed only where a root filesystem is built.
+BUILD_COMMANDS = {"mmdebstrap": "mmdebstrap"}
 UNNEEDED = ("usr/share/doc", "usr/share/man", "usr/share/locale", "usr/share/info", "var/cache/apt", "var/lib/apt")
 # mmdebstrap copies the first two from this machine.
 OF_THE_MACHINE = ("etc/hostname", "etc/resolv.conf", "etc/machine-id")
@@ -77,9 +79,10 @@ class RootFilesystem:
         (directory / "dev").mkdir()
 
 
-def missing_host_packages() -> list[str]:
-    """Debian packages whose commands this machine lacks."""
-    return sorted({package for command, package in HOST_COMMANDS.items() if not shutil.which(command)})
+def missing_host_packages(*, builds_filesystem: bool) -> list[str]:
+    """Debian packages whose commands this machine lacks, to run a cluster and perhaps to build a root filesystem."""
+    needed = HOST_COMMANDS | (BUILD_COMMANDS if builds_filesystem else {})
+    return sorted({package for command, package in needed.items() if not shutil.which(command)})
 
 
 def install_host_packages(packages: list[str]) -> None:
