@@ -3,6 +3,7 @@
 # make test-all everything: a change is finished only after it
 # make down     pulumi destroy, then the local cluster
 # make help     the rest
+# CACHE_FROM=<folder or URL> with any of them takes from another machine's cache what is not built here yet
 
 ifeq ($(filter oneshell,$(.FEATURES)),)
 $(error GNU make 3.82 or newer is needed; this is $(MAKE_VERSION) (macOS: brew install make, then gmake))
@@ -14,6 +15,8 @@ MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 
 CONTEXT ?=
+CACHE_FROM ?=
+export CACHE_FROM
 STACK ?= $(if $(CONTEXT),cluster,dev)
 # The Python of .venv, 3.11 to 3.14; unless named, python3 or else the newest on PATH.
 PYTHON3 ?=
@@ -23,6 +26,14 @@ ENVIRONMENT = settings="$$($(PYTHON) -m cluster env $(if $(CONTEXT),--tools))"; 
 
 # A stack file without secrets needs no salt of a passphrase that goes with the cluster.
 forget_salt = grep -q 'secure:' Pulumi.$(STACK).yaml || sed -i '/^encryptionsalt:/d' Pulumi.$(STACK).yaml
+
+# Options of pip and uv for the Python packages that CACHE_FROM has; without them, or where they do not do, PyPI is asked.
+define wheels
+options="$$([ -z "$$CACHE_FROM" ] || $${python:-$(PYTHON)} -m cluster.cache_from)"
+mapfile -t wheels <<<"$$options"
+[ -n "$$options" ] || wheels=()
+endef
+from_pypi = [ -z "$$CACHE_FROM" ] || echo "not all of the Python packages are at CACHE_FROM: they are taken from PyPI instead" >&2
 
 .PHONY: help
 help:  ## this list
@@ -37,6 +48,7 @@ help:  ## this list
 	    "(apt-get install python3.11 python3.11-venv), or name one: make PYTHON3=/path/to/python3.11 …" >&2
 	  exit 1
 	fi
+	$(wheels)
 	if ! $$python -c 'import ensurepip, venv' 2>/dev/null; then
 	  package=$$($$python -c 'import sys; print("python%d.%d-venv" % sys.version_info[:2])')
 	  if [ "$$(id -u)" != 0 ]; then
@@ -47,10 +59,20 @@ help:  ## this list
 	  apt-get update -qq && apt-get install -y -qq --no-install-recommends $$package
 	fi
 	$$python -m venv --clear .venv
-	.venv/bin/python -m pip install --quiet --require-hashes --only-binary :all: -r requirements-uv.txt
+	install=(.venv/bin/python -m pip install --quiet --require-hashes --only-binary :all: -r requirements-uv.txt)
+	if [ $${#wheels[@]} = 0 ] || ! "$${install[@]}" "$${wheels[@]}"; then
+	  $(from_pypi)
+	  "$${install[@]}"
+	fi
 
 .venv/.synced: .venv/bin/uv pyproject.toml uv.lock
-	@.venv/bin/uv sync --frozen --quiet --compile-bytecode
+	@$(wheels)
+	locked=(.venv/bin/uv export --frozen --quiet --no-emit-project --no-header --no-annotate)
+	install=(.venv/bin/uv pip sync --quiet --compile-bytecode --python .venv/bin/python --require-hashes)
+	if [ $${#wheels[@]} = 0 ] || ! "$${install[@]}" "$${wheels[@]}" <("$${locked[@]}"); then
+	  $(from_pypi)
+	  .venv/bin/uv sync --frozen --quiet --compile-bytecode
+	fi
 	touch $@
 
 # Made anew for another Python: the one that PYTHON3 names, or what python3 became when the machine was upgraded.

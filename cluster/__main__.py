@@ -24,15 +24,18 @@ from rich.table import Table
 from cluster import catalog, debian, demo_models, host
 from cluster.artifacts import Cache, disk_usage, locked, remove_tree
 from cluster.build import Build, build_lock
+from cluster.cache_from import VARIABLE, Location
 from cluster.catalog import Catalog
 from cluster.demo_models import DemoModels
 from cluster.environment import Environment
 from cluster.errors import ClusterError
+from cluster.export import Export
 from cluster.extras import extras_of
 from cluster.locations import TOOLS, cache_dir, logs_dir, state_dir
 from cluster.node.lifecycle import IMAGE_STORE, S3_REGION, Node, image_store_key, nodes, recorded_entries
 from cluster.node.network import DEFAULT_SUBNET, proxy_exceptions
 from cluster.provider import OfficialProvider
+from cluster.shared_cache import SharedCache, downloads
 from cluster.toolchain import Toolchain, remove_go_caches
 from cluster.tools import PROVIDER, get_tools, provider_without_build
 
@@ -52,6 +55,14 @@ console = Console(stderr=True)
 Name = Annotated[str, typer.Option(help="Which local cluster; each has its own subnet.")]
 KeepGoCaches = Annotated[
     bool, typer.Option(help="Keep Go's build and module caches (12 GB) for the next change of a pin.")
+]
+CacheFrom = Annotated[
+    str | None,
+    typer.Option(
+        envvar=VARIABLE,
+        metavar="FOLDER|URL[#sha256=DIGEST]",
+        help="A cache of another machine, which is asked before anything is built: what `export` wrote.",
+    ),
 ]
 Subnet = Annotated[str, typer.Option(help="Its /18 of 198.18.0.0/15.")]
 
@@ -84,6 +95,7 @@ def up(
     stack_file: Annotated[
         Path | None, typer.Option(help="A stack's settings: what they need beside the default is added.")
     ] = None,
+    cache_from: CacheFrom = None,
 ) -> None:
     """Build what is missing, start the cluster, upload the demo's models. Nothing to do is said and costs seconds."""
     host.check_machine()
@@ -98,6 +110,7 @@ def up(
             console.print(f"  {name} was started from an older build than this; make down, then make up renews it")
         if Environment.of(node, build=build).has_provider() or provider_without_build(console, build):
             wanted -= PROVIDER
+        fetched = _fetch(build, wanted, cache_from)
         built = _prepare_host(build, node=node, wanted=wanted)
         build.run(console, keep_go_caches=keep_go_caches, wanted=wanted)
         started = node.up(console, build=build)
@@ -105,7 +118,7 @@ def up(
         uploaded = 0 if outdated else _upload_models(node, demo_models.DEMO)
         added = [name for name in extras if _add_extra(node, name, build=build)]
     _advise(node.root_filesystem)
-    if not (built or started or uploaded or added):
+    if not (fetched or built or started or uploaded or added):
         console.print(f"the local cluster {name} is up already: nothing to do")
 
 
@@ -114,13 +127,14 @@ def add(
     extras: Annotated[list[str], typer.Argument(help="What to add; without a cluster, it is built only.")],
     name: Name = "dev",
     keep_go_caches: KeepGoCaches = False,
+    cache_from: CacheFrom = None,
 ) -> None:
     """Build what the default does without, and give it to the cluster: monitoring, lightgbm, onnx, bandit, examples."""
     host.check_machine()
     build = _build()
-    if unknown := [extra for extra in extras if extra not in build.extras]:
-        raise ClusterError(f"there is no {unknown[0]!r} to add", hint=f"There are: {', '.join(build.extras)}")
+    extras = _known_extras(build, extras)
     wanted = frozenset().union(*map(build.of_extra, extras))
+    fetched = _fetch(build, wanted, cache_from)
     built = _prepare_host(build, wanted=wanted)
     build.run(console, keep_go_caches=keep_go_caches, wanted=wanted)
     # Not before: `down` waits for this lock, and a compilation takes minutes.
@@ -132,8 +146,14 @@ def add(
                 hint="make down, then make up renews it.",
             )
         added = [extra for extra in extras if node.initialised and _add_extra(node, extra, build=build)]
-    if not (built or added):
+    if not (fetched or built or added):
         console.print(f"{', '.join(extras)}: there already, nothing to do")
+
+
+def _known_extras(build: Build, names: list[str]) -> list[str]:
+    if unknown := [name for name in names if name not in build.extras]:
+        raise ClusterError(f"there is no {unknown[0]!r} to add", hint=f"There are: {', '.join(build.extras)}")
+    return names
 
 
 def _add_extra(node: Node, name: str, *, build: Build) -> bool:
@@ -157,6 +177,7 @@ def _upload_models(node: Node, trained: DemoModels) -> int:
 @app.command("build")
 def build_all(
     keep_go_caches: KeepGoCaches = False,
+    cache_from: CacheFrom = None,
     renew: Annotated[
         bool, typer.Option(help="Make what holds Debian packages anew, with today's security updates.")
     ] = False,
@@ -166,6 +187,7 @@ def build_all(
     with debian.renewing(build_lock()) if renew else nullcontext():
         build = _build()
         wanted = build.default - (PROVIDER if provider_without_build(console, build) else frozenset())
+        _fetch(build, wanted, cache_from)
         _prepare_host(build, wanted=wanted)
         build.run(console, keep_go_caches=keep_go_caches, wanted=wanted)
     _advise(build.catalog.root_filesystem(catalog.NODE_FILESYSTEM))
@@ -174,6 +196,16 @@ def build_all(
 def _advise(filesystem: Path) -> None:
     if advice := debian.age_advice(filesystem):
         console.print(f"  {advice}")
+
+
+def _fetch(build: Build, wanted: Collection[str], cache_from: str | None) -> bool:
+    """Take what is missing for `wanted` from the cache that the user names; returns whether any was missing."""
+    location = Location.parse(cache_from) if cache_from else None
+    missing = build.missing(wanted)
+    if location and missing:
+        with locked(build_lock(), console=console):
+            SharedCache(location=location).fetch(build.cache, build.entries, wanted, console=console)
+    return bool(missing)
 
 
 def _prepare_host(build: Build, *, node: Node | None = None, wanted: Collection[str] | None = None) -> bool:
@@ -190,9 +222,41 @@ def _prepare_host(build: Build, *, node: Node | None = None, wanted: Collection[
     there = node is not None and (node.initialised or node.container.pid() is not None)
     memory = 0 if there or not (missing or starts) else host.MEMORY
     host.check_resources(cache=cache_dir(), disk=disk, memory=memory)
-    if packages := debian.missing_host_packages():
+    builds_filesystem = any(filesystem.name in missing for filesystem in catalog.ROOT_FILESYSTEMS)
+    if packages := debian.missing_host_packages(builds_filesystem=builds_filesystem):
         debian.install_host_packages(packages, console=console)
     return bool(missing)
+
+
+@app.command()
+def export(
+    folder: Annotated[Path, typer.Argument(help="Where to: a new folder, or one of an earlier export.")],
+    extra: Annotated[list[str] | None, typer.Option(help="Also what `add` builds; can be repeated.")] = None,
+    wheels: Annotated[bool, typer.Option(help="Also the Python packages of `make venv`, for this Python.")] = True,
+    keep_go_caches: KeepGoCaches = False,
+) -> None:
+    """Write what other machines need for CACHE_FROM, after building what is missing; prints the index's digest.
+
+    What is there already is kept, and what this version no longer needs is removed. A web server may offer the folder.
+    """
+    host.check_machine()
+    build = _build()
+    target = Export(folder=folder, console=console)
+    wanted = build.for_any_machine.union(*(build.of_extra(name) for name in _known_extras(build, extra or [])))
+    _prepare_host(build, wanted=wanted)
+    build.run(console, keep_go_caches=keep_go_caches, wanted=wanted)
+    with locked(build_lock(), console=console):
+        index = target.write(build.cache, build.keys(sorted(wanted)), wheels=wheels)
+    size = sum(archive.size for archive in index.entries.values())
+    console.print(f"  [green]✓[/] {len(index.entries)} entries, {size // MIB:,} MiB, in {folder}", soft_wrap=True)
+    console.print(
+        f"Use it: make up {VARIABLE}={folder.absolute()}, or {VARIABLE}=https://<server>/<path>; with #sha256=<digest> "
+        "nothing but this very export is used.",
+        soft_wrap=True,
+        highlight=False,
+        markup=False,
+    )
+    sys.stdout.write(f"sha256={target.digest}\n")
 
 
 @app.command()
@@ -257,12 +321,14 @@ def kubeconfig(name: Name = "dev") -> None:
 
 
 @app.command()
-def tools() -> None:
+def tools(cache_from: CacheFrom = None) -> None:
     """Get Pulumi and its Kubernetes provider for a cluster you have; then: eval "$(… env --tools)".
 
     Those of this machine are used; the provider is fetched from Pulumi; what cannot be had so is compiled.
     """
-    get_tools(console, _tools())
+    environment = _tools()
+    _fetch(environment.build, environment.build.tools, cache_from)
+    get_tools(console, environment)
 
 
 @app.command()
@@ -296,6 +362,7 @@ def prune(
                 hint="First: python -m cluster down --name NAME",
             )
         freed = remove_go_caches()
+        freed += remove_tree(downloads()) if downloads().exists() else 0
         if everything:
             freed += remove_tree(cache_dir())
         elif _cache().root.exists():

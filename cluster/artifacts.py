@@ -130,6 +130,10 @@ class Cache:
             return False
         return bool(recorded == _contents(path))
 
+    def size(self, name: str, key: str) -> int:
+        """Bytes of the files in an entry that is there."""
+        return int(json.loads((self.path(name, key) / RECORD).read_text())["bytes"])
+
     def get(self, name: str, key: str, build: Callable[[Path], None]) -> Path:
         """The entry's directory, built by `build(directory)` when it is missing or damaged."""
         path = self.path(name, key)

@@ -115,6 +115,12 @@ class Build:
         own_helm = frozenset() if usable_helm() else frozenset({HELM_PART.name})
         return self.tools | self.node | own_helm | {demo_models.DEMO.entry}
 
+    @property
+    def for_any_machine(self) -> frozenset[str]:
+        """Names of the entries that `cluster up` works with on a machine that has none of the programs on its PATH."""
+        programs = (HELM_PART, PULUMI_PART, PULUMI_PYTHON_PART, PROVIDER_PART)
+        return self.default.union(part.name for part in programs)
+
     def of_extra(self, name: str) -> frozenset[str]:
         """Names of the entries of an extra."""
         models = demo_models.EXTRAS.get(name)

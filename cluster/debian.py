@@ -31,7 +31,9 @@ PACKAGES_FILE = ".debian-packages.json"
 OLD = datetime.timedelta(days=30)
 DPKG = Path("/var/lib/dpkg")
 # Command → the package that brings it.
-HOST_COMMANDS = {"mmdebstrap": "mmdebstrap", "runc": "runc", "ip": "iproute2", "nsenter": "util-linux"}
+HOST_COMMANDS = {"runc": "runc", "ip": "iproute2", "nsenter": "util-linux"}
+# Needed only where a root filesystem is built.
+BUILD_COMMANDS = {"mmdebstrap": "mmdebstrap"}
 # Debian's archive is verified with these keys, on Ubuntu, too, which does not trust them. An older package lacks the
 # second file, and the suite's keys.
 KEYRING_PACKAGE = "debian-archive-keyring"
@@ -172,10 +174,11 @@ def _write_renewal(day: str, lock: Path) -> None:
         write_whole(_renewal(), day)
 
 
-def missing_host_packages() -> list[str]:
-    """Debian packages whose commands, or keys, this machine lacks."""
-    missing = {package for command, package in HOST_COMMANDS.items() if not shutil.which(command)}
-    return sorted(missing if KEYS_OF_SUITE.is_file() else {KEYRING_PACKAGE, *missing})
+def missing_host_packages(*, builds_filesystem: bool) -> list[str]:
+    """Debian packages that this machine lacks to run a cluster, and perhaps to build a root filesystem."""
+    needed = HOST_COMMANDS | (BUILD_COMMANDS if builds_filesystem else {})
+    missing = {package for command, package in needed.items() if not shutil.which(command)}
+    return sorted(missing | ({KEYRING_PACKAGE} if builds_filesystem and not KEYS_OF_SUITE.is_file() else set()))
 
 
 def install_host_packages(packages: list[str], *, console: Console) -> None:

@@ -86,9 +86,12 @@ def test_debians_keys_are_missing_where_ubuntu_comes_without_them(
 ) -> None:
     monkeypatch.setattr(debian, "HOST_COMMANDS", {"no-such-command": "its-package", "sh": "dash"})
     monkeypatch.setattr(debian, "KEYS_OF_SUITE", tmp_path / "keys.gpg")
-    assert missing_host_packages() == ["debian-archive-keyring", "its-package"]
+    monkeypatch.setattr(debian, "BUILD_COMMANDS", {"no-such-builder": "mmdebstrap"})
+    building = ["debian-archive-keyring", "its-package", "mmdebstrap"]
+    assert missing_host_packages(builds_filesystem=True) == building
+    assert missing_host_packages(builds_filesystem=False) == ["its-package"]
     debian.KEYS_OF_SUITE.touch()
-    assert missing_host_packages() == ["its-package"]
+    assert missing_host_packages(builds_filesystem=True) == ["its-package", "mmdebstrap"]
 
 
 def test_keys_that_are_too_old_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

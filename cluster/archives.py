@@ -1,0 +1,119 @@
+"""Cache entries as archives: modes, owners and links are kept exactly, and unpacking trusts no name in an archive."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import tarfile
+import zlib
+from collections.abc import Callable, Iterator
+from pathlib import Path, PurePosixPath
+
+from cluster.artifacts import RECORD
+from cluster.errors import ClusterError
+
+BLOCK = 1 << 20
+KINDS = (tarfile.REGTYPE, tarfile.DIRTYPE, tarfile.SYMTYPE, tarfile.LNKTYPE)
+# What tarfile would lose.
+CAPABILITIES = "security.capability"
+# Content that gets no smaller is stored: it was compressed before, as the layers of images were.
+WORTH_COMPRESSING = 0.95
+
+
+class ArchiveError(Exception):
+    """An archive that is not what `pack` writes; says which member is wrong, and how."""
+
+
+FAULTS = (ArchiveError, tarfile.TarError, EOFError, zlib.error)
+
+
+def pack(entry: Path, archive: Path, *, prefix: str, advance: Callable[[int], object]) -> int:
+    """Write the content of `entry` under the folder `prefix` of a new archive; returns the bytes of the files in it.
+
+    `advance` is told how many bytes are read next.
+
+    Raises:
+        ClusterError: `entry` holds something that an archive does not keep exactly.
+    """
+    sizes: list[int] = []
+
+    def member(info: tarfile.TarInfo) -> tarfile.TarInfo | None:
+        path = entry / PurePosixPath(info.name).relative_to(prefix)
+        if path == entry / RECORD:
+            return None
+        if info.type not in KINDS or CAPABILITIES in os.listxattr(path, follow_symlinks=False):
+            raise ClusterError(f"{path} cannot be exported: it is a device, a pipe or a file with capabilities")
+        info.uname = info.gname = ""
+        advance(info.size)
+        sizes.append(info.size)
+        return info
+
+    with (
+        archive.open("wb") as raw,
+        gzip.GzipFile(filename="", fileobj=raw, mode="wb", compresslevel=_level(entry), mtime=0) as packed,
+        tarfile.open(fileobj=packed, mode="w|", format=tarfile.PAX_FORMAT, bufsize=BLOCK) as tar,
+    ):
+        tar.add(entry, arcname=prefix, filter=member)
+    return sum(sizes)
+
+
+def _level(entry: Path) -> int:
+    """1, fast, or 0 when the largest file does not compress."""
+    files = (path for path in entry.rglob("*") if path.is_file() and not path.is_symlink())
+    largest = max(files, key=lambda path: path.stat().st_size, default=None)
+    if largest is None:
+        return 1
+    with largest.open("rb") as file:
+        sample = file.read(BLOCK)
+    return 1 if len(zlib.compress(sample, 1)) < WORTH_COMPRESSING * len(sample) else 0
+
+
+def unpack(archive: Path, directory: Path, *, prefix: str, limit: int) -> None:
+    """Lay what the archive has under the folder `prefix` into `directory`, at most `limit` bytes.
+
+    Raises:
+        ArchiveError, tarfile.TarError, EOFError, zlib.error: the archive is damaged, or would write elsewhere.
+    """
+    with tarfile.open(archive, "r|gz", bufsize=BLOCK, errorlevel=2) as tar:
+        # The filters that newer Pythons apply take setuid bits and owners away, and refuse absolute symbolic links,
+        # which root filesystems have. The members are checked below instead.
+        tar.extraction_filter = lambda member, _: member
+        tar.extractall(directory, members=_checked(tar, prefix=PurePosixPath(prefix), limit=limit), numeric_owner=True)  # noqa: S202
+
+
+def _checked(tar: tarfile.TarFile, *, prefix: PurePosixPath, limit: int) -> Iterator[tarfile.TarInfo]:
+    """The members, renamed to their paths below `prefix`, as long as each is new and lies where it says."""
+    files: set[PurePosixPath] = set()
+    links: set[PurePosixPath] = set()
+    directories: set[PurePosixPath] = set()
+    for member in tar:
+        path = _inside(member.name, prefix)
+        if path in files or path in links or path in directories:
+            raise ArchiveError(f"{member.name!r} is there twice")
+        if not links.isdisjoint(path.parents) or not files.isdisjoint(path.parents):
+            raise ArchiveError(f"{member.name!r} lies behind a link or a file")
+        if member.type == tarfile.SYMTYPE:
+            links.add(path)
+        elif member.type == tarfile.DIRTYPE:
+            directories.add(path)
+        elif member.type in {tarfile.REGTYPE, tarfile.LNKTYPE}:
+            if member.type == tarfile.LNKTYPE:
+                target = _inside(member.linkname, prefix)
+                if target not in files:
+                    raise ArchiveError(f"{member.name!r} links to {member.linkname!r}, which is not a file before it")
+                member.linkname = str(target)
+            files.add(path)
+        else:
+            raise ArchiveError(f"{member.name!r} is not a file, folder or link")
+        limit -= member.size
+        if limit < 0:
+            raise ArchiveError("it unpacks to more than the index says")
+        member.name = str(path)
+        yield member
+
+
+def _inside(name: str, prefix: PurePosixPath) -> PurePosixPath:
+    path = PurePosixPath(name)
+    if ".." in path.parts or not path.is_relative_to(prefix):
+        raise ArchiveError(f"{name!r} lies outside of {str(prefix)!r}")
+    return path.relative_to(prefix)

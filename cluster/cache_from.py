@@ -1,0 +1,106 @@
+"""What CACHE_FROM says: the folder or URL of a cache that was built elsewhere, and the digest its index must have.
+
+Needs Python alone, because `make venv` asks for the Python packages there before it has any:
+`python -m cluster.cache_from` prints pip's and uv's options for them, one a line.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import re
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from cluster.errors import ClusterError
+
+VARIABLE = "CACHE_FROM"
+WHEELS = "wheels"
+# Its links are what pip and uv read of a web server.
+WHEELS_PAGE = "index.html"
+PIN = re.compile("sha256=([0-9a-f]{64})")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Location:
+    """Where a shared cache is.
+
+    Attributes:
+        root: a folder's path, or a URL without a slash at its end.
+        pin: the SHA-256 that the index must have; None when the folder or the server is trusted to have the right one.
+    """
+
+    root: str
+    pin: str | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> Location:
+        """The location that CACHE_FROM names.
+
+        Raises:
+            ClusterError: it is not a folder or a URL, or one whose content nothing vouches for.
+        """
+        root, mark, fragment = text.partition("#")
+        pin = PIN.fullmatch(fragment)
+        if mark and not pin:
+            raise ClusterError(
+                f"{VARIABLE}={text}: after '#' must come sha256= and the 64 hexadecimal digits of the index's digest",
+                hint="python -m cluster export prints it.",
+            )
+        location = cls(root=root.rstrip("/") or "/", pin=pin[1] if pin else None)
+        if location.is_url:
+            location._check_url()
+        elif not Path(root).is_dir():
+            raise ClusterError(f"{VARIABLE}={text}: there is no such folder, and it is not an http or https URL")
+        return location
+
+    @property
+    def is_url(self) -> bool:
+        """Whether it is on a web server."""
+        return "://" in self.root
+
+    def _check_url(self) -> None:
+        try:
+            url = urlsplit(self.root)
+            whole = url.scheme in {"http", "https"} and url.hostname and not url.query and url.port != 0
+        except ValueError:
+            whole = False
+        if not whole:
+            raise ClusterError(f"{VARIABLE}={self}: must be a folder, or an http or https URL without a query")
+        if not (self.pin or is_private(self.root)):
+            raise ClusterError(
+                f"{VARIABLE}={self}: plain HTTP does not prove who answers, so the index's digest must be named",
+                hint=f"{VARIABLE}={self}#sha256=<digest>, which python -m cluster export prints; or use https.",
+            )
+
+    def __str__(self) -> str:
+        """The folder or URL, without a password."""
+        return re.sub("//[^/@]*@", "//", self.root)
+
+    def wheels_options(self) -> list[str]:
+        """Options of pip and uv to take packages from there alone; both compare them with the lock's hashes."""
+        if not self.is_url:
+            return ["--no-index", "--find-links", str(Path(self.root, WHEELS).absolute())]
+        # The hashes say enough about what plain HTTP brings.
+        trusted = ["--trusted-host", urlsplit(self.root).netloc.rpartition("@")[2]]
+        return ["--no-index", "--find-links", f"{self.root}/{WHEELS}/{WHEELS_PAGE}", *trusted]
+
+
+def is_private(url: str) -> bool:
+    """Whether what is read from `url` comes from whom it names: over TLS, or from this machine."""
+    parts = urlsplit(url)
+    if parts.scheme == "https" or parts.hostname == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(parts.hostname or "").is_loopback
+    except ValueError:
+        return False
+
+
+if __name__ == "__main__":
+    try:
+        sys.stdout.writelines(f"{option}\n" for option in Location.parse(os.environ[VARIABLE]).wheels_options())
+    except ClusterError as error:
+        sys.exit(f"error: {error}")

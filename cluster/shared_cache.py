@@ -1,0 +1,412 @@
+"""Takes entries from a cache that was built elsewhere, a folder or a web server that `cluster export` filled.
+
+Nothing is unpacked unverified: the index has the SHA-256 of every archive, and CACHE_FROM may have that of the index.
+What is missing there, or is not what the index says, is named and built here instead.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Annotated, BinaryIO, Literal, Protocol, TypeVar
+
+import httpx2 as httpx
+import tenacity
+from pydantic import BaseModel, ConfigDict, NonNegativeInt, PositiveInt, StringConstraints, ValidationError
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
+
+from cluster import archives, host
+from cluster.artifacts import Cache
+from cluster.cache_from import Location, is_private
+from cluster.locations import cache_dir
+
+INDEX = "index.json"
+ENTRIES = "entries"
+INDEX_LIMIT = 4 << 20
+BLOCK = 1 << 20
+MB = 1_000_000
+TIMEOUT = httpx.Timeout(60, connect=10)
+ATTEMPTS = 5
+PARTIAL_CONTENT, RANGE_NOT_SATISFIABLE = 206, 416
+# What a server answers that may do better a moment later.
+OVERLOADED = {408, 429, 500, 502, 503, 504}
+
+Sha256 = Annotated[str, StringConstraints(pattern="^[0-9a-f]{64}$")]
+Identity = Annotated[str, StringConstraints(pattern="^[a-z0-9][a-z0-9.-]*/[0-9a-f]+$")]
+FileName = Annotated[str, StringConstraints(pattern="^[A-Za-z0-9][A-Za-z0-9._+-]*$")]
+
+
+Given = TypeVar("Given")
+
+
+class RefusedError(Exception):
+    """Something of a shared cache that is not used; says why."""
+
+
+class _IncompleteError(Exception):
+    """A transfer that may succeed when it is tried again."""
+
+
+class Archive(BaseModel):
+    """An entry's archive.
+
+    Attributes:
+        size: of the archive in bytes.
+        unpacked: bytes of the files in it.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    sha256: Sha256
+    size: PositiveInt
+    unpacked: NonNegativeInt
+
+
+class Wheels(BaseModel):
+    """Python packages.
+
+    Attributes:
+        key: of the lock and the Python they are for.
+        files: SHA-256 by file name.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    key: str
+    files: dict[FileName, Sha256]
+
+
+class Index(BaseModel):
+    """What a shared cache has: archives by `<entry>/<key>`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    format: Literal[1] = 1
+    entries: dict[Identity, Archive] = {}
+    wheels: Wheels | None = None
+
+    @classmethod
+    def parse(cls, text: bytes) -> Index:
+        """The index in that text.
+
+        Raises:
+            RefusedError: it is none.
+        """
+        try:
+            return cls.model_validate_json(text)
+        except ValidationError as error:
+            first = error.errors()[0]
+            place = ".".join(map(str, first["loc"])) or "JSON"
+            raise RefusedError(f"its {INDEX} is damaged: {place}: {first['msg']}") from error
+
+
+def identity(name: str, key: str) -> str:
+    """An entry's name in the index, and the folder in its archive."""
+    return f"{name}/{key}"
+
+
+def archive_path(name: str, key: str) -> str:
+    """Where an entry's archive is in a shared cache."""
+    return f"{ENTRIES}/{name}-{key}.tar.gz"
+
+
+def sha256(file: Path) -> str:
+    """A file's SHA-256."""
+    with file.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()
+
+
+class Entry(Protocol):
+    """What must be known of a cache entry: its key, and the names of the entries it is made from."""
+
+    @property
+    def key(self) -> str: ...  # noqa: D102
+    @property
+    def needs(self) -> frozenset[str]: ...  # noqa: D102
+
+
+def to_fetch(
+    wanted: Collection[str],
+    entries: Mapping[str, Entry],
+    *,
+    has: Callable[[str, str], bool],
+    offers: Callable[[str, str], bool],
+) -> list[str]:
+    """Names of the entries to fetch for `wanted`: the fewest that spare the most building.
+
+    An entry that is here, or is fetched, does without what it is made from; one that is not offered is going to be
+    built, so what it is made from is wanted, too.
+    """
+    found: list[str] = []
+    seen: set[str] = set()
+
+    def visit(name: str) -> None:
+        if name in seen:
+            return
+        seen.add(name)
+        key = entries[name].key
+        if has(name, key):
+            return
+        if offers(name, key):
+            found.append(name)
+            return
+        for need in sorted(entries[name].needs):
+            visit(need)
+
+    for name in sorted(wanted):
+        visit(name)
+    return found
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Stream:
+    """A file's content from `start` on; `total` is the size of the whole file where that is known."""
+
+    start: int
+    total: int | None
+    chunks: Iterator[bytes]
+
+
+class _Source(Protocol):
+    def open(self, path: str, offset: int) -> AbstractContextManager[_Stream]:
+        """The file `path`, from `offset` on where the source can do that."""
+
+
+@dataclass(frozen=True)
+class _Folder:
+    root: Path
+
+    @contextmanager
+    def open(self, path: str, offset: int) -> Iterator[_Stream]:
+        try:
+            file = (self.root / path).open("rb")
+        except OSError as error:
+            raise RefusedError(f"{path}: {error.strerror}") from error
+        with file:
+            total = file.seek(0, os.SEEK_END)
+            file.seek(min(offset, total))
+            yield _Stream(start=file.tell(), total=total, chunks=iter(partial(_read, file), b""))
+
+
+def _read(file: BinaryIO) -> bytes:
+    try:
+        return file.read(BLOCK)
+    except OSError as error:
+        raise _IncompleteError(f"it cannot be read: {error.strerror}") from error
+
+
+@dataclass(frozen=True)
+class _Server:
+    location: Location
+    client: httpx.Client
+
+    @contextmanager
+    def open(self, path: str, offset: int) -> Iterator[_Stream]:
+        # Archives as they are, also from a server that would compress them once more.
+        headers = {"Accept-Encoding": "identity"}
+        if offset:
+            headers["Range"] = f"bytes={offset}-"
+        with self.client.stream("GET", f"{self.location.root}/{path}", headers=headers) as response:
+            if response.status_code in OVERLOADED:
+                raise _IncompleteError(f"HTTP {response.status_code}")
+            if response.status_code == RANGE_NOT_SATISFIABLE:
+                raise RefusedError("it is shorter than the index says")
+            if not response.is_success:
+                raise RefusedError(f"{path}: HTTP {response.status_code}")
+            partly = response.status_code == PARTIAL_CONTENT
+            given = response.headers.get("Content-Range", "") if partly else ""
+            if partly and not given.startswith(f"bytes {offset}-"):
+                raise RefusedError("another part was sent than was asked for")
+            size = given.rpartition("/")[2] if partly else response.headers.get("Content-Length", "")
+            yield _Stream(
+                start=offset if partly else 0,
+                total=int(size) if size.isdecimal() else None,
+                chunks=response.iter_raw(),
+            )
+
+
+@contextmanager
+def _source(location: Location) -> Iterator[_Source]:
+    if not location.is_url:
+        yield _Folder(Path(location.root))
+        return
+
+    def check(request: httpx.Request) -> None:
+        if not (location.pin or is_private(str(request.url))):
+            raise RefusedError(f"it redirects to plain HTTP, {request.url.host}, which proves nothing")
+
+    with httpx.Client(timeout=TIMEOUT, follow_redirects=True, event_hooks={"request": [check]}) as client:
+        yield _Server(location, client)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SharedCache:
+    """The cache that `location` names.
+
+    Attributes:
+        pause: seconds before a failed transfer is tried again; doubled each time.
+    """
+
+    location: Location
+    pause: float = 0.5
+
+    def fetch(self, cache: Cache, entries: Mapping[str, Entry], wanted: Collection[str], *, console: Console) -> None:
+        """Take into `cache` what spares building `wanted`; says what was taken, what was refused and what is not there.
+
+        Raises:
+            ClusterError: there is too little disk for it.
+        """
+        with _source(self.location) as source:
+            try:
+                index = self._index(source)
+                refused = self._fetch_all(source, index, cache, entries, wanted, console)
+            except (RefusedError, httpx.HTTPError) as error:
+                self._complain(console, "", error)
+                return
+        lacking = (name for name in sorted(wanted) if name not in refused and not cache.has(name, entries[name].key))
+        if names := ", ".join(lacking):
+            console.print(f"  {escape(str(self.location))} does not have {names}", soft_wrap=True)
+        shutil.rmtree(downloads(), ignore_errors=True)
+
+    def _complain(self, console: Console, what: str, error: Exception) -> None:
+        reason = str(error) if isinstance(error, RefusedError) else f"{type(error).__name__}: {error}"
+        text = f"{what}{self.location} is not used, what it is for is built here: {reason}"
+        console.print(f"  [yellow]![/] {escape(text)}", soft_wrap=True)
+
+    def _index(self, source: _Source) -> Index:
+        def read() -> bytes:
+            with source.open(INDEX, 0) as stream:
+                text = b""
+                for chunk in stream.chunks:
+                    text += chunk
+                    if len(text) > INDEX_LIMIT:
+                        raise RefusedError(f"its {INDEX} is larger than any that export writes")
+                return text
+
+        text = self._patiently(read)
+        found = hashlib.sha256(text).hexdigest()
+        if self.location.pin not in {None, found}:
+            raise RefusedError(f"its {INDEX} has the sha256 {found}, not the one that CACHE_FROM names")
+        return Index.parse(text)
+
+    def _fetch_all(
+        self,
+        source: _Source,
+        index: Index,
+        cache: Cache,
+        entries: Mapping[str, Entry],
+        wanted: Collection[str],
+        console: Console,
+    ) -> set[str]:
+        """Names of what was refused; what has to be built instead is made from entries that are fetched, too."""
+        refused: set[str] = set()
+
+        def offers(name: str, key: str) -> bool:
+            return name not in refused and identity(name, key) in index.entries
+
+        while names := to_fetch(wanted, entries, has=cache.has, offers=offers):
+            chosen = {name: index.entries[identity(name, entries[name].key)] for name in names}
+            needed = sum(archive.size + archive.unpacked for archive in chosen.values())
+            host.check_resources(cache=cache.root, disk=needed + host.DISK_TO_REPAIR, memory=0)
+            with _progress(console) as progress:
+                bar = progress.add_task("", total=sum(archive.size for archive in chosen.values()))
+                before = 0
+                for name, archive in chosen.items():
+                    progress.update(bar, description=f"fetching {name}", completed=before)
+                    advance = _advance(progress, bar, before)
+                    try:
+                        self._fetch(source, cache, name, entries[name].key, archive, advance)
+                    except (httpx.ConnectError, httpx.ConnectTimeout):
+                        raise
+                    except (RefusedError, httpx.HTTPError) as error:
+                        refused.add(name)
+                        self._complain(console, f"{name} of ", error)
+                    else:
+                        console.print(f"  [green]✓[/] {name} [dim]fetched, {archive.size / MB:,.0f} MB[/]")
+                    before += archive.size
+        return refused
+
+    def _fetch(
+        self, source: _Source, cache: Cache, name: str, key: str, archive: Archive, at: Callable[[int], object]
+    ) -> None:
+        """Download an archive, or the rest of one, compare it with the index, and unpack it into the cache."""
+        # Named by content, so that an interrupted download is continued, whatever CACHE_FROM is then.
+        file = downloads() / archive.sha256
+        file.parent.mkdir(parents=True, exist_ok=True)
+        for continued in (file.exists(), False):
+            self._patiently(lambda: _download(source, archive_path(name, key), file, size=archive.size, at=at))
+            found = sha256(file)
+            if found == archive.sha256:
+                break
+            file.unlink()
+            if not continued:
+                raise RefusedError(f"it has the sha256 {found}, the index says {archive.sha256}")
+        try:
+            cache.get(name, key, partial(archives.unpack, file, prefix=identity(name, key), limit=archive.unpacked))
+        except archives.FAULTS as error:
+            raise RefusedError(f"it cannot be unpacked: {error}") from error
+        file.unlink()
+
+    def _patiently(self, transfer: Callable[[], Given]) -> Given:
+        """What `transfer` gives, which is tried again after a fault of the network or the server."""
+        attempts = tenacity.Retrying(
+            retry=tenacity.retry_if_exception_type((httpx.TransportError, _IncompleteError)),
+            wait=tenacity.wait_exponential(self.pause),
+            stop=tenacity.stop_after_attempt(ATTEMPTS),
+            reraise=True,
+        )
+        try:
+            return attempts(transfer)
+        except _IncompleteError as error:
+            raise RefusedError(str(error)) from error
+
+
+def _download(source: _Source, path: str, file: Path, *, size: int, at: Callable[[int], object]) -> None:
+    """Download what of a file is not there yet; `at` is told how far it is."""
+    there = file.stat().st_size if file.exists() else 0
+    if there == size:
+        return
+    with source.open(path, there) as stream:
+        if stream.total not in {None, size}:
+            raise RefusedError(f"it has {stream.total} bytes, the index says {size}")
+        with file.open("r+b" if there else "wb") as target:
+            target.seek(stream.start)
+            target.truncate()
+            for chunk in stream.chunks:
+                if target.tell() + len(chunk) > size:
+                    raise RefusedError(f"it has more than the {size} bytes that the index says")
+                target.write(chunk)
+                at(target.tell())
+            if target.tell() < size:
+                raise _IncompleteError(f"it ends after {target.tell()} of {size} bytes")
+
+
+def downloads() -> Path:
+    """Archives on their way; what an interruption leaves is continued, or removed by `prune`."""
+    return cache_dir() / "downloads"
+
+
+def _progress(console: Console) -> Progress:
+    """A bar with how much there is, how fast it comes and the time left."""
+    numbers = (DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
+    return Progress(TextColumn("{task.description}"), BarColumn(), *numbers, console=console, transient=True)
+
+
+def _advance(progress: Progress, bar: TaskID, before: int) -> Callable[[int], None]:
+    return lambda position: progress.update(bar, completed=before + position)
