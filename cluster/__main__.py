@@ -200,9 +200,11 @@ def _advise(filesystem: Path) -> None:
 
 def _fetch(build: Build, wanted: Collection[str], cache_from: str | None) -> bool:
     """Take what is missing for `wanted` from the cache that the user names; returns whether any was missing."""
-    location = Location.parse(cache_from) if cache_from else None
+    if not cache_from:
+        return False
+    location = Location.parse(cache_from)
     missing = build.missing(wanted)
-    if location and missing:
+    if missing:
         with locked(build_lock(), console=console):
             SharedCache(location=location).fetch(build.cache, build.entries, wanted, console=console)
     return bool(missing)

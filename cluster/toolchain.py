@@ -6,7 +6,7 @@ import json
 import os
 import platform
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
@@ -222,15 +222,14 @@ class Toolchain:
 
     def fetch(self, module: GoModule, parts: Sequence[GoPart]) -> None:
         """Download what `parts` of `module` are compiled from; go.sum verifies it."""
-        log = logs_dir() / f"{module.name}.fetch.log"
         self._lay_out(module)
-        for part in parts:
+        for settings, tags, packages in _alike(parts):
             run(
-                [self.go, "list", "-deps", *_tags(part), *part.packages],
-                what=f"downloading the Go modules of {part.name}",
-                log=log,
+                [self.go, "list", "-deps", *tags, *packages],
+                what=f"downloading the Go modules of {module.name}",
+                log=logs_dir() / f"{module.name}.fetch.log",
                 cwd=self._work(module),
-                env=self.environment | part.target,
+                env=self.environment | settings,
                 hint=UNREACHABLE,
             )
         # Unpacked and verified, they are of no more use.
@@ -239,21 +238,17 @@ class Toolchain:
 
     def compile(self, module: GoModule, parts: Sequence[GoPart]) -> None:
         """Compile every package of `parts` in one go, so that no core waits at the end of each part."""
-        alike: dict[tuple[str, ...], list[GoPart]] = {}
-        for part in parts:
-            alike.setdefault((part.tags, *part.target.values()), []).append(part)
-        for chosen in alike.values():
-            packages = [package for part in chosen for package in part.packages]
+        for settings, tags, packages in _alike(parts):
             run(
                 # One more than there are cores: some steps of a compilation leave one idle.
                 [
                     *(self.go, "list", "-export", "-deps", "-p", str((os.cpu_count() or 1) + 1)),
-                    *(*BUILD_FLAGS, *_tags(chosen[0]), *packages),
+                    *(*BUILD_FLAGS, *tags, *packages),
                 ],
                 what=f"compiling {module.name}",
                 log=logs_dir() / f"{module.name}.log",
                 cwd=self._work(module),
-                env=self.environment | chosen[0].target,
+                env=self.environment | settings,
             )
 
     def build(self, part: GoPart) -> Path:
@@ -275,8 +270,9 @@ class Toolchain:
                 cwd=self._work(part.module),
                 env=self.environment | part.target,
             )
+            places = {module: self._module_dir(part.module, module) for module in dict(part.sources)}
             for module, path in part.sources:
-                _copy(self._module_dir(part.module, module) / path, source_path(directory, module, path))
+                _copy(places[module] / path, source_path(directory, module, path))
 
         return build
 
@@ -332,6 +328,15 @@ class Toolchain:
                 hint="What the module proxy sent is not what was pinned; nothing is built from it.",
             )
         return Path(found["Dir"])
+
+
+def _alike(parts: Sequence[GoPart]) -> Iterator[tuple[dict[str, str], list[str], list[str]]]:
+    """Parts that one go command can take together: (its settings, its tags, their packages)."""
+    alike: dict[tuple[str, ...], list[GoPart]] = {}
+    for part in parts:
+        alike.setdefault((part.tags, *part.target.values()), []).append(part)
+    for chosen in alike.values():
+        yield chosen[0].target, _tags(chosen[0]), [package for part in chosen for package in part.packages]
 
 
 def _tags(part: GoPart) -> list[str]:

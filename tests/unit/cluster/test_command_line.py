@@ -188,7 +188,7 @@ def test_what_is_needed_follows_from_what_is_to_do(
     if initialised:
         (node.directory / "initialised").touch()
     monkeypatch.setattr(Container, "pid", lambda _: 17 if running else None)
-    monkeypatch.setattr(debian, "missing_host_packages", list)
+    monkeypatch.setattr(debian, "missing_host_packages", lambda **_: [])
     needed: dict[str, object] = {}
     monkeypatch.setattr(host, "check_resources", lambda **given: needed.update(given))
     build = SimpleNamespace(missing=lambda _: missing)
@@ -198,7 +198,7 @@ def test_what_is_needed_follows_from_what_is_to_do(
 
 def test_a_build_that_has_nothing_to_do_needs_no_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     needed: dict[str, object] = {}
-    monkeypatch.setattr(debian, "missing_host_packages", list)
+    monkeypatch.setattr(debian, "missing_host_packages", lambda **_: [])
     monkeypatch.setattr(host, "check_resources", lambda **given: needed.update(given))
     command_line._prepare_host(cast(Build, SimpleNamespace(missing=lambda _: [])))
     assert (needed["disk"], needed["memory"]) == (host.DISK_TO_REPAIR, 0)
