@@ -78,6 +78,8 @@ class RootFilesystem:
     def _build(self, directory: Path) -> None:
         run(
             [
+                # What it mounts inside ends with it, also when something looks in there and keeps that busy.
+                *("unshare", "--mount", "--propagation", "private"),
                 *("mmdebstrap", f"--variant={self.variant}", f"--include={','.join(self.packages)}"),
                 f"--keyring={KEYRING}",
                 *(f"--dpkgopt=path-exclude=/{path}/*" for path in UNNEEDED if path.startswith("usr/")),
