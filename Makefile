@@ -177,7 +177,7 @@ test: host lint  ## lint, types, unit, and what most users do end-to-end on a lo
 
 .PHONY: test-all
 test-all: host lint  ## all tests, which a change needs before it is finished; writes docs/features.md
-	@$(PYTHON) -m cluster build
+	@$(PYTHON) -m cluster build --extras
 	$(PYTHON) -m pytest
 
 .PHONY: bench

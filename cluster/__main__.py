@@ -181,12 +181,15 @@ def build_all(
     renew: Annotated[
         bool, typer.Option(help="Make what holds Debian packages anew, with today's security updates.")
     ] = False,
+    extras: Annotated[bool, typer.Option(help="Build what is otherwise built when it is first needed, too.")] = False,
 ) -> None:
     """Build what is missing and start nothing."""
     host.check_machine()
     with debian.renewing(build_lock()) if renew else nullcontext():
         build = _build()
         wanted = build.default - (PROVIDER if provider_without_build(console, build) else frozenset())
+        if extras:
+            wanted = wanted.union(*map(build.of_extra, build.extras))
         _fetch(build, wanted, cache_from)
         _prepare_host(build, wanted=wanted)
         build.run(console, keep_go_caches=keep_go_caches, wanted=wanted)

@@ -11,7 +11,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from cluster.catalog import KUBERNETES
-from tests.e2e.machine import NAME, NODE, SUBNET, Deployment, cluster, run
+from tests.e2e.machine import NAME, NODE, SUBNET, cluster, run
 
 pytestmark = pytest.mark.journey
 
@@ -38,11 +38,11 @@ def test_another_cluster_is_not_there() -> None:
     assert "there is no local cluster nowhere\nStart it: make up" in kubeconfig.stderr
 
 
-def test_the_node_is_ready_and_dns_answers(deployment: Deployment) -> None:
-    version = run("kubectl", "get", "nodes", env=deployment.environment)
-    assert f"{NAME}    Ready" in version.stdout
+def test_the_node_is_ready_and_dns_answers(node: dict[str, str]) -> None:
+    version = run("kubectl", "get", "nodes", env=node)
+    assert version.stdout.splitlines()[1].split()[:2] == [NAME, "Ready"]
     assert KUBERNETES in version.stdout
-    pods = run("kubectl", "-n", "kube-system", "get", "deploy", "coredns", env=deployment.environment)
+    pods = run("kubectl", "-n", "kube-system", "get", "deploy", "coredns", env=node)
     assert "1/1" in pods.stdout
 
 

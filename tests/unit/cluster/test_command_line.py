@@ -294,6 +294,16 @@ def test_a_renewal_builds_root_filesystems_and_what_is_made_of_them_anew(run: Ru
     assert Build(_catalog()).content.key(_catalog().cache) != before
 
 
+def test_extras_are_built_when_asked_for(run: Run, building: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    del building
+    asked: list[frozenset[str]] = []
+    monkeypatch.setattr(Build, "run", lambda *_, wanted, **__: asked.append(wanted))
+    assert run("build")[0] == 0
+    assert run("build", "--extras")[0] == 0
+    extras = {f"registry-{name}" for name in ("monitoring", "lightgbm", "onnx", "bandit", "examples")}
+    assert asked[1] - asked[0] == extras | {"models-lightgbm", "models-onnx"}
+
+
 def test_a_renewal_that_fails_leaves_what_was_built_in_use(
     run: Run, building: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
