@@ -77,6 +77,20 @@ def _build() -> Build:
     return Build(Catalog(cache=cache, toolchain=Toolchain(cache=cache)))
 
 
+def _shared_cache(cache_from: str | None) -> SharedCache | None:
+    """The cache of another machine, where the user names one; nothing is asked of it yet."""
+    return SharedCache(location=Location.parse(cache_from), console=console) if cache_from else None
+
+
+def _build_with(shared: SharedCache | None) -> Build:
+    """The same, with Debian packages at least as new as those of the shared cache, or its keys would be others."""
+    build = _build()
+    if shared and build.missing(build.default) and (day := shared.debian_day) and debian.renew(day, build_lock()):
+        console.print(f"  Debian packages are now those of {day} or later, as at {shared.location}", soft_wrap=True)
+        build = _build()
+    return build
+
+
 def _node(name: str, subnet: str = DEFAULT_SUBNET) -> Node:
     node = Node.named(name, subnet=subnet, cache=_cache())
     os.environ.update(node.network.proxy_exceptions())
@@ -99,18 +113,22 @@ def up(
 ) -> None:
     """Build what is missing, start the cluster, upload the demo's models. Nothing to do is said and costs seconds."""
     host.check_machine()
+    shared = _shared_cache(cache_from)
     with locked(_lock(_node(name).name), console=console):
         node = _node(name, subnet)
-        build = _build()
+        build = _build_with(shared)
         outdated = node.outdated(build)
         # It goes on with what it was started from; Pulumi is used from here.
         extras = [] if outdated or not stack_file else extras_of(stack_file, build=build)
         wanted = build.tools if outdated else build.default.union(*map(build.of_extra, extras))
         if outdated:
             console.print(f"  {name} was started from an older build than this; make down, then make up renews it")
-        if Environment.of(node, build=build).has_provider() or provider_without_build(console, build):
+        has_provider = Environment.of(node, build=build).has_provider()
+        if has_provider:
             wanted -= PROVIDER
-        fetched = _fetch(build, wanted, cache_from)
+        fetched = _fetch(build, wanted, shared)
+        if not has_provider and provider_without_build(console, build):
+            wanted -= PROVIDER
         built = _prepare_host(build, node=node, wanted=wanted)
         build.run(console, keep_go_caches=keep_go_caches, wanted=wanted)
         started = node.up(console, build=build)
@@ -131,10 +149,11 @@ def add(
 ) -> None:
     """Build what the default does without, and give it to the cluster: monitoring, lightgbm, onnx, bandit, examples."""
     host.check_machine()
-    build = _build()
+    shared = _shared_cache(cache_from)
+    build = _build_with(shared)
     extras = _known_extras(build, extras)
     wanted = frozenset().union(*map(build.of_extra, extras))
-    fetched = _fetch(build, wanted, cache_from)
+    fetched = _fetch(build, wanted, shared)
     built = _prepare_host(build, wanted=wanted)
     build.run(console, keep_go_caches=keep_go_caches, wanted=wanted)
     # Not before: `down` waits for this lock, and a compilation takes minutes.
@@ -185,12 +204,12 @@ def build_all(
 ) -> None:
     """Build what is missing and start nothing."""
     host.check_machine()
+    shared = _shared_cache(cache_from)
     with debian.renewing(build_lock()) if renew else nullcontext():
-        build = _build()
-        wanted = build.default - (PROVIDER if provider_without_build(console, build) else frozenset())
-        if extras:
-            wanted = wanted.union(*map(build.of_extra, build.extras))
-        _fetch(build, wanted, cache_from)
+        build = _build_with(shared)
+        everything = build.default.union(*map(build.of_extra, build.extras if extras else ()))
+        _fetch(build, everything, shared)
+        wanted = everything - (PROVIDER if provider_without_build(console, build) else frozenset())
         _prepare_host(build, wanted=wanted)
         build.run(console, keep_go_caches=keep_go_caches, wanted=wanted)
     _advise(build.catalog.root_filesystem(catalog.NODE_FILESYSTEM))
@@ -201,16 +220,13 @@ def _advise(filesystem: Path) -> None:
         console.print(f"  {advice}")
 
 
-def _fetch(build: Build, wanted: Collection[str], cache_from: str | None) -> bool:
-    """Take what is missing for `wanted` from the cache that the user names; returns whether any was missing."""
-    if not cache_from:
+def _fetch(build: Build, wanted: Collection[str], shared: SharedCache | None) -> bool:
+    """Take what is missing for `wanted` from the shared cache, if there is one; returns whether it was asked."""
+    if shared is None or not build.missing(wanted):
         return False
-    location = Location.parse(cache_from)
-    missing = build.missing(wanted)
-    if missing:
-        with locked(build_lock(), console=console):
-            SharedCache(location=location).fetch(build.cache, build.entries, wanted, console=console)
-    return bool(missing)
+    with locked(build_lock(), console=console):
+        shared.fetch(build.cache, build.entries, wanted)
+    return True
 
 
 def _prepare_host(build: Build, *, node: Node | None = None, wanted: Collection[str] | None = None) -> bool:
@@ -251,7 +267,7 @@ def export(
     _prepare_host(build, wanted=wanted)
     build.run(console, keep_go_caches=keep_go_caches, wanted=wanted)
     with locked(build_lock(), console=console):
-        index = target.write(build.cache, build.keys(sorted(wanted)), wheels=wheels)
+        index = target.write(build.cache, build.keys(sorted(wanted)), wheels=wheels, debian_day=debian.renewed())
     size = sum(archive.size for archive in index.entries.values())
     console.print(f"  [green]✓[/] {len(index.entries)} entries, {size // MIB:,} MiB, in {folder}", soft_wrap=True)
     console.print(
@@ -332,7 +348,7 @@ def tools(cache_from: CacheFrom = None) -> None:
     Those of this machine are used; the provider is fetched from Pulumi; what cannot be had so is compiled.
     """
     environment = _tools()
-    _fetch(environment.build, environment.build.tools, cache_from)
+    _fetch(environment.build, environment.build.tools, _shared_cache(cache_from))
     get_tools(console, environment)
 
 

@@ -13,6 +13,8 @@ from cluster.artifacts import RECORD
 from cluster.errors import ClusterError
 
 BLOCK = 1 << 20
+# tarfile copies the rest of what it decompressed at every read: more takes twice the time.
+READ = 1 << 16
 KINDS = (tarfile.REGTYPE, tarfile.DIRTYPE, tarfile.SYMTYPE, tarfile.LNKTYPE)
 # What tarfile would lose.
 CAPABILITIES = "security.capability"
@@ -51,7 +53,7 @@ def pack(entry: Path, archive: Path, *, prefix: str, advance: Callable[[int], ob
     with (
         archive.open("wb") as raw,
         gzip.GzipFile(filename="", fileobj=raw, mode="wb", compresslevel=_level(entry), mtime=0) as packed,
-        tarfile.open(fileobj=packed, mode="w|", format=tarfile.PAX_FORMAT, bufsize=BLOCK) as tar,
+        tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as tar,
     ):
         tar.add(entry, arcname=prefix, filter=member)
     return sum(sizes)
@@ -74,7 +76,7 @@ def unpack(archive: Path, directory: Path, *, prefix: str, limit: int) -> None:
     Raises:
         ArchiveError, tarfile.TarError, EOFError, zlib.error: the archive is damaged, or would write elsewhere.
     """
-    with tarfile.open(archive, "r|gz", bufsize=BLOCK, errorlevel=2) as tar:
+    with tarfile.open(archive, "r|gz", bufsize=READ, errorlevel=2) as tar:
         # The filters that newer Pythons apply take setuid bits and owners away, and refuse absolute symbolic links,
         # which root filesystems have. The members are checked below instead.
         tar.extraction_filter = lambda member, _: member

@@ -170,6 +170,14 @@ def renewing(lock: Path) -> Iterator[None]:
         raise
 
 
+def renew(day: datetime.date, lock: Path) -> bool:
+    """Root filesystems get a later day's key than they have; returns whether it is later, and not in the future."""
+    if not renewed() < day.isoformat() <= _today().isoformat():
+        return False
+    _write_renewal(day.isoformat(), lock)
+    return True
+
+
 def _write_renewal(day: str, lock: Path) -> None:
     with locked(lock):
         _renewal().parent.mkdir(parents=True, exist_ok=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 import platform
 import shutil
@@ -60,7 +61,7 @@ class Export:
         """The SHA-256 of the index, which CACHE_FROM may name."""
         return sha256(self.folder / INDEX)
 
-    def write(self, cache: Cache, keys: Mapping[str, str], *, wheels: bool) -> Index:
+    def write(self, cache: Cache, keys: Mapping[str, str], *, wheels: bool, debian_day: str | None = None) -> Index:
         """Write an archive of every entry in `keys` (name → key) that is not there already, and remove all others.
 
         The index is written after each archive, and others are removed last: what was interrupted is continued, and
@@ -86,7 +87,8 @@ class Export:
                 entries[identity(name, key)] = known
                 done += sizes[name]
                 self._write_index(before.model_copy(update={"entries": before.entries | entries}))
-        index = Index(entries=entries, wheels=self._wheels(before.wheels) if wheels else None)
+        day = datetime.date.fromisoformat(debian_day) if debian_day else None
+        index = Index(debian_day=day, entries=entries, wheels=self._wheels(before.wheels) if wheels else None)
         self._write_index(index)
         self._remove_others(index)
         return index
@@ -100,7 +102,7 @@ class Export:
 
     def _write_index(self, index: Index) -> None:
         unfinished = self.folder / f"{PARTIAL}{INDEX}"
-        unfinished.write_text(json.dumps(index.model_dump(), indent=1, sort_keys=True))
+        unfinished.write_text(json.dumps(index.model_dump(mode="json"), indent=1, sort_keys=True))
         unfinished.replace(self.folder / INDEX)
 
     def _has(self, path: str, digest: str) -> bool:

@@ -6,13 +6,14 @@ What is missing there, or is not what the index says, is named and built here in
 
 from __future__ import annotations
 
+import datetime
 import hashlib
 import os
 import shutil
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Annotated, BinaryIO, Literal, Protocol, TypeVar
 
@@ -93,11 +94,17 @@ class Wheels(BaseModel):
 
 
 class Index(BaseModel):
-    """What a shared cache has: archives by `<entry>/<key>`."""
+    """What a shared cache has.
+
+    Attributes:
+        entries: archives by `<entry>/<key>`.
+        debian_day: the day that is part of the keys of what holds Debian packages.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     format: Literal[1] = 1
+    debian_day: datetime.date | None = None
     entries: dict[Identity, Archive] = {}
     wheels: Wheels | None = None
 
@@ -257,39 +264,56 @@ def _source(location: Location) -> Iterator[_Source]:
 
 @dataclass(frozen=True, kw_only=True)
 class SharedCache:
-    """The cache that `location` names.
+    """The cache that `location` names; `console` is told what was taken, what was refused and what is not there.
 
     Attributes:
         pause: seconds before a failed transfer is tried again; doubled each time.
     """
 
     location: Location
+    console: Console
     pause: float = 0.5
 
-    def fetch(self, cache: Cache, entries: Mapping[str, Entry], wanted: Collection[str], *, console: Console) -> None:
-        """Take into `cache` what spares building `wanted`; says what was taken, what was refused and what is not there.
+    @cached_property
+    def _index(self) -> Index | None:
+        """None, having said why, when there is none that can be used."""
+        try:
+            with _source(self.location) as source:
+                return self._read_index(source)
+        except (RefusedError, httpx.HTTPError) as error:
+            self._complain("", error)
+            return None
+
+    @property
+    def debian_day(self) -> datetime.date | None:
+        """The day that is part of the keys of what holds Debian packages there."""
+        return self._index.debian_day if self._index else None
+
+    def fetch(self, cache: Cache, entries: Mapping[str, Entry], wanted: Collection[str]) -> None:
+        """Take into `cache` what spares building `wanted`.
 
         Raises:
             ClusterError: there is too little disk for it.
         """
-        with _source(self.location) as source:
-            try:
-                index = self._index(source)
-                refused = self._fetch_all(source, index, cache, entries, wanted, console)
-            except (RefusedError, httpx.HTTPError) as error:
-                self._complain(console, "", error)
-                return
+        if self._index is None:
+            return
+        try:
+            with _source(self.location) as source:
+                refused = self._fetch_all(source, self._index, cache, entries, wanted)
+        except httpx.HTTPError as error:
+            self._complain("", error)
+            return
         lacking = (name for name in sorted(wanted) if name not in refused and not cache.has(name, entries[name].key))
         if names := ", ".join(lacking):
-            console.print(f"  {escape(str(self.location))} does not have {names}", soft_wrap=True)
+            self.console.print(f"  {escape(str(self.location))} does not have {names}", soft_wrap=True)
         shutil.rmtree(downloads(), ignore_errors=True)
 
-    def _complain(self, console: Console, what: str, error: Exception) -> None:
+    def _complain(self, what: str, error: Exception) -> None:
         reason = str(error) if isinstance(error, RefusedError) else f"{type(error).__name__}: {error}"
         text = f"{what}{self.location} is not used, what it is for is built here: {reason}"
-        console.print(f"  [yellow]![/] {escape(text)}", soft_wrap=True)
+        self.console.print(f"  [yellow]![/] {escape(text)}", soft_wrap=True)
 
-    def _index(self, source: _Source) -> Index:
+    def _read_index(self, source: _Source) -> Index:
         def read() -> bytes:
             with source.open(INDEX, 0) as stream:
                 text = b""
@@ -312,7 +336,6 @@ class SharedCache:
         cache: Cache,
         entries: Mapping[str, Entry],
         wanted: Collection[str],
-        console: Console,
     ) -> set[str]:
         """Names of what was refused; what has to be built instead is made from entries that are fetched, too."""
         refused: set[str] = set()
@@ -324,7 +347,7 @@ class SharedCache:
             chosen = {name: index.entries[identity(name, entries[name].key)] for name in names}
             needed = sum(archive.size + archive.unpacked for archive in chosen.values())
             host.check_resources(cache=cache.root, disk=needed + host.DISK_TO_REPAIR, memory=0)
-            with _progress(console) as progress:
+            with _progress(self.console) as progress:
                 bar = progress.add_task("", total=sum(archive.size for archive in chosen.values()))
                 before = 0
                 for name, archive in chosen.items():
@@ -336,9 +359,9 @@ class SharedCache:
                         raise
                     except (RefusedError, httpx.HTTPError) as error:
                         refused.add(name)
-                        self._complain(console, f"{name} of ", error)
+                        self._complain(f"{name} of ", error)
                     else:
-                        console.print(f"  [green]✓[/] {name} [dim]fetched, {archive.size / MB:,.0f} MB[/]")
+                        self.console.print(f"  [green]✓[/] {name} [dim]fetched, {archive.size / MB:,.0f} MB[/]")
                     before += archive.size
         return refused
 

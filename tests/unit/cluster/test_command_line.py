@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import hashlib
 import json
 import os
 import shutil
@@ -34,6 +35,7 @@ from cluster.node.container import Container
 from cluster.node.lifecycle import Node
 from cluster.provider import PLUGIN
 from cluster.registry import CONTENT
+from cluster.shared_cache import SharedCache
 from cluster.toolchain import Toolchain
 
 pytestmark = pytest.mark.usefixtures("own_directories")
@@ -328,3 +330,82 @@ def test_the_status_says_how_old_debians_packages_are(
     entry = _catalog().cache.path(NODE.name, key)
     (entry / debian.PACKAGES_FILE).write_text(json.dumps({"archive": day}))
     assert said in run("status")[1]
+
+
+@pytest.fixture
+def one_entry(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Everything that `up` and `export` need is the entry `pause`, on a machine that lacks nothing else."""
+    for name in ("default", "for_any_machine"):
+        monkeypatch.setattr(Build, name, frozenset({"pause"}))
+    monkeypatch.setattr(host, "check_machine", lambda: None)
+    monkeypatch.setattr(command_line, "_prepare_host", lambda *_, **__: False)
+    monkeypatch.setattr(command_line, "provider_without_build", lambda *_: False)
+    monkeypatch.setattr(debian, "age_advice", lambda _: None)
+
+
+@pytest.mark.usefixtures("one_entry")
+@pytest.mark.parametrize("by_variable", [True, False])
+def test_what_one_machine_exports_another_takes(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, by_variable: bool
+) -> None:
+    key = command_line._build().entries["pause"].key
+    Cache(cache_dir() / "entries").get("pause", key, lambda directory: directory.joinpath("program").touch())
+    status, text = run("export", str(tmp_path / "shared"), "--no-wheels")
+    assert status == 0, text
+    digest = hashlib.sha256((tmp_path / "shared" / "index.json").read_bytes()).hexdigest()
+    assert f"make up CACHE_FROM={tmp_path}/shared" in text
+    assert f"sha256={digest}\n" in text
+
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "another machine"))
+    source = f"{tmp_path}/shared#sha256={digest}"
+    if by_variable:
+        monkeypatch.setenv("CACHE_FROM", source)
+    status, text = run("build", *([] if by_variable else ["--cache-from", source]))
+    assert status == 0, text
+    assert "✓ pause fetched" in text
+    assert (Cache(cache_dir() / "entries").path("pause", key) / "program").exists()
+    assert "fetched" not in run("build")[1]
+
+
+@pytest.mark.usefixtures("one_entry", "no_go")
+@pytest.mark.parametrize("command", ["up", "build", "add bandit", "tools"])
+def test_a_wrong_cache_from_is_said_before_anything_is_done(
+    run: Run, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    monkeypatch.setenv("CACHE_FROM", "http://example.com/cache")
+    monkeypatch.setattr(Build, "run", lambda *_, **__: pytest.fail("built"))
+    status, text = run(*command.split())
+    assert status == 1
+    assert "CACHE_FROM=http://example.com/cache: plain HTTP does not prove who answers" in text
+
+
+@pytest.mark.usefixtures("one_entry")
+def test_another_machine_is_asked_for_the_provider_before_pulumi_is(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def official(*_: object) -> bool:
+        asked.append("Pulumi")
+        return False
+
+    monkeypatch.setattr(SharedCache, "fetch", lambda *_: asked.append("shared cache"))
+    monkeypatch.setattr(command_line, "provider_without_build", official)
+    monkeypatch.setattr(Build, "run", lambda *_, **__: None)
+    assert run("build", "--cache-from", str(tmp_path))[0] == 0
+    assert asked == ["shared cache", "Pulumi"]
+
+
+@pytest.mark.parametrize(
+    ("day", "adopted"), [("2026-02-03", True), ("2026-01-01", False), ("2025-12-31", False), ("9999-12-31", False)]
+)
+def test_debian_packages_are_as_new_as_those_of_the_shared_cache(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, day: str, *, adopted: bool
+) -> None:
+    """Or nothing that holds some would have the key it has there."""
+    monkeypatch.setattr(debian, "RENEWED", "2026-01-01")
+    tmp_path.joinpath("index.json").write_text(json.dumps({"format": 1, "debian_day": day}))
+    before = catalog.NODE_FILESYSTEM.key
+    command_line._build_with(command_line._shared_cache(str(tmp_path)))
+    assert debian.renewed() == (day if adopted else "2026-01-01")
+    assert (catalog.NODE_FILESYSTEM.key != before) == adopted

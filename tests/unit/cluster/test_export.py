@@ -176,7 +176,7 @@ class Project:
         program.write_text(
             f"#!/bin/sh\n"
             f'[ "$1 $2" = "-m venv" ] || exec {sys.executable} "$@"\n'
-            f'{sys.executable} -m venv --without-pip "$4" && ln -s {Path(pip.__file__).parent} {packages}\n'
+            f"{sys.executable} -m venv --without-pip .venv && ln -s {Path(pip.__file__).parent} {packages}\n"
         )
         program.chmod(0o755)
         return program

@@ -126,8 +126,8 @@ def cache() -> Cache:
 def fetch(source: str, cache: Cache, wanted: tuple[str, ...] = WANTED) -> str:
     """Take from `source`; returns what was said, a message a line."""
     said = io.StringIO()
-    shared = SharedCache(location=Location.parse(source), pause=0.001)
-    shared.fetch(cache, ENTRIES, wanted, console=Console(file=said, width=1000))
+    console = Console(file=said, width=1000)
+    SharedCache(location=Location.parse(source), console=console, pause=0.001).fetch(cache, ENTRIES, wanted)
     return said.getvalue()
 
 
