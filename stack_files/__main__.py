@@ -23,7 +23,7 @@ def make(stack: Stack) -> None:
     if file.make():
         _say(f"{file.path.name} is now a copy of {file.example.name}; edit it as you like, git ignores it")
     elif file.example.is_file() and file.is_edited:
-        _say(f"{file.path.name} is deployed, which is not as in {file.example.name}")
+        _say(f"{file.path.name} differs from {file.example.name}, and is deployed as it is")
 
 
 @app.command("open")
