@@ -4,6 +4,6 @@ Imports nothing of the project; everything that reads a stack file reads it here
 """
 
 from stack_files.copies import example_of
-from stack_files.reading import parse, read, settings, write
+from stack_files.reading import dump, parse, read, settings, write
 
-__all__ = ["example_of", "parse", "read", "settings", "write"]
+__all__ = ["dump", "example_of", "parse", "read", "settings", "write"]

@@ -67,9 +67,14 @@ def read(file: Path) -> dict[str, Any]:
     return document if isinstance(document, dict) else {}
 
 
+def dump(document: dict[str, Any]) -> str:
+    """The text of a stack file in which Pulumi reads this document."""
+    return str(yaml.dump(document, Dumper=StackFileDumper, sort_keys=False, allow_unicode=True))
+
+
 def write(file: Path, document: dict[str, Any]) -> None:
-    """Write a stack file such that Pulumi reads this document."""
-    file.write_text(yaml.dump(document, Dumper=StackFileDumper, sort_keys=False, allow_unicode=True), "utf-8")
+    """Write a stack file."""
+    file.write_text(dump(document), "utf-8")
 
 
 def settings(document: dict[str, Any], *, project: str = PROJECT) -> dict[str, Any]:
