@@ -153,12 +153,18 @@ down: venv  ## remove the deployment, then the local cluster
 lint: venv cluster/serving/.venv/.synced  ## ruff and mypy --strict
 	@.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
-	.venv/bin/mypy .
-	cd cluster/serving && ../../.venv/bin/mypy --python-executable .venv/bin/python
+	$(MAKE) --jobs --output-sync types types-of-serving
+
+.PHONY: types types-of-serving
+types:
+	@.venv/bin/mypy .
+
+types-of-serving:
+	@cd cluster/serving && ../../.venv/bin/mypy --python-executable .venv/bin/python
 
 .PHONY: unit
 unit: lint  ## the fast tests
-	@$(PYTHON) -m pytest -m "not e2e" -q
+	@$(PYTHON) -m pytest -m "not e2e" -q -n logical --maxprocesses 8
 
 .PHONY: test
 test: host lint  ## lint, types, unit, and what most users do end-to-end on a local cluster of its own
