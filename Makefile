@@ -24,9 +24,6 @@ PYTHON := .venv/bin/python
 # Shell settings for Pulumi: the local cluster's, or the user's own when a context is given.
 ENVIRONMENT = settings="$$($(PYTHON) -m cluster env $(if $(CONTEXT),--tools))"; eval "$$settings"
 
-# A stack file without secrets needs no salt of a passphrase that goes with the cluster.
-forget_salt = grep -q 'secure:' Pulumi.$(STACK).yaml || sed -i '/^encryptionsalt:/d' Pulumi.$(STACK).yaml
-
 # Options of pip and uv for the Python packages that CACHE_FROM has; without them, or where they do not do, PyPI is asked.
 define wheels
 options="$$([ -z "$$CACHE_FROM" ] || $${python:-$(PYTHON)} -m cluster.cache_from)"
@@ -103,17 +100,10 @@ host:
 
 .PHONY: up
 up: host venv  ## deploy and check by value; CONTEXT=<kube-context> uses a cluster you have
-	@$(PYTHON) -m cluster $(if $(CONTEXT),tools,up --stack-file Pulumi.$(STACK).yaml)
+	@$(PYTHON) -m stack_files make $(STACK)
+	$(PYTHON) -m cluster $(if $(CONTEXT),tools,up --stack-file Pulumi.$(STACK).yaml)
 	$(ENVIRONMENT)
-	if ! pulumi stack select $(STACK) 2>/dev/null; then
-	  $(forget_salt)
-	  if ! pulumi stack init $(STACK); then
-	    echo "error: the secrets in Pulumi.$(STACK).yaml were encrypted for a cluster that is gone; take out the lines with" \
-	      "'secure:' and 'encryptionsalt:', make up, and set them again" >&2
-	    exit 1
-	  fi
-	fi
-	$(if $(CONTEXT),pulumi config set --path cluster.context '$(CONTEXT)')
+	$(PYTHON) -m stack_files open $(STACK) $(if $(CONTEXT),--context '$(CONTEXT)')
 	if pulumi stack export --stack $(STACK) | grep -q '"pending_operations"'; then  # of a run that was killed
 	  pulumi refresh --yes --skip-preview --clear-pending-creates --stack $(STACK)
 	fi
@@ -156,19 +146,25 @@ down: venv  ## remove the deployment, then the local cluster
 	elif $(PYTHON) -m cluster kubeconfig >/dev/null 2>&1; then
 	  echo "the local cluster does not answer: it goes with all that is deployed there"
 	fi
-	$(forget_salt)
+	$(PYTHON) -m stack_files clean $(STACK)
 	$(if $(CONTEXT),,$(PYTHON) -m cluster down)
 
 .PHONY: lint
 lint: venv cluster/serving/.venv/.synced  ## ruff and mypy --strict
 	@.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
-	.venv/bin/mypy .
-	cd cluster/serving && ../../.venv/bin/mypy --python-executable .venv/bin/python
+	$(MAKE) --jobs --output-sync types types-of-serving
+
+.PHONY: types types-of-serving
+types:
+	@.venv/bin/mypy .
+
+types-of-serving:
+	@cd cluster/serving && ../../.venv/bin/mypy --python-executable .venv/bin/python
 
 .PHONY: unit
 unit: lint  ## the fast tests
-	@$(PYTHON) -m pytest -m "not e2e" -q
+	@$(PYTHON) -m pytest -m "not e2e" -q -n logical --maxprocesses 8
 
 .PHONY: test
 test: host lint  ## lint, types, unit, and what most users do end-to-end on a local cluster of its own

@@ -8,15 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import yaml
-
 from benchmarks import declared
 from benchmarks.commands import PROJECT, Finished, python, run
 from benchmarks.engine_events import component_steps
 from benchmarks.results import Deployment, Step
 from cluster.node.network import Network
+from stack_files import example_of
 
-DEMO = PROJECT / "Pulumi.dev.yaml"
+DEMO = example_of("dev", folder=PROJECT)
 PREDICTIONS = "predictions"
 CHECK_TIMEOUT = "300"
 
@@ -34,7 +33,7 @@ class Stack:
         """A new stack with the demo's settings and this cluster's addresses; its state goes with the cluster."""
         file = PROJECT / f"Pulumi.{network.name}.yaml"
         demo = DEMO.read_text().replace(Network(name=network.name).node, network.node)
-        file.write_text(yaml.safe_dump({"config": yaml.safe_load(demo)["config"]}))
+        file.write_text(demo)
         stack = cls(name=network.name, environment=environment)
         try:
             stack.pulumi("stack", "init")

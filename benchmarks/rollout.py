@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Annotated, Any
 
 import typer
-import yaml
 from pydantic import JsonValue
 from rich.console import Console
 
+import stack_files
 from benchmarks.__main__ import RESULTS, report, run
 from benchmarks.commands import PROJECT, CommandError
 from benchmarks.load import Load, Shots, Target, milliseconds
@@ -58,7 +59,7 @@ def rollout(
 
 def measured(stack: Stack, *, rate: float) -> Iterator[Change]:
     """Each of the changes under one load; the first is none, for comparison."""
-    with Load(_target(parse_endpoints(yaml.safe_load(stack.endpoints()))[MODEL]), rate=rate) as load:
+    with Load(_target(parse_endpoints(json.loads(stack.endpoints()))[MODEL]), rate=rate) as load:
         load.wait(QUIET_SECONDS)
         yield _change("none", load.shots, up_s=0, after=load.shots)
         for name, said in CHANGES:
@@ -85,12 +86,12 @@ def _target(endpoint: Endpoint) -> Target:
 def _say(stack: Stack, said: dict[str, Any]) -> None:
     """Set what is said of the model in the stack's file, instead of what was said of its version."""
     file = PROJECT / f"Pulumi.{stack.name}.yaml"
-    document = yaml.safe_load(file.read_text())
+    document = stack_files.read(file)
     for model in document["config"]["kserve-multi-model:models"]:
         if model["name"] == MODEL:
             model.pop("canary", None)
             model.update(said)
-    file.write_text(yaml.safe_dump(document))
+    stack_files.write(file, document)
 
 
 def _is_new(predictions: list[JsonValue]) -> bool:

@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml
 
+import stack_files
 from cluster.build import Build
 from cluster.errors import ClusterError
 
@@ -21,13 +22,12 @@ def extras_of(stack_file: Path, *, build: Build) -> list[str]:
         ClusterError: the file cannot be read, or is no YAML.
     """
     try:
-        document = yaml.safe_load(stack_file.read_text())
+        document = stack_files.read(stack_file)
     except (OSError, yaml.YAMLError) as error:
         raise ClusterError(
             f"{stack_file}: {error}", hint="It is read for what the local cluster has to hold."
         ) from error
-    config = document.get("config") if isinstance(document, dict) else None
-    settings = {key.partition(":")[2]: value for key, value in config.items()} if isinstance(config, dict) else {}
+    settings = stack_files.settings(document)
     return [name for name in build.extras if _asks_for(name, settings)]
 
 

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import pulumi
-import yaml
 from pulumi.runtime.config import CONFIG, get_config_env, is_config_secret
 from pydantic import (
     BeforeValidator,
@@ -24,6 +23,7 @@ from pydantic import (
     model_validator,
 )
 
+import stack_files
 from components.aws_credentials import AccessKeys, keys_of_profile
 from components.field_types import DOMAIN, HOST_PORT, REGISTRY, Domain, Name, Section, matching, without_keys
 from components.footprint import FOOTPRINTS, Footprint
@@ -355,8 +355,8 @@ def _keys_in_plain_text(settings: Settings, *, prefix: str) -> list[str]:
     Pulumi tells only of a whole setting whether some secret is in it; which one, the file itself says.
     """
     file = Path(os.environ.get("PULUMI_OPTION_CONFIG_FILE") or f"Pulumi.{pulumi.get_stack()}.yaml")
-    document = _mapping(yaml.safe_load(file.read_text())) if file.is_file() else {}
-    stored = _mapping(_mapping(document.get("config")).get(f"{prefix}storage"))
+    document = stack_files.read(file) if file.is_file() else {}
+    stored = _mapping(stack_files.settings(document, project=pulumi.get_project()).get("storage"))
     return [
         f"{name}.{key}"
         for name, store in settings.storage.items()

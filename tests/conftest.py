@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.feature_table import PAGE, Claim, page
 from tests.levels import claims_of, left_to_test_all
+from tests.workers import Scheduling
 
 pytest_plugins = ["pytester"]
 # How fast the machine is says nothing about what is tested.
@@ -20,6 +23,11 @@ DESELECTED = pytest.StashKey[list[pytest.Item]]()
 PASSED = pytest.StashKey[set[str]]()
 STALE = pytest.StashKey[bool]()
 LEFT = pytest.StashKey[list[str]]()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> Scheduling | None:
+    return Scheduling(config, log) if config.option.dist == "load" else None
 
 
 def pytest_deselected(items: Sequence[pytest.Item]) -> None:
@@ -44,8 +52,36 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
     return report  # type: ignore[return-value]
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Take over what a worker of pytest-xdist has seen; the process that started it sees no test itself."""
+    seen = getattr(node, "workeroutput", {}).get("seen")
+    if seen is None:  # it crashed
+        return
+    stash = node.config.stash
+    stash.setdefault(CLAIMS, {}).update({test: [Claim(**claim) for claim in said] for test, said in seen["claims"]})
+    stash.setdefault(PASSED, set()).update(seen["passed"])
+    stash[LEFT] = seen["left"]
+    if seen["deselected"]:
+        stash.setdefault(DESELECTED, [])
+
+
+def _seen(stash: pytest.Stash) -> dict[str, Any]:
+    """What a worker hands over at its end."""
+    claims, passed = stash.get(CLAIMS, {}), stash.get(PASSED, set[str]())
+    return {
+        "claims": [(test, [asdict(claim) for claim in said]) for test, said in claims.items()],
+        "passed": [*passed],
+        "left": stash.get(LEFT, []),
+        "deselected": DESELECTED in stash,
+    }
+
+
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     config = session.config
+    if hasattr(config, "workeroutput"):
+        config.workeroutput["seen"] = _seen(config.stash)
+        return
     claims = config.stash.get(CLAIMS, {})
     passed: set[str] = config.stash.get(PASSED, set())
     part = DESELECTED in config.stash or config.option.ignore or config.args_source != config.ArgsSource.TESTPATHS

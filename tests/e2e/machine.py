@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
 from lightkube import Client, KubeConfig
 
+import stack_files
 from cluster.node.network import Network
 
 ROOT = Path(__file__).parent.parent.parent
@@ -88,14 +88,13 @@ class Deployment:
 
     @property
     def settings(self) -> dict[str, Any]:
-        config: dict[str, Any] = yaml.safe_load(self.stack_file.read_text())["config"]
-        return {key.partition(":")[2]: value for key, value in config.items()}
+        return stack_files.settings(stack_files.read(self.stack_file))
 
     def configure(self, **settings: object) -> None:
         """Set top-level settings, keeping the rest of the stack file."""
-        document = yaml.safe_load(self.stack_file.read_text())
+        document = stack_files.read(self.stack_file)
         document["config"] |= {f"kserve-multi-model:{key}": value for key, value in settings.items()}
-        self.stack_file.write_text(yaml.safe_dump(document, sort_keys=False))
+        stack_files.write(self.stack_file, document)
 
     def up(self, *, timeout: float = 900) -> str:
         """`pulumi up`, which succeeds; gives what it said."""

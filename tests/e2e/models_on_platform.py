@@ -7,8 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from stack_files import dump
 from tests.e2e.cluster_objects import all_objects
 from tests.e2e.machine import NODE, Deployment
 
@@ -21,7 +20,7 @@ def stack_of_models(
 ) -> Deployment:
     """A stack of models in the namespace of the stack's name, with nothing deployed yet."""
     config = {"platform": PLATFORM, "cluster": {"namespace": name}, "storage": STORAGE, "models": models, **settings}
-    text = yaml.safe_dump({"config": {f"kserve-multi-model:{key}": value for key, value in config.items()}})
+    text = dump({"config": {f"kserve-multi-model:{key}": value for key, value in config.items()}})
     return Deployment.made(name, directory=directory, environment=deployment.environment, text=text)
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
+from stack_files import parse
 from tests.e2e.asking import INSTANCES
 from tests.e2e.cluster_objects import kubectl
 from tests.e2e.machine import NODE, ROOT, Deployment, need, run
@@ -45,7 +45,7 @@ def mode_of(name: str) -> str:
 def texts() -> dict[str, Any]:
     """The model that the example's page shows, with the image that the local cluster has of it."""
     page = EXAMPLE.read_text()
-    ((shown,),) = (yaml.safe_load(block) for block in re.findall(r"```yaml\n(.*?)\s*```", page, re.DOTALL))
+    ((shown,),) = (parse(block) for block in re.findall(r"```yaml\n(.*?)\s*```", page, re.DOTALL))
     (image,) = re.findall(r"`(localhost:5000/\S+)`", page)
     return {**shown, "container": {"image": image}}
 

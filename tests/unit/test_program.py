@@ -10,8 +10,8 @@ from typing import Any
 
 import pulumi
 import pytest
-import yaml
 
+import stack_files
 from components.cluster import ClusterError
 from components.problems import SettingsError
 from docs import graph
@@ -26,10 +26,9 @@ SECRET_KEY = "program-secret-key"
 
 
 def run(stack: str, *, registry: Registry, **changes: Any) -> Recording:
-    """Deploy a stack file of the project with the charts of a registry on the loopback."""
+    """Deploy an example of the project with the charts of a registry on the loopback."""
     registry.any_chart = True
-    stated = yaml.safe_load((ROOT / f"Pulumi.{stack}.yaml").read_text())["config"]
-    config = {key.removeprefix(f"{PROJECT}:"): value for key, value in stated.items()}
+    config = stack_files.settings(stack_files.read(stack_files.example_of(stack, folder=ROOT)))
     config["mirror"] = {
         "charts": f"oci://{registry.address}/charts",
         "images": "registry.example:5000",

@@ -581,12 +581,15 @@ def test_keys_in_plain_text_are_refused() -> None:
     assert load().storage["demo"].keys
 
 
-def test_a_key_in_plain_text_beside_a_secret_is_refused(project_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("name", [f"{PROJECT}:storage", "storage"])
+def test_a_key_in_plain_text_beside_a_secret_is_refused(
+    name: str, project_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     typed = good()
     typed["storage"]["demo"] = {"kind": "s3", "access_key_id": "AKID", "secret_access_key": "typed-secret"}
     stored = {"kind": "s3", "access_key_id": {"secure": "v1:x"}, "secret_access_key": "typed-secret"}
     file = project_folder / "Pulumi.stack.yaml"
-    file.write_text(yaml.safe_dump({"config": {f"{PROJECT}:storage": {"demo": stored}}}))
+    file.write_text(yaml.safe_dump({"config": {name: {"demo": stored}}}))
     stack(typed, secret=("storage",))
     with pytest.raises(SettingsError, match=r"storage.demo.secret_access_key: is in plain text") as refused:
         load()

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
+import stack_files
 from components.companion_settings import COMPANIONSHIPS, Explainer, Transformer
 from components.graph_settings import Graph
 from components.settings import parse
@@ -24,7 +24,7 @@ STORAGE = {"demo": {"kind": "s3", "anonymous": True}}
 def blocks(page: Path) -> list[Any]:
     """The page's YAML: a list of models or of graphs each, or a part of a model."""
     texts = re.findall(r"```yaml\n(.*?)```", page.read_text("utf-8"), re.DOTALL)
-    parts = [yaml.safe_load(text) for text in texts]
+    parts = [stack_files.parse(text) for text in texts]
     return [
         part if not isinstance(part, dict) or {*COMPANIONSHIPS} & {*part} else next(iter(part.values()))
         for part in parts

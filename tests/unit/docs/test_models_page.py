@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
+import stack_files
 from components.model_settings import Model
 from components.settings import parse
 
@@ -23,7 +23,7 @@ ELSEWHERE = {"name", "format", "version", "storage", "protocol", "runtime", "mod
 def examples(page: Path) -> list[dict[str, Any]]:
     """The page's YAML, each block a part of a model."""
     blocks = re.findall(r"```yaml\n(.*?)```", page.read_text("utf-8"), re.DOTALL)
-    parts = [yaml.safe_load(block) for block in blocks]
+    parts = [stack_files.parse(block) for block in blocks]
     return [part for part in parts if isinstance(part, dict)]
 
 

@@ -6,8 +6,8 @@ import re
 from pathlib import Path
 
 import pytest
-import yaml
 
+import stack_files
 from components.alerts import all_alerts
 from components.dashboards import all_dashboards
 from components.monitoring_settings import Alerts, Monitoring
@@ -20,7 +20,7 @@ PAGES = sorted((Path(__file__).parents[3] / "docs").glob("monitoring*.md"))
 def stated(page: Path) -> list[object]:
     """What each block of YAML says of monitoring."""
     blocks = re.findall(r"```yaml\n(.*?)```", page.read_text("utf-8"), re.DOTALL)
-    return [yaml.safe_load(block)["monitoring"] for block in blocks]
+    return [stack_files.parse(block)["monitoring"] for block in blocks]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

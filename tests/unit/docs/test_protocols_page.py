@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
+import stack_files
 from components.settings import parse
 
 ROOT = Path(__file__).parents[3]
@@ -20,7 +20,7 @@ MIRROR = {"charts": "oci://registry.example/charts", "images": "registry.example
 def examples(page: Path) -> list[Any]:
     """The page's models, those written in part with a name."""
     blocks = re.findall(r"```yaml\n(.*?)\s*```", page.read_text("utf-8"), re.DOTALL)
-    parts = [yaml.safe_load(block) for block in blocks]
+    parts = [stack_files.parse(block) for block in blocks]
     return [part[0] if isinstance(part, list) else {"name": "flowers", **part} for part in parts]
 
 

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from jsonschema import Draft7Validator
 
+import stack_files
 from components.settings import Settings
 from docs.schema import PREFIX, TARGET, render
 
@@ -28,8 +28,7 @@ def validator() -> Draft7Validator:
 
 
 def stack(name: str = "dev") -> dict[str, Any]:
-    document: dict[str, Any] = yaml.safe_load((ROOT / f"Pulumi.{name}.yaml").read_text())
-    return document
+    return stack_files.read(stack_files.example_of(name, folder=ROOT))
 
 
 def setting(name: str, value: object) -> Change:
@@ -70,7 +69,7 @@ def test_the_projects_own_stacks_are_good(validator: Draft7Validator, name: str)
 
 @pytest.mark.parametrize("name", STACKS)
 def test_an_editor_finds_the_schema(name: str) -> None:
-    file = ROOT / f"Pulumi.{name}.yaml"
+    file = stack_files.example_of(name, folder=ROOT)
     first = file.read_text().splitlines()[0]
     assert first.startswith("# yaml-language-server: $schema=")
     assert (file.parent / first.partition("=")[2]).resolve() == TARGET

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
+import stack_files
 from components.modes import USAGE_METRICS
 from components.settings import parse
 from tests.unit.components.recording import PROJECT
@@ -19,7 +19,7 @@ PAGES = sorted((Path(__file__).parents[3] / "docs").glob("standard-mode*.md"))
 def example(page: Path) -> dict[str, Any]:
     """The page's stack, without what is the same for every stack."""
     (block,) = re.findall(r"```yaml\n(.*?)```", page.read_text("utf-8"), re.DOTALL)
-    stated: dict[str, Any] = yaml.safe_load(block)["config"]
+    stated: dict[str, Any] = stack_files.parse(block)["config"]
     return {key.removeprefix(f"{PROJECT}:"): value for key, value in stated.items()}
 
 

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.workers import made_once
+
 from .programs import PROJECT, Program, Server, interpreter, started
 
 
@@ -30,13 +32,21 @@ def sklearnserver(python: Path) -> Program:
 
 
 @pytest.fixture(scope="session")
-def xgbserver(python: Path) -> Program:
-    return Program(python, "serving.xgbserver")
+def no_sklearn(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What hides scikit-learn: XGBoost and LightGBM import it where they find it, and their images do not have it."""
+    folder = tmp_path_factory.mktemp("hidden")
+    (folder / "sklearn.py").write_text("raise ImportError('not in this image')\n")
+    return folder
 
 
 @pytest.fixture(scope="session")
-def lgbserver(python: Path) -> Program:
-    return Program(python, "serving.lgbserver")
+def xgbserver(python: Path, no_sklearn: Path) -> Program:
+    return Program(python, "serving.xgbserver", hidden=no_sklearn)
+
+
+@pytest.fixture(scope="session")
+def lgbserver(python: Path, no_sklearn: Path) -> Program:
+    return Program(python, "serving.lgbserver", hidden=no_sklearn)
 
 
 @pytest.fixture(scope="session")
@@ -46,8 +56,10 @@ def onnxserver(python: Path) -> Program:
 
 @pytest.fixture(scope="session")
 def demo(python: Path, tmp_path_factory: pytest.TempPathFactory) -> Demo:
-    out = tmp_path_factory.mktemp("demo")
-    subprocess.run([python, PROJECT / "train_demo.py", "--out", out], check=True, stdout=subprocess.DEVNULL)
+    def train(out: Path) -> None:
+        subprocess.run([python, PROJECT / "train_demo.py", "--out", out], check=True, stdout=subprocess.DEVNULL)
+
+    out = made_once("demo", train, factory=tmp_path_factory)
     recorded = json.loads((out / "expected.json").read_text())
     instances = recorded.pop("instances")
     return Demo(out, instances, {name: answer["predictions"] for name, answer in recorded.items()})
@@ -55,9 +67,10 @@ def demo(python: Path, tmp_path_factory: pytest.TempPathFactory) -> Demo:
 
 @pytest.fixture(scope="session")
 def more_models(python: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    out = tmp_path_factory.mktemp("more")
-    subprocess.run([python, Path(__file__).with_name("more_models.py"), out], check=True)
-    return out
+    def train(out: Path) -> None:
+        subprocess.run([python, Path(__file__).with_name("more_models.py"), out], check=True)
+
+    return made_once("more", train, factory=tmp_path_factory)
 
 
 @pytest.fixture(scope="session")

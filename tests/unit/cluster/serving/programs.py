@@ -24,10 +24,15 @@ VENV = PROJECT / ".venv"
 
 @dataclass(frozen=True)
 class Program:
-    """One program of the serving project, run by that project's own interpreter."""
+    """One program of the serving project, run by that project's own interpreter.
+
+    Attributes:
+        hidden: a folder with modules that hide packages that the program's image does not have.
+    """
 
     python: Path
     module: str
+    hidden: Path | None = None
 
     def run(
         self,
@@ -38,7 +43,7 @@ class Program:
         """Run it to its end."""
         return subprocess.run(
             [self.python, "-m", self.module, *arguments],
-            env=container_environment({"TERMINATION_MESSAGE_PATH": str(termination_log), **(environment or {})}),
+            env=self._environment({"TERMINATION_MESSAGE_PATH": str(termination_log), **(environment or {})}),
             capture_output=True,
             text=True,
             timeout=60,
@@ -52,10 +57,16 @@ class Program:
         with log.open("wb") as stream:
             return subprocess.Popen(
                 [self.python, "-m", self.module, *arguments],
-                env=container_environment(environment or {}),
+                env=self._environment(environment or {}),
                 stdout=stream,
                 stderr=stream,
             )
+
+    def _environment(self, more: Mapping[str, str]) -> dict[str, str]:
+        environment = container_environment(more)
+        if self.hidden:
+            environment["PYTHONPATH"] = f"{self.hidden}:{environment['PYTHONPATH']}"
+        return environment
 
 
 def container_environment(more: Mapping[str, str]) -> dict[str, str]:
