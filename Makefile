@@ -23,6 +23,9 @@ PYTHON3 ?=
 PYTHON := .venv/bin/python
 # Shell settings for Pulumi: the local cluster's, or the user's own when a context is given.
 ENVIRONMENT = settings="$$($(PYTHON) -m cluster env $(if $(CONTEXT),--tools))"; eval "$$settings"
+# Select the stack, or create it; Pulumi then works with a copy of its file, so that git sees no change.
+stack_file = PULUMI_OPTION_CONFIG_FILE="$$($(PYTHON) -m stack_files open $(STACK) $(if $(CONTEXT),--context '$(CONTEXT)'))"; \
+  export PULUMI_OPTION_CONFIG_FILE
 
 # Options of pip and uv for the Python packages that CACHE_FROM has; without them, or where they do not do, PyPI is asked.
 define wheels
@@ -100,10 +103,10 @@ host:
 
 .PHONY: up
 up: host venv  ## deploy and check by value; CONTEXT=<kube-context> uses a cluster you have
-	@$(PYTHON) -m stack_files make $(STACK)
+	@$(PYTHON) -m stack_files check $(STACK)
 	$(PYTHON) -m cluster $(if $(CONTEXT),tools,up --stack-file Pulumi.$(STACK).yaml)
 	$(ENVIRONMENT)
-	$(PYTHON) -m stack_files open $(STACK) $(if $(CONTEXT),--context '$(CONTEXT)')
+	$(stack_file)
 	if pulumi stack export --stack $(STACK) | grep -q '"pending_operations"'; then  # of a run that was killed
 	  pulumi refresh --yes --skip-preview --clear-pending-creates --stack $(STACK)
 	fi
@@ -139,6 +142,7 @@ down: venv  ## remove the deployment, then the local cluster
 	if $(if $(CONTEXT),true,$(PYTHON) -m cluster status >/dev/null 2>&1); then
 	  $(ENVIRONMENT)
 	  if pulumi stack select $(STACK) 2>/dev/null; then
+	    $(stack_file)
 	    pulumi destroy --yes --skip-preview --stack $(STACK) || \
 	      $(if $(CONTEXT),exit 1,echo "the destroy failed: the local cluster goes with what is left in it")
 	    pulumi stack rm --yes --preserve-config $(if $(CONTEXT),,--force) $(STACK)

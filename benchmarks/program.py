@@ -13,9 +13,8 @@ from benchmarks.commands import PROJECT, Finished, python, run
 from benchmarks.engine_events import component_steps
 from benchmarks.results import Deployment, Step
 from cluster.node.network import Network
-from stack_files import example_of
 
-DEMO = example_of("dev", folder=PROJECT)
+DEMO = PROJECT / "tests" / "stacks" / "dev.yaml"
 PREDICTIONS = "predictions"
 CHECK_TIMEOUT = "300"
 

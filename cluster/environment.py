@@ -151,6 +151,8 @@ class Environment:
             "PULUMI_CONFIG_PASSPHRASE_FILE": str(self._pulumi / "passphrase"),
             "PULUMI_SKIP_UPDATE_CHECK": "true",
             "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
+            # `make` keeps the salt out of the stack's file: else `pulumi up` by hand would make another one.
+            "PULUMI_FALLBACK_TO_STATE_SECRETS_MANAGER": "true",
             "HELM_CACHE_HOME": str(self._pulumi / "helm"),
             "VIRTUAL_ENV": str(python.parent),
             "PATH": os.pathsep.join([str(self._programs), str(python), os.environ.get("PATH", "")]),

@@ -23,8 +23,8 @@ INTRODUCTION = """\
 # Settings
 
 What a stack may say, in `Pulumi.<stack>.yaml` below `config:`, each setting with `kserve-multi-model:` before its name
-(see [Pulumi.dev.example.yaml](../Pulumi.dev.example.yaml) and
-[Pulumi.cluster.example.yaml](../Pulumi.cluster.example.yaml)). All of it is checked before the first resource is
+(see [Pulumi.dev.yaml](../Pulumi.dev.yaml) and
+[Pulumi.cluster.yaml](../Pulumi.cluster.yaml)). All of it is checked before the first resource is
 declared: `pulumi preview` lists every problem at once, each with its path, as in `models[0].storage_uri`. An unknown
 key is a problem, too.
 """

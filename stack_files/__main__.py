@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -9,21 +10,29 @@ from typing import Annotated
 
 import typer
 
-from stack_files.copies import OwnFile, StackFileError
+from stack_files.copies import StackFile, StackFileError
 
 FOLDER = Path(__file__).parent.parent
 Stack = Annotated[str, typer.Argument(help="The stack's name.")]
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
 
 
+def _stack_file(stack: str) -> StackFile:
+    """The stack's file; its copy is beside PULUMI_HOME, which `python -m cluster env` sets."""
+    home = os.environ.get("PULUMI_HOME")
+    if not home:
+        raise StackFileError('PULUMI_HOME is not set; set it with: eval "$(python -m cluster env)"')
+    return StackFile(stack=stack, folder=FOLDER, copies=Path(home).parent)
+
+
+def _without_copy(stack: str) -> StackFile:
+    return StackFile(stack=stack, folder=FOLDER, copies=FOLDER)
+
+
 @app.command()
-def make(stack: Stack) -> None:
-    """Copy the example to the stack's file where there is none yet."""
-    file = OwnFile(stack=stack, folder=FOLDER)
-    if file.make():
-        _say(f"{file.path.name} is now a copy of {file.example.name}; edit it as you like, git ignores it")
-    elif file.example.is_file() and file.is_edited:
-        _say(f"{file.path.name} differs from {file.example.name}, and is deployed as it is")
+def check(stack: Stack) -> None:
+    """See that there is a file for the stack, before anything is built for it."""
+    _without_copy(stack).require()
 
 
 @app.command("open")
@@ -31,24 +40,29 @@ def open_stack(
     stack: Stack,
     context: Annotated[str, typer.Option(help="The kube-context to deploy to, which is written to the file.")] = "",
 ) -> None:
-    """Select the stack in Pulumi's backend; create it where it is missing."""
-    file = OwnFile(stack=stack, folder=FOLDER)
+    """Select the stack in Pulumi's backend, or create it; print the file for PULUMI_OPTION_CONFIG_FILE."""
+    file = _stack_file(stack)
+    file.require()
     if _pulumi("stack", "select", stack, quiet=True):
         # The salt is of another passphrase, if there is one: where there is no stack, none has been used yet.
         file.drop_unused_salt()
+        before = file.path.read_text("utf-8")
         if _pulumi("stack", "init", stack):
             raise StackFileError(_why_not_created(file))
+        if not file.secrets:
+            file.move_salt(before=before)
     if context and _pulumi("config", "set", "--stack", stack, "--path", "cluster.context", context):
         raise StackFileError(f"cluster.context was not written to {file.path.name}: see above")
+    sys.stdout.write(f"{file.renew_copy()}\n")
 
 
 @app.command()
 def clean(stack: Stack) -> None:
-    """After `pulumi destroy`: remove a copy that nobody edited, and the salt that encrypts nothing."""
-    OwnFile(stack=stack, folder=FOLDER).clean()
+    """After `pulumi destroy`: take the salt that encrypts nothing out of the stack's file."""
+    _without_copy(stack).drop_unused_salt()
 
 
-def _why_not_created(file: OwnFile) -> str:
+def _why_not_created(file: StackFile) -> str:
     secrets = file.secrets
     if not secrets:
         return f"Pulumi did not create the stack {file.stack}: see above"
@@ -60,16 +74,16 @@ def _why_not_created(file: OwnFile) -> str:
 
 
 def _pulumi(*command: str, quiet: bool = False) -> int:
-    """The exit status of the CLI, whose words go to the terminal."""
-    stream = subprocess.DEVNULL if quiet else None
+    """The exit status of the CLI, which works with the user's file and whose words go to the terminal."""
+    stream = subprocess.DEVNULL if quiet else sys.stderr
+    environment = {name: value for name, value in os.environ.items() if name != "PULUMI_OPTION_CONFIG_FILE"}
     try:
-        return subprocess.run(["pulumi", *command], cwd=FOLDER, stdout=stream, stderr=stream, check=False).returncode
+        done = subprocess.run(
+            ["pulumi", *command], cwd=FOLDER, env=environment, stdout=stream, stderr=stream, check=False
+        )
     except OSError as error:
         raise StackFileError(f"pulumi cannot be run: {error.strerror}") from error
-
-
-def _say(text: str) -> None:
-    sys.stderr.write(f"  {text}\n")
+    return done.returncode
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""The user's own stack file, copied from an example of the project.
+"""The copy of a stack file that `make` has Pulumi work with: Pulumi writes into stack files, and git keeps the originals.
 
-Git keeps the examples, `Pulumi.<stack>.example.yaml`, and ignores the copies, `Pulumi.<stack>.yaml`: Pulumi writes into
-those, and users edit them.
+What Pulumi adds is the salt of the passphrase that the stack's secrets are encrypted with. It goes with the passphrase,
+and so does the copy: both lie beside Pulumi's state.
 """
 
 from __future__ import annotations
@@ -24,50 +24,55 @@ class StackFileError(Exception):
     """A stack file that cannot be used, with what to do about it."""
 
 
-def example_of(stack: str, *, folder: Path = Path()) -> Path:
-    """The example of a stack file."""
-    return folder / f"Pulumi.{stack}.example.yaml"
-
-
 @dataclass(frozen=True, kw_only=True)
-class OwnFile:
-    """The stack file of one stack in a project's folder."""
+class StackFile:
+    """The stack file of one stack.
+
+    Attributes:
+        folder: the project's, where `Pulumi.<stack>.yaml` is.
+        copies: where its copy is or will be.
+    """
 
     stack: str
     folder: Path
+    copies: Path
 
     @property
     def path(self) -> Path:
-        """The file that Pulumi reads and writes."""
+        """The user's file."""
         return self.folder / f"Pulumi.{self.stack}.yaml"
 
     @property
-    def example(self) -> Path:
-        """What it is copied from."""
-        return example_of(self.stack, folder=self.folder)
+    def copy(self) -> Path:
+        """The file that Pulumi works with."""
+        return self.copies / self.path.name
 
-    def make(self) -> bool:
-        """Copy the example where there is no file yet; whether it was copied.
+    def require(self) -> None:
+        """Check that the user's file is there.
 
         Raises:
-            StackFileError: there is neither a file nor an example of it.
+            StackFileError: it is not; names those that could be copied.
         """
-        if self.path.exists():
-            return False
-        if not self.example.is_file():
-            examples = " or ".join(sorted(file.name for file in self.folder.glob(example_of("*").name)))
-            raise StackFileError(f"there is no {self.path.name}; copy one that fits to it: {examples}")
-        self.path.write_text(self.example.read_text("utf-8"), "utf-8")
-        return True
+        if not self.path.is_file():
+            others = " or ".join(sorted(file.name for file in self.folder.glob("Pulumi.*.yaml")))
+            raise StackFileError(f"there is no {self.path.name}; copy one that fits to it: {others}")
 
-    @property
-    def is_edited(self) -> bool:
-        """Whether it says anything else than the example."""
-        return not self.example.is_file() or self._without_salt() != self.example.read_text("utf-8")
+    def renew_copy(self) -> Path:
+        """Copy what the user's file says now; a salt that it does not have is kept from before."""
+        text = self.path.read_text("utf-8")
+        if not SALT.search(text) and self.copy.is_file():
+            text = _with_salt(text, of=self.copy.read_text("utf-8"))
+        self.copy.write_text(text, "utf-8")
+        return self.copy
+
+    def move_salt(self, *, before: str) -> None:
+        """After Pulumi wrote a salt into the user's file, whose text was `before`: it goes into the copy."""
+        self.copy.write_text(_with_salt(before, of=self.path.read_text("utf-8")), "utf-8")
+        self.path.write_text(before, "utf-8")
 
     @property
     def secrets(self) -> list[str]:
-        """Where it has encrypted values, as `storage.mine.access_key_id`.
+        """Where the user's file has encrypted values, as `storage.mine.access_key_id`.
 
         Raises:
             StackFileError: it is not YAML.
@@ -78,20 +83,17 @@ class OwnFile:
             raise StackFileError(f"{self.path.name} is not YAML: {error}") from error
 
     def drop_unused_salt(self) -> None:
-        """Remove the salt of another passphrase, unless secrets are encrypted with it."""
+        """Remove a salt that `pulumi` wrote into the user's file, unless secrets are encrypted with it."""
         if self.path.is_file() and not self.secrets:
-            kept = self._without_salt()
-            if kept != self.path.read_text("utf-8"):
+            text = self.path.read_text("utf-8")
+            if (kept := SALT.sub("", text)) != text:
                 self.path.write_text(kept, "utf-8")
 
-    def clean(self) -> None:
-        """After the deployment is gone: remove what `make` and Pulumi wrote, and keep what the user did."""
-        if self.path.is_file() and not (self.is_edited and self._without_salt()):
-            self.path.unlink()
-        self.drop_unused_salt()
 
-    def _without_salt(self) -> str:
-        return SALT.sub("", self.path.read_text("utf-8"))
+def _with_salt(text: str, *, of: str) -> str:
+    found = SALT.search(of)
+    ended = text if text.endswith("\n") or not text else f"{text}\n"
+    return SALT.sub("", ended) + found[0] if found else text
 
 
 def _encrypted(value: Any, path: str = "") -> Iterator[str]:

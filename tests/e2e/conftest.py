@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 
-from stack_files import example_of
 from tests.e2e.cluster_objects import all_objects
 from tests.e2e.host_snapshot import HostSnapshot
 from tests.e2e.machine import NAME, NODE, ROOT, SUBNET, Deployment, cluster, run
@@ -69,7 +68,7 @@ def environment() -> dict[str, str]:
 @pytest.fixture(scope="session")
 def undeployed(node: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Deployment:
     """The demo's stack on this cluster; nothing is deployed yet."""
-    text = example_of("dev", folder=ROOT).read_text().replace("198.19.0.2", NODE)
+    text = (ROOT / "tests" / "stacks" / "dev.yaml").read_text().replace("198.19.0.2", NODE)
     return Deployment.made(PLATFORM, directory=tmp_path_factory.mktemp("stack"), environment=node, text=text)
 
 

@@ -53,11 +53,11 @@ class Checkout:
     def stack_files(self, *arguments: str) -> Completed:
         return self.run(sys.executable, "-m", "stack_files", *arguments)
 
-    def up(self, stack: str, *arguments: str) -> None:
-        """What `make up` does before it deploys."""
-        for command in (("make", stack), ("open", stack, *arguments)):
-            done = self.stack_files(*command)
-            assert done.status == 0, done.text
+    def up(self, stack: str, *arguments: str) -> Path:
+        """What `make up` does before it deploys; gives the file that Pulumi then works with."""
+        done = self.stack_files("open", stack, *arguments)
+        assert done.status == 0, done.text
+        return Path(done.stdout.strip())
 
     def down(self, stack: str) -> None:
         """What `make down` does after it destroyed."""
@@ -65,9 +65,10 @@ class Checkout:
         done = self.stack_files("clean", stack)
         assert done.status == 0, done.text
 
-    def config(self, stack: str) -> dict[str, Any]:
-        """The settings as Pulumi reads them."""
-        shown = json.loads(self.succeed("pulumi", "config", "--json", "--show-secrets", "--stack", stack))
+    def config(self, stack: str, *, file: Path | None = None) -> dict[str, Any]:
+        """The settings as Pulumi reads them, from the user's file or another one."""
+        option = ["--config-file", str(file)] if file else []
+        shown = json.loads(self.succeed("pulumi", "config", "--json", "--show-secrets", "--stack", stack, *option))
         values = {name.partition(":")[2]: said.get("objectValue", said["value"]) for name, said in shown.items()}
         return dict(values)
 
@@ -94,8 +95,10 @@ def checkout(node: dict[str, str], tmp_path: Path) -> Checkout:
         shutil.copy(ROOT / name, folder / name)
     (tmp_path / "state").mkdir()
     (tmp_path / "passphrase").write_text("first")
+    (tmp_path / "home").mkdir()
     own = {
         "PULUMI_BACKEND_URL": f"file://{tmp_path / 'state'}?metadata=skip",
+        "PULUMI_HOME": str(tmp_path / "home"),
         "PULUMI_CONFIG_PASSPHRASE_FILE": str(tmp_path / "passphrase"),
     }
     made = Checkout(folder=folder, environment=node | own)
@@ -105,29 +108,43 @@ def checkout(node: dict[str, str], tmp_path: Path) -> Checkout:
     return made
 
 
-@pytest.mark.parametrize(("stack", "arguments"), [("dev", ()), ("cluster", ("--context", "a-context"))])
-def test_git_sees_nothing_of_a_deployment(checkout: Checkout, stack: str, arguments: tuple[str, ...]) -> None:
-    checkout.up(stack, *arguments)
-    assert "encryptionsalt:" in checkout.file(stack).read_text()
+def test_git_sees_nothing_of_a_deployment(checkout: Checkout) -> None:
+    copy = checkout.up("dev")
+    assert "encryptionsalt:" in copy.read_text()
     assert checkout.changes == ""
-    checkout.up(stack, *arguments)
-    config = checkout.config(stack)
-    assert config.get("cluster") == ({"context": "a-context"} if arguments else None)
-    checkout.down(stack)
+    assert checkout.up("dev").read_text() == copy.read_text()
+    assert checkout.config("dev", file=copy) == stack_files.settings(stack_files.read(checkout.file("dev")))
     assert checkout.changes == ""
-    # What was written with the context is the user's; a copy that is as it was goes.
-    assert checkout.file(stack).exists() == bool(arguments)
+    checkout.down("dev")
+    assert checkout.changes == ""
+
+
+def test_a_context_is_written_into_the_stacks_file(checkout: Checkout) -> None:
+    copy = checkout.up("cluster", "--context", "a-context")
+    for file in (None, copy):
+        assert checkout.config("cluster", file=file)["cluster"] == {"context": "a-context"}
+    assert checkout.changes == " M Pulumi.cluster.yaml\n"
 
 
 @pytest.mark.parametrize("stack", ["dev", "cluster"])
-def test_pulumi_reads_the_examples_as_the_tests_do_and_writes_them_as_they_are(checkout: Checkout, stack: str) -> None:
-    example = stack_files.example_of(stack, folder=checkout.folder)
-    assert example.read_text() == stack_files.example_of(stack, folder=ROOT).read_text()
-    checkout.up(stack)
-    assert checkout.config(stack) == stack_files.settings(stack_files.read(example))
+def test_pulumi_by_hand_adds_a_salt_and_nothing_else_and_down_takes_it_out(checkout: Checkout, stack: str) -> None:
+    before = checkout.file(stack).read_text()
+    assert before == (ROOT / f"Pulumi.{stack}.yaml").read_text()
+    checkout.succeed("pulumi", "stack", "init", stack)
     *written, salt = checkout.file(stack).read_text().splitlines()
-    assert written == example.read_text().splitlines()
+    assert written == before.splitlines()
     assert salt.startswith("encryptionsalt: ")
+    assert checkout.config(stack) == stack_files.settings(stack_files.read(checkout.file(stack)))
+    checkout.down(stack)
+    assert checkout.changes == ""
+
+
+def test_the_tests_own_stack_files_are_the_projects() -> None:
+    for stack in ("dev", "cluster"):
+        shown = subprocess.run(
+            ["git", "show", f"HEAD:Pulumi.{stack}.yaml"], cwd=ROOT, capture_output=True, text=True, check=True
+        )
+        assert shown.stdout == (ROOT / "tests" / "stacks" / f"{stack}.yaml").read_text(), "copy it there"
 
 
 def test_edits_are_read_and_kept(checkout: Checkout) -> None:
@@ -140,11 +157,11 @@ def test_edits_are_read_and_kept(checkout: Checkout) -> None:
     config = checkout.config("dev")
     assert [model["name"] for model in config["models"]] == ["sklearn-model", "xgboost-model", "flowers"]
     assert config["models"][0]["check"]["predictions"] == [0, 0]
-    assert config == stack_files.settings(stack_files.read(file))
-    assert checkout.changes == ""
-    checkout.up("dev")
+    edited = stack_files.settings(stack_files.read(file))
+    assert config == edited
+    assert checkout.config("dev", file=checkout.up("dev")) == edited
     checkout.down("dev")
-    assert stack_files.settings(stack_files.read(file)) == config
+    assert stack_files.settings(stack_files.read(file)) == edited
     assert "encryptionsalt:" not in file.read_text()
 
 
@@ -153,12 +170,12 @@ def test_secrets_are_encrypted_and_asked_for_again_when_their_cluster_is_gone(ch
     checkout.succeed("pulumi", "config", "set", "--path", "storage.mine.kind", "s3")
     checkout.succeed("pulumi", "config", "set", "--path", KEY, "AKIDOWN", "--secret")
     assert "AKIDOWN" not in checkout.file("dev").read_text()
-    checkout.up("dev")
-    assert checkout.config("dev")["storage"]["mine"] == {"kind": "s3", "access_key_id": "AKIDOWN"}
+    copy = checkout.up("dev")
+    assert "AKIDOWN" not in copy.read_text()
+    assert checkout.config("dev", file=copy)["storage"]["mine"] == {"kind": "s3", "access_key_id": "AKIDOWN"}
     checkout.down("dev")
     # The passphrase is still there, as for a cluster of the user's.
-    checkout.up("dev")
-    assert checkout.config("dev")["storage"]["mine"]["access_key_id"] == "AKIDOWN"
+    assert checkout.config("dev", file=checkout.up("dev"))["storage"]["mine"]["access_key_id"] == "AKIDOWN"
     checkout.down("dev")
     Path(checkout.environment["PULUMI_CONFIG_PASSPHRASE_FILE"]).write_text("second")
     refused = checkout.stack_files("open", "dev")
@@ -167,5 +184,4 @@ def test_secrets_are_encrypted_and_asked_for_again_when_their_cluster_is_gone(ch
     document = stack_files.read(checkout.file("dev"))
     del document["config"]["kserve-multi-model:storage"]["mine"]
     stack_files.write(checkout.file("dev"), document)
-    checkout.up("dev")
-    assert "mine" not in checkout.config("dev")["storage"]
+    assert "mine" not in checkout.config("dev", file=checkout.up("dev"))["storage"]

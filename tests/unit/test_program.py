@@ -28,7 +28,7 @@ SECRET_KEY = "program-secret-key"
 def run(stack: str, *, registry: Registry, **changes: Any) -> Recording:
     """Deploy an example of the project with the charts of a registry on the loopback."""
     registry.any_chart = True
-    config = stack_files.settings(stack_files.read(stack_files.example_of(stack, folder=ROOT)))
+    config = stack_files.settings(stack_files.read(ROOT / "tests" / "stacks" / f"{stack}.yaml"))
     config["mirror"] = {
         "charts": f"oci://{registry.address}/charts",
         "images": "registry.example:5000",

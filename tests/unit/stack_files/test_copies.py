@@ -1,4 +1,4 @@
-"""Users edit a copy of an example; what Pulumi and we write into it goes again, what they wrote stays."""
+"""Pulumi writes into a copy; the user's file stays as it is, but for a salt of secrets that the user encrypted."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from stack_files.copies import OwnFile, StackFileError
+from stack_files.copies import StackFile, StackFileError
 
 ROOT = Path(__file__).parents[3]
-EXAMPLE = "# An example\nconfig:\n  kserve-multi-model:release: local\n"
+DEMO = "# A demo\nconfig:\n  kserve-multi-model:release: local\n"
 SALT = "encryptionsalt: v1:a=:v1:b:c==\n"
 SECRETS = """\
 config:
@@ -25,34 +25,43 @@ config:
 
 
 @pytest.fixture
-def file(tmp_path: Path) -> OwnFile:
-    (tmp_path / "Pulumi.dev.example.yaml").write_text(EXAMPLE)
-    (tmp_path / "Pulumi.cluster.example.yaml").write_text(EXAMPLE)
-    return OwnFile(stack="dev", folder=tmp_path)
+def file(tmp_path: Path) -> StackFile:
+    (tmp_path / "copies").mkdir()
+    made = StackFile(stack="dev", folder=tmp_path, copies=tmp_path / "copies")
+    made.path.write_text(DEMO)
+    return made
 
 
-def test_the_example_is_copied_once(file: OwnFile) -> None:
-    assert file.make()
-    assert file.path.read_text() == EXAMPLE
-    assert not file.is_edited
+def test_the_copy_says_what_the_file_says_now(file: StackFile) -> None:
+    assert file.renew_copy().read_text() == DEMO
     file.path.write_text("config: {}\n")
-    assert not file.make()
-    assert file.path.read_text() == "config: {}\n"
-    assert file.is_edited
+    assert file.renew_copy().read_text() == "config: {}\n"
 
 
-def test_a_stack_without_an_example_needs_a_file_of_the_users(file: OwnFile) -> None:
-    own = OwnFile(stack="prod", folder=file.folder)
-    with pytest.raises(StackFileError, match=r"no Pulumi\.prod\.yaml; copy .*cluster\.example\.yaml or Pulumi\.dev"):
-        own.make()
-    own.path.write_text(EXAMPLE)
-    assert not own.make()
-    assert own.is_edited
-    own.clean()
-    assert own.path.read_text() == EXAMPLE
+def test_a_new_stacks_salt_goes_into_the_copy_and_stays_there(file: StackFile) -> None:
+    file.path.write_text(DEMO + SALT)
+    file.move_salt(before=DEMO)
+    assert file.path.read_text() == DEMO
+    edited = DEMO + "  kserve-multi-model:mode: Standard"
+    file.path.write_text(edited)
+    assert file.renew_copy().read_text() == f"{edited}\n{SALT}"
+    assert file.path.read_text() == edited
 
 
-def test_secrets_are_named(file: OwnFile) -> None:
+def test_the_files_own_salt_counts(file: StackFile) -> None:
+    file.path.write_text(SECRETS + SALT)
+    file.copy.write_text("encryptionsalt: v1:old=:v1:b:c==\n")
+    assert file.renew_copy().read_text() == SECRETS + SALT
+
+
+def test_a_stack_needs_a_file(file: StackFile) -> None:
+    file.require()
+    other = StackFile(stack="prod", folder=file.folder, copies=file.copies)
+    with pytest.raises(StackFileError, match=r"no Pulumi\.prod\.yaml; copy one that fits to it: Pulumi\.dev\.yaml"):
+        other.require()
+
+
+def test_secrets_are_named(file: StackFile) -> None:
     file.path.write_text(SECRETS)
     assert file.secrets == [
         "aws:token",
@@ -62,50 +71,34 @@ def test_secrets_are_named(file: OwnFile) -> None:
     ]
 
 
-def test_a_file_that_is_no_yaml_is_named(file: OwnFile) -> None:
+def test_a_file_that_is_no_yaml_is_named(file: StackFile) -> None:
     file.path.write_text("a: [b")
     with pytest.raises(StackFileError, match=r"Pulumi\.dev\.yaml is not YAML"):
         file.drop_unused_salt()
 
 
-@pytest.mark.parametrize("text", [EXAMPLE, EXAMPLE + "# mine: secure:\n", "config: {}\n"])
-def test_a_salt_goes_where_nothing_is_encrypted(file: OwnFile, text: str) -> None:
+@pytest.mark.parametrize("text", [DEMO, DEMO + "# mine: secure:\n", "config: {}\n"])
+def test_a_salt_goes_where_nothing_is_encrypted(file: StackFile, text: str) -> None:
     file.path.write_text(text + SALT)
     file.drop_unused_salt()
     assert file.path.read_text() == text
 
 
-def test_a_salt_stays_with_its_secrets(file: OwnFile) -> None:
+def test_a_salt_stays_with_its_secrets(file: StackFile) -> None:
     file.path.write_text(SECRETS + SALT)
-    for act in (file.drop_unused_salt, file.clean):
-        act()
-        assert file.path.read_text() == SECRETS + SALT
-
-
-@pytest.mark.parametrize("left", [EXAMPLE, EXAMPLE + SALT, SALT, ""])
-def test_what_nobody_edited_goes_with_the_deployment(file: OwnFile, left: str) -> None:
-    file.path.write_text(left)
-    file.clean()
-    assert not file.path.exists()
-    assert file.make()
-
-
-@pytest.mark.parametrize("edit", ["  kserve-multi-model:mode: Standard\n", "# mine\n"])
-def test_what_the_user_wrote_stays(file: OwnFile, edit: str) -> None:
-    file.path.write_text(EXAMPLE + edit + SALT)
-    file.clean()
-    assert file.path.read_text() == EXAMPLE + edit
-
-
-def test_without_a_file_there_is_nothing_to_do(file: OwnFile) -> None:
     file.drop_unused_salt()
-    file.clean()
+    assert file.path.read_text() == SECRETS + SALT
+
+
+def test_without_a_file_there_is_nothing_to_drop(file: StackFile) -> None:
+    file.path.unlink()
+    file.drop_unused_salt()
     assert not file.path.exists()
 
 
 def test_a_stack_that_there_is_no_file_for_ends_make(tmp_path: Path) -> None:
     ended = subprocess.run(
-        [sys.executable, "-m", "stack_files", "make", "no-such-stack"],
+        [sys.executable, "-m", "stack_files", "check", "no-such-stack"],
         cwd=ROOT,
         env={"PATH": str(tmp_path)},
         capture_output=True,
@@ -118,11 +111,24 @@ def test_a_stack_that_there_is_no_file_for_ends_make(tmp_path: Path) -> None:
 
 def test_without_pulumi_it_is_said_what_is_missing(tmp_path: Path) -> None:
     ended = subprocess.run(
-        [sys.executable, "-m", "stack_files", "open", "no-such-stack"],
+        [sys.executable, "-m", "stack_files", "open", "dev"],
+        cwd=ROOT,
+        env={"PATH": str(tmp_path), "PULUMI_HOME": str(tmp_path / "home")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (ended.returncode, ended.stderr) == (1, "error: pulumi cannot be run: No such file or directory\n")
+
+
+def test_outside_of_the_environment_it_is_said_how_to_get_there(tmp_path: Path) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-m", "stack_files", "open", "dev"],
         cwd=ROOT,
         env={"PATH": str(tmp_path)},
         capture_output=True,
         text=True,
         check=False,
     )
-    assert (ended.returncode, ended.stderr) == (1, "error: pulumi cannot be run: No such file or directory\n")
+    assert ended.returncode == 1
+    assert 'eval "$(python -m cluster env)"' in ended.stderr
