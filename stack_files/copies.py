@@ -1,4 +1,4 @@
-"""The copy of a stack file that `make` has Pulumi work with: Pulumi writes into its stack files, git keeps the originals.
+"""The copy of a stack file that `make` has Pulumi work with: Pulumi writes into it, and git keeps the original.
 
 What Pulumi adds is the salt of the passphrase that the stack's secrets are encrypted with. It goes with the passphrase,
 and so does the copy: both lie beside Pulumi's state.
