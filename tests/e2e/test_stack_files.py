@@ -105,6 +105,7 @@ def checkout(node: dict[str, str], tmp_path: Path) -> Checkout:
     return made
 
 
+@pytest.mark.journey
 @pytest.mark.parametrize(("stack", "arguments"), [("dev", ()), ("cluster", ("--context", "a-context"))])
 def test_git_sees_nothing_of_a_deployment(checkout: Checkout, stack: str, arguments: tuple[str, ...]) -> None:
     checkout.up(stack, *arguments)
@@ -130,6 +131,7 @@ def test_pulumi_reads_the_examples_as_the_tests_do_and_writes_them_as_they_are(c
     assert salt.startswith("encryptionsalt: ")
 
 
+@pytest.mark.journey
 def test_edits_are_read_and_kept(checkout: Checkout) -> None:
     checkout.up("dev")
     file = checkout.file("dev")
