@@ -171,9 +171,9 @@ unit: lint  ## the fast tests
 	@$(PYTHON) -m pytest -m "not e2e" -q -n logical --maxprocesses 8
 
 .PHONY: test
-test: host lint  ## lint, types, unit, and what most users do end-to-end on a local cluster of its own
+test: host unit  ## lint, types, unit, and what most users do end-to-end on a local cluster of its own
 	@$(PYTHON) -m cluster build
-	$(PYTHON) -m pytest -m "not e2e or journey"
+	$(PYTHON) -m pytest -m "journey"
 
 .PHONY: test-all
 test-all: host lint  ## all tests, which a change needs before it is finished; writes docs/features.md

@@ -39,9 +39,9 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     stash = session.config.stash
     stash[PASSED] = set()
     stash[CLAIMS] = {item.nodeid: claims for item in session.items if (claims := claims_of(item))}
-    left: list[pytest.Item] = stash.get(DESELECTED, [])
+    deselected: list[pytest.Item] = stash.get(DESELECTED, [])
     if "journey" in session.config.option.markexpr:
-        stash[LEFT] = left_to_test_all(left, run=session.items)
+        stash[LEFT] = left_to_test_all(deselected, journeys=session.items)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -23,14 +23,20 @@ def claims_of(item: pytest.Item) -> list[Claim]:
     return [Claim.of(*mark.args, **mark.kwargs) for mark in item.iter_markers("feature")]
 
 
-def left_to_test_all(left: Iterable[pytest.Item], *, run: Iterable[pytest.Item]) -> list[str]:
-    """Lines that say what the end-to-end tests would have shown that were left out; none when none were."""
-    left = [item for item in left if item.get_closest_marker("e2e")]
+def left_to_test_all(deselected: Iterable[pytest.Item], *, journeys: Iterable[pytest.Item]) -> list[str]:
+    """Lines that say what the end-to-end tests would have shown that were left out; none when none were.
+
+    The fast tests are deselected because `make test` runs them on their own.
+    """
+    fast: list[pytest.Item] = []
+    left: list[pytest.Item] = []
+    for item in deselected:
+        (left if item.get_closest_marker("e2e") else fast).append(item)
     if not left:
         return []
     modules = Counter(item.path.stem.removeprefix("test_") for item in left)
     counts = ", ".join(f"{module} {count}" for module, count in sorted(modules.items()))
-    features = _only_in(_proven(left), _proven(run))
+    features = _only_in(_proven(left), _proven([*fast, *journeys]))
     lines = [f"left to `make test-all`, which a change needs before it is finished: {len(left)} end-to-end tests"]
     lines += _wrapped(counts)
     if features:

@@ -19,8 +19,8 @@ from tests.e2e.models_on_platform import PLATFORM
 
 # The order of a deployment's life: first what needs an empty cluster, last what takes away what the others share. The
 # others come between, in any order.
-FIRST = ("test_1_cluster", "test_2_deployment")
-LAST = ("test_4_repair_and_destroy", "test_5_standard_only", "test_6_down")
+FIRST = ("test_local_cluster", "test_demo")
+LAST = ("test_repair_and_destroy", "test_without_knative", "test_down")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

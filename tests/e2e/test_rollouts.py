@@ -18,7 +18,7 @@ from tests.e2e.cluster_objects import all_objects, kubectl
 from tests.e2e.machine import Completed, Deployment, need, run
 from tests.e2e.models_on_platform import models_on_platform
 
-NAMESPACE = "changes"
+NAMESPACE = "rollouts"
 INSTANCES: list[JsonValue] = [[6.5, 3.0, 5.5, 2.0], [5.9, 2.8, 4.3, 1.3]]
 OLD, NEW, NOWHERE = "s3://models/xgboost", "s3://models/xgboost-v2", "s3://models/nowhere"
 STANDARD = {"mode": "Standard"}
