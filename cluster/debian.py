@@ -31,7 +31,7 @@ PACKAGES_FILE = ".debian-packages.json"
 OLD = datetime.timedelta(days=30)
 DPKG = Path("/var/lib/dpkg")
 # Command → the package that brings it.
-HOST_COMMANDS = {"runc": "runc", "ip": "iproute2", "nsenter": "util-linux"}
+HOST_COMMANDS = {"runc": "runc", "ip": "iproute2", "mount": "mount", "nsenter": "util-linux"}
 # Needed only where a root filesystem is built.
 BUILD_COMMANDS = {"mmdebstrap": "mmdebstrap"}
 # Debian's archive is verified with these keys, on Ubuntu, too, which does not trust them. An older package lacks the

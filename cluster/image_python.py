@@ -24,7 +24,8 @@ def command(root: Path, *arguments: str | Path) -> list[str]:
     return [
         *(str(libraries[0] / "ld-linux-x86-64.so.2"), "--inhibit-cache"),
         *("--library-path", ":".join(map(str, libraries))),
-        str(root / f"usr/bin/python{VERSION}"),
+        # Without the module `site`, which would import the machine's own customization by a link to /etc.
+        *(str(root / f"usr/bin/python{VERSION}"), "-S"),
         *map(str, arguments),
     ]
 
@@ -36,7 +37,6 @@ def environment(root: Path, *, packages: Sequence[Path] = ()) -> dict[str, str]:
         "PYTHONPATH": ":".join(map(str, packages)),
         "PYTHONHASHSEED": "0",
         "PYTHONOPTIMIZE": "",
-        "PYTHONNOUSERSITE": "1",
         # The root filesystem and the packages are in the cache, where every entry stays as it was built.
         "PYTHONDONTWRITEBYTECODE": "1",
         "LC_ALL": "C",
@@ -46,11 +46,12 @@ def environment(root: Path, *, packages: Sequence[Path] = ()) -> dict[str, str]:
 def compile_bytecode(directory: Path, *, image_path: str, root: Path) -> None:
     """Compile every module for use at `image_path`: a container could not keep what it compiles at each start.
 
-    One process compiles one module after the other: bytecode depends on what a process compiled before.
+    One process compiles one module after the other: bytecode depends on what a process compiled before. A link out of
+    `directory` is left out, because on this machine it leads to another file than in the image.
     """
-    options = ("-q", "-j", "1", "--invalidation-mode", "unchecked-hash", "-s", directory, "-p", image_path)
+    once = ("-q", "-j", "1", "--invalidation-mode", "unchecked-hash", "-e", directory)
     run(
-        command(root, "-m", "compileall", *options, directory),
+        command(root, "-m", "compileall", *once, "-s", directory, "-p", image_path, directory),
         what=f"compiling the Python modules of {image_path}",
         log=logs_dir() / "bytecode.log",
         env=environment(root),

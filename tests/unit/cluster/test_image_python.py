@@ -46,9 +46,10 @@ def steered(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("steered")
 def test_it_is_that_of_the_root_filesystem_whatever_the_user_set(root: Path) -> None:
-    program = "import sys, json, ssl, ctypes; print(sys.version_info[:2], sys.prefix, sys.flags.optimize)"
+    seen = "sys.version_info[:2], sys.prefix, sys.flags.optimize, 'site' in sys.modules"
+    program = f"import sys, json, ssl, ctypes; print({seen})"
     said = output(image_python.command(root, "-c", program), env=image_python.environment(root))
-    assert said == f"(3, 11) {root}/usr 0\n"
+    assert said == f"(3, 11) {root}/usr 0 False\n"
 
 
 @pytest.mark.usefixtures("steered")
@@ -74,6 +75,16 @@ def test_bytecode_names_the_modules_by_their_place_in_the_image(root: Path, tmp_
     data = (tmp_path / "__pycache__/module.cpython-311.pyc").read_bytes()
     assert b"/opt/site/module.py" in data
     assert str(tmp_path).encode() not in data
+
+
+def test_a_link_out_of_the_image_is_not_followed(root: Path, tmp_path: Path) -> None:
+    site = tmp_path / "site"
+    site.mkdir()
+    (tmp_path / "of_the_machine.py").write_text("")
+    (site / "link.py").symlink_to(tmp_path / "of_the_machine.py")
+    (site / "module.py").write_text("")
+    image_python.compile_bytecode(site, image_path="/opt/site", root=root)
+    assert [file.name for file in (site / "__pycache__").iterdir()] == ["module.cpython-311.pyc"]
 
 
 def test_running_it_leaves_the_cache_as_it_was(cache: Cache, root: Path) -> None:
