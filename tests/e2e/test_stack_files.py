@@ -110,17 +110,10 @@ def checkout(node: dict[str, str], tmp_path: Path) -> Checkout:
     return made
 
 
-<<<<<<< HEAD:tests/e2e/test_2h_stack_files.py
+@pytest.mark.journey
 def test_git_sees_nothing_of_a_deployment(checkout: Checkout) -> None:
     copy = checkout.up("dev")
     assert "encryptionsalt:" in copy.read_text()
-=======
-@pytest.mark.journey
-@pytest.mark.parametrize(("stack", "arguments"), [("dev", ()), ("cluster", ("--context", "a-context"))])
-def test_git_sees_nothing_of_a_deployment(checkout: Checkout, stack: str, arguments: tuple[str, ...]) -> None:
-    checkout.up(stack, *arguments)
-    assert "encryptionsalt:" in checkout.file(stack).read_text()
->>>>>>> testlevels:tests/e2e/test_stack_files.py
     assert checkout.changes == ""
     assert checkout.up("dev").read_text() == copy.read_text()
     assert checkout.config("dev", file=copy) == stack_files.settings(stack_files.read(checkout.file("dev")))
