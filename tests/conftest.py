@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -13,6 +14,8 @@ from tests.feature_table import PAGE, Claim, page
 from tests.levels import claims_of, left_to_test_all
 from tests.workers import Scheduling
 
+# Some tests send Ctrl-C, which programs that a shell started in its background, and their children, ignore.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 pytest_plugins = ["pytester"]
 # How fast the machine is says nothing about what is tested.
 settings.register_profile("any-machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
