@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
@@ -20,6 +21,21 @@ pytest_plugins = ["pytester"]
 # How fast the machine is says nothing about what is tested.
 settings.register_profile("any-machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any-machine")
+
+
+@pytest.fixture(scope="session")
+def event_loop() -> Iterator[asyncio.AbstractEventLoop]:
+    """The one event loop of all tests with Pulumi's mocks: Pulumi may await in a test what one before began."""
+    loop = asyncio.new_event_loop()
+    yield loop
+    loop.close()
+
+
+@pytest.fixture(autouse=True)
+def _with_event_loop(event_loop: asyncio.AbstractEventLoop) -> None:
+    """Set it for each test: from Python 3.14 on asyncio makes none, and `asyncio.run` leaves none behind."""
+    asyncio.set_event_loop(event_loop)
+
 
 CLAIMS = pytest.StashKey[dict[str, list[Claim]]]()
 DESELECTED = pytest.StashKey[list[pytest.Item]]()
