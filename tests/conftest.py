@@ -23,17 +23,19 @@ settings.register_profile("any-machine", deadline=None, suppress_health_check=[H
 settings.load_profile("any-machine")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="session", autouse=True)
 def event_loop() -> Iterator[asyncio.AbstractEventLoop]:
     """The one event loop of all tests with Pulumi's mocks: Pulumi may await in a test what one before began."""
     loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)  # from Python 3.14 on asyncio makes none by itself
     yield loop
     loop.close()
 
 
 @pytest.fixture(autouse=True)
-def _with_event_loop(event_loop: asyncio.AbstractEventLoop) -> None:
-    """Set it for each test: from Python 3.14 on asyncio makes none, and `asyncio.run` leaves none behind."""
+def _kept_event_loop(event_loop: asyncio.AbstractEventLoop) -> Iterator[None]:
+    """Set it again after a test: `asyncio.run` leaves none behind."""
+    yield
     asyncio.set_event_loop(event_loop)
 
 
