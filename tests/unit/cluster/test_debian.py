@@ -132,7 +132,7 @@ def fetched(command: Sequence[str | Path], **_: object) -> None:
         (archives / name).touch()
     for name, day in (("bookworm", "Sat, 11 Jul 2026 10:16:37 UTC"), ("security", "Thu, 26 Nov 2026 21:03:35 UTC")):
         text = f"-----BEGIN PGP SIGNED MESSAGE-----\nHash: SHA256\n\nOrigin: Debian\nDate: {day}\nValid-Until: x\n"
-        (lists / f"deb.debian.org_dists_{name}_InRelease").write_text(text)
+        (lists / f"archive.example_dists_{name}_InRelease").write_text(text)
 
 
 def test_a_root_filesystem_says_what_it_was_made_from(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

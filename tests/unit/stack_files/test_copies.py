@@ -96,39 +96,30 @@ def test_without_a_file_there_is_nothing_to_drop(file: StackFile) -> None:
     assert not file.path.exists()
 
 
-def test_a_stack_that_there_is_no_file_for_ends_make(tmp_path: Path) -> None:
-    ended = subprocess.run(
-        [sys.executable, "-m", "stack_files", "check", "no-such-stack"],
+def stack_files(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """`python -m stack_files`, where no program is on PATH."""
+    return subprocess.run(
+        [sys.executable, "-m", "stack_files", *arguments],
         cwd=ROOT,
-        env={"PATH": str(tmp_path)},
+        env={"PATH": "", **environment},
         capture_output=True,
         text=True,
         check=False,
     )
+
+
+def test_a_stack_that_there_is_no_file_for_ends_make() -> None:
+    ended = stack_files("check", "no-such-stack")
     assert ended.returncode == 1
     assert ended.stderr.startswith("error: there is no Pulumi.no-such-stack.yaml; copy one")
 
 
 def test_without_pulumi_it_is_said_what_is_missing(tmp_path: Path) -> None:
-    ended = subprocess.run(
-        [sys.executable, "-m", "stack_files", "open", "dev"],
-        cwd=ROOT,
-        env={"PATH": str(tmp_path), "PULUMI_HOME": str(tmp_path / "home")},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    ended = stack_files("open", "dev", PULUMI_HOME=str(tmp_path / "home"))
     assert (ended.returncode, ended.stderr) == (1, "error: pulumi cannot be run: No such file or directory\n")
 
 
-def test_outside_of_the_environment_it_is_said_how_to_get_there(tmp_path: Path) -> None:
-    ended = subprocess.run(
-        [sys.executable, "-m", "stack_files", "open", "dev"],
-        cwd=ROOT,
-        env={"PATH": str(tmp_path)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+def test_outside_of_the_environment_it_is_said_how_to_get_there() -> None:
+    ended = stack_files("open", "dev")
     assert ended.returncode == 1
     assert 'eval "$(python -m cluster env)"' in ended.stderr
