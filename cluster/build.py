@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from itertools import groupby
 from pathlib import Path
@@ -38,6 +38,7 @@ IMAGE_SECONDS = 4
 CHART_SECONDS = 1
 REGISTRY_SECONDS = 30
 TRAINING_SECONDS = 5
+GIVING_BACK_SECONDS = 40
 GIB = 1 << 30
 
 
@@ -163,26 +164,38 @@ class Build:
             return
         with locked(build_lock(), console=console):
             if missing := set(self.missing(wanted)):
-                run_all(list(self._tasks(missing)), console=console, title="building")
+                tasks = list(self._tasks(missing, keep_go_caches=keep_go_caches))
+                run_all(tasks, console=console, title="building")
             if not keep_go_caches:
                 _give_back_go_caches(console)
 
-    def _tasks(self, missing: set[str]) -> Iterator[Task]:
-        """The steps to the missing entries, in the order each lane should take them."""
+    def _tasks(self, missing: set[str], *, keep_go_caches: bool) -> Iterator[Task]:
+        """The steps to the missing entries, in the order each lane should take them.
+
+        Disk is given back as soon as it can be: a module's compiled packages when its programs are linked, and the rest
+        of Go's caches when all are. The sources of a module are fetched while the one before it is linked.
+        """
         toolchain = self.catalog.toolchain
         parts = [part for part in GO_PARTS if part.name in missing]
-        for module, members in groupby(parts, key=lambda part: part.module):
-            of_module = list(members)
+        modules = [(module, list(members)) for module, members in groupby(parts, key=lambda part: part.module)]
+        before = frozenset({toolchain.packages.name})
+        for number, (module, members) in enumerate(modules, start=1):
             sources, packages = f"{module.name}: sources", f"{module.name}: packages"
-            go = frozenset({toolchain.packages.name})
-            yield Task(sources, "prepare", FETCH_SECONDS, partial(toolchain.fetch, module, of_module), go)
-            yield Task(
-                *(packages, "compile", module.seconds, partial(toolchain.compile, module, of_module)),
-                frozenset({sources}),
-            )
+            yield Task(sources, "prepare", FETCH_SECONDS, partial(toolchain.fetch, module, members), before)
+            compiled = Task(packages, "compile", module.seconds, partial(toolchain.compile, module, members))
+            yield replace(compiled, needs=frozenset({sources}))
+            before = frozenset({packages})
+            if number < len(modules) and not keep_go_caches:
+                linked = frozenset(part.name for part in members)
+                yield Task(
+                    f"{module.name}: packages given back", "link", 2, partial(toolchain.give_back, module), linked
+                )
         for name, entry in self.entries.items():
             if name in missing:
                 yield Task(name, entry.lane, entry.seconds, entry.run, entry.needs | self._compiled(name))
+        if parts and not keep_go_caches:
+            linked = frozenset(part.name for part in parts)
+            yield Task("Go's caches given back", "link", GIVING_BACK_SECONDS, remove_go_caches, linked)
 
     def _compiled(self, name: str) -> frozenset[str]:
         """The step that compiles what a part is linked from."""

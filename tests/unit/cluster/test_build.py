@@ -12,7 +12,7 @@ from rich.console import Console
 from cluster import build as build_module
 from cluster.artifacts import Cache, locked, try_locked
 from cluster.build import Build, Entry, build_lock
-from cluster.catalog import Catalog
+from cluster.catalog import GO_PARTS, Catalog
 from cluster.locations import cache_dir
 from cluster.toolchain import Toolchain, remove_go_caches
 
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.usefixtures("own_directories")
 @pytest.fixture
 def build(monkeypatch: pytest.MonkeyPatch) -> Build:
     """A build whose tasks are not to be made."""
-    monkeypatch.setattr(Build, "_tasks", lambda _, wanted: iter(wanted))
+    monkeypatch.setattr(Build, "_tasks", lambda _, wanted, **__: iter(wanted))
     cache = Cache(cache_dir() / "entries")
     return Build(Catalog(cache=cache, toolchain=Toolchain(cache=cache)))
 
@@ -142,3 +142,29 @@ def test_the_default_does_without_what_only_extras_need() -> None:
     assert not extra & set(built.missing())
     assert "python-go" in built.missing()
     assert extra <= set(built.missing(built.default.union(*map(built.of_extra, built.extras))))
+
+
+def test_gos_caches_go_as_soon_as_the_last_program_is_linked() -> None:
+    cache = Cache(cache_dir() / "entries")
+    built = Build(Catalog(cache=cache, toolchain=Toolchain(cache=cache)))
+    missing = set(built.missing())
+    (task,) = (task for task in built._tasks(missing, keep_go_caches=False) if task.run is remove_go_caches)
+    assert task.needs == {part.name for part in GO_PARTS} & missing
+    assert "kubernetes" in task.needs
+    assert not [task for task in built._tasks(missing, keep_go_caches=True) if task.run is remove_go_caches]
+    images_only = missing - task.needs
+    assert not [task for task in built._tasks(images_only, keep_go_caches=False) if task.run is remove_go_caches]
+
+
+def test_a_module_is_fetched_once_the_one_before_is_compiled_and_gives_its_packages_back_once_linked() -> None:
+    cache = Cache(cache_dir() / "entries")
+    built = Build(Catalog(cache=cache, toolchain=Toolchain(cache=cache)))
+    missing = set(built.missing())
+    tasks = {task.name: task for task in built._tasks(missing, keep_go_caches=False)}
+    assert "core: packages" not in tasks["core: sources"].needs
+    assert tasks["pulumi-language-python: sources"].needs == {"core: packages"}
+    assert tasks["istio: sources"].needs == {"pulumi-language-python: packages"}
+    core = {part.name for part in GO_PARTS if part.module.name == "core"} & missing
+    assert tasks["core: packages given back"].needs == core
+    kept = {task.name for task in built._tasks(missing, keep_go_caches=True)}
+    assert not [name for name in kept if name.endswith("given back")]

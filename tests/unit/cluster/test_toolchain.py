@@ -12,9 +12,9 @@ import pytest
 from cluster import toolchain as toolchain_module
 from cluster.artifacts import Cache
 from cluster.errors import ClusterError
-from cluster.locations import cache_dir
+from cluster.locations import cache_dir, logs_dir
 from cluster.python_packages import PythonPackages
-from cluster.toolchain import NETWORK_SETTINGS, ChangedCopy, GoModule, GoPart, Toolchain
+from cluster.toolchain import NETWORK_SETTINGS, ChangedCopy, GoModule, GoPart, Toolchain, go_caches
 
 pytestmark = pytest.mark.usefixtures("own_directories")
 
@@ -121,7 +121,7 @@ def test_what_is_compiled_for_two_machines_is_not_compiled_together(
 ) -> None:
     log = tmp_path / "log"
     go = toolchain(monkeypatch, tmp_path)
-    (tmp_path / "go").write_text(f'#!/bin/sh\nshift 5; echo $GOOS/$GOARCH "$@" >>{log}\n')
+    (tmp_path / "go").write_text(f'#!/bin/sh\nshift 7; echo $GOOS/$GOARCH "$@" >>{log}\n')
     monkeypatch.setattr(Toolchain, "environment", {**toolchain_module.CLUSTER_TARGET})
     monkeypatch.setattr("platform.machine", lambda: "aarch64")
     parts = [replace(part, packages=(name,), for_host=name == "c") for name in ("a", "c", "b")]
@@ -152,3 +152,21 @@ def test_what_the_proxy_sends_must_be_what_is_pinned(
     answer["Sum"] = "h1:wrong="
     with pytest.raises(ClusterError, match=r"example.com/m v1.0.0 has the checksum h1:wrong=, which small/go.sum"):
         go._lay_out(replace(part.module, copies=(replace(copied, name="n"),)))
+
+
+def test_compiled_packages_are_given_back_as_the_compilations_log_lists_them() -> None:
+    module = GoModule(name="tried")
+    _, build = go_caches()
+    folder = build / "0a"
+    folder.mkdir(parents=True)
+    listed, standard = folder / "0a1-d", folder / "0a2-d"
+    listed.touch()
+    standard.touch()
+    outside = cache_dir() / "kept"
+    outside.touch()
+    logs_dir().mkdir(parents=True)
+    (logs_dir() / "tried.log").write_text(f"$ go list\n{listed}\n{folder / 'gone-d'}\n{outside}\n")
+    Toolchain(cache=Cache(cache_dir() / "entries")).give_back(module)
+    assert not listed.exists()
+    assert standard.exists()
+    assert outside.exists()
