@@ -9,6 +9,7 @@ from components.inference_graph import InferenceGraph, InferenceGraphArgs
 from components.owner import this_stack
 from components.platform import Platform, PlatformArgs
 from components.platform_stack import PlatformStack
+from components.pods_end import pods_ends
 from components.settings import load, stated
 from components.storage import StorageCredentials, StorageCredentialsArgs
 from components.supply import Supply
@@ -49,6 +50,7 @@ async def deploy() -> pulumi.Inputs:
         in_namespaces, pulumi.ResourceOptions(depends_on=[*platform.ready, *credentials.values()])
     )
     accounts = {opened: opening.service_account for opened, opening in credentials.items()}
+    ends = pods_ends(settings, opts=pulumi.ResourceOptions(depends_on=[*namespaces, *platform.ready]))
     models = {
         model.name: InferenceService(
             model.name,
@@ -63,6 +65,7 @@ async def deploy() -> pulumi.Inputs:
                 resources=supply.footprint.predictor,
                 gateway_address=platform.gateway_address,
                 images=supply.images,
+                pods_end=ends[settings.namespace_of(model)],
                 changes_mode=model.name in found.changing_mode,
             ),
             opts=all_ready,
@@ -80,6 +83,7 @@ async def deploy() -> pulumi.Inputs:
                 domain=settings.ingress.domain,
                 resources=supply.footprint.router,
                 gateway_address=platform.gateway_address,
+                pods_end=ends[settings.namespace_of(graph)],
                 changes_mode=graph.name in found.changing_mode,
             ),
             opts=pulumi.ResourceOptions.merge(

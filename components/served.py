@@ -1,0 +1,13 @@
+"""What a namespace has of a stack's models and graphs, by name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Served:
+    """Names of models and graphs in one namespace."""
+
+    models: tuple[str, ...] = ()
+    graphs: tuple[str, ...] = ()
