@@ -27,8 +27,7 @@ STATED: dict[str, Any] = {"namespace": "models", "kubeconfig": None, "context": 
 
 def declared(**stated: Any) -> dict[str, Any]:
     args = PodsEndArgs(**{"namespace": "models", "served": None, "kubeconfig": None, "context": None, **stated})
-    inputs: dict[str, Any] = record(lambda: PodsEnd("models", args=args)).the(TYPE, "models").inputs
-    return inputs
+    return dict(record(lambda: PodsEnd("models", args=args)).the(TYPE, "models").inputs)
 
 
 def test_the_state_has_its_module_by_name_and_no_code_and_no_secret() -> None:
@@ -91,7 +90,7 @@ def test_a_destroy_waits_in_pulumis_own_process(api: Server, tmp_path: Path) -> 
     try:
         assert process.stdout
         with grpc.insecure_channel(f"127.0.0.1:{process.stdout.readline().strip()}") as channel:
-            provider: Any = provider_pb2_grpc.ResourceProviderStub(channel)  # type: ignore[no-untyped-call]
+            provider: Any = provider_pb2_grpc.ResourceProviderStub(channel)
             properties = json_format.ParseDict(inputs, struct_pb2.Struct())
             provider.Configure(provider_pb2.ConfigureRequest())
             provider.Delete(provider_pb2.DeleteRequest(id="models", urn="urn", properties=properties), timeout=60)
