@@ -50,7 +50,8 @@ async def deploy() -> pulumi.Inputs:
         in_namespaces, pulumi.ResourceOptions(depends_on=[*platform.ready, *credentials.values()])
     )
     accounts = {opened: opening.service_account for opened, opening in credentials.items()}
-    ends = pods_ends(settings, opts=pulumi.ResourceOptions(depends_on=[*namespaces, *platform.ready]))
+    after_platform = pulumi.ResourceOptions(depends_on=[*namespaces, *platform.ready])
+    ends = pods_ends(settings, own=found.own_namespaces, opts=after_platform)
     models = {
         model.name: InferenceService(
             model.name,

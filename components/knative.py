@@ -121,7 +121,9 @@ class Knative(pulumi.ComponentResource):
         charts = self._args.supply.charts
         return PodsEnd(
             NAMESPACE,
-            args=PodsEndArgs(namespace=NAMESPACE, served=None, kubeconfig=charts.kubeconfig, context=charts.context),
+            args=PodsEndArgs(
+                namespace=NAMESPACE, served=None, own=True, kubeconfig=charts.kubeconfig, context=charts.context
+            ),
             opts=pulumi.ResourceOptions(parent=self, depends_on=[namespace]),
         )
 

@@ -68,21 +68,31 @@ class Leftovers:
 
     Attributes:
         served: what it is left of; None for all the pods that Deployments had there.
+        own: whether the namespace goes, too: then for its end all pods count that are about to end.
         kinds: paths of what is looked for.
 
     """
 
     namespace: str
     served: Served | None
+    own: bool = False
     kinds: tuple[str, ...] = (PODS, *OBJECTS)
 
     def look(self, client: httpx.Client) -> tuple[Item, ...]:
         """Read it. Raises UnheardError where the cluster does not tell, HTTPError, ValueError."""
         if self.served is None:
-            pods = self._listed(client, PODS)
-            return tuple(pod for pod in pods if any(owner.kind == "ReplicaSet" for owner in pod.owners))
-        models = self._deleted(client, MODELS, names=self.served.models)
-        graphs = self._deleted(client, GRAPHS, names=self.served.graphs)
+            return self._pods(client)
+        ending = tuple(pod for pod in self._pods(client) if pod.deletion) if self.own else ()
+        return (*self._of(self.served, client), *ending)
+
+    def _pods(self, client: httpx.Client) -> tuple[Item, ...]:
+        """Those of Deployments; one of a Job may have ended, and stays."""
+        pods = self._listed(client, PODS)
+        return tuple(pod for pod in pods if any(owner.kind == "ReplicaSet" for owner in pod.owners))
+
+    def _of(self, served: Served, client: httpx.Client) -> tuple[Item, ...]:
+        models = self._deleted(client, MODELS, names=served.models)
+        graphs = self._deleted(client, GRAPHS, names=served.graphs)
         servers = {f"{name}-{part}" for name in models for part in ("predictor", "transformer", "explainer")} | graphs
         if not servers:
             return ()

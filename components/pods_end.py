@@ -9,7 +9,7 @@ A dynamic provider is there: it is this module, which the stack's state knows by
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -39,7 +39,8 @@ class PodsEndProvider(ResourceProvider):
 
     def diff(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> DiffResult:
         """Replace it when some are left out, so that the end of these is waited for."""
-        changed = [name for name in ("namespace", *SERVED, *CONNECTION) if olds.get(name) != news.get(name)]
+        stated = ("namespace", "own", *SERVED, *CONNECTION)
+        changed = [name for name in stated if olds.get(name) != news.get(name)]
         fewer = [name for name in SERVED if {*(olds.get(name) or ())} - {*(news.get(name) or ())}]
         return DiffResult(
             changes=bool(changed), replaces=[name for name in changed if name == "namespace" or name in fewer]
@@ -58,7 +59,7 @@ class PodsEndProvider(ResourceProvider):
         names = {kind: tuple(props[kind]) for kind in SERVED if props.get(kind) is not None}
         kubeconfig = props.get("kubeconfig")
         end(
-            Leftovers(namespace=props["namespace"], served=Served(**names) if names else None),
+            Leftovers(namespace=props["namespace"], served=Served(**names) if names else None, own=props["own"]),
             connect=partial(connect, kubeconfig=Path(kubeconfig) if kubeconfig else None, context=props.get("context")),
         )
 
@@ -69,12 +70,14 @@ class PodsEndArgs:
 
     Attributes:
         served: the models and graphs of this stack in the namespace; None for all pods there that Deployments make.
+        own: whether the namespace goes with them.
         kubeconfig: as in the settings; so is `context`.
 
     """
 
     namespace: str
     served: Served | None
+    own: bool
     kubeconfig: Path | None
     context: str | None
 
@@ -83,7 +86,8 @@ class PodsEndArgs:
         """As the stack's state has them."""
         served = {kind: sorted(getattr(self.served, kind)) for kind in SERVED} if self.served else {}
         kubeconfig = str(self.kubeconfig) if self.kubeconfig else None
-        return {"namespace": self.namespace, "kubeconfig": kubeconfig, "context": self.context, **served}
+        connection = {"kubeconfig": kubeconfig, "context": self.context}
+        return {"namespace": self.namespace, "own": self.own, **connection, **served}
 
 
 class PodsEnd(Resource, module="kserve-multi-model", name="PodsEnd"):
@@ -93,14 +97,15 @@ class PodsEnd(Resource, module="kserve-multi-model", name="PodsEnd"):
         super().__init__(PodsEndProvider(), name, dict(args.properties), opts)
 
 
-def pods_ends(settings: Settings, *, opts: pulumi.ResourceOptions) -> dict[str, PodsEnd]:
-    """One in each namespace that the stack has models or graphs in."""
+def pods_ends(settings: Settings, *, own: Collection[str], opts: pulumi.ResourceOptions) -> dict[str, PodsEnd]:
+    """One in each namespace that the stack has models or graphs in; those in `own` go with the stack."""
     return {
         namespace: PodsEnd(
             namespace,
             args=PodsEndArgs(
                 namespace=namespace,
                 served=settings.served_in(namespace),
+                own=namespace in own,
                 kubeconfig=settings.cluster.kubeconfig,
                 context=settings.cluster.context,
             ),

@@ -303,7 +303,9 @@ def test_a_namespace_that_is_missing_is_made_before_what_is_in_it(registry: Regi
     assert (end.plain["models"], end.plain["graphs"]) == (["there"], [])
     assert namespace.urn in end.dependencies
     assert end.urn in service.dependencies
-    assert made.the(":PodsEnd", "default").plain["models"] == ["here"]
+    assert end.plain["own"]
+    other = made.the(":PodsEnd", "default")
+    assert (other.plain["models"], other.plain["own"]) == (["here"], False)
 
 
 @pytest.mark.feature("the platform in one stack, models in others", mode="both", proof="objects")

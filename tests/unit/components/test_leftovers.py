@@ -52,8 +52,8 @@ def host(api: Server) -> str:
     return api.address.removeprefix("http://")
 
 
-def wait(api: Server, *, served: Served | None = SERVED, timeout: float = 60) -> None:
-    leftovers = Leftovers(namespace=HERE, served=served)
+def wait(api: Server, *, served: Served | None = SERVED, own: bool = False, timeout: float = 60) -> None:
+    leftovers = Leftovers(namespace=HERE, served=served, own=own)
     end(leftovers, connect=lambda: httpx.Client(base_url=api.address), timeout=timeout)
 
 
@@ -127,6 +127,16 @@ def test_of_a_namespace_all_pods_of_deployments_are_waited_for(api: Server, paus
     wait(api, served=None)
     assert len(pauses) == 2
     assert [path for path, _ in deleted(api)] == [f"/api/v1/namespaces/{HERE}/pods/activator"]
+
+
+def test_with_its_namespace_goes_whatever_is_about_to_end(api: Server, pauses: list[float]) -> None:
+    """Else the namespace would look again only after half of that pod's time."""
+    twin = {"serving.kserve.io/inferenceservice": "twin"}
+    others = item("others", {"app": "theirs"})
+    cluster(api, pods=(items(item("twin", twin, deleted=True), others), items(others)))
+    wait(api, own=True)
+    assert len(pauses) == 1
+    assert [path for path, _ in deleted(api)] == [f"/api/v1/namespaces/{HERE}/pods/twin"]
 
 
 @pytest.mark.parametrize("busy", [Reply(status=500), Reply(b"no JSON")], ids=["busy", "no JSON"])

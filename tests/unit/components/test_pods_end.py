@@ -22,11 +22,19 @@ from tests.unit.predict.server import Reply, Server
 
 ROOT = Path(__file__).parents[3]
 TYPE = "pulumi-python:dynamic/kserve-multi-model:PodsEnd"
-STATED: dict[str, Any] = {"namespace": "models", "kubeconfig": None, "context": "here", "models": ["a"], "graphs": []}
+STATED: dict[str, Any] = {
+    "namespace": "models",
+    "own": True,
+    "kubeconfig": None,
+    "context": "here",
+    "models": ["a"],
+    "graphs": [],
+}
 
 
 def declared(**stated: Any) -> dict[str, Any]:
-    args = PodsEndArgs(**{"namespace": "models", "served": None, "kubeconfig": None, "context": None, **stated})
+    unsaid = {"namespace": "models", "served": None, "own": False, "kubeconfig": None, "context": None}
+    args = PodsEndArgs(**{**unsaid, **stated})
     return dict(record(lambda: PodsEnd("models", args=args)).the(TYPE, "models").inputs)
 
 
@@ -43,6 +51,7 @@ def test_what_is_remembered() -> None:
     inputs = declared(served=served, kubeconfig=Path("/home/me/kubeconfig"), context="here")
     assert {key: value for key, value in inputs.items() if key != "__provider"} == {
         "namespace": "models",
+        "own": False,
         "kubeconfig": "/home/me/kubeconfig",
         "context": "here",
         "models": ["a", "b"],
@@ -55,6 +64,7 @@ def test_what_is_remembered() -> None:
     [
         ({}, False, []),
         ({"context": "elsewhere"}, True, []),
+        ({"own": False}, True, []),
         ({"models": ["a", "b"]}, True, []),
         ({"models": ["b"]}, True, ["models"]),
         ({"models": []}, True, ["models"]),
