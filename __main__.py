@@ -9,10 +9,10 @@ from components.inference_graph import InferenceGraph, InferenceGraphArgs
 from components.owner import this_stack
 from components.platform import Platform, PlatformArgs
 from components.platform_stack import PlatformStack
-from components.pods_end import pods_ends
 from components.settings import load, stated
 from components.storage import StorageCredentials, StorageCredentialsArgs
 from components.supply import Supply
+from components.termination_wait import termination_waits
 
 
 async def deploy() -> pulumi.Inputs:
@@ -51,7 +51,7 @@ async def deploy() -> pulumi.Inputs:
     )
     accounts = {opened: opening.service_account for opened, opening in credentials.items()}
     after_platform = pulumi.ResourceOptions(depends_on=[*namespaces, *platform.ready])
-    ends = pods_ends(settings, own=found.own_namespaces, opts=after_platform)
+    ends = termination_waits(settings, own=found.own_namespaces, opts=after_platform)
     models = {
         model.name: InferenceService(
             model.name,
@@ -66,7 +66,7 @@ async def deploy() -> pulumi.Inputs:
                 resources=supply.footprint.predictor,
                 gateway_address=platform.gateway_address,
                 images=supply.images,
-                pods_end=ends[settings.namespace_of(model)],
+                termination_wait=ends[settings.namespace_of(model)],
                 changes_mode=model.name in found.changing_mode,
             ),
             opts=all_ready,
@@ -84,7 +84,7 @@ async def deploy() -> pulumi.Inputs:
                 domain=settings.ingress.domain,
                 resources=supply.footprint.router,
                 gateway_address=platform.gateway_address,
-                pods_end=ends[settings.namespace_of(graph)],
+                termination_wait=ends[settings.namespace_of(graph)],
                 changes_mode=graph.name in found.changing_mode,
             ),
             opts=pulumi.ResourceOptions.merge(

@@ -60,8 +60,8 @@ class Charts:
     ) -> k8s.helm.v4.Chart:
         """A chart object by object; done when its workloads are ready and its webhooks have their CA.
 
-        `drains`: its pods serve requests, which they may finish when they end. `end_awaited`: a destroy goes on only
-        after their end. `without`: kinds whose objects the program declares itself. `webhook_hooks` are those of the
+        `drains`: its pods serve requests, which they may finish when they end. `end_awaited`: its deletion waits for
+        their end. `without`: kinds whose objects the program declares itself. `webhook_hooks` are those of the
         objects in it that other parts' webhooks look at.
         """
         if webhook_hooks:

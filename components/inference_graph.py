@@ -45,7 +45,7 @@ class InferenceGraphArgs:
         domain: of Knative's routes.
         resources: of a graph that says nothing itself; None for those of KServe's router.
         gateway_address: URL of the gateway, without a path.
-        pods_end: what waits for the end of its pods.
+        termination_wait: deleted after it, and waits until its pods are gone.
         changes_mode: whether it may run in another of KServe's modes now: then it is deleted before it is made anew.
 
     """
@@ -57,7 +57,7 @@ class InferenceGraphArgs:
     domain: str
     resources: PodResources | None
     gateway_address: pulumi.Output[str]
-    pods_end: pulumi.Resource | None = None
+    termination_wait: pulumi.Resource | None = None
     changes_mode: bool = False
 
 
@@ -107,7 +107,7 @@ class InferenceGraph(pulumi.ComponentResource):
             timeout=graph.timeout + MARGIN,
             opts=pulumi.ResourceOptions(
                 parent=self,
-                depends_on=args.pods_end,
+                depends_on=args.termination_wait,
                 hooks=pulumi.ResourceHookBinding(
                     on_error=patient(f"graph-{name}-webhooks").on_error,
                     before_create=[pulumi.ResourceHook(f"graph-{name}-former", former.finish)],

@@ -13,9 +13,9 @@ from components.custom_resource import BACKGROUND_DELETION, custom_resource
 from components.gateway_api import GatewayAPI
 from components.istio import GATEWAY, HTTP_PORT, HTTPS_PORT, Istio
 from components.istio import NAMESPACE as ISTIO_NAMESPACE
-from components.pods_end import PodsEnd, PodsEndArgs
 from components.releases import KnativeRelease, NetGatewayApi
 from components.supply import Supply
+from components.termination_wait import TerminationWait, TerminationWaitArgs
 from components.webhooks import patient
 
 NAMESPACE = "knative-serving"
@@ -96,7 +96,7 @@ class Knative(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(
                 parent=self,
                 depends_on=[
-                    *(operator, self.definitions, self._pods_end(namespace)),
+                    *(operator, self.definitions, self._termination_wait(namespace)),
                     *([] if by_gateway_api else [args.istio]),
                 ],
                 hooks=self._patience,
@@ -112,16 +112,16 @@ class Knative(pulumi.ComponentResource):
         inside = pulumi.ResourceOptions(parent=self)
         return k8s.core.v1.Namespace(name, metadata=k8s.meta.v1.ObjectMetaArgs(name=name), opts=inside)
 
-    def _pods_end(self, namespace: k8s.core.v1.Namespace) -> pulumi.Resource:
+    def _termination_wait(self, namespace: k8s.core.v1.Namespace) -> pulumi.Resource:
         """Serving's pods are gone before their namespace is deleted.
 
         They take 45 s or, with requests, up to 600 s to end, and a namespace that finds such pods looks again only
         after half of that.
         """
         charts = self._args.supply.charts
-        return PodsEnd(
+        return TerminationWait(
             NAMESPACE,
-            args=PodsEndArgs(
+            args=TerminationWaitArgs(
                 namespace=NAMESPACE, served=None, own=True, kubeconfig=charts.kubeconfig, context=charts.context
             ),
             opts=pulumi.ResourceOptions(parent=self, depends_on=[namespace]),

@@ -1,4 +1,4 @@
-"""What is left of models and graphs that are deleted: Kubernetes removes what KServe made of them only afterwards."""
+"""Find and wait for what deleted models leave behind: Kubernetes removes their children only afterwards."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from components.rollout import PAUSE, Following, UnheardError, asked
 from components.served import Served
 
 TIMEOUT = 300
-# For a cluster that cannot be asked: twice as long as Knative's servers wait for requests that were on their way.
+# Seconds to wait where the cluster cannot be read: twice as long as Knative's servers stay up for late requests.
 UNSEEN_PAUSE = 60
 PODS = "/api/v1/namespaces/{}/pods"
-# A Route and an Ingress have finalizers, for which Knative has to be there.
+# Knative must still run while these exist: its Routes and Ingresses have finalizers.
 OBJECTS = (
     "/api/v1/namespaces/{}/services",
     "/apis/apps/v1/namespaces/{}/deployments",
@@ -36,13 +36,18 @@ METADATA_ONLY = {"Accept": "application/json;as=PartialObjectMetadataList;g=meta
 
 
 class Owner(BaseModel):
-    """What an object goes with."""
+    """An owner reference."""
 
     kind: str
 
 
 class Item(BaseModel):
-    """An object; `deletion` is when it was deleted or, where that takes time, when it will be gone at the latest."""
+    """Metadata of an object.
+
+    Attributes:
+        path: API path of the list it was found in.
+        deletion: `deletionTimestamp`; of a terminating pod the time by which it must have ended.
+    """
 
     path: str = ""
     name: str = Field(validation_alias=AliasPath("metadata", "name"))
@@ -53,23 +58,23 @@ class Item(BaseModel):
 
     @property
     def called(self) -> str:
-        """What it is, for a message."""
+        """Kind and name, for a message: `pods/flowers-predictor-…`."""
         return f"{self.path.rpartition('/')[2]}/{self.name}"
 
 
 class _Items(BaseModel):
-    # Of metadata only, an empty list is none.
+    # The API server answers null for an empty list of metadata.
     items: tuple[Item, ...] | None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Leftovers:
-    """Finds what is left in a namespace.
+    """Finds what deleted models and graphs left in a namespace.
 
     Attributes:
-        served: what it is left of; None for all the pods that Deployments had there.
-        own: whether the namespace goes, too: then for its end all pods count that are about to end.
-        kinds: paths of what is looked for.
+        served: names of those models and graphs; None means every pod there that a Deployment made.
+        own: whether the namespace is deleted, too; then every terminating pod counts, as the namespace waits for it.
+        kinds: API paths of the kinds to look at.
 
     """
 
@@ -79,14 +84,20 @@ class Leftovers:
     kinds: tuple[str, ...] = (PODS, *OBJECTS)
 
     def look(self, client: httpx.Client) -> tuple[Item, ...]:
-        """Read it. Raises UnheardError where the cluster does not tell, HTTPError, ValueError."""
+        """Read it from the API server.
+
+        Raises:
+            UnheardError: the API server refused to answer.
+            httpx.HTTPError: it could not be reached.
+            ValueError: its answer is not a list of objects.
+        """
         if self.served is None:
             return self._pods(client)
         ending = tuple(pod for pod in self._pods(client) if pod.deletion) if self.own else ()
         return (*self._of(self.served, client), *ending)
 
     def _pods(self, client: httpx.Client) -> tuple[Item, ...]:
-        """Those of Deployments; one of a Job may have ended, and stays."""
+        """Pods of Deployments. A finished pod of a Job stays, and is nobody's to wait for."""
         pods = self._listed(client, PODS)
         return tuple(pod for pod in pods if any(owner.kind == "ReplicaSet" for owner in pod.owners))
 
@@ -119,9 +130,12 @@ class Leftovers:
 
 
 def end(leftovers: Leftovers, *, connect: Callable[[], httpx.Client], timeout: float = TIMEOUT) -> None:
-    """Return when nothing is left; pods that are about to end are left to the kubelet.
+    """Wait until nothing is left, for `timeout` seconds at most. Terminating pods are left to their kubelet.
 
-    A cluster that cannot be asked is given UNSEEN_PAUSE seconds. Raises TimeoutError.
+    Where the cluster cannot be read with this login, wait UNSEEN_PAUSE seconds.
+
+    Raises:
+        TimeoutError: something is left; the text names it.
     """
     stop = time.monotonic() + timeout
     try:
@@ -137,7 +151,7 @@ def end(leftovers: Leftovers, *, connect: Callable[[], httpx.Client], timeout: f
 
 
 def _released(leftovers: Leftovers, client: httpx.Client) -> list[str]:
-    """What was left before its pods were released."""
+    """Release terminating pods; return the names of everything that was left before."""
     try:
         left = leftovers.look(client)
         for item in left:
@@ -149,10 +163,10 @@ def _released(leftovers: Leftovers, client: httpx.Client) -> list[str]:
 
 
 def _release(client: httpx.Client, pod: Item) -> None:
-    """Have the API server forget a pod that the kubelet has begun to end; who may not do that waits for its end.
+    """Remove a terminating pod from the API server. Without the right to do that, its end is waited for.
 
-    The kubelet goes on as it began, so that requests are answered. It would not be hurried by another deletion with
-    less time: it looks again only after the first.
+    The kubelet still ends the containers as it began, so requests under way are answered. Deleting again with a shorter
+    grace period would not help: the kubelet reads it only after the first one is over.
     """
     options = {"gracePeriodSeconds": 0, "preconditions": {"uid": pod.uid}}
     client.request(
@@ -165,9 +179,9 @@ def _release(client: httpx.Client, pod: Item) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class FormerRemoval(Following):
-    """The end of what is left of one that had the same name.
+    """Wait until nothing is left of a deleted model or graph of the same name.
 
-    KServe would take it for what it makes for the new one, until Kubernetes removes it.
+    KServe would use a leftover for the new one, and Kubernetes would then remove it.
     """
 
     served: Served
@@ -175,6 +189,6 @@ class FormerRemoval(Following):
     failure: ClassVar[str] = "cannot be made: what is left of the one before is still there"
 
     def look(self, client: httpx.Client) -> str | None:
-        """What is left."""
+        """Names of what is left, or None."""
         left = Leftovers(namespace=self.place[0], served=self.served, kinds=OBJECTS).look(client)
         return ", ".join(item.called for item in left) or None

@@ -31,8 +31,8 @@ def mode_annotations(model: Model) -> dict[str, str]:
 def scaling_annotations(mode: Mode, *, replicas: Replicas, scale: Scale, timeout: int) -> dict[str, str]:
     """Annotations of a model or a graph that say how it is run, scaled and deleted.
 
-    Were it to wait for what KServe made of it, it would wait for the longest request; and KServe makes again what goes
-    before its graph. `timeout` is in seconds until it is ready.
+    Its deletion is not to wait for its children: they end with their longest request, and KServe would recreate a child
+    that goes before its graph. `timeout` is in seconds until it is ready.
     """
     if mode == "Standard":
         scaler = {AUTOSCALER_ANNOTATION: "hpa" if replicas.min < replicas.max else "none"}

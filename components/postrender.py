@@ -42,7 +42,7 @@ def adjust(
 ) -> list[Document]:
     """The objects of a chart, released into `namespace`, with their order and waits.
 
-    `drains`: its pods serve requests, which they may finish when they end. `end_awaited`: a destroy goes on only after
+    `drains`: its pods serve requests, which they may finish when they end. `end_awaited`: its deletion waits for
     their end. `without`: kinds that are left out.
     """
     objects = [document for document in documents if document["kind"] not in without]

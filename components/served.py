@@ -1,4 +1,4 @@
-"""What a namespace has of a stack's models and graphs, by name."""
+"""Names of a stack's models and graphs in one namespace."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True)
 class Served:
-    """Names of models and graphs in one namespace."""
+    """Names of models and graphs, in one namespace."""
 
     models: tuple[str, ...] = ()
     graphs: tuple[str, ...] = ()

@@ -90,9 +90,9 @@ EDGES = [
         for gateway in ("knative-gateway", "knative-local-gateway")
         for earlier in ("Release gateway-api", "Service knative-local-gateway", "Service istio-ingressgateway")
     ),
-    ("KnativeServing knative-serving", "PodsEnd knative-serving"),
+    ("KnativeServing knative-serving", "TerminationWait knative-serving"),
     *(
-        ("PodsEnd default", earlier)
+        ("TerminationWait default", earlier)
         for earlier in ("KnativeServing knative-serving", "Chart net-gateway-api", "Chart kserve")
     ),
     ("Gateway istio-knative-ingress-gateway", "Chart istiod"),
@@ -115,7 +115,7 @@ EDGES = [
             *("Chart kserve", "KnativeServing knative-serving", "Chart net-gateway-api"),
             *("Gateway gateway-api-knative-gateway", "Gateway gateway-api-knative-local-gateway"),
             *("Gateway istio-knative-ingress-gateway", "Gateway istio-knative-local-gateway"),
-            "PodsEnd default",
+            "TerminationWait default",
             *("Chart istio-ingressgateway", "Service istio-ingressgateway"),
             *("ServiceAccount default/demo", "Secret default/demo"),
         )
@@ -124,7 +124,7 @@ EDGES = [
         ("InferenceGraph multi-model-service", earlier)
         for earlier in (
             *("InferenceService sklearn-model", "InferenceService xgboost-model", "Chart kserve"),
-            "PodsEnd default",
+            "TerminationWait default",
         )
     ),
 ]
@@ -168,7 +168,7 @@ def test_branches_run_beside_each_other(dev: Recording, one: str, other: str) ->
 )
 def test_what_is_replaced_is_deleted_before_the_end_of_its_pods(dev: Recording, which: str) -> None:
     """Then the component around it stays, and only what it depends on itself counts."""
-    end = dev.the(":PodsEnd", "default")
+    end = dev.the(":TerminationWait", "default")
     assert end.urn in of_kind(dev, which).dependencies
     assert end.plain["models"] == ["sklearn-model", "xgboost-model"]
     assert end.plain["graphs"] == ["multi-model-service"]
@@ -299,12 +299,12 @@ def test_a_namespace_that_is_missing_is_made_before_what_is_in_it(registry: Regi
     assert service.plain["spec"]["predictor"]["serviceAccountName"] == "dev-storage-own"
     assert made.outputs["endpoints"]["there"]["host"] == "there.team-a.example.com"
     assert not [name for name in made.names if name.endswith(":Namespace default")]
-    end = made.the(":PodsEnd", "team-a")
+    end = made.the(":TerminationWait", "team-a")
     assert (end.plain["models"], end.plain["graphs"]) == (["there"], [])
     assert namespace.urn in end.dependencies
     assert end.urn in service.dependencies
     assert end.plain["own"]
-    other = made.the(":PodsEnd", "default")
+    other = made.the(":TerminationWait", "default")
     assert (other.plain["models"], other.plain["own"]) == (["here"], False)
 
 

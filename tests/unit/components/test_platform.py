@@ -198,7 +198,7 @@ def test_a_destroy_of_knatives_namespace_waits_for_its_pods_and_one_of_its_opera
     recording, _ = platform(supply)
     serving = recording.the(":KnativeServing", "knative-serving")
     assert serving.plain["metadata"]["annotations"]["pulumi.com/deletionPropagationPolicy"] == "background"
-    end = recording.the(":PodsEnd", "knative-serving")
+    end = recording.the(":TerminationWait", "knative-serving")
     assert end.plain["namespace"] == "knative-serving"
     assert "models" not in end.plain, "all of them"
     assert recording.waits_for(serving, end)

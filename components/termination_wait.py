@@ -1,10 +1,10 @@
-"""The end of pods, which a `destroy` waits for and shortens.
+"""A resource whose deletion waits until the pods of deleted models are gone, and shortens that wait.
 
-A server that is to end goes on until its requests are answered, which may take 300 s, and one behind Knative for 30 s
-even without any: somebody may still know its address. That is right while a model is updated or scaled, but whoever
-deletes it does not want to wait for it. Nothing that is declared says so: Kubernetes shortens the time of a pod that is
-ending only when it is deleted once more. As `pulumi destroy` does not run the program, there are no hooks for that.
-A dynamic provider is there: it is this module, which the stack's state knows by its name.
+A terminating model server first answers the requests it has, which may take 300 s. Behind Knative it also stays up for
+another 30 s without any requests, because clients may still use its address. Both are right while a model is updated
+or scaled; `destroy` need not wait for them. No field of a model says so, and `pulumi destroy` does not run the program,
+so hooks cannot either. A dynamic provider can: Pulumi loads this module, whose name is in the stack's state. Renaming
+the module or its provider breaks the `destroy` of stacks that were deployed before.
 """
 
 from __future__ import annotations
@@ -27,18 +27,18 @@ SERVED = ("models", "graphs")
 CONNECTION = ("kubeconfig", "context")
 
 
-class PodsEndProvider(ResourceProvider):
-    """Makes nothing; deleted is what it stands for when there are no such pods any more."""
+class TerminationWaitProvider(ResourceProvider):
+    """Creates nothing in the cluster; its deletion returns when the pods are gone."""
 
-    # Else a stack without secrets would need a passphrase.
+    # Otherwise a stack without secrets would need a passphrase.
     serialize_as_secret_always = False
 
     def create(self, props: dict[str, Any]) -> CreateResult:
-        """Remember it."""
+        """Record whose pods are meant."""
         return CreateResult(props["namespace"], props)
 
     def diff(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> DiffResult:
-        """Replace it when some are left out, so that the end of these is waited for."""
+        """Ask for a replacement when models are removed: deleting the old resource waits for their pods."""
         stated = ("namespace", "own", *SERVED, *CONNECTION)
         changed = [name for name in stated if olds.get(name) != news.get(name)]
         fewer = [name for name in SERVED if {*(olds.get(name) or ())} - {*(news.get(name) or ())}]
@@ -47,12 +47,16 @@ class PodsEndProvider(ResourceProvider):
         )
 
     def update(self, _id: str, _olds: dict[str, Any], news: dict[str, Any]) -> UpdateResult:
-        """Remember the new."""
+        """Record the new models."""
         return UpdateResult(news)
 
     def delete(self, _id: str, props: dict[str, Any]) -> None:
-        """Wait until there are none."""
-        # Every command starts this module, and only few delete.
+        """Wait until the pods are gone.
+
+        Raises:
+            TimeoutError: something is still there after 300 s; the text names it.
+        """
+        # Pulumi loads this module for every command, and few of them delete.
         from components.connection import connect  # noqa: PLC0415
         from components.leftovers import Leftovers, end  # noqa: PLC0415
 
@@ -65,13 +69,13 @@ class PodsEndProvider(ResourceProvider):
 
 
 @dataclass(frozen=True, kw_only=True)
-class PodsEndArgs:
-    """Whose pods.
+class TerminationWaitArgs:
+    """Which pods to wait for.
 
     Attributes:
-        served: the models and graphs of this stack in the namespace; None for all pods there that Deployments make.
-        own: whether the namespace goes with them.
-        kubeconfig: as in the settings; so is `context`.
+        served: the stack's models and graphs in the namespace; None means every pod there that a Deployment made.
+        own: whether the stack deletes the namespace, too.
+        kubeconfig: path from the settings; None means kubectl's default. `context` is kubectl's, too.
 
     """
 
@@ -83,26 +87,28 @@ class PodsEndArgs:
 
     @property
     def properties(self) -> Mapping[str, Any]:
-        """As the stack's state has them."""
+        """Inputs as they are written to the stack's state: no code, no secret."""
         served = {kind: sorted(getattr(self.served, kind)) for kind in SERVED} if self.served else {}
         kubeconfig = str(self.kubeconfig) if self.kubeconfig else None
         connection = {"kubeconfig": kubeconfig, "context": self.context}
         return {"namespace": self.namespace, "own": self.own, **connection, **served}
 
 
-class PodsEnd(Resource, module="kserve-multi-model", name="PodsEnd"):
-    """What a namespace's models depend on: it is deleted after them, and when nothing of them is left."""
+class TerminationWait(Resource, module="kserve-multi-model", name="TerminationWait"):
+    """The models of a namespace depend on it, so Pulumi deletes it after them; the platform outlives it."""
 
-    def __init__(self, name: str, *, args: PodsEndArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        super().__init__(PodsEndProvider(), name, dict(args.properties), opts)
+    def __init__(self, name: str, *, args: TerminationWaitArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__(TerminationWaitProvider(), name, dict(args.properties), opts)
 
 
-def pods_ends(settings: Settings, *, own: Collection[str], opts: pulumi.ResourceOptions) -> dict[str, PodsEnd]:
-    """One in each namespace that the stack has models or graphs in; those in `own` go with the stack."""
+def termination_waits(
+    settings: Settings, *, own: Collection[str], opts: pulumi.ResourceOptions
+) -> dict[str, TerminationWait]:
+    """One for each namespace with models or graphs of the stack, by namespace; `own` are those the stack made."""
     return {
-        namespace: PodsEnd(
+        namespace: TerminationWait(
             namespace,
-            args=PodsEndArgs(
+            args=TerminationWaitArgs(
                 namespace=namespace,
                 served=settings.served_in(namespace),
                 own=namespace in own,

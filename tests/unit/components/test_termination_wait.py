@@ -14,14 +14,14 @@ import pytest
 from google.protobuf import json_format, struct_pb2
 from pulumi.runtime.proto import provider_pb2, provider_pb2_grpc
 
-from components.pods_end import PodsEnd, PodsEndArgs, PodsEndProvider
 from components.served import Served
+from components.termination_wait import TerminationWait, TerminationWaitArgs, TerminationWaitProvider
 from tests.unit.components.kubernetes import kubeconfig
 from tests.unit.components.recording import record
 from tests.unit.predict.server import Reply, Server
 
 ROOT = Path(__file__).parents[3]
-TYPE = "pulumi-python:dynamic/kserve-multi-model:PodsEnd"
+TYPE = "pulumi-python:dynamic/kserve-multi-model:TerminationWait"
 STATED: dict[str, Any] = {
     "namespace": "models",
     "own": True,
@@ -34,15 +34,15 @@ STATED: dict[str, Any] = {
 
 def declared(**stated: Any) -> dict[str, Any]:
     unsaid = {"namespace": "models", "served": None, "own": False, "kubeconfig": None, "context": None}
-    args = PodsEndArgs(**{**unsaid, **stated})
-    return dict(record(lambda: PodsEnd("models", args=args)).the(TYPE, "models").inputs)
+    args = TerminationWaitArgs(**{**unsaid, **stated})
+    return dict(record(lambda: TerminationWait("models", args=args)).the(TYPE, "models").inputs)
 
 
 def test_the_state_has_its_module_by_name_and_no_code_and_no_secret() -> None:
     """Whatever Python it is destroyed with, and without a passphrase."""
     kept = base64.b64decode(declared()["__provider"])
-    assert b"components.pods_end" in kept
-    assert b"PodsEndProvider" in kept
+    assert b"components.termination_wait" in kept
+    assert b"TerminationWaitProvider" in kept
     assert len(kept) < 200
 
 
@@ -75,7 +75,7 @@ def test_what_is_remembered() -> None:
 )
 def test_it_is_replaced_when_some_are_left_out(change: dict[str, Any], changes: bool, replaces: list[str]) -> None:
     """The old one is deleted after these are."""
-    found = PodsEndProvider().diff("models", STATED, STATED | change)
+    found = TerminationWaitProvider().diff("models", STATED, STATED | change)
     assert (found.changes, found.replaces) == (changes, replaces)
 
 
