@@ -12,7 +12,7 @@ from components.platform_stack import PlatformStack
 from components.settings import load, stated
 from components.storage import StorageCredentials, StorageCredentialsArgs
 from components.supply import Supply
-from components.termination_wait import termination_waits
+from components.teardown.termination_wait import termination_waits
 
 
 async def deploy() -> pulumi.Inputs:

@@ -16,7 +16,6 @@ from components.footprint import ROUTER, PodResources
 from components.graph_settings import Case, Graph, Node, Part, Share, Stage, Step
 from components.inference import MARGIN
 from components.istio import HTTP_PORT
-from components.leftovers import FormerRemoval
 from components.mode_fields import MODE_ANNOTATION, scaling_annotations
 from components.model_gateway import GATEWAY as MODEL_GATEWAY
 from components.model_paths import Paths
@@ -26,6 +25,7 @@ from components.rollout import DECLARED
 from components.served import Served
 from components.server_rollout import ServerRollouts
 from components.settings import Cluster
+from components.teardown.leftovers import FormerRemoval
 from components.webhooks import patient
 from predict.endpoints import Endpoint, GraphCheck
 

@@ -15,7 +15,7 @@ from components.istio import GATEWAY, HTTP_PORT, HTTPS_PORT, Istio
 from components.istio import NAMESPACE as ISTIO_NAMESPACE
 from components.releases import KnativeRelease, NetGatewayApi
 from components.supply import Supply
-from components.termination_wait import TerminationWait, TerminationWaitArgs
+from components.teardown.termination_wait import TerminationWait, TerminationWaitArgs
 from components.webhooks import patient
 
 NAMESPACE = "knative-serving"

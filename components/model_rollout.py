@@ -11,11 +11,11 @@ import pulumi
 from components.companion_settings import COMPANIONSHIPS, Companionship
 from components.companions import CompanionRemoval, CompanionRollout
 from components.deployment_rollout import deployment_path
-from components.leftovers import FormerRemoval
 from components.model_settings import Model
 from components.rollout import knative_path
 from components.served import Served
 from components.server_rollout import ServerRollouts
+from components.teardown.leftovers import FormerRemoval
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,10 +10,10 @@ import pytest
 from components.footprint import PodResources
 from components.graph_settings import Graph
 from components.inference_graph import InferenceGraph, InferenceGraphArgs
-from components.leftovers import FormerRemoval
 from components.problems import SettingsError
 from components.served import Served
 from components.settings import Settings, parse
+from components.teardown.leftovers import FormerRemoval
 from predict.endpoints import Endpoint, GraphCheck
 from tests.unit.components.recording import Recording, record
 

@@ -9,9 +9,9 @@ import httpx2 as httpx
 import pytest
 
 from components.connection import UnknownLogin
-from components.leftovers import GRAPHS, MODELS, OBJECTS, PODS, UNSEEN_PAUSE, FormerRemoval, Leftovers, end
 from components.rollout import RolloutError
 from components.served import Served
+from components.teardown.leftovers import GRAPHS, MODELS, OBJECTS, PODS, UNSEEN_PAUSE, FormerRemoval, Leftovers, end
 from tests.unit.components.test_rollout import finish
 from tests.unit.predict.server import Reply, Server
 

@@ -12,13 +12,13 @@ from pydantic import SecretStr
 
 from components.footprint import FOOTPRINTS, PodResources
 from components.inference import InferenceService, InferenceServiceArgs
-from components.leftovers import FormerRemoval
 from components.model_settings import Model, Surroundings
 from components.releases import LOCAL, OFFICIAL_0_20, Release
 from components.served import Served
 from components.settings import Cluster, S3Storage
 from components.sources import ImageMirror
 from components.storage import StorageCredentials, StorageCredentialsArgs
+from components.teardown.leftovers import FormerRemoval
 from predict.endpoints import Endpoint
 from tests.unit.components.conftest import ACCESS_KEY, PROFILE, SECRET_KEY
 from tests.unit.components.recording import Recording, record, without_secrets

@@ -15,7 +15,7 @@ from google.protobuf import json_format, struct_pb2
 from pulumi.runtime.proto import provider_pb2, provider_pb2_grpc
 
 from components.served import Served
-from components.termination_wait import TerminationWait, TerminationWaitArgs, TerminationWaitProvider
+from components.teardown.termination_wait import TerminationWait, TerminationWaitArgs, TerminationWaitProvider
 from tests.unit.components.kubernetes import kubeconfig
 from tests.unit.components.recording import record
 from tests.unit.predict.server import Reply, Server
@@ -41,7 +41,7 @@ def declared(**stated: Any) -> dict[str, Any]:
 def test_the_state_has_its_module_by_name_and_no_code_and_no_secret() -> None:
     """Whatever Python it is destroyed with, and without a passphrase."""
     kept = base64.b64decode(declared()["__provider"])
-    assert b"components.termination_wait" in kept
+    assert b"components.teardown.termination_wait" in kept
     assert b"TerminationWaitProvider" in kept
     assert len(kept) < 200
 

@@ -58,7 +58,7 @@ class TerminationWaitProvider(ResourceProvider):
         """
         # Pulumi loads this module for every command, and few of them delete.
         from components.connection import connect  # noqa: PLC0415
-        from components.leftovers import Leftovers, end  # noqa: PLC0415
+        from components.teardown.leftovers import Leftovers, end  # noqa: PLC0415
 
         names = {kind: tuple(props[kind]) for kind in SERVED if props.get(kind) is not None}
         kubeconfig = props.get("kubeconfig")
