@@ -2,16 +2,16 @@
 
 import pulumi
 
-from components.cluster import cluster_provider, declare_namespaces, look_at_cluster
-from components.extra_images import require_extra_images
-from components.inference import InferenceService, InferenceServiceArgs
-from components.inference_graph import InferenceGraph, InferenceGraphArgs
-from components.owner import this_stack
-from components.platform import Platform, PlatformArgs
-from components.platform_stack import PlatformStack
-from components.settings import load, stated
-from components.storage import StorageCredentials, StorageCredentialsArgs
-from components.supply import Supply
+from components.objects.owner import this_stack
+from components.platform.context import Supply
+from components.platform.platform import Platform, PlatformArgs
+from components.preflight.cluster import cluster_provider, declare_namespaces, look_at_cluster
+from components.preflight.extra_images import require_extra_images
+from components.serving.inference_graph import InferenceGraph, InferenceGraphArgs
+from components.serving.inference_service import InferenceService, InferenceServiceArgs
+from components.serving.storage_credentials import StorageCredentials, StorageCredentialsArgs
+from components.settings.platform_stack import PlatformStack
+from components.settings.stack import load, stated
 from components.teardown.termination_wait import termination_waits
 
 

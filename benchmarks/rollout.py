@@ -18,7 +18,7 @@ from benchmarks.local_cluster import LocalCluster
 from benchmarks.machine import this_machine
 from benchmarks.program import Stack
 from benchmarks.results import Change, Results
-from predict.endpoints import Check, Endpoint, parse_endpoints
+from endpoints.endpoint import Check, Endpoint, parse_endpoints
 
 MODEL = "xgboost-model"
 OLD, NEW = "s3://models/xgboost", "s3://models/xgboost-v2"

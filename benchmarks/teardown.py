@@ -22,7 +22,7 @@ from benchmarks.machine import this_machine
 from benchmarks.program import Stack
 from benchmarks.results import Destroy, Results, Teardown
 from benchmarks.rollout import target
-from predict.endpoints import parse_endpoints
+from endpoints.endpoint import parse_endpoints
 
 MODELS, CLUSTER = "kserve-multi-model:models", "kserve-multi-model:cluster"
 THIRD = {"name": "third-model", "format": "xgboost", "storage_uri": "s3://models/xgboost-v2", "storage": "demo"}

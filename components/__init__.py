@@ -1,1 +1,1 @@
-"""The deployment's building blocks: settings, releases, and one ComponentResource a file."""
+"""What Pulumi declares. Nothing here asks a model, and nobody but `__main__.py` and the tests imports it."""

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
-from components.settings import Settings
+from components.settings.stack import Settings
 
 TARGET = Path(__file__).with_name("stack.schema.json")
 PREFIX = "kserve-multi-model:"

@@ -13,9 +13,9 @@ import annotated_types
 from pydantic import JsonValue, SecretStr
 from pydantic.fields import FieldInfo
 
-from components.field_types import Section
-from components.releases import RELEASES, Release
-from components.settings import Settings
+from components.releases.releases import RELEASES, Release
+from components.settings.fields import Section
+from components.settings.stack import Settings
 
 TARGET = Path(__file__).with_name("settings.md")
 INTRODUCTION = """\

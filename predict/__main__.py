@@ -10,16 +10,16 @@ from typing import Annotated, TextIO
 import typer
 from rich.console import Console
 
+from doctor.commands import register
+from endpoints.endpoint import Endpoint
+from endpoints.sources import InputError
 from predict import report
 from predict.check import Limits
 from predict.check_all import check_all
-from predict.doctor.commands import register
-from predict.endpoints import Endpoint
 from predict.messages import LANGUAGES, Lang, Language
 from predict.outcome import Outcome
 from predict.progress import Progress
 from predict.reading import read_endpoints
-from predict.sources import InputError
 
 BAD_USAGE = 64
 UNEXPECTED = 70

@@ -8,11 +8,11 @@ from pathlib import Path
 from pydantic import JsonValue
 from tenacity import RetryCallState, Retrying, retry_if_exception, wait_exponential
 
+from endpoints.endpoint import Check, Endpoint, GraphCheck
+from endpoints.failures import CheckFailed, GrpcError, HttpError, LoadFailed, ReadTimeout, WrongShape, WrongValue
+from endpoints.gateway import Gateway
+from kube.inference_service import ServiceReport, ServiceStatus, StatusUnreadable
 from predict.comparison import compare, within
-from predict.endpoints import Check, Endpoint, GraphCheck
-from predict.failures import CheckFailed, GrpcError, HttpError, LoadFailed, ReadTimeout, WrongShape, WrongValue
-from predict.gateway import Gateway
-from predict.inference_service import ServiceReport, ServiceStatus, StatusUnreadable
 from predict.outcome import Outcome, Waiting
 from predict.protocols import Prediction, protocol_of
 
@@ -120,7 +120,7 @@ class EndpointCheck:
         if isinstance(self._service, StatusUnreadable) and self._service.final:
             return
 
-        from predict.status_reader import read_status  # noqa: PLC0415 - a third of the start-up time, seldom needed
+        from kube.status import read_status  # noqa: PLC0415 - a third of the start-up time, seldom needed
 
         self._service = read_status(self._endpoint, kubeconfig=self._limits.kubeconfig, context=self._limits.context)
         self._service_read_at = time.monotonic()

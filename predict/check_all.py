@@ -5,8 +5,8 @@ import time
 from collections.abc import Iterator, Sequence
 from queue import Empty, SimpleQueue
 
+from endpoints.endpoint import Endpoint
 from predict.check import EndpointCheck, Limits
-from predict.endpoints import Endpoint
 from predict.outcome import Outcome, Waiting
 
 GRACE_SECONDS = 15.0  # beyond the timeout, for the last attempt and the look at the InferenceService

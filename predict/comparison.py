@@ -4,8 +4,8 @@ import math
 
 from pydantic import JsonValue
 
-from predict.failures import WrongShape, WrongValue, one_line
-from predict.tensors import leaves, shape_of
+from endpoints.failures import WrongShape, WrongValue, one_line
+from endpoints.tensors import leaves, shape_of
 
 
 def within(expected: JsonValue, got: JsonValue) -> JsonValue:

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 import grpc
 
-from predict.failures import (
+from endpoints.failures import (
     CheckFailed,
     ConnectionRefused,
     ConnectTimeout,
@@ -18,7 +18,7 @@ from predict.failures import (
     UnknownName,
     one_line,
 )
-from predict.gateway import CONNECT_SECONDS, Gateway
+from endpoints.gateway import CONNECT_SECONDS, Gateway
 from predict.protocols.open_inference import SERVICE, classes_of
 
 OPTIONS = (

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 from pydantic import JsonValue
 
-from predict.endpoints import Endpoint
-from predict.failures import Failure
-from predict.inference_service import ServiceReport
+from endpoints.endpoint import Endpoint
+from endpoints.failures import Failure
+from kube.inference_service import ServiceReport
 from predict.protocols import Prediction
 
 

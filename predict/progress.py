@@ -9,7 +9,7 @@ from rich.progress import Progress as RichProgress
 from rich.progress import SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
-from predict.endpoints import Endpoint
+from endpoints.endpoint import Endpoint
 from predict.messages import Language
 from predict.outcome import Outcome, Waiting
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from predict.endpoints import Endpoint, parse_endpoints
+from endpoints.endpoint import Endpoint, parse_endpoints
+from endpoints.sources import InputError, from_file, from_stack, from_stdin, stdin_is_fed
 from predict.messages import Language
-from predict.sources import InputError, from_file, from_stack, from_stdin, stdin_is_fed
 
 
 def read_endpoints(

@@ -10,9 +10,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from predict.endpoints import Endpoint
-from predict.failures import one_line
-from predict.inference_service import ServiceReport
+from endpoints.endpoint import Endpoint
+from endpoints.failures import one_line
+from kube.inference_service import ServiceReport
 from predict.messages import Language, display_name
 from predict.outcome import Outcome
 from predict.protocols import Prediction

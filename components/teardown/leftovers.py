@@ -10,9 +10,9 @@ from typing import ClassVar
 import httpx2 as httpx
 from pydantic import AliasPath, BaseModel, Field
 
-from components.connection import UnknownLogin
-from components.rollout import PAUSE, Following, UnheardError, asked
-from components.served import Served
+from components.rollout.wait import PAUSE, Following, UnheardError, asked
+from components.settings.served import Served
+from kube.connection import UnknownLogin
 
 TIMEOUT = 300
 # Seconds to wait where the cluster cannot be read: twice as long as Knative's servers stay up for late requests.

@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING, Any
 import pulumi
 from pulumi.dynamic import CreateResult, DiffResult, Resource, ResourceProvider, UpdateResult
 
-from components.served import Served
+from components.settings.served import Served
 
 if TYPE_CHECKING:
-    from components.settings import Settings
+    from components.settings.stack import Settings
 
 SERVED = ("models", "graphs")
 CONNECTION = ("kubeconfig", "context")
@@ -57,8 +57,8 @@ class TerminationWaitProvider(ResourceProvider):
             TimeoutError: something is still there after 300 s; the text names it.
         """
         # Pulumi loads this module for every command, and few of them delete.
-        from components.connection import connect  # noqa: PLC0415
         from components.teardown.leftovers import Leftovers, end  # noqa: PLC0415
+        from kube.connection import connect  # noqa: PLC0415
 
         names = {kind: tuple(props[kind]) for kind in SERVED if props.get(kind) is not None}
         kubeconfig = props.get("kubeconfig")

@@ -1,6 +1,6 @@
 """The texts in Chinese."""
 
-from predict import failures as f
+from endpoints import failures as f
 from predict.messages.language import Language, Words
 
 CHINESE = Language(

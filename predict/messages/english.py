@@ -1,6 +1,6 @@
 """The texts in English."""
 
-from predict import failures as f
+from endpoints import failures as f
 from predict.messages.language import Language, Words
 
 ENGLISH = Language(

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import NamedTuple
 
-from predict import failures as f
-from predict.endpoints import Endpoint
-from predict.inference_service import ServiceMissing, ServiceReport, ServiceStatus, StatusUnreadable
+from endpoints import failures as f
+from endpoints.endpoint import Endpoint
+from kube.inference_service import ServiceMissing, ServiceReport, ServiceStatus, StatusUnreadable
 from predict.outcome import Outcome
 
 

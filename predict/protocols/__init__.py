@@ -1,7 +1,7 @@
 """Inference protocols: how to ask a model whether it is ready, what it is, and for a prediction."""
 
-from predict.endpoints import Endpoint
-from predict.gateway import Gateway
+from endpoints.endpoint import Endpoint
+from endpoints.gateway import Gateway
 from predict.protocols.graph import Graph
 from predict.protocols.interface import InferenceProtocol, Prediction
 from predict.protocols.openai import OpenAI

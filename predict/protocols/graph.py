@@ -2,8 +2,8 @@
 
 from pydantic import JsonValue
 
-from predict.endpoints import Endpoint
-from predict.gateway import Gateway, json_of
+from endpoints.endpoint import Endpoint
+from endpoints.gateway import Gateway, json_of
 from predict.protocols.interface import InferenceProtocol, Prediction
 from predict.protocols.rest import PREDICT_SECONDS, READY_SECONDS, refused
 

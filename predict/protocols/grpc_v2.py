@@ -7,8 +7,8 @@ from typing import Any
 
 from pydantic import JsonValue
 
-from predict.endpoints import Endpoint
-from predict.failures import (
+from endpoints.endpoint import Endpoint
+from endpoints.failures import (
     CheckFailed,
     GrpcAnswerUnusable,
     GrpcError,
@@ -16,10 +16,10 @@ from predict.failures import (
     NoModel,
     one_line,
 )
-from predict.gateway import Gateway
+from endpoints.gateway import Gateway
+from endpoints.tensors import leaves, reshape, shape_of
 from predict.grpc_gateway import GrpcGateway
 from predict.protocols.interface import InferenceProtocol, Prediction
-from predict.tensors import leaves, reshape, shape_of
 
 READY_SECONDS = 10.0
 PREDICT_SECONDS = float("inf")  # the gateway's deadline bounds it

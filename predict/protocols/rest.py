@@ -7,9 +7,9 @@ from contextlib import contextmanager
 import requests
 from pydantic import JsonValue
 
-from predict.endpoints import Endpoint
-from predict.failures import CheckFailed, ErrorInAnswer, HttpError, NoModel, PredictionRefused, one_line
-from predict.gateway import Gateway, json_of
+from endpoints.endpoint import Endpoint
+from endpoints.failures import CheckFailed, ErrorInAnswer, HttpError, NoModel, PredictionRefused, one_line
+from endpoints.gateway import Gateway, json_of
 from predict.protocols.interface import InferenceProtocol, Prediction
 
 READY_SECONDS = 10.0

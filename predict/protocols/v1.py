@@ -2,9 +2,9 @@
 
 from pydantic import JsonValue
 
-from predict.endpoints import Check
-from predict.failures import CheckFailed, NoExplanation, PredictionRefused, one_line
-from predict.gateway import json_of
+from endpoints.endpoint import Check
+from endpoints.failures import CheckFailed, NoExplanation, PredictionRefused, one_line
+from endpoints.gateway import json_of
 from predict.protocols.interface import Prediction
 from predict.protocols.rest import PREDICT_SECONDS, RestProtocol, refused
 

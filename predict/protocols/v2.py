@@ -2,8 +2,8 @@
 
 from pydantic import BaseModel, Field, JsonValue
 
+from endpoints.tensors import leaves, reshape, shape_of
 from predict.protocols.rest import RestProtocol
-from predict.tensors import leaves, reshape, shape_of
 
 
 class _Output(BaseModel):

@@ -11,10 +11,10 @@ import pytest
 import requests
 from lightkube.models.meta_v1 import ObjectMeta
 
-from components.alerts import all_alerts
-from components.dashboards import all_dashboards
-from components.monitoring_settings import Alerts
-from components.scraping import JOBS
+from components.platform.monitoring.alerts import all_alerts
+from components.platform.monitoring.dashboards import all_dashboards
+from components.platform.monitoring.scraping import JOBS
+from components.settings.monitoring import Alerts
 from tests.e2e.asking import INSTANCES
 from tests.e2e.cluster_objects import InferenceService, all_objects
 from tests.e2e.machine import GATEWAY, Deployment, need

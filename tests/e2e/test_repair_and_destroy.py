@@ -12,7 +12,7 @@ import pytest
 
 from benchmarks.load import Load, Target
 from cluster.locations import state_dir
-from predict.endpoints import Check, parse_endpoints
+from endpoints.endpoint import Check, parse_endpoints
 from tests.e2e.cluster_objects import all_objects, pods
 from tests.e2e.machine import NAME, SUBNET, Deployment, cluster
 

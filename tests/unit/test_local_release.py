@@ -12,7 +12,7 @@ from cluster.artifacts import Cache
 from cluster.catalog import Catalog
 from cluster.images import Image
 from cluster.toolchain import Toolchain
-from components.releases import BANDIT_IMAGE, LOCAL, NetGatewayApi, PlainMonitoring
+from components.releases.releases import BANDIT_IMAGE, LOCAL, NetGatewayApi, PlainMonitoring
 
 ROOT = Path(__file__).parent.parent.parent
 

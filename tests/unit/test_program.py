@@ -12,10 +12,10 @@ import pulumi
 import pytest
 
 import stack_files
-from components.cluster import ClusterError
-from components.problems import SettingsError
+from components.preflight.cluster import ClusterError
+from components.settings.errors import SettingsError
 from docs import graph
-from predict.endpoints import parse_endpoints
+from endpoints.endpoint import parse_endpoints
 from tests.unit.components.kubernetes import answering
 from tests.unit.components.recording import PROJECT, Recording, Resource, record, without_secrets
 from tests.unit.components.registry import Registry, serving

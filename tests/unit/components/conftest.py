@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from components.charts import Charts
-from components.footprint import FOOTPRINTS
-from components.sources import ChartMirror, ChartStore, ImageMirror
-from components.supply import CHARTS_FOLDER, Supply
+from components.charts.deploy import Charts
+from components.charts.sources import ChartMirror, ChartStore, ImageMirror
+from components.platform.context import CHARTS_FOLDER, Supply
+from components.settings.resource_profiles import FOOTPRINTS
 from tests.unit.components.registry import Registry, serving
 from tests.unit.predict import server
 
@@ -61,5 +61,5 @@ def api() -> Iterator[server.Server]:
 def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The pauses of what follows the cluster, made in no time."""
     made: list[float] = []
-    monkeypatch.setattr("components.rollout.time.sleep", made.append)
+    monkeypatch.setattr("components.rollout.wait.time.sleep", made.append)
     return made

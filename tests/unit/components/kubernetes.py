@@ -8,7 +8,7 @@ from pathlib import Path
 
 import yaml
 
-from components.owner import ANNOTATION as OWNER
+from components.objects.owner import ANNOTATION as OWNER
 from tests.unit.predict.server import Reply, Server, serving
 
 KSERVE_API = "/apis/serving.kserve.io/v1beta1"

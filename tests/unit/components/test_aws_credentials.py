@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from components.aws_credentials import keys_of_profile
+from components.settings.aws_credentials import keys_of_profile
 from tests.unit.components.conftest import ACCESS_KEY, PROFILE, SECRET_KEY
 
 

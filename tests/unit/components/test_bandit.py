@@ -6,15 +6,15 @@ from typing import Any
 
 import pytest
 
-from components.bandit import Bandit, BanditArgs
-from components.inference import InferenceService
-from components.model_settings import Surroundings
-from components.problems import SettingsError
-from components.releases import BANDIT_IMAGE, LOCAL
-from components.server_settings import Bandit as BanditSettings
-from components.settings import parse
-from components.sources import ImageMirror
-from predict.endpoints import Endpoint
+from components.charts.sources import ImageMirror
+from components.releases.releases import BANDIT_IMAGE, LOCAL
+from components.serving.bandit import Bandit, BanditArgs
+from components.serving.inference_service import InferenceService
+from components.settings.errors import SettingsError
+from components.settings.model import Surroundings
+from components.settings.server import Bandit as BanditSettings
+from components.settings.stack import parse
+from endpoints.endpoint import Endpoint
 from tests.unit.components.recording import Recording, record
 from tests.unit.components.test_models import arguments, served
 

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components import helm_records
-from components.charts import Charts, merged
-from components.sources import ChartArchive
-from components.supply import Supply
+from components.charts import helm_records
+from components.charts.deploy import Charts, merged
+from components.charts.sources import ChartArchive
+from components.platform.context import Supply
 from tests.unit.components.recording import Recording, record
 
 CHART = ChartArchive(name="istiod", version="1.0.0", url="http://127.0.0.1:1/never-asked")

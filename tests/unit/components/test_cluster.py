@@ -7,9 +7,9 @@ from typing import Any
 import pulumi
 import pytest
 
-from components.cluster import ClusterError, Found, cluster_provider, look_at_cluster
-from components.owner import ANNOTATION as OWNER_ANNOTATION
-from components.settings import Cluster, parse
+from components.objects.owner import ANNOTATION as OWNER_ANNOTATION
+from components.preflight.cluster import ClusterError, Found, cluster_provider, look_at_cluster
+from components.settings.stack import Cluster, parse
 from tests.unit.components.kubernetes import answering, kubeconfig, reply_with
 from tests.unit.components.recording import record
 from tests.unit.predict.server import Reply, serving

@@ -8,12 +8,12 @@ import httpx2 as httpx
 import pulumi
 import pytest
 
-from components.companions import CompanionRemoval, CompanionRollout
-from components.footprint import FOOTPRINTS
-from components.inference import InferenceService
-from components.problems import SettingsError
-from components.rollout import Following, KnativeRollout, RolloutError
-from components.settings import Settings, parse
+from components.rollout.companions import CompanionRemoval, CompanionRollout
+from components.rollout.wait import Following, KnativeRollout, RolloutError
+from components.serving.inference_service import InferenceService
+from components.settings.errors import SettingsError
+from components.settings.resource_profiles import FOOTPRINTS
+from components.settings.stack import Settings, parse
 from tests.unit.components.recording import Recording, record
 from tests.unit.components.test_models import arguments, probe, served
 from tests.unit.components.test_rollout import DECLARED, finish, knative_service

@@ -5,8 +5,8 @@ from __future__ import annotations
 import httpx2 as httpx
 import pytest
 
-from components.deployment_rollout import DeploymentRollout
-from components.rollout import RolloutError
+from components.rollout.deployment import DeploymentRollout
+from components.rollout.wait import RolloutError
 from tests.unit.components.test_rollout import DECLARED, finish
 from tests.unit.predict.server import Reply, Server
 
@@ -115,7 +115,7 @@ def test_waiting_ends_and_says_for_what(api: Server, reply: Reply, servers: Repl
 
 def test_who_may_not_look_does_not_wait(api: Server, pauses: list[float], monkeypatch: pytest.MonkeyPatch) -> None:
     said: list[str] = []
-    monkeypatch.setattr("components.rollout.pulumi.log.warn", said.append)
+    monkeypatch.setattr("components.rollout.wait.pulumi.log.warn", said.append)
     follow(api, Reply(status=403))
     assert pauses == []
     assert said == ["whether the Deployment serves iris-predictor as declared is not checked: the cluster answers 403"]

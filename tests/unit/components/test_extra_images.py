@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from components.extra_images import require_extra_images
-from components.problems import SettingsError
-from components.releases import LOCAL
-from components.settings import Settings, parse
+from components.preflight.extra_images import require_extra_images
+from components.releases.releases import LOCAL
+from components.settings.errors import SettingsError
+from components.settings.stack import Settings, parse
 from tests.unit.predict.server import Reply, serving
 
 ONNX = {"name": "a", "format": "onnx", "storage_uri": "gs://models/a"}

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from components.footprint import SERVING_RUNTIME
-from components.problems import SettingsError
-from components.releases import LOCAL, OFFICIAL_0_20, Release
-from components.settings import parse
+from components.releases.releases import LOCAL, OFFICIAL_0_20, Release
+from components.settings.errors import SettingsError
+from components.settings.resource_profiles import SERVING_RUNTIME
+from components.settings.stack import parse
 from tests.unit.components.test_models import predictor, probe, served
 
 H2C_8081 = [{"name": "h2c", "containerPort": 8081, "protocol": "TCP"}]

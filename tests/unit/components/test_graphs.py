@@ -7,14 +7,14 @@ from typing import Any
 import pulumi
 import pytest
 
-from components.footprint import PodResources
-from components.graph_settings import Graph
-from components.inference_graph import InferenceGraph, InferenceGraphArgs
-from components.problems import SettingsError
-from components.served import Served
-from components.settings import Settings, parse
+from components.serving.inference_graph import InferenceGraph, InferenceGraphArgs
+from components.settings.errors import SettingsError
+from components.settings.graph import Graph
+from components.settings.resource_profiles import PodResources
+from components.settings.served import Served
+from components.settings.stack import Settings, parse
 from components.teardown.leftovers import FormerRemoval
-from predict.endpoints import Endpoint, GraphCheck
+from endpoints.endpoint import Endpoint, GraphCheck
 from tests.unit.components.recording import Recording, record
 
 ANNOTATION = "kserve-multi-model/declared"

@@ -15,7 +15,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 import yaml
 
-from components.helm_records import delete_lost_records
+from components.charts.helm_records import delete_lost_records
 
 OURS = "made by us"
 NAMESPACE = "istio-system"

@@ -8,10 +8,10 @@ from typing import Any
 import httpx2 as httpx
 import pytest
 
-from components.connection import UnknownLogin
-from components.rollout import RolloutError
-from components.served import Served
+from components.rollout.wait import RolloutError
+from components.settings.served import Served
 from components.teardown.leftovers import GRAPHS, MODELS, OBJECTS, PODS, UNSEEN_PAUSE, FormerRemoval, Leftovers, end
+from kube.connection import UnknownLogin
 from tests.unit.components.test_rollout import finish
 from tests.unit.predict.server import Reply, Server
 

@@ -10,16 +10,16 @@ import pulumi
 import pytest
 from pydantic import SecretStr
 
-from components.footprint import FOOTPRINTS, PodResources
-from components.inference import InferenceService, InferenceServiceArgs
-from components.model_settings import Model, Surroundings
-from components.releases import LOCAL, OFFICIAL_0_20, Release
-from components.served import Served
-from components.settings import Cluster, S3Storage
-from components.sources import ImageMirror
-from components.storage import StorageCredentials, StorageCredentialsArgs
+from components.charts.sources import ImageMirror
+from components.releases.releases import LOCAL, OFFICIAL_0_20, Release
+from components.serving.inference_service import InferenceService, InferenceServiceArgs
+from components.serving.storage_credentials import StorageCredentials, StorageCredentialsArgs
+from components.settings.model import Model, Surroundings
+from components.settings.resource_profiles import FOOTPRINTS, PodResources
+from components.settings.served import Served
+from components.settings.stack import Cluster, S3Storage
 from components.teardown.leftovers import FormerRemoval
-from predict.endpoints import Endpoint
+from endpoints.endpoint import Endpoint
 from tests.unit.components.conftest import ACCESS_KEY, PROFILE, SECRET_KEY
 from tests.unit.components.recording import Recording, record, without_secrets
 

@@ -7,13 +7,13 @@ from typing import Any
 import pulumi
 import pytest
 
-from components.inference import InferenceService, InferenceServiceArgs
-from components.model_settings import Model, Surroundings
-from components.modes import Mode
-from components.problems import SettingsError
-from components.releases import LOCAL
-from components.rollout import DECLARED
-from components.settings import Cluster, Settings, parse
+from components.releases.releases import LOCAL
+from components.rollout.wait import DECLARED
+from components.serving.inference_service import InferenceService, InferenceServiceArgs
+from components.settings.errors import SettingsError
+from components.settings.model import Model, Surroundings
+from components.settings.modes import Mode
+from components.settings.stack import Cluster, Settings, parse
 from tests.unit.components.recording import Recording, Resource, record
 
 REFUSED = [

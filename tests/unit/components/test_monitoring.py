@@ -11,16 +11,24 @@ from typing import Any
 import pytest
 import yaml
 
-from components.alerts import all_alerts
-from components.dashboards import COLUMNS, Dashboard, all_dashboards
-from components.monitoring import Monitoring, MonitoringArgs
-from components.monitoring_settings import Alerts
-from components.monitoring_settings import Monitoring as MonitoringSettings
-from components.problems import SettingsError
-from components.releases import LOCAL, OFFICIAL_0_20, Release
-from components.scraping import GATEWAY, GATEWAY_STATISTICS, JOBS, KNATIVE, MODELS, Relabel, ScrapeJob
-from components.settings import parse
-from components.supply import Supply
+from components.platform.context import Supply
+from components.platform.monitoring.alerts import all_alerts
+from components.platform.monitoring.component import Monitoring, MonitoringArgs
+from components.platform.monitoring.dashboards import COLUMNS, Dashboard, all_dashboards
+from components.platform.monitoring.scraping import (
+    GATEWAY,
+    GATEWAY_STATISTICS,
+    JOBS,
+    KNATIVE,
+    MODELS,
+    Relabel,
+    ScrapeJob,
+)
+from components.releases.releases import LOCAL, OFFICIAL_0_20, Release
+from components.settings.errors import SettingsError
+from components.settings.monitoring import Alerts
+from components.settings.monitoring import Monitoring as MonitoringSettings
+from components.settings.stack import parse
 from tests.unit.components.recording import Recording, record
 
 RELEASES = pytest.mark.parametrize("release", [LOCAL, OFFICIAL_0_20], ids=lambda release: release.name)

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from components.footprint import FOOTPRINTS
-from components.platform import Platform, PlatformArgs
-from components.releases import LOCAL, OFFICIAL_0_20, Release
-from components.settings import Ingress
-from components.supply import Supply
+from components.platform.context import Supply
+from components.platform.platform import Platform, PlatformArgs
+from components.releases.releases import LOCAL, OFFICIAL_0_20, Release
+from components.settings.resource_profiles import FOOTPRINTS
+from components.settings.stack import Ingress
 from tests.unit.components.recording import Recording, record
 
 NODE_PORT = Ingress(service_type="NodePort", address="192.0.2.1", node_port=31080)

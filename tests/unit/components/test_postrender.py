@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 import yaml
 
-import components.postrender
-from components.postrender import Document, adjust
+import components.charts.postrender
+from components.charts.postrender import Document, adjust
 
 DEPENDS_ON = "config.kubernetes.io/depends-on"
-SCRIPT = Path(components.postrender.__file__)
+SCRIPT = Path(components.charts.postrender.__file__)
 
 
 def item(kind: str, name: str, *, api_version: str = "v1", **fields: Any) -> Document:

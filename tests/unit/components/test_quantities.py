@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.quantities import parse_quantity
+from components.settings.quantities import parse_quantity
 
 
 @pytest.mark.parametrize(

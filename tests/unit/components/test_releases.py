@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from components.releases import GRPC_V2, LOCAL, OFFICIAL_0_20, RELEASES, KubernetesRange, Release
+from components.releases.releases import GRPC_V2, LOCAL, OFFICIAL_0_20, RELEASES, KubernetesRange, Release
 
 each = pytest.mark.parametrize("release", RELEASES.values(), ids=RELEASES)
 

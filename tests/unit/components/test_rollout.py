@@ -8,8 +8,8 @@ import httpx2 as httpx
 import pulumi
 import pytest
 
-from components.connection import UnknownLogin
-from components.rollout import Following, KnativeRollout, RolloutError
+from components.rollout.wait import Following, KnativeRollout, RolloutError
+from kube.connection import UnknownLogin
 from tests.unit.predict.server import Reply, Server
 
 pytestmark = pytest.mark.usefixtures("pauses")
@@ -149,5 +149,5 @@ def test_a_cluster_that_only_the_provider_can_reach_is_not_asked(warnings: list[
 @pytest.fixture
 def warnings(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     said: list[str] = []
-    monkeypatch.setattr("components.rollout.pulumi.log.warn", said.append)
+    monkeypatch.setattr("components.rollout.wait.pulumi.log.warn", said.append)
     return said

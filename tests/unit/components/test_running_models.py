@@ -7,12 +7,12 @@ from pathlib import Path
 import pulumi
 import pytest
 
-from components.connection import connect
-from components.model_settings import Model, Surroundings
-from components.modes import Mode
-from components.releases import LOCAL
-from components.running_models import changing_mode, running_in
-from components.settings import parse
+from components.preflight.running_models import changing_mode, running_in
+from components.releases.releases import LOCAL
+from components.settings.model import Model, Surroundings
+from components.settings.modes import Mode
+from components.settings.stack import parse
+from kube.connection import connect
 from tests.unit.components.kubernetes import kubeconfig
 from tests.unit.predict.server import Reply, serving
 

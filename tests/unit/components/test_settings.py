@@ -12,9 +12,9 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.problems import SettingsError
-from components.server_settings import TAKEN_KEYS, TAKEN_VARIABLES
-from components.settings import Settings, load, parse
+from components.settings.errors import SettingsError
+from components.settings.server import TAKEN_KEYS, TAKEN_VARIABLES
+from components.settings.stack import Settings, load, parse
 from tests.unit.components.conftest import ACCESS_KEY, PROFILE, SECRET_KEY
 from tests.unit.components.recording import PROJECT
 

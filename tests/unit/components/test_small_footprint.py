@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from components.footprint import FOOTPRINTS
-from components.monitoring_settings import Monitoring
-from components.platform import Platform, PlatformArgs
-from components.quantities import parse_quantity
-from components.releases import LOCAL, OFFICIAL_0_20, Release
-from components.supply import Supply
+from components.platform.context import Supply
+from components.platform.platform import Platform, PlatformArgs
+from components.releases.releases import LOCAL, OFFICIAL_0_20, Release
+from components.settings.monitoring import Monitoring
+from components.settings.quantities import parse_quantity
+from components.settings.resource_profiles import FOOTPRINTS
 from tests.unit.components.recording import Recording, record
 from tests.unit.components.test_platform import NODE_PORT
 

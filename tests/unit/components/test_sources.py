@@ -5,7 +5,15 @@ from pathlib import Path
 import pytest
 import yaml
 
-from components.sources import ChartArchive, ChartMirror, ChartStore, ChartUnavailable, ImageMirror, Manifest, Mirrored
+from components.charts.sources import (
+    ChartArchive,
+    ChartMirror,
+    ChartStore,
+    ChartUnavailable,
+    ImageMirror,
+    Manifest,
+    Mirrored,
+)
 from tests.unit.components.registry import Registry, packaged
 
 FOLDER = Path("build/charts")

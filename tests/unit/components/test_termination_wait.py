@@ -14,7 +14,7 @@ import pytest
 from google.protobuf import json_format, struct_pb2
 from pulumi.runtime.proto import provider_pb2, provider_pb2_grpc
 
-from components.served import Served
+from components.settings.served import Served
 from components.teardown.termination_wait import TerminationWait, TerminationWaitArgs, TerminationWaitProvider
 from tests.unit.components.kubernetes import kubeconfig
 from tests.unit.components.recording import record

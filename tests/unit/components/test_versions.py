@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from predict.endpoints import Endpoint
+from endpoints.endpoint import Endpoint
 from tests.unit.components.test_models import served
 
 HEADERS = {"latest": {"Knative-Serving-Tag": "latest"}, "prev": {"Knative-Serving-Tag": "prev"}}

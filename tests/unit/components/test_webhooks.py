@@ -5,7 +5,7 @@ import asyncio
 import pulumi
 import pytest
 
-from components.webhooks import ATTEMPTS, retry_while_unanswered
+from components.objects.webhooks import ATTEMPTS, retry_while_unanswered
 
 REFUSED = (
     'Internal error occurred: failed calling webhook "inferenceservice.kserve-webhook-server.defaulter": '
@@ -23,7 +23,7 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     async def sleep(seconds: float) -> None:
         asked.append(seconds)
 
-    monkeypatch.setattr("components.webhooks.asyncio.sleep", sleep)
+    monkeypatch.setattr("components.objects.webhooks.asyncio.sleep", sleep)
     return asked
 
 

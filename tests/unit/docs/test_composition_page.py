@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 import stack_files
-from components.companion_settings import COMPANIONSHIPS, Explainer, Transformer
-from components.graph_settings import Graph
-from components.settings import parse
+from components.settings.companion import COMPANIONSHIPS, Explainer, Transformer
+from components.settings.graph import Graph
+from components.settings.stack import parse
 
 ROOT = Path(__file__).parents[3]
 PAGES = sorted((ROOT / "docs").glob("composition*.md"))

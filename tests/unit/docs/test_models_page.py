@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 import stack_files
-from components.model_settings import Model
-from components.settings import parse
+from components.settings.model import Model
+from components.settings.stack import parse
 
 PAGES = sorted((Path(__file__).parents[3] / "docs").glob("models*.md"))
 MODEL = {"name": "flowers", "format": "xgboost", "storage_uri": "s3://models/flowers"}

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 import stack_files
-from components.alerts import all_alerts
-from components.dashboards import all_dashboards
-from components.monitoring_settings import Alerts, Monitoring
-from components.scraping import JOBS
-from components.settings import parse
+from components.platform.monitoring.alerts import all_alerts
+from components.platform.monitoring.dashboards import all_dashboards
+from components.platform.monitoring.scraping import JOBS
+from components.settings.monitoring import Alerts, Monitoring
+from components.settings.stack import parse
 
 PAGES = sorted((Path(__file__).parents[3] / "docs").glob("monitoring*.md"))
 

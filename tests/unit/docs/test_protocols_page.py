@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import stack_files
-from components.settings import parse
+from components.settings.stack import parse
 
 ROOT = Path(__file__).parents[3]
 PAGES = [ROOT / "docs" / "protocols.md", ROOT / "docs" / "protocols.zh.md"]

@@ -11,7 +11,7 @@ import pytest
 from jsonschema import Draft7Validator
 
 import stack_files
-from components.settings import Settings
+from components.settings.stack import Settings
 from docs.schema import PREFIX, TARGET, render
 
 ROOT = Path(__file__).parents[3]

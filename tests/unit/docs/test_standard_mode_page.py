@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 import stack_files
-from components.modes import USAGE_METRICS
-from components.settings import parse
+from components.settings.modes import USAGE_METRICS
+from components.settings.stack import parse
 from tests.unit.components.recording import PROJECT
 
 PAGES = sorted((Path(__file__).parents[3] / "docs").glob("standard-mode*.md"))

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from docs.troubleshooting import TARGETS, render
-from predict.doctor.findings import Cause
+from doctor.findings import Cause
 from predict.messages import Lang
 
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
+from endpoints.endpoint import Endpoint, parse_endpoints
 from predict.check import EndpointCheck, Limits
-from predict.endpoints import Endpoint, parse_endpoints
 from predict.messages import LANGUAGES, Lang
 from predict.outcome import Outcome
 from tests.unit.predict.server import Reply, Server, serving

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
+from endpoints.failures import WrongShape, WrongValue
+from endpoints.tensors import leaves
 from predict.comparison import compare
-from predict.failures import WrongShape, WrongValue
-from predict.tensors import leaves
 
 NUMBERS = st.one_of(st.integers(), st.floats())
 SCALARS = st.one_of(NUMBERS, st.text(max_size=5), st.booleans(), st.none())

@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 from pydantic import JsonValue, ValidationError
 
-from predict.endpoints import parse_endpoints
+from endpoints.endpoint import parse_endpoints
 from tests.unit.predict.conftest import described
 
 GATEWAY = "http://198.19.0.2:31080"

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from pydantic import JsonValue
 
+from endpoints.endpoint import Endpoint
+from endpoints.failures import HttpError, PredictionRefused, WrongShape, WrongValue
 from predict.check import EndpointCheck, Limits
 from predict.comparison import within
-from predict.endpoints import Endpoint
-from predict.failures import HttpError, PredictionRefused, WrongShape, WrongValue
 from predict.messages import LANGUAGES, Lang
 from predict.outcome import Outcome
 from predict.report import to_json

@@ -13,8 +13,8 @@ from typing import Any
 import grpc
 import pytest
 
-from predict import failures as f
-from predict.endpoints import Endpoint
+from endpoints import failures as f
+from endpoints.endpoint import Endpoint
 from predict.protocols.open_inference import SERVICE, classes_of
 from tests.unit.predict.conftest import ROOT, ROWS, check, endpoint, words
 from tests.unit.predict.server import Server

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import yaml
 
-from predict.failures import LoadFailed, StorageRefused
-from predict.inference_service import ServiceStatus
+from endpoints.failures import LoadFailed, StorageRefused
+from kube.inference_service import ServiceStatus
 from predict.messages import LANGUAGES, Lang
 from predict.report import to_json
 from tests.unit.predict.conftest import check, endpoint, serve_v1, words

@@ -3,7 +3,7 @@ from dataclasses import fields
 
 import pytest
 
-from predict import failures as f
+from endpoints import failures as f
 from predict.messages import LANGUAGES, Lang, display_name
 
 EN, ZH = LANGUAGES[Lang.EN], LANGUAGES[Lang.ZH]

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import JsonValue
 
-from predict.tensors import leaves, reshape, shape_of
+from endpoints.tensors import leaves, reshape, shape_of
 
 
 @pytest.mark.parametrize(

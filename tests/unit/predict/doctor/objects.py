@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
-from predict.doctor.causes import models, platform
-from predict.doctor.facts import Facts
-from predict.doctor.findings import Finding
-from predict.doctor.kinds import (
+from doctor.causes import models, platform
+from doctor.facts import Facts
+from doctor.findings import Finding
+from doctor.kinds import (
     MODEL_LABEL,
     Deployment,
     EndpointSlice,

@@ -11,9 +11,8 @@ from typing import Any, Protocol
 
 import pytest
 
-from predict.__main__ import main
-from predict.doctor.gather import Wanted, connect, gather
-from predict.doctor.kinds import (
+from doctor.gather import Wanted, connect, gather
+from doctor.kinds import (
     InferenceService,
     MutatingWebhooks,
     Node,
@@ -24,10 +23,11 @@ from predict.doctor.kinds import (
     ServiceAccount,
     ValidatingWebhooks,
 )
-from predict.doctor.logs import Query, seconds, sources_of
-from predict.doctor.words import DOCTOR_LANGUAGES
+from doctor.logs import Query, seconds, sources_of
+from doctor.words import DOCTOR_LANGUAGES
+from endpoints.sources import InputError
+from predict.__main__ import main
 from predict.messages import Lang
-from predict.sources import InputError
 from tests.unit.predict.conftest import described, run_predict
 from tests.unit.predict.doctor.objects import failed, pod, running
 from tests.unit.predict.server import Reply, Server

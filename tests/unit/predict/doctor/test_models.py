@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from predict.doctor.facts import Unread
-from predict.doctor.findings import Cause
-from predict.doctor.kinds import Claim, Object
-from predict.doctor.model import INITIALIZER
+from doctor.facts import Unread
+from doctor.findings import Cause
+from doctor.kinds import Claim, Object
+from doctor.model import INITIALIZER
 from tests.unit.predict.doctor.objects import (
     POD,
     REVISION,

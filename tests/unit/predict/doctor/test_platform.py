@@ -6,13 +6,12 @@ from typing import Any
 
 import pytest
 
-from predict import failures as f
-from predict.doctor.checks import Check, State
-from predict.doctor.diagnosis import diagnose
-from predict.doctor.facts import Asked, Facts, Unread
-from predict.doctor.findings import Cause
-from predict.doctor.ingress import ingresses
-from predict.doctor.kinds import (
+from doctor.checks import Check, State
+from doctor.diagnosis import diagnose
+from doctor.facts import Asked, Facts, Unread
+from doctor.findings import Cause
+from doctor.ingress import ingresses
+from doctor.kinds import (
     Gateway,
     HTTPRoute,
     InferenceService,
@@ -22,7 +21,8 @@ from predict.doctor.kinds import (
     Revision,
     VirtualService,
 )
-from predict.doctor.report import exit_code
+from doctor.report import exit_code
+from endpoints import failures as f
 from tests.unit.predict.conftest import endpoint
 from tests.unit.predict.doctor.objects import (
     backends,

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from predict.doctor.checks import Check, Name, Section
-from predict.doctor.facts import Unread
-from predict.doctor.findings import Cause
-from predict.doctor.words import DOCTOR_LANGUAGES
+from doctor.checks import Check, Name, Section
+from doctor.facts import Unread
+from doctor.findings import Cause
+from doctor.words import DOCTOR_LANGUAGES
 from predict.messages import Lang
 
 EN, ZH = DOCTOR_LANGUAGES[Lang.EN], DOCTOR_LANGUAGES[Lang.ZH]

@@ -1,0 +1,1 @@
+"""How Helm charts are fetched, rendered and installed. Which charts those are is the platform's to say."""

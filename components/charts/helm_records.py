@@ -1,0 +1,40 @@
+"""Helm's own records of its releases in a cluster."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from kube.connection import connect
+
+
+def delete_lost_records(
+    release: str, *, namespace: str, ours: str, kubeconfig: Path | None, context: str | None
+) -> bool:
+    """Delete what is left of operations whose outcome nobody learned of; False where there is nothing of the kind.
+
+    Those are the records of operations on `release` that began and never ended, and those that ended after whoever
+    began them was gone: they have the description `ours`.
+    """
+    place = f"/api/v1/namespaces/{namespace}/secrets"
+    with connect(kubeconfig=kubeconfig, context=context) as client:
+        selector = {"labelSelector": f"owner=helm,name={release}"}
+        listed = client.get(place, params=selector).raise_for_status().json()["items"]
+        lost = [record for record in listed if _pending(record) or _description(record) == ours]
+        for record in lost:
+            client.delete(f"{place}/{record['metadata']['name']}").raise_for_status()
+    return bool(lost)
+
+
+def _pending(record: Mapping[str, Any]) -> bool:
+    return str(record["metadata"].get("labels", {}).get("status", "")).startswith("pending-")
+
+
+def _description(record: Mapping[str, Any]) -> str:
+    """A record is a document, packed, in base64 once by Helm and once by Kubernetes."""
+    packed = base64.b64decode(base64.b64decode(record["data"]["release"]))
+    return str(json.loads(gzip.decompress(packed))["info"].get("description", ""))

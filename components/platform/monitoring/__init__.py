@@ -1,0 +1,1 @@
+"""Metrics of models: Prometheus, what it scrapes, alerts and dashboards."""

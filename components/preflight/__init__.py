@@ -1,0 +1,1 @@
+"""Reads the cluster and the registry before anything is declared. Changes nothing."""

@@ -1,0 +1,1 @@
+"""Versions that work together: the only place with versions of what is deployed."""

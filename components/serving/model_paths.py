@@ -1,0 +1,38 @@
+"""Where a model answers, by its protocol."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Self
+
+from components.releases.releases import GRPC_V2, OPENAI
+from components.settings.model import Model
+
+GRPC_SERVICE = "inference.GRPCInferenceService"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Paths:
+    """Where a model answers, by its protocol; `ready`, over HTTP, with an error until it is loaded.
+
+    Only v1 has a place to `explain`.
+    """
+
+    metadata: str
+    ready: str
+    predict: str
+    explain: str | None = None
+
+    @classmethod
+    def of(cls, model: Model) -> Self:
+        """The paths of v1, or of the open inference protocol; gRPC's methods have paths, too."""
+        if model.protocol == "v1":
+            own = f"/v1/models/{model.name}"
+            return cls(metadata=own, ready=own, predict=f"{own}:predict", explain=f"{own}:explain")
+        if model.protocol == OPENAI:
+            return cls(metadata="/v1/models", ready="/v1/models", predict="/v1/completions")
+        own = f"/v2/models/{model.name}"
+        if model.protocol == GRPC_V2:
+            methods = f"/{GRPC_SERVICE}"
+            return cls(metadata=f"{methods}/ModelMetadata", ready=f"{own}/ready", predict=f"{methods}/ModelInfer")
+        return cls(metadata=own, ready=f"{own}/ready", predict=f"{own}/infer")

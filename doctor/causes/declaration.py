@@ -1,0 +1,100 @@
+"""What KServe refuses before there is anything to run: formats, runtimes, storage URIs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from doctor.findings import Cause, Evidence, Finding
+from doctor.kinds import OwnRuntime, Runtime
+from doctor.model import ModelView, words
+
+_REASONS = {
+    "RuntimeNotRecognized": Cause.RUNTIME_UNKNOWN,
+    "RuntimeDisabled": Cause.RUNTIME_DISABLED,
+    "NoSupportingRuntime": Cause.RUNTIME_NONE,
+    "RuntimeUnhealthy": Cause.RUNTIME_NONE,
+}
+
+
+def declared_wrongly(view: ModelView) -> Iterator[Finding]:
+    """No runtime for the format, one that is unknown or disabled; a storage URI of no known kind."""
+    model = view.model
+    if model.transition == "InvalidSpec":
+        cause = _REASONS.get(model.failure_reason, Cause.DECLARATION_REFUSED)
+        if cause is Cause.RUNTIME_NONE and model.runtime:
+            cause = Cause.RUNTIME_MISMATCH
+        evidence = [words("InferenceService", f"{model.failure_reason}: {model.failure}")]
+        known = runtimes(view)
+        yield view.finding(
+            cause,
+            evidence,
+            runtime=model.runtime or "-",
+            protocol=model.protocol or "v1",
+            why=_why(view, known),
+            enabled=", ".join(sorted({_serves(runtime) for runtime in known if not runtime.disabled})) or "-",
+        )
+        return
+    for event in view.warnings:
+        if "StorageURI not supported" in event.message:
+            schemes = ", ".join(sorted({part.strip(" []") for part in _listed(event.message)}))
+            yield view.finding(Cause.STORAGE_URI_UNKNOWN, [words("KServe", event.message)], schemes=schemes)
+            return
+
+
+def runtimes(view: ModelView) -> tuple[Runtime, ...]:
+    """The runtimes that the model may have: the cluster's and its namespace's."""
+    return (*view.facts.of(Runtime), *view.facts.of(OwnRuntime, view.namespace))
+
+
+def _listed(message: str) -> Iterable[str]:
+    inner = message.partition("[")[2].partition("]")[0]
+    return inner.split(",") if inner else []
+
+
+def _serves(runtime: Runtime) -> str:
+    formats = ", ".join(dict.fromkeys(form.name for form in runtime.formats))
+    return f"{runtime.name} ({formats}; {', '.join(runtime.protocols) or 'v1'})"
+
+
+def _why(view: ModelView, known: tuple[Runtime, ...]) -> str:
+    """The narrowest thing that no runtime, or not the named one, has."""
+    model = view.model
+    if model.runtime:
+        named = [runtime for runtime in known if runtime.name == model.runtime]
+        return "; ".join(map(_serves, named)) or model.runtime
+    fitting = [runtime for runtime in known if any(form.name == model.format for form in runtime.formats)]
+    enabled = [runtime for runtime in fitting if not runtime.disabled]
+    if not enabled:
+        off = ", ".join(runtime.name for runtime in fitting)
+        return f"format {model.format}" + (f" (disabled: {off})" if off else "")
+    versions = {form.version for runtime in enabled for form in runtime.formats if form.name == model.format}
+    if model.version and model.version not in versions:
+        return f"{model.format} version {model.version} (there: {', '.join(sorted(versions))})"
+    spoken = sorted({protocol for runtime in enabled for protocol in runtime.protocols})
+    if model.protocol and model.protocol not in spoken:
+        return f"{model.format} with protocol {model.protocol} (there: {', '.join(spoken) or 'v1'})"
+    return f"format {model.format}"
+
+
+def refusal(view: ModelView) -> list[Evidence]:
+    """Everywhere that says why KServe, Knative or Kubernetes would not make something for the model."""
+    found = [words("InferenceService", item.message) for item in view.model.conditions if _refuses(item.reason)]
+    for revision in view.revisions:
+        found += [
+            words(f"revision {revision.name}", item.message)
+            for item in revision.conditions
+            if item.status == "False" and item.reason == "FailedCreate"
+        ]
+    found += [words(f"Deployment {item.name}", item.failure) for item in view.deployments if item.failure]
+    # A reconciliation that failed once, by another's change at the same time, is no refusal.
+    found += [
+        words(f"{event.kind} {event.about}", event.message)
+        for event in view.warnings
+        if (event.reason == "FailedCreate" and not view.pods)
+        or (event.reason == "InternalError" and event.kind == "InferenceService" and not view.revisions)
+    ]
+    return [item for item in found if item.text and "the object has been modified" not in item.text]
+
+
+def _refuses(reason: str) -> bool:
+    return reason in {"ReconcileFailed", "FailedCreate"}

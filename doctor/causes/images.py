@@ -1,0 +1,65 @@
+"""Images that cannot be pulled."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from doctor.findings import Cause, Evidence, Finding
+from doctor.kinds import condition
+from doctor.model import ModelView, container_source, words
+
+_PULLING = {"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "RegistryUnavailable"}
+_FETCHED = re.compile(r'Unable to fetch image "([^"]+)"')
+_PULLED = re.compile(r'Failed to pull image "([^"]+)"')
+_KINDS: tuple[tuple[Cause, re.Pattern[str]], ...] = (
+    (
+        Cause.IMAGE_REFUSED,
+        re.compile(
+            r"UNAUTHORIZED|DENIED|access denied|authorization failed|\b401\b|\b403\b|no basic auth", re.IGNORECASE
+        ),
+    ),
+    (
+        Cause.REGISTRY_UNREACHABLE,
+        re.compile(
+            r"dial tcp|no such host|server misbehaving|connection refused|i/o timeout|deadline exceeded|TLS handshake"
+            r"|x509:|server gave HTTP response|no route to host"
+        ),
+    ),
+    (
+        Cause.IMAGE_NOT_FOUND,
+        re.compile(r"not found|MANIFEST_UNKNOWN|NAME_UNKNOWN|manifest unknown|InvalidImageName|couldn't parse|\b404\b"),
+    ),
+)
+
+
+def not_pulled(view: ModelView) -> Iterator[Finding]:
+    """Why an image is not there: wrong name, refused, or no registry."""
+    for image, source, text in _pulling(view):
+        told = [event.message for event in view.warnings if event.message.startswith("Failed to pull image")]
+        # A registry's refusal says "not found" of what it hides: what was asked last comes with the reason.
+        whole = text if "rpc error" in text or not told else f"{text} {told[0]}"
+        without = whole.replace(image, "")
+        cause = next((kind for kind, pattern in _KINDS if pattern.search(without)), Cause.IMAGE_FAILED)
+        registry = image.partition("/")[0]
+        evidence: list[Evidence] = [words(source, whole)]
+        yield view.finding(cause, evidence, image=image, registry=registry)
+        return
+
+
+def _pulling(view: ModelView) -> Iterator[tuple[str, str, str]]:
+    """Images that are waited for, with what says so."""
+    for pod, status in view.statuses:
+        if status.waiting and status.waiting.reason in _PULLING:
+            source = container_source(pod, status.name)
+            yield status.image, source, f"{status.waiting.reason}: {status.waiting.message}"
+    for revision in view.revisions:
+        healthy = condition(revision.conditions, "ContainerHealthy")
+        fetched = _FETCHED.search(healthy.message) if healthy else None
+        if healthy and fetched:
+            yield fetched[1], f"revision {revision.name}", healthy.message
+    if not view.pods and not view.model.ready:
+        for event in view.warnings:
+            named = _PULLED.match(event.message)
+            if named:
+                yield named[1], f"pod {event.about}, which is gone", event.message

@@ -1,0 +1,128 @@
+"""A model's beginning, change and end: deadlines, canaries, deletion, sleep."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from doctor.facts import Facts
+from doctor.findings import Cause, Evidence, Finding
+from doctor.kinds import Namespace, Pod, condition, holds
+from doctor.model import ModelView, words
+
+KSERVES = "inferenceservice.finalizers"
+# KServe deletes in a second; a model it has not looked at after this time is not looked at.
+PROMPT_SECONDS = 15.0
+DELETION_SECONDS = 60.0
+
+
+def going(view: ModelView) -> Iterator[Finding]:
+    """A model that is being deleted, and what holds it if that takes long."""
+    deleted = view.model.meta.deleted
+    if deleted is None:
+        return
+    finalizers = view.model.meta.finalizers
+    foreign = [name for name in finalizers if name != KSERVES]
+    passed = _seconds(view.facts, deleted)
+    stuck = passed > (PROMPT_SECONDS if foreign else DELETION_SECONDS)
+    cause = Cause.DELETION_STUCK if stuck and finalizers else Cause.DELETION
+    evidence = [words("InferenceService", f"deleted {passed:.0f} s ago, finalizers: {', '.join(finalizers) or '-'}")]
+    yield view.finding(cause, evidence, finalizers=", ".join(foreign or finalizers) or "-")
+
+
+def in_a_closing_namespace(view: ModelView) -> Iterator[Finding]:
+    """A namespace that is being deleted takes nothing new."""
+    namespace = view.facts.get(Namespace, view.namespace)
+    if namespace is not None and namespace.phase == "Terminating":
+        yield view.finding(Cause.NAMESPACE_TERMINATING, namespace_evidence(namespace))
+
+
+def namespace_evidence(namespace: Namespace) -> list[Evidence]:
+    """What holds a namespace that is being deleted."""
+    held = [item for item in namespace.conditions if item.status == "True" and item.message]
+    return [words(f"namespace {namespace.name}", item.message) for item in held][:3]
+
+
+def overdue(view: ModelView) -> Iterator[Finding]:
+    """A revision or Deployment that was given up after its time."""
+    for revision in view.revisions:
+        for item in revision.conditions:
+            if item.reason == "ProgressDeadlineExceeded" and item.status == "False":
+                evidence = [words(f"revision {revision.name}", f"{item.reason}: {item.message}")]
+                yield view.finding(Cause.DEADLINE_EXCEEDED, evidence, version=revision.name)
+                return
+    for deployment in view.deployments:
+        progress = condition(deployment.conditions, "Progressing")
+        if progress and progress.status == "False" and progress.reason == "ProgressDeadlineExceeded":
+            evidence = [words(f"Deployment {deployment.name}", progress.message)]
+            # Knative takes a while to say of a revision what its Deployment says already.
+            yield view.finding(Cause.DEADLINE_EXCEEDED, evidence, version=deployment.revision or deployment.name)
+            return
+
+
+def new_version_waits(view: ModelView, *, cause_known: bool) -> Iterator[Finding]:
+    """A new version that takes no requests while the one before answers, once something is known to be wrong."""
+    model = view.model
+    new, old = model.created_revision, model.ready_revision
+    if not (old and new and new != old and cause_known):
+        return
+    said = ", ".join(f"{target.revision} {target.percent} %" for target in model.traffic)
+    share = str(model.canary_percent if model.canary_percent is not None else 100)
+    yield view.finding(
+        Cause.CANARY_STUCK, [words("InferenceService", f"traffic: {said}")], new=new, old=old, share=share
+    )
+
+
+def not_routed(view: ModelView) -> Iterator[Finding]:
+    """A server that is ready, and no way to it."""
+    conditions = view.model.conditions
+    if view.model.ready or not holds(conditions, "PredictorReady") or holds(conditions, "IngressReady"):
+        return
+    ingress = condition(conditions, "IngressReady")
+    route = condition(conditions, "PredictorRouteReady")
+    found = [words("InferenceService", str(item)) for item in (ingress, route) if item and item.status != "True"]
+    yield view.finding(Cause.ROUTE_NOT_READY, found)
+
+
+def waiting(view: ModelView) -> Finding:
+    """What a model is that is not ready and has nothing wrong that is known."""
+    model = view.model
+    created = model.meta.created
+    if not model.conditions:
+        passed = _seconds(view.facts, created) if created else 0.0
+        if passed > PROMPT_SECONDS and not model.transition:
+            return view.finding(Cause.UNNOTICED, [words("InferenceService", f"no status after {passed:.0f} s")])
+    doing = [
+        f"pod {pod.name}: {status.name} {status.waiting.reason}"
+        for pod, status in view.statuses
+        if status.waiting and status.waiting.reason
+    ] + [
+        f"pod {pod.name}: {status.name} runs"
+        for pod, status in view.statuses
+        if status.running_since and not status.ready
+    ]
+    evidence = [words("pods", "; ".join(doing[:3]))] if doing else []
+    return view.finding(Cause.STARTING, [*evidence, *view.unready()], age=_age(view))
+
+
+def asleep(view: ModelView) -> Iterator[Finding]:
+    """A model that is ready and has no pod, as it should without requests; or one that was stopped."""
+    model = view.model
+    if model.stopped:
+        yield view.finding(Cause.STOPPED)
+    elif model.ready and not model.standard and model.min_replicas == 0 and not view.pods and not _unseen(view):
+        yield view.finding(Cause.SCALED_TO_ZERO)
+
+
+def _unseen(view: ModelView) -> bool:
+    """Whether there may be pods that could not be read."""
+    return bool(view.facts.missed(Pod, namespace=view.namespace))
+
+
+def _seconds(facts: Facts, since: datetime) -> float:
+    return (facts.now - since).total_seconds()
+
+
+def _age(view: ModelView) -> str:
+    created = view.model.meta.created
+    return f"{_seconds(view.facts, created):.0f}" if created else "?"

@@ -1,0 +1,114 @@
+"""Every model: what is the matter with it, the cause before what follows from it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+
+from doctor.causes import declaration, images, life, placing, refused, server, storage
+from doctor.checks import Check, Name, Section
+from doctor.facts import Facts
+from doctor.findings import Cause, Finding
+from doctor.kinds import Deployment, Event, InferenceService, Pod, Revision
+from doctor.model import ModelView, words
+from endpoints.endpoint import Endpoint
+
+# In the order in which a model comes to life: what fails first is the cause.
+FAMILIES: tuple[Callable[[ModelView], Iterator[Finding]], ...] = (
+    life.in_a_closing_namespace,
+    refused.not_allowed,
+    placing.not_placed,
+    images.not_pulled,
+    storage.not_fetched,
+    server.out_of_memory,
+    server.crashed,
+    server.probed_in_vain,
+    life.not_routed,
+    life.overdue,
+)
+# What a new version may fail at while the old one answers, and the model is ready.
+_OF_NEW_VERSION = FAMILIES[1:-2]
+
+
+def all_of(facts: Facts) -> tuple[InferenceService, ...]:
+    """The models, by namespace and name."""
+    return tuple(sorted(facts.of(InferenceService), key=lambda model: (model.namespace, model.name)))
+
+
+def declared(facts: Facts) -> Iterator[Check]:
+    """Whether every model is there that the stack, or the command line, names."""
+    there = {(model.namespace, model.name): model for model in facts.of(InferenceService)}
+    findings = [finding for endpoint in facts.endpoints for finding in _of_stack(facts, endpoint, there)]
+    known = {model.name for model in facts.of(InferenceService)} | {endpoint.name for endpoint in facts.endpoints}
+    where = facts.namespace or ""
+    if where and not facts.there(where):
+        findings = [_missing(Cause.NAMESPACE_MISSING, where, "-")]
+    elif not facts.missed(InferenceService):
+        findings += [_missing(Cause.MODEL_MISSING, where, name) for name in facts.names if name not in known]
+    missed = facts.missed(InferenceService)
+    if findings or facts.endpoints or missed or not there:
+        count = str(len(there))
+        yield Check(
+            section=Section.MODELS, name=Name.DECLARED, facts={"count": count}, findings=tuple(findings), unread=missed
+        )
+
+
+def _of_stack(facts: Facts, endpoint: Endpoint, there: Mapping[tuple[str, str], InferenceService]) -> Iterator[Finding]:
+    model = there.get((endpoint.namespace, endpoint.name))
+    if model is None and not facts.missed(InferenceService, namespace=endpoint.namespace):
+        cause = Cause.MODEL_MISSING if facts.there(endpoint.namespace) else Cause.NAMESPACE_MISSING
+        yield _missing(cause, endpoint.namespace, endpoint.name)
+    elif model is not None and model.host and model.host != endpoint.host:
+        view = ModelView(facts=facts, model=model)
+        evidence = [words("InferenceService", f"url {model.url}")]
+        yield view.finding(Cause.HOST_DIFFERS, evidence, host=endpoint.host, found=model.host)
+
+
+def _missing(cause: Cause, namespace: str, name: str) -> Finding:
+    told = {"model": name, "namespace": namespace or "*"}
+    return Finding(cause=cause, kind="InferenceService", namespace=namespace, name=name, facts=told)
+
+
+def check(facts: Facts, model: InferenceService, *, broken: tuple[Finding, ...]) -> Check:
+    """Whether the model is ready, and why not; what is `broken` of the platform explains a model without a fault."""
+    view = ModelView(facts=facts, model=model)
+    findings = tuple(_findings(view, broken=broken))
+    wrong = any(not finding.cause.note for finding in findings)
+    missed = facts.missed(Pod, Revision, Deployment, Event, namespace=model.namespace)
+    return Check(
+        section=Section.MODELS,
+        name=Name.MODEL,
+        facts={
+            "model": f"{model.namespace}/{model.name}",
+            "version": model.ready_revision or "-",
+            "replicas": "?"
+            if facts.missed(Pod, namespace=model.namespace)
+            else str(sum(pod.ready for pod in view.pods)),
+            "url": model.url or "-",
+        },
+        findings=findings,
+        unread=missed if wrong else (),
+    )
+
+
+def _findings(view: ModelView, *, broken: tuple[Finding, ...]) -> Iterator[Finding]:
+    gone = list(life.going(view))
+    if gone:
+        yield from gone
+        return
+    if view.model.stopped or view.model.ready:
+        yield from life.asleep(view)
+        behind = view.model.created_revision != view.model.ready_revision
+        found = [finding for family in _OF_NEW_VERSION for finding in family(view)] if behind else []
+        yield from found
+        yield from life.new_version_waits(view, cause_known=bool(found))
+        return
+    # What is declared wrongly is not made: that it is refused says the same again.
+    found = list(declaration.declared_wrongly(view))
+    found = found or [finding for family in FAMILIES for finding in family(view)]
+    yield from found
+    yield from life.new_version_waits(view, cause_known=bool(found))
+    if not found and broken:
+        names = ", ".join(dict.fromkeys(finding.subject for finding in broken))
+        yield view.finding(Cause.WAITS_FOR_PLATFORM, view.unready(), broken=names)
+    elif not found:
+        yield life.waiting(view)

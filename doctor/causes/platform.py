@@ -1,0 +1,220 @@
+"""The cluster itself, and the parts that every model needs: KServe, Knative, Istio, cert-manager, their webhooks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from doctor.checks import Check, Name, Section
+from doctor.facts import PLATFORM, Facts
+from doctor.findings import Cause, Evidence, Finding
+from doctor.ingress import ingresses
+from doctor.kinds import (
+    Deployment,
+    EndpointSlice,
+    InferenceService,
+    MutatingWebhooks,
+    Node,
+    OwnRuntime,
+    Pod,
+    Revision,
+    Runtime,
+    Service,
+    ValidatingWebhooks,
+    Webhook,
+    condition,
+    holds,
+)
+from doctor.model import words
+
+KSERVE, KNATIVE = "kserve", "knative-serving"
+CONTROLLER = "kserve-controller-manager"
+_KINDS = {
+    KSERVE: Cause.KSERVE_CONTROLLER_DOWN,
+    KNATIVE: Cause.KNATIVE_PART_DOWN,
+    "knative-operator": Cause.KNATIVE_PART_DOWN,
+}
+_SECTIONS = {
+    Cause.KSERVE_CONTROLLER_DOWN: (Section.KSERVE, Name.CONTROLLER),
+    Cause.KNATIVE_PART_DOWN: (Section.KNATIVE, Name.PARTS),
+    Cause.PLATFORM_PART_DOWN: (Section.PLATFORM, Name.PARTS),
+}
+
+
+def api(facts: Facts) -> Check:
+    """Whether the cluster answers."""
+    findings: tuple[Finding, ...] = ()
+    if not facts.version:
+        cause = Cause.CLUSTER_REFUSES if facts.refused else Cause.CLUSTER_UNREACHABLE
+        evidence = (Evidence(source="GET /version", text=facts.unreachable),)
+        findings = (Finding(cause=cause, kind="Cluster", name="cluster", evidence=evidence),)
+    return Check(section=Section.CLUSTER, name=Name.API, facts={"version": facts.version}, findings=findings)
+
+
+def nodes(facts: Facts) -> Check:
+    """Whether its nodes are ready."""
+    found = []
+    for node in facts.of(Node):
+        ready = condition(node.conditions, "Ready")
+        if ready is None or ready.status != "True":
+            evidence = (words(f"node {node.name}", str(ready)),)
+            found.append(
+                Finding(
+                    cause=Cause.NODE_NOT_READY,
+                    kind="Node",
+                    name=node.name,
+                    facts={"node": node.name},
+                    evidence=evidence,
+                )
+            )
+    return Check(
+        section=Section.CLUSTER,
+        name=Name.NODES,
+        facts={"count": str(len(facts.of(Node)))},
+        findings=tuple(found),
+        unread=facts.missed(Node),
+    )
+
+
+def is_installed(facts: Facts) -> bool:
+    """Whether the cluster knows InferenceServices."""
+    return InferenceService not in facts.absent
+
+
+def installed(facts: Facts) -> Check:
+    """Whether KServe's definitions are there, and Knative's where a model needs them."""
+    findings: list[Finding] = []
+    if not is_installed(facts):
+        findings.append(Finding(cause=Cause.KSERVE_NOT_INSTALLED, kind="CustomResourceDefinition", name="kserve"))
+    needing = [model.name for model in facts.of(InferenceService) if model.mode and not model.standard]
+    if Revision in facts.absent and needing:
+        findings.append(
+            Finding(
+                cause=Cause.KNATIVE_NOT_INSTALLED,
+                kind="CustomResourceDefinition",
+                name="knative",
+                facts={"models": ", ".join(needing)},
+            )
+        )
+    return Check(
+        section=Section.KSERVE, name=Name.INSTALLED, findings=tuple(findings), unread=facts.missed(InferenceService)
+    )
+
+
+def parts(facts: Facts) -> Iterator[Check]:
+    """Whether the Deployments of the platform run; the gateway's are looked at with the gateway."""
+    gateways = {(item.namespace, item.name) for ingress in ingresses(facts) for item in ingress.deployments}
+    own = [item for item in facts.of(Deployment) if item.namespace in PLATFORM and not item.model]
+    own = [item for item in own if (item.namespace, item.name) not in gateways]
+    for cause, (section, name) in _SECTIONS.items():
+        group = [item for item in own if _cause_of(item.namespace) is cause]
+        findings = [_down(item, cause, facts) for item in group if item.ready == 0]
+        missed = tuple(item for item in facts.missed(Deployment) if not item.where or _cause_of(item.where) is cause)
+        if cause is Cause.KSERVE_CONTROLLER_DOWN and not missed and not group:
+            findings.append(_no_controller())
+        if group or findings or missed:
+            told = {"parts": ", ".join(item.name for item in group)}
+            yield Check(section=section, name=name, facts=told, findings=tuple(findings), unread=missed)
+
+
+def _cause_of(namespace: str) -> Cause:
+    """What it means that something does not run there."""
+    return _KINDS.get(namespace, Cause.PLATFORM_PART_DOWN)
+
+
+def _down(item: Deployment, cause: Cause, facts: Facts) -> Finding:
+    evidence = [words(f"Deployment {item.namespace}/{item.name}", f"{item.ready} of {item.wanted} pods are ready")]
+    evidence += [words(f"Deployment {item.name}", item.failure)] if item.failure else []
+    for pod in facts.of(Pod, item.namespace):
+        if item.selector and item.selector.items() <= pod.meta.labels.items():
+            evidence += _pod_says(pod)
+    return Finding(
+        cause=cause,
+        kind="Deployment",
+        namespace=item.namespace,
+        name=item.name,
+        facts={"part": item.name, "namespace": item.namespace, "wanted": str(item.wanted)},
+        evidence=tuple(evidence[:3]),
+    )
+
+
+def _no_controller() -> Finding:
+    return Finding(
+        cause=Cause.KSERVE_CONTROLLER_DOWN,
+        kind="Deployment",
+        namespace=KSERVE,
+        name=CONTROLLER,
+        facts={"part": CONTROLLER, "namespace": KSERVE, "wanted": "1"},
+        evidence=(words(f"namespace {KSERVE}", "has no Deployment"),),
+    )
+
+
+def _pod_says(pod: Pod) -> list[Evidence]:
+    """Why a pod of the platform does not run."""
+    for status in (*pod.init, *pod.containers):
+        if status.waiting and status.waiting.reason:
+            return [words(f"pod {pod.name}", f"{status.name}: {status.waiting.reason}: {status.waiting.message}")]
+    scheduled = condition(pod.conditions, "PodScheduled")
+    if scheduled and scheduled.status == "False":
+        return [words(f"pod {pod.name}", scheduled.message)]
+    return []
+
+
+def webhooks(facts: Facts) -> Check:
+    """Whether something stands behind every webhook without which nothing is created or changed."""
+    asked: dict[tuple[str, str], list[Webhook]] = {}
+    findings: list[Finding] = []
+    for item in (*facts.of(MutatingWebhooks), *facts.of(ValidatingWebhooks)):
+        for hook in item.webhooks:
+            if hook.service and hook.policy == "Fail":
+                asked.setdefault((hook.namespace, hook.service), []).append(hook)
+    missed = facts.missed(MutatingWebhooks, ValidatingWebhooks, EndpointSlice)
+    for (namespace, service), hooks in asked.items():
+        backends = [
+            backend
+            for item in facts.of(EndpointSlice, namespace)
+            if item.service == service
+            for backend in item.endpoints
+        ]
+        told = {
+            "webhook": hooks[0].name,
+            "service": f"{namespace}/{service}",
+            "namespace": namespace,
+            "by": hooks[0].name,
+        }
+        about = {"kind": "Service", "namespace": namespace, "name": service}
+        if not any(backend.ready for backend in backends) and not facts.missed(EndpointSlice, namespace=namespace):
+            there = facts.get(Service, service, namespace) is not None or bool(facts.missed(Service))
+            text = f"{len(backends)} addresses, none ready" if there else "there is no such Service"
+            evidence = (words(f"Service {namespace}/{service}", text),)
+            findings.append(Finding(cause=Cause.WEBHOOK_DOWN, facts=told, evidence=evidence, **about))
+        elif any(not hook.authority for hook in hooks):
+            evidence = (words(f"webhook {hooks[0].name}", "has no caBundle"),)
+            findings.append(Finding(cause=Cause.WEBHOOK_UNTRUSTED, facts=told, evidence=evidence, **about))
+    return Check(
+        section=Section.PLATFORM,
+        name=Name.WEBHOOKS,
+        facts={"count": str(sum(map(len, asked.values())))},
+        findings=tuple(findings),
+        unread=missed,
+    )
+
+
+def runtimes(facts: Facts) -> Check:
+    """Which serving runtimes are there; a model that finds none says so itself."""
+    enabled = [runtime for kind in (Runtime, OwnRuntime) for runtime in facts.of(kind) if not runtime.disabled]
+    formats = sorted({form.name for runtime in enabled for form in runtime.formats})
+    return Check(
+        section=Section.KSERVE,
+        name=Name.RUNTIMES,
+        facts={"count": str(len(enabled)), "formats": ", ".join(formats) or "-"},
+        unread=facts.missed(Runtime),
+    )
+
+
+def stops_models(facts: Facts) -> tuple[Finding, ...]:
+    """What is down of the platform that a model which does nothing may wait for."""
+    found = [finding for check in parts(facts) for finding in check.findings]
+    found += webhooks(facts).findings
+    if not any(holds(node.conditions, "Ready") for node in facts.of(Node)):
+        found += nodes(facts).findings
+    return tuple(found)

@@ -1,0 +1,201 @@
+"""The commands `doctor`, `status` and `logs`; what they need is imported when one of them runs."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from endpoints.endpoint import Endpoint
+from endpoints.sources import InputError, stdin_is_fed
+from predict.messages import LANGUAGES, Lang
+from predict.reading import read_endpoints
+
+BAD_USAGE = 64
+NOT_READY = 2
+INTERRUPTED = 130
+PIPED_WIDTH = 200
+
+CODES = "64 bad usage or input; 70 an unexpected error; 130 interrupted."
+
+Models = Annotated[
+    list[str] | None, typer.Argument(metavar="[MODEL]...", help="Only these models.", show_default=False)
+]
+Namespace = Annotated[str | None, typer.Option("--namespace", "-n", help="Only this namespace (default: all).")]
+Stack = Annotated[str | None, typer.Option(help="Look at the models of this Pulumi stack, by its outputs.")]
+Cwd = Annotated[
+    Path | None, typer.Option(exists=True, file_okay=False, help="The Pulumi project's folder, for --stack.")
+]
+File = Annotated[Path | None, typer.Option(help="Look at the models whose endpoints are in this JSON file.")]
+Kubeconfig = Annotated[
+    Path | None, typer.Option(help="The cluster's kubeconfig (default: KUBECONFIG, ~/.kube/config).")
+]
+Context = Annotated[str | None, typer.Option(help="Kube context (default: the endpoints', else the current one).")]
+Language = Annotated[Lang | None, typer.Option("--lang", help="Language of the messages (default: by LANG).")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Output:
+    """Where words go, and in which language."""
+
+    lang: Lang
+    errors: Console
+
+    @classmethod
+    def of(cls, lang: Lang | None) -> _Output:
+        return cls(lang=lang or Lang.from_environment(os.environ), errors=Console(stderr=True, highlight=False))
+
+    @property
+    def out(self) -> Console:
+        return Console(width=None if sys.stdout.isatty() else PIPED_WIDTH, highlight=False)
+
+    def say(self, text: str) -> None:
+        self.errors.print(text, markup=False, soft_wrap=True)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command(
+        epilog=f"Exit codes: 0 all well; 2 something is not ready, or a check could not be made; {CODES}",
+    )(doctor)
+    app.command(epilog=f"Exit codes: 0 every model is ready; 2 one is not, or cannot be read; {CODES}")(status)
+    app.command(epilog=f"Exit codes: 0 logs were printed; 2 there are none, which is explained; {CODES}")(logs)
+
+
+def doctor(
+    models: Models = None,
+    namespace: Namespace = None,
+    stack: Stack = None,
+    cwd: Cwd = None,
+    file: File = None,
+    kubeconfig: Kubeconfig = None,
+    context: Context = None,
+    lang: Language = None,
+    as_json: AsJson = False,
+) -> int:
+    """Say why a deployment or a model is or is not ready: the cause before what follows from it, and what to do.
+
+    Needs a kubeconfig only, and changes nothing. With a stack, by --stack, --file or through a pipe, it also looks
+    whether the stack's models are there, and asks them at the stack's gateway.
+    """
+    from doctor.diagnosis import diagnose  # noqa: PLC0415 - a second of start-up time
+    from doctor.gather import Wanted  # noqa: PLC0415
+    from doctor.looking import look  # noqa: PLC0415
+    from doctor.report import exit_code, print_report, to_json  # noqa: PLC0415
+    from doctor.words import DOCTOR_LANGUAGES  # noqa: PLC0415
+
+    output = _Output.of(lang)
+    words = DOCTOR_LANGUAGES[output.lang]
+    try:
+        endpoints: tuple[Endpoint, ...] = ()
+        if stack or file or stdin_is_fed():
+            read = read_endpoints(stack=stack, cwd=cwd, file=file, language=LANGUAGES[output.lang], may_be_empty=True)
+            if read is None:
+                output.say(words.nothing_piped)
+            endpoints = tuple(endpoint for endpoint in read or () if not endpoint.is_a_graph)
+        wanted = Wanted(names=tuple(models or ()), namespace=namespace, endpoints=endpoints)
+        with output.errors.status(words.looking):
+            facts = look(wanted, kubeconfig=kubeconfig, context=context, words=words)
+        checks = diagnose(facts)
+    except InputError as problem:
+        output.say(str(problem))
+        return BAD_USAGE
+    except KeyboardInterrupt:
+        output.say(words.interrupted)
+        return INTERRUPTED
+    if as_json:
+        print(to_json(checks, language=words))
+    else:
+        print_report(checks, language=words, console=output.out)
+    return exit_code(checks)
+
+
+def status(
+    models: Models = None,
+    namespace: Namespace = None,
+    kubeconfig: Kubeconfig = None,
+    context: Context = None,
+    lang: Language = None,
+    as_json: AsJson = False,
+    watch: Annotated[bool, typer.Option("--watch", "-w", help="Show it again and again, until Ctrl-C.")] = False,
+) -> int:
+    """Show every model in a line: ready or why not, its versions' shares of the requests, pods, URL and age."""
+    from doctor.gather import Wanted  # noqa: PLC0415
+    from doctor.looking import look  # noqa: PLC0415
+    from doctor.status import rows, show, to_json  # noqa: PLC0415
+    from doctor.words import DOCTOR_LANGUAGES  # noqa: PLC0415
+
+    output = _Output.of(lang)
+    words = DOCTOR_LANGUAGES[output.lang]
+    wanted = Wanted(names=tuple(models or ()), namespace=namespace, ask=False)
+    try:
+        while True:
+            facts = look(wanted, kubeconfig=kubeconfig, context=context, words=words)
+            table = rows(facts, language=words)
+            if as_json:
+                print(to_json(table))
+            else:
+                show(table, facts, language=words, console=output.out)
+            if not watch:
+                return 0 if facts.version and not table.missed and all(row.ready for row in table.rows) else NOT_READY
+            table.pause()
+    except InputError as problem:
+        output.say(str(problem))
+        return BAD_USAGE
+    except KeyboardInterrupt:
+        output.say(words.interrupted)
+        return INTERRUPTED
+
+
+def logs(
+    model: Annotated[str, typer.Argument(help="The model.")],
+    namespace: Namespace = None,
+    container: Annotated[
+        str | None,
+        typer.Option(
+            "--container", "-c", help="kserve-container, storage-initializer, queue-proxy … (default: the server)."
+        ),
+    ] = None,
+    previous: Annotated[
+        bool, typer.Option("--previous", "-p", help="Of the container before the last restart.")
+    ] = False,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until Ctrl-C, or until the pods end.")] = False,
+    tail: Annotated[
+        int | None, typer.Option(min=0, help="Only so many lines of each container, the last ones.")
+    ] = None,
+    since: Annotated[str | None, typer.Option(metavar="DURATION", help="Only what is newer: 90s, 10m, 2h.")] = None,
+    kubeconfig: Kubeconfig = None,
+    context: Context = None,
+    lang: Language = None,
+) -> int:
+    """Print the logs of a model's pods, of all replicas, or say why there are none."""
+    from doctor.logs import Query, print_logs, seconds  # noqa: PLC0415
+    from doctor.words import DOCTOR_LANGUAGES  # noqa: PLC0415
+
+    output = _Output.of(lang)
+    words = DOCTOR_LANGUAGES[output.lang]
+    try:
+        query = Query(
+            model=model,
+            namespace=namespace,
+            container=container,
+            previous=previous,
+            follow=follow,
+            tail=tail,
+            since=seconds(since, words=words) if since else None,
+        )
+        return print_logs(
+            query, kubeconfig=kubeconfig, context=context, words=words, out=output.out, errors=output.errors
+        )
+    except InputError as problem:
+        output.say(str(problem))
+        return BAD_USAGE
+    except KeyboardInterrupt:
+        output.say(words.interrupted)
+        return INTERRUPTED

@@ -1,0 +1,319 @@
+"""Reads from a cluster what the causes are found in; nothing is changed, and no Secret's content is read."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+import httpx2 as httpx
+from lightkube import ConfigError
+from lightkube.config.client_adapter import Client, ConnectionParams
+from pydantic import ValidationError
+
+from doctor.facts import PLATFORM, Asked, Facts, Unread
+from doctor.ingress import ingresses
+from doctor.kinds import (
+    MODEL_LABEL,
+    Claim,
+    Deployment,
+    EndpointSlice,
+    Event,
+    Gateway,
+    HTTPRoute,
+    InferenceService,
+    IstioGateway,
+    MutatingWebhooks,
+    Namespace,
+    Node,
+    Object,
+    OwnRuntime,
+    Pod,
+    Quota,
+    Revision,
+    Route,
+    Runtime,
+    Secret,
+    Service,
+    ServiceAccount,
+    ValidatingWebhooks,
+    VirtualService,
+)
+from endpoints.endpoint import Endpoint
+from endpoints.failures import CheckFailed, Failure, one_line
+from endpoints.gateway import Gateway as Through
+from kube.status import load_kubeconfig
+
+T = TypeVar("T", bound=Object)
+TIMEOUT = httpx.Timeout(10)
+PAGE = "500"
+AT_ONCE = 8
+LOG_LINES = "15"
+LOGS = 20  # containers whose last lines are read
+ASK_SECONDS = 5.0
+RESOLVE_SECONDS = 3.0
+NAMES_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+
+OF_CLUSTER = (Namespace, Node, MutatingWebhooks, ValidatingWebhooks, Runtime)
+OF_MODELS = (Pod, Revision, Route)  # with the label of their model
+OF_PLATFORM_TOO = (Deployment, Service, Gateway, IstioGateway)
+IN_MODEL_NAMESPACES = (Event, ServiceAccount, Secret, Quota, Claim, OwnRuntime, HTTPRoute, VirtualService)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """Which models to look at: of these names (none: all), in this namespace (None: all), as the endpoints say.
+
+    `ask` says whether to ask them through the gateway, too.
+    """
+
+    names: tuple[str, ...] = ()
+    namespace: str | None = None
+    endpoints: tuple[Endpoint, ...] = ()
+    ask: bool = True
+
+
+def connect(*, kubeconfig: Path | None, context: str | None) -> tuple[httpx.Client, str]:
+    """A client of the cluster, and the namespace of its context.
+
+    Raises ConfigError (lightkube's) if there is no kubeconfig, no such context or no way to log in.
+    """
+    try:
+        config = load_kubeconfig(kubeconfig, context).get(context)
+        if config is None:
+            raise ConfigError("the kubeconfig has no current context")
+        return Client(config, ConnectionParams(timeout=TIMEOUT)), config.namespace
+    except ConfigError:
+        raise
+    except Exception as problem:  # files, YAML, certificates
+        raise ConfigError(one_line(f"{type(problem).__name__}: {problem}")) from problem
+
+
+class _RefusedError(Exception):
+    """The cluster did not give a list."""
+
+    def __init__(self, why: str, *, forbidden: bool = False) -> None:
+        super().__init__(why)
+        self.forbidden = forbidden
+
+
+class _Reader:
+    """Reads lists, and keeps account of those that it did not get."""
+
+    def __init__(self, client: httpx.Client) -> None:
+        self._client = client
+        self.unread: list[Unread] = []
+        self.absent: set[type[Object]] = set()
+
+    def version(self) -> str:
+        """Kubernetes's version; raises httpx.HTTPError."""
+        return str(self._client.get("/version").raise_for_status().json().get("gitVersion", "?"))
+
+    def everywhere(self, kind: type[T], *, else_in: Iterable[str], labels: str = "") -> list[T]:
+        """All of a kind or, where that is forbidden, those of some namespaces."""
+        try:
+            return self._list(kind, None, labels=labels)
+        except _RefusedError as problem:
+            namespaces = list(else_in) if problem.forbidden else []
+            if not namespaces:
+                self._miss(kind, "", problem)
+                return []
+        return self.inside(kind, namespaces, labels=labels)
+
+    def inside(self, kind: type[T], namespaces: Iterable[str], *, labels: str = "") -> list[T]:
+        """Those of some namespaces."""
+        found: list[T] = []
+        for namespace in namespaces:
+            try:
+                found += self._list(kind, namespace, labels=labels)
+            except _RefusedError as problem:
+                self._miss(kind, namespace, problem)
+        return found
+
+    def log(self, namespace: str, pod: str, container: str, *, previous: bool) -> str:
+        """The last lines of a container; empty if there are none to be had."""
+        asked = {"container": container, "tailLines": LOG_LINES} | ({"previous": "true"} if previous else {})
+        try:
+            answer = self._client.get(f"/api/v1/namespaces/{namespace}/pods/{pod}/log", params=asked)
+        except httpx.HTTPError:
+            return ""
+        return answer.text.strip() if answer.is_success else ""
+
+    def _list(self, kind: type[T], namespace: str | None, *, labels: str) -> list[T]:
+        inside = f"namespaces/{namespace}/" if namespace else ""
+        asked = {"limit": PAGE} | ({"labelSelector": labels} if labels else {})
+        asked |= {"fieldSelector": "type=Warning"} if kind is Event else {}
+        headers = {"Accept": NAMES_ONLY} if kind is Secret else {}
+        found: list[T] = []
+        while True:
+            try:
+                answer = self._client.get(f"/{kind.api}/{inside}{kind.plural}", params=asked, headers=headers)
+                if answer.status_code == 404:
+                    self.absent.add(kind)
+                    return found
+                if not answer.is_success:
+                    raise _RefusedError(_words(answer), forbidden=answer.status_code in {401, 403})
+                body = _without_nulls(answer.json())
+                found += [kind.model_validate(item) for item in body.get("items", [])]
+            except (httpx.HTTPError, ValidationError, ValueError) as problem:
+                raise _RefusedError(one_line(f"{type(problem).__name__}: {problem}")) from problem
+            onward = body.get("metadata", {}).get("continue")
+            if not onward:
+                return found
+            asked["continue"] = onward
+
+    def _miss(self, kind: type[Object], where: str, problem: _RefusedError) -> None:
+        self.unread.append(Unread(what=kind.plural, where=where, why=one_line(str(problem))))
+
+
+def gather(client: httpx.Client, *, wanted: Wanted, home: str) -> Facts:
+    """Look once at the cluster; `home` is the namespace to look in where looking everywhere is forbidden."""
+    reader = _Reader(client)
+    base = Facts(endpoints=wanted.endpoints, names=wanted.names, namespace=wanted.namespace)
+    try:
+        version = reader.version()
+    except (httpx.HTTPError, ConfigError, OSError, ValueError) as problem:
+        refused = isinstance(problem, httpx.HTTPStatusError)
+        return replace(base, unreachable=one_line(f"{type(problem).__name__}: {problem}"), refused=refused)
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        objects = _objects(reader, pool, wanted=wanted, home=home)
+        facts = replace(
+            base,
+            version=version,
+            objects=objects,
+            absent=frozenset(reader.absent),
+            unread=tuple(reader.unread),
+        )
+        logs = _logs(reader, pool, facts)
+        answers = _answers(pool, facts) if wanted.ask else {}
+    return replace(facts, logs=logs, answers=answers, resolved=_resolved(facts) if wanted.ask else {})
+
+
+def _objects(
+    reader: _Reader, pool: ThreadPoolExecutor, *, wanted: Wanted, home: str
+) -> dict[type[Object], tuple[Object, ...]]:
+    known = {endpoint.namespace for endpoint in wanted.endpoints}
+    near = sorted(known) or [wanted.namespace or home]
+    if wanted.namespace:
+        models = reader.inside(InferenceService, [wanted.namespace])
+    else:
+        models = reader.everywhere(InferenceService, else_in=near)
+    declared = {(endpoint.namespace, endpoint.name) for endpoint in wanted.endpoints}
+    models = [
+        model
+        for model in models
+        if (not wanted.names or model.name in wanted.names)
+        and (not declared or (model.namespace, model.name) in declared)
+    ]
+    of_models = sorted({model.namespace for model in models})
+    platform = [*PLATFORM, *of_models]
+    jobs: dict[type[Object], Callable[[], Sequence[Object]]] = {}
+    for cluster_kind in OF_CLUSTER:
+        jobs[cluster_kind] = lambda kind=cluster_kind: reader.everywhere(kind, else_in=())  # type: ignore[misc]
+    for model_kind in OF_MODELS:
+        jobs[model_kind] = lambda kind=model_kind: reader.everywhere(  # type: ignore[misc]
+            kind, else_in=of_models, labels=MODEL_LABEL if kind is not Route else ""
+        )
+    for platform_kind in OF_PLATFORM_TOO:
+        jobs[platform_kind] = lambda kind=platform_kind: reader.everywhere(kind, else_in=platform)  # type: ignore[misc]
+    for inner_kind in IN_MODEL_NAMESPACES:
+        jobs[inner_kind] = lambda kind=inner_kind: reader.inside(kind, of_models)  # type: ignore[misc]
+    running = {kind: pool.submit(job) for kind, job in jobs.items()}
+    objects = {kind: tuple(job.result()) for kind, job in running.items()}
+    objects[InferenceService] = tuple(models)
+    facts = Facts(objects=objects)
+    configurations = (*facts.of(MutatingWebhooks), *facts.of(ValidatingWebhooks))
+    hooks = [hook for item in configurations for hook in item.webhooks]
+    behind = {hook.namespace for hook in hooks if hook.namespace}
+    behind |= {ingress.service.namespace for ingress in ingresses(facts)}
+    objects[EndpointSlice] = tuple(reader.inside(EndpointSlice, sorted(behind)))
+    # The pods of what does not run.
+    down = {item.namespace for item in facts.of(Deployment) if item.namespace in PLATFORM and item.ready < item.wanted}
+    objects[Pod] = (*objects[Pod], *reader.inside(Pod, sorted(down)))
+    return objects
+
+
+def _logs(reader: _Reader, pool: ThreadPoolExecutor, facts: Facts) -> dict[tuple[str, str, str], str]:
+    """The last lines of servers that ended without a word, or run and are not ready."""
+    asked: list[tuple[str, str, str, bool]] = []
+    for pod in facts.of(Pod):
+        if not pod.model or pod.ready:
+            continue
+        for status in (*pod.init, *pod.containers):
+            silent = status.failed is not None and not status.failed.message
+            waiting = status.running_since is not None
+            if silent or waiting:
+                asked.append((pod.namespace, pod.name, status.name, silent and status.ended is None))
+    running = {
+        (namespace, pod, container): pool.submit(reader.log, namespace, pod, container, previous=previous)
+        for namespace, pod, container, previous in asked[:LOGS]
+    }
+    return {key: job.result() for key, job in running.items()}
+
+
+def _answers(pool: ThreadPoolExecutor, facts: Facts) -> dict[tuple[str, str], Asked]:
+    """Ask the ready models through the gateway, but none that this would start."""
+    declared = {(endpoint.namespace, endpoint.name): endpoint for endpoint in facts.endpoints}
+    address = next((ingress.address for ingress in ingresses(facts) if ingress.address), "")
+    awake = {(pod.namespace, pod.model) for pod in facts.of(Pod) if pod.ready and pod.component == "predictor"}
+    running = {}
+    for model in facts.of(InferenceService):
+        key = (model.namespace, model.name)
+        endpoint = declared.get(key)
+        where = endpoint.gateway_address if endpoint else address
+        host = endpoint.host if endpoint else model.host
+        if model.ready and key in awake and where and host:
+            path = endpoint.metadata_path if endpoint and endpoint.protocol != "grpc-v2" else "/"
+            running[key] = pool.submit(_ask, where, host, path)
+    return {key: job.result() for key, job in running.items()}
+
+
+def _ask(address: str, host: str, path: str) -> Asked:
+    failure: Failure | None = None
+    through = Through(address=address, host=host, deadline=time.monotonic() + ASK_SECONDS)
+    try:
+        through.send("GET", path, seconds=ASK_SECONDS)
+    except CheckFailed as problem:
+        failure = problem.failure
+    return Asked(address=address, host=host, failure=failure)
+
+
+def _resolved(facts: Facts) -> dict[str, tuple[str, ...]]:
+    """The addresses of one host a domain; a name server that does not answer is not waited for."""
+    hosts = {model.host.partition(".")[2]: model.host for model in facts.of(InferenceService) if model.host}
+    found: dict[str, tuple[str, ...]] = {}
+    threads = [threading.Thread(target=_resolve, args=(host, found), daemon=True) for host in hosts.values()]
+    for thread in threads:
+        thread.start()
+    end = time.monotonic() + RESOLVE_SECONDS
+    for thread in threads:
+        thread.join(max(0.0, end - time.monotonic()))
+    return dict(found)
+
+
+def _resolve(host: str, found: dict[str, tuple[str, ...]]) -> None:
+    try:
+        found[host] = tuple(sorted({str(entry[4][0]) for entry in socket.getaddrinfo(host, None)}))
+    except OSError:
+        found[host] = ()
+
+
+def _words(answer: httpx.Response) -> str:
+    try:
+        body = answer.json()
+    except ValueError:
+        body = None
+    said = body.get("message") if isinstance(body, dict) else None
+    return one_line(str(said or f"HTTP {answer.status_code}"))
+
+
+def _without_nulls(value: Any) -> Any:
+    """The same without the fields that are null: they say as much as those that are not there."""
+    if isinstance(value, dict):
+        return {key: _without_nulls(inner) for key, inner in value.items() if inner is not None}
+    return [_without_nulls(inner) for inner in value] if isinstance(value, list) else value

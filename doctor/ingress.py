@@ -1,0 +1,74 @@
+"""Finds the way in: the Services in front of the gateway's pods, and the address each has for a client."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from doctor.facts import Facts
+from doctor.kinds import Deployment, EndpointSlice, Gateway, IstioGateway, Node, Service
+
+HTTP = 80
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ingress:
+    """A Service that clients outside come through; `address` is empty while it has none that is known."""
+
+    service: Service
+    address: str
+    deployments: tuple[Deployment, ...]
+    backends: int
+
+    @property
+    def name(self) -> str:
+        """Its Service, as namespace/name."""
+        return f"{self.service.namespace}/{self.service.name}"
+
+
+def ingresses(facts: Facts) -> tuple[Ingress, ...]:
+    """Those that Istio's Gateways or the Gateway API's lead to; Services inside the cluster only are none."""
+    named = {name for gateway in facts.of(Gateway) for name in _services_of(gateway)}
+    selectors = [gateway.selector for gateway in facts.of(IstioGateway) if gateway.selector]
+    found = [
+        service
+        for service in facts.of(Service)
+        if service.type in {"LoadBalancer", "NodePort"}
+        and ((service.namespace, service.name) in named or any(_selects(service, wanted) for wanted in selectors))
+    ]
+    return tuple(_ingress(service, facts) for service in found)
+
+
+def _ingress(service: Service, facts: Facts) -> Ingress:
+    deployments = facts.of(Deployment, service.namespace)
+    slices = [item for item in facts.of(EndpointSlice, service.namespace) if item.service == service.name]
+    return Ingress(
+        service=service,
+        address=_address(service, facts),
+        deployments=tuple(one for one in deployments if service.selector.items() <= one.pod_labels.items()),
+        backends=sum(backend.ready for item in slices for backend in item.endpoints),
+    )
+
+
+def _selects(service: Service, labels: dict[str, str]) -> bool:
+    return bool(service.selector) and labels.items() <= service.selector.items()
+
+
+def _services_of(gateway: Gateway) -> list[tuple[str, str]]:
+    """The Services in a Gateway's addresses: `name` of its own namespace, or `name.namespace.svc…`."""
+    entries = [*gateway.addresses, *gateway.asked_addresses]
+    hosts = [entry.get("value", "").split(".") for entry in entries if entry.get("type") == "Hostname"]
+    return [(parts[1] if parts[2:3] == ["svc"] else gateway.namespace, parts[0]) for parts in hosts]
+
+
+def _address(service: Service, facts: Facts) -> str:
+    port = next((port for port in service.ports if port.number == HTTP or port.name in {"http", "http2"}), None)
+    if port is None:
+        return ""
+    suffix = "" if port.number == HTTP else f":{port.number}"
+    balanced = [str(entry.get("ip") or entry.get("hostname") or "") for entry in service.balanced]
+    for host in (*filter(None, balanced), *service.external):
+        return f"http://{host}{suffix}"
+    nodes = [node.address for node in facts.of(Node) if node.address]
+    if service.type == "NodePort" and port.node and nodes:
+        return f"http://{nodes[0]}:{port.node}"
+    return ""

@@ -1,0 +1,153 @@
+"""One model and all that was read about it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from doctor.facts import Facts
+from doctor.findings import Cause, Evidence, Finding
+from doctor.kinds import (
+    Claim,
+    ContainerStatus,
+    Deployment,
+    Event,
+    InferenceService,
+    Pod,
+    Revision,
+    ServiceAccount,
+)
+from endpoints.failures import one_line
+
+SERVER = "kserve-container"
+INITIALIZER = "storage-initializer"
+EVIDENCE_WIDTH = 400
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelView:
+    """A model with its own pods, revisions, Deployments and warnings; not those of versions that are of the past."""
+
+    facts: Facts
+    model: InferenceService
+
+    @property
+    def namespace(self) -> str:
+        """The model's namespace."""
+        return self.model.namespace
+
+    @property
+    def revisions(self) -> tuple[Revision, ...]:
+        """Knative's revisions that should answer; none without Knative."""
+        own = [item for item in self.facts.of(Revision, self.namespace) if item.model == self.model.name]
+        wanted = {self.model.created_revision, *(target.revision for target in self.model.traffic)} - {""}
+        newest = sorted(own, key=lambda item: item.name)[-1:]
+        return tuple(item for item in own if item.name in wanted) or tuple(newest)
+
+    @property
+    def pods(self) -> tuple[Pod, ...]:
+        """The pods that should answer."""
+        current = {revision.name for revision in self.revisions}
+        return tuple(
+            pod
+            for pod in self.facts.of(Pod, self.namespace)
+            if pod.model == self.model.name
+            and pod.meta.deleted is None
+            and (not pod.revision or not current or pod.revision in current or pod.component != "predictor")
+        )
+
+    @property
+    def deployments(self) -> tuple[Deployment, ...]:
+        """The Deployments that make these pods."""
+        current = {revision.name for revision in self.revisions}
+        return tuple(
+            item
+            for item in self.facts.of(Deployment, self.namespace)
+            if item.model == self.model.name and (not current or item.revision in {"", *current})
+        )
+
+    @property
+    def warnings(self) -> tuple[Event, ...]:
+        """What was warned of about the model and what is made of it, also of pods that are gone; the latest first."""
+        revisions = tuple(f"{revision.name}-" for revision in self.revisions)
+        parts = tuple(f"{self.model.name}-{part}-" for part in ("predictor", "transformer", "explainer"))
+        found = [
+            event
+            for event in self.facts.of(Event, self.namespace)
+            if (event.kind == "InferenceService" and event.about == self.model.name)
+            or (event.kind in {"Pod", "ReplicaSet"} and event.about.startswith(revisions or parts))
+        ]
+        return tuple(sorted(found, key=lambda event: event.last.timestamp() if event.last else 0.0, reverse=True))
+
+    @property
+    def statuses(self) -> Iterator[tuple[Pod, ContainerStatus]]:
+        """Every container of every pod, in the order in which they start."""
+        for pod in self.pods:
+            for status in (*pod.init, *pod.containers):
+                yield pod, status
+
+    @property
+    def account(self) -> ServiceAccount | None:
+        """The service account of its pods, if it was read."""
+        return self.facts.get(ServiceAccount, self.model.service_account, self.namespace)
+
+    @property
+    def claim(self) -> str:
+        """The volume claim that its files are in; empty for another storage."""
+        scheme, _, rest = self.model.storage_uri.partition("://")
+        return rest.partition("/")[0] if scheme == "pvc" else ""
+
+    def has_claim(self, name: str) -> Claim | None:
+        """The claim of this name."""
+        return self.facts.get(Claim, name, self.namespace)
+
+    def log(self, pod: Pod, container: str) -> str:
+        """The last lines that were read of a container."""
+        return self.facts.logs.get((pod.namespace, pod.name, container), "")
+
+    def said(self, pod: Pod, status: ContainerStatus) -> str:
+        """A failed container's last words: its message, else the end of its log."""
+        message = status.failed.message if status.failed else ""
+        return message.strip() or self.log(pod, status.name)
+
+    def finding(self, cause: Cause, evidence: Iterable[Evidence] = (), **facts: str) -> Finding:
+        """A finding about this model."""
+        model = self.model
+        known = {
+            "model": model.name,
+            "namespace": model.namespace,
+            "uri": model.storage_uri or "-",
+            "account": model.service_account,
+            "format": " ".join(filter(None, (model.format, model.version))) or "-",
+        }
+        return Finding(
+            cause=cause,
+            kind="InferenceService",
+            name=model.name,
+            namespace=model.namespace,
+            facts=known | facts,
+            evidence=tuple(evidence),
+        )
+
+    def unready(self) -> list[Evidence]:
+        """What KServe says of a model that is not ready."""
+        waited = [item for item in self.model.conditions if item.status != "True" and item.type not in {"Stopped"}]
+        mattering = [item for item in waited if item.message] or [item for item in waited if item.type == "Ready"]
+        texts = dict.fromkeys(str(item) for item in mattering)
+        return [Evidence(source="InferenceService", text=text) for text in texts][:2]
+
+
+def words(source: str, text: str) -> Evidence:
+    """What a source says, as one line."""
+    return Evidence(source=source, text=one_line(text, limit=EVIDENCE_WIDTH))
+
+
+def last_line(text: str) -> str:
+    """The line that says most: a server's last words are at the end."""
+    lines = [line for line in text.splitlines() if line.strip()]
+    return lines[-1] if lines else ""
+
+
+def container_source(pod: Pod, container: str) -> str:
+    """How a pod's container is named as a source."""
+    return f"pod {pod.name}, {container}"

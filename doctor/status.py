@@ -1,0 +1,135 @@
+"""The table of models."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass
+
+from pydantic import BaseModel, ConfigDict
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from doctor.causes import models, platform
+from doctor.checks import State
+from doctor.facts import Facts, Unread
+from doctor.kinds import Deployment, InferenceService
+from doctor.model import ModelView
+from doctor.words import DoctorLanguage
+
+PAUSE = 3.0
+MINUTE, HOUR, DAY = 60, 3600, 86400
+
+
+class Row(BaseModel):
+    """One model; `traffic` is each version's share of the requests, `pods` as in `1/2`, `cause` is empty if ready."""
+
+    model_config = ConfigDict(frozen=True)
+
+    namespace: str
+    name: str
+    ready: bool
+    traffic: str
+    pods: str
+    url: str
+    age_seconds: int | None
+    id: str
+    cause: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rows:
+    """The models, and what could not be read."""
+
+    rows: tuple[Row, ...]
+    missed: tuple[Unread, ...]
+
+    def pause(self) -> None:
+        """Wait until the next look."""
+        time.sleep(PAUSE)
+
+
+def rows(facts: Facts, *, language: DoctorLanguage) -> Rows:
+    """Say of each model what it is doing."""
+    return Rows(
+        rows=tuple(_row(facts, model, language=language) for model in models.all_of(facts)),
+        missed=facts.missed(InferenceService),
+    )
+
+
+def to_json(table: Rows) -> str:
+    """Give the rows as one JSON document."""
+    body = {"models": [row.model_dump() for row in table.rows], "unread": [str(item) for item in table.missed]}
+    return json.dumps(body, ensure_ascii=False, indent=2)
+
+
+def show(table: Rows, facts: Facts, *, language: DoctorLanguage, console: Console) -> None:
+    """Print the table, or why there is none."""
+    if not facts.version:
+        for finding in platform.api(facts).findings:
+            console.print(Text(f"{language.title(finding)}: {facts.unreachable}"), soft_wrap=True)
+        return
+    for item in table.missed:
+        console.print(Text(language.not_made.format(what=item.what)), soft_wrap=True)
+        console.print(Text(f"  {language.not_made_reason.format(reason=item)}"), soft_wrap=True)
+    if not table.rows:
+        if not table.missed:
+            console.print(Text(language.no_models), soft_wrap=True)
+        return
+    shown = Table(*language.columns, box=None, pad_edge=False)
+    for row in table.rows:
+        cells = (
+            row.namespace,
+            row.name,
+            language.yes if row.ready else language.no,
+            row.traffic,
+            row.pods,
+            row.url,
+            _age(row.age_seconds),
+            row.cause,
+        )
+        shown.add_row(*(Text(cell, overflow="fold") for cell in cells), style=None if row.ready else "red")
+    console.print(shown)
+
+
+def _row(facts: Facts, model: InferenceService, *, language: DoctorLanguage) -> Row:
+    check = models.check(facts, model, broken=platform.stops_models(facts))
+    view = ModelView(facts=facts, model=model)
+    findings = list(check.findings)
+    created = model.meta.created
+    return Row(
+        namespace=model.namespace,
+        name=model.name,
+        ready=model.ready and check.state in {State.OK, State.NOTE},
+        traffic=_traffic(model),
+        pods=_pods(view),
+        url=model.url,
+        age_seconds=int((facts.now - created).total_seconds()) if created else None,
+        id=findings[0].cause if findings else "",
+        cause=language.title(findings[0]) if findings else "",
+    )
+
+
+def _traffic(model: InferenceService) -> str:
+    """Each version's share; without Knative there is one version."""
+    shares: dict[str, int] = {}
+    for target in model.traffic:
+        shares[target.revision] = shares.get(target.revision, 0) + target.percent
+    short = model.name + "-predictor-"
+    return ", ".join(f"{name.removeprefix(short)} {share} %" for name, share in shares.items() if share) or "-"
+
+
+def _pods(view: ModelView) -> str:
+    """How many of the pods that should run are ready."""
+    wanted = sum(item.wanted for item in view.facts.of(Deployment, view.namespace) if item.model == view.model.name)
+    return f"{sum(pod.ready for pod in view.pods)}/{wanted}"
+
+
+def _age(seconds: int | None) -> str:
+    if seconds is None:
+        return "?"
+    for unit, letter in ((DAY, "d"), (HOUR, "h"), (MINUTE, "m")):
+        if seconds >= 2 * unit:
+            return f"{seconds // unit}{letter}"
+    return f"{seconds}s"

@@ -1,0 +1,141 @@
+"""The stack output `endpoints`: where each model answers and what it must answer."""
+
+from collections.abc import Mapping
+from typing import Annotated, Literal, Self
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    JsonValue,
+    StringConstraints,
+    TypeAdapter,
+    ValidationInfo,
+    WrapValidator,
+    model_validator,
+)
+
+from endpoints.tensors import leaves, shape_of
+
+Path = Annotated[str, StringConstraints(pattern="^/")]
+Text = Annotated[str, StringConstraints(min_length=1)]
+
+
+class Check(BaseModel):
+    """A prediction with a known result: `instances` (rows to send), `predictions` (one a row), absolute `tolerance`.
+
+    With `explanations`, the model's explainer is asked about the same rows.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    instances: list[JsonValue] = Field(min_length=1)
+    predictions: list[JsonValue] = Field(min_length=1)
+    explanations: list[JsonValue] | None = Field(default=None, min_length=1)
+    tolerance: float = Field(default=1e-6, ge=0, allow_inf_nan=False)
+
+    @property
+    def sent(self) -> JsonValue:
+        """What is sent."""
+        return list(self.instances)
+
+    @property
+    def expected(self) -> JsonValue:
+        """What must come back."""
+        return list(self.predictions)
+
+
+class GraphCheck(BaseModel):
+    """A request with a known answer: `response` lists what of an object must come back; absolute `tolerance`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    request: JsonValue
+    response: JsonValue
+    tolerance: float = Field(default=1e-6, ge=0, allow_inf_nan=False)
+
+    @property
+    def sent(self) -> JsonValue:
+        """What is sent."""
+        return self.request
+
+    @property
+    def expected(self) -> JsonValue:
+        """What must come back."""
+        return self.response
+
+
+def _check_of_its_kind(stated: object, _: object, info: ValidationInfo) -> Check | GraphCheck | None:
+    kind = GraphCheck if info.data.get("protocol") == "graph" else Check
+    return None if stated is None else kind.model_validate(stated)
+
+
+class Endpoint(BaseModel):
+    """One model or graph: requests go to `gateway_address`, the `Host` header `host` selects what is behind it.
+
+    A model with an explainer explains its predictions at `explain_path`. Of a model with a canary, `versions` has the
+    headers that choose a version, by its name, and `bandit` is the host of the service that takes rewards for them, if
+    there is one.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: Text
+    namespace: Text
+    url: Text
+    host: Text
+    protocol: Literal["v1", "v2", "grpc-v2", "openai", "graph"]
+    predict_path: Path
+    metadata_path: Path
+    explain_path: Path | None = None
+    gateway_address: Annotated[str, StringConstraints(pattern=r"^https?://[^/]+$")]
+    context: str | None = None
+    check: Annotated[Check | GraphCheck | None, WrapValidator(_check_of_its_kind)] = None
+    versions: dict[Text, dict[Text, Text]] = Field(default_factory=dict)
+    bandit: Text | None = None
+
+    @property
+    def is_a_graph(self) -> bool:
+        """Whether it is an InferenceGraph, and not an InferenceService."""
+        return self.protocol == "graph"
+
+    @model_validator(mode="after")
+    def _explains_by_v1(self) -> Self:
+        asked = isinstance(self.check, Check) and self.check.explanations is not None
+        if asked and (self.explain_path is None or self.protocol != "v1"):
+            raise ValueError("check.explanations needs an explain_path, and protocol v1")
+        return self
+
+    @model_validator(mode="after")
+    def _v2_sends_one_tensor(self) -> Self:
+        if self.protocol in {"v2", "grpc-v2"} and isinstance(self.check, Check):
+            numbers = all(type(leaf) in (int, float) for _, leaf in leaves(self.check.instances))
+            if shape_of(self.check.instances) is None or not numbers:
+                raise ValueError(
+                    f"protocol {self.protocol} sends check.instances as one FP64 tensor: rows of one width, numbers "
+                    "only"
+                )
+        return self
+
+
+def parse_endpoints(document: JsonValue) -> Mapping[str, Endpoint]:
+    """Read the map name → endpoint, or an outputs object that has it under `endpoints`; it may be empty.
+
+    Raises pydantic.ValidationError, which names the path of every bad field.
+    """
+    inner = document.get("endpoints") if isinstance(document, dict) else None
+    # A model may be called "endpoints": then the object under that name is an endpoint, not a map of them.
+    if isinstance(inner, dict) and "predict_path" not in inner:
+        document = inner
+    return _ENDPOINTS.validate_python(document)
+
+
+def _named_by_key(endpoints: dict[str, Endpoint]) -> dict[str, Endpoint]:
+    for key, endpoint in endpoints.items():
+        if key != endpoint.name:
+            raise ValueError(f"the endpoint under {key!r} has the name {endpoint.name!r}")
+    return endpoints
+
+
+_ENDPOINTS = TypeAdapter(Annotated[dict[str, Endpoint], AfterValidator(_named_by_key)])

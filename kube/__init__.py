@@ -1,0 +1,1 @@
+"""How the Kubernetes API is reached and read: one connection, views of KServe's objects."""
