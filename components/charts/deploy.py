@@ -16,6 +16,7 @@ import pulumi_kubernetes as k8s
 from components.charts.sources import ChartStore, Source
 
 HERE = Path(__file__).parent
+PROJECT = HERE.parents[1]
 RELEASE_TIMEOUT = 600
 # What Helm's records of our releases say, so that they can be told from other people's.
 DESCRIPTION = "made by kserve-multi-model"
@@ -105,7 +106,7 @@ class Charts:
             namespace=namespace,
             values=dict(values),
             # Relative to the project: it becomes part of the stack's state.
-            postrender=f"./{HERE.name}/release_postrender.py",
+            postrender=f"./{HERE.relative_to(PROJECT)}/release_postrender.py",
             timeout=RELEASE_TIMEOUT,
             description=DESCRIPTION,
             disable_openapi_validation=True,

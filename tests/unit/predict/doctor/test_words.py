@@ -17,7 +17,7 @@ from doctor.words import DOCTOR_LANGUAGES
 from predict.messages import Lang
 
 EN, ZH = DOCTOR_LANGUAGES[Lang.EN], DOCTOR_LANGUAGES[Lang.ZH]
-CAUSES = Path(__file__).parents[4] / "predict" / "doctor" / "causes"
+CAUSES = Path(__file__).parents[4] / "doctor" / "causes"
 
 
 def placeholders(text: str) -> set[str]:
