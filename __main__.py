@@ -12,6 +12,7 @@ from components.platform_stack import PlatformStack
 from components.settings import load, stated
 from components.storage import StorageCredentials, StorageCredentialsArgs
 from components.supply import Supply
+from components.teardown.termination_wait import termination_waits
 
 
 async def deploy() -> pulumi.Inputs:
@@ -49,6 +50,8 @@ async def deploy() -> pulumi.Inputs:
         in_namespaces, pulumi.ResourceOptions(depends_on=[*platform.ready, *credentials.values()])
     )
     accounts = {opened: opening.service_account for opened, opening in credentials.items()}
+    after_platform = pulumi.ResourceOptions(depends_on=[*namespaces, *platform.ready])
+    ends = termination_waits(settings, own=found.own_namespaces, opts=after_platform)
     models = {
         model.name: InferenceService(
             model.name,
@@ -63,6 +66,7 @@ async def deploy() -> pulumi.Inputs:
                 resources=supply.footprint.predictor,
                 gateway_address=platform.gateway_address,
                 images=supply.images,
+                termination_wait=ends[settings.namespace_of(model)],
                 changes_mode=model.name in found.changing_mode,
             ),
             opts=all_ready,
@@ -80,6 +84,7 @@ async def deploy() -> pulumi.Inputs:
                 domain=settings.ingress.domain,
                 resources=supply.footprint.router,
                 gateway_address=platform.gateway_address,
+                termination_wait=ends[settings.namespace_of(graph)],
                 changes_mode=graph.name in found.changing_mode,
             ),
             opts=pulumi.ResourceOptions.merge(

@@ -6,7 +6,7 @@ import json
 from collections import defaultdict
 from collections.abc import Iterable
 
-from benchmarks.results import Interval, Step
+from benchmarks.results import Interval, Step, Wait
 
 COMPONENTS = "kserve-multi-model:"
 # Components of several instances go by name.
@@ -14,6 +14,8 @@ BY_NAME = ("InferenceService", "StorageCredentials")
 CHART = "kubernetes:helm.sh/v4:Chart"
 # Events tell whole seconds.
 RESOLUTION = 1.0
+# What takes less is not worth a line.
+SHORTEST_WAIT = 3.0
 
 
 def component_steps(log: Iterable[str]) -> tuple[Step, ...]:
@@ -36,6 +38,31 @@ def component_steps(log: Iterable[str]) -> tuple[Step, ...]:
                 intervals[name].append((started.get(urn, now), now))
     steps = (Step(name=name, intervals=tuple(_merged(found))) for name, found in intervals.items())
     return tuple(sorted(steps, key=lambda step: step.end_s))
+
+
+def deletions(log: Iterable[str]) -> tuple[Wait, ...]:
+    """What a destroy waited for SHORTEST_WAIT seconds and longer, in the order it began to."""
+    started: dict[str, float] = {}
+    waits = []
+    began: float | None = None
+    for line in log:
+        event = json.loads(line)
+        began = event["timestamp"] if began is None else began
+        now = event["timestamp"] - began
+        if announced := event.get("resourcePreEvent"):
+            started.setdefault(announced["metadata"]["urn"], now)
+        elif done := event.get("resOutputsEvent"):
+            urn = done["metadata"]["urn"]
+            start = started.get(urn, now)
+            if now - start >= SHORTEST_WAIT:
+                waits.append(Wait(name=_short(urn), start_s=start, end_s=now))
+    return tuple(sorted(waits, key=lambda wait: (wait.start_s, wait.end_s)))
+
+
+def _short(urn: str) -> str:
+    """A resource's kind and name."""
+    _, _, types, name = urn.split("::", 3)
+    return f"{types.rpartition(':')[2]} {name}"
 
 
 def _component(urn: str) -> str | None:

@@ -181,6 +181,42 @@ class Load:
         )
 
 
+class InFlight:
+    """Requests that are sent when its `with` block begins, each on a connection of its own, and kept waiting for."""
+
+    def __init__(self, target: Target, *, requests: int = 4) -> None:
+        self._target = target
+        self._requests = requests
+        self._over: list[str] = []
+
+    def __enter__(self) -> Self:
+        for _ in range(self._requests):
+            # They may be answered long after the end of the block.
+            threading.Thread(target=self._ask, daemon=True).start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        """Leave them alone."""
+
+    @property
+    def over(self) -> list[str]:
+        """How those ended that have: with a status, or a failure."""
+        return [*self._over]
+
+    def _ask(self) -> None:
+        target = self._target
+        try:
+            with httpx.Client(timeout=None, trust_env=False) as client:
+                answer = client.post(
+                    f"{target.gateway}{target.path}",
+                    json={"instances": target.instances},
+                    headers={**target.headers, "Host": target.host},
+                )
+            self._over.append(f"{answer.status_code}: {answer.text[:200]}")
+        except httpx.HTTPError as error:
+            self._over.append(f"{type(error).__name__}: {error}")
+
+
 def switched(shots: Shots, *, new: Callable[[list[JsonValue]], bool]) -> tuple[float, float]:
     """When the first new answer came and when the last old one was asked for, in seconds since the load began.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from statistics import median
 
-from benchmarks.results import Boot, Change, ColdBuild, Deployment, Life, Machine, Results, Round
+from benchmarks.results import Boot, Change, ColdBuild, Deployment, Destroy, Life, Machine, Results, Round, Teardown
 
 GIB = 1 << 30
 MIB = 1 << 20
@@ -21,6 +21,8 @@ def markdown(results: Results, *, plot: str) -> str:
         parts.append(_life(results.life))
     if results.changes:
         parts.append(_changes(results.changes))
+    if results.teardown:
+        parts.append(_teardown(results.teardown))
     if results.cold:
         parts.append(_cold(results.cold))
     return "\n\n".join(parts) + "\n"
@@ -136,6 +138,34 @@ def _changes(changes: Sequence[Change]) -> str:
             table(("change", "`pulumi up`, s", "requests", "failed", "p50, ms", "p95, ms", "v2 afterwards"), rows),
         )
     )
+
+
+def _teardown(teardown: Teardown) -> str:
+    rows = (
+        ("`pulumi up`: three models and their graph to another namespace", teardown.move_s),
+        ("`pulumi destroy`", teardown.idle.total_s),
+        ("`pulumi destroy`, models busy", teardown.busy.total_s),
+    )
+    return "\n\n".join(
+        (
+            "## What goes away",
+            "Written by `python -m benchmarks.teardown`. Busy are two models that are asked all the time, and two with "
+            "requests that they would answer after 280 s.",
+            table(("command", "s"), [(command, _seconds(seconds)) for command, seconds in rows]),
+            "What `pulumi destroy` waits for longest, the models idle:",
+            _waits(teardown.idle),
+            "The same, the models busy:",
+            _waits(teardown.busy),
+        )
+    )
+
+
+def _waits(destroy: Destroy) -> str:
+    rows = [
+        (wait.name, _seconds(wait.start_s), _seconds(wait.end_s), _seconds(wait.end_s - wait.start_s))
+        for wait in destroy.waits
+    ]
+    return table(("resource", "from, s", "until, s", "s"), rows)
 
 
 def _cold(cold: ColdBuild) -> str:

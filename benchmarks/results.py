@@ -141,6 +141,36 @@ class Change(Measured):
     v2_share_after: float
 
 
+class Wait(Measured):
+    """Something that a destroy waited for, and when, in seconds since its start."""
+
+    name: str
+    start_s: float
+    end_s: float
+
+
+class Destroy(Measured):
+    """A `pulumi destroy`, and what it waited for longest."""
+
+    waits: tuple[Wait, ...]
+    total_s: float
+
+
+class Teardown(Measured):
+    """What goes away.
+
+    Attributes:
+        move_s: a `pulumi up` that moves three models and their graph to another namespace.
+        idle: of the demo with one model more.
+        busy: of models that are asked all the time, and of two with requests that they answer only later.
+
+    """
+
+    move_s: float
+    idle: Destroy
+    busy: Destroy
+
+
 class Results(Measured):
     """Everything; what a run leaves out stays as it was."""
 
@@ -149,6 +179,7 @@ class Results(Measured):
     life: Life | None = None
     cold: ColdBuild | None = None
     changes: tuple[Change, ...] = ()
+    teardown: Teardown | None = None
 
     @property
     def ratio(self) -> float:

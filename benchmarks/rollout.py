@@ -59,7 +59,7 @@ def rollout(
 
 def measured(stack: Stack, *, rate: float) -> Iterator[Change]:
     """Each of the changes under one load; the first is none, for comparison."""
-    with Load(_target(parse_endpoints(json.loads(stack.endpoints()))[MODEL]), rate=rate) as load:
+    with Load(target(parse_endpoints(json.loads(stack.endpoints()))[MODEL]), rate=rate) as load:
         load.wait(QUIET_SECONDS)
         yield _change("none", load.shots, up_s=0, after=load.shots)
         for name, said in CHANGES:
@@ -72,7 +72,8 @@ def measured(stack: Stack, *, rate: float) -> Iterator[Change]:
             yield _change(name, shots.between(began, now), up_s=up.seconds, after=shots.between(ended, now))
 
 
-def _target(endpoint: Endpoint) -> Target:
+def target(endpoint: Endpoint) -> Target:
+    """A model, asked for the rows of its check. Raises CommandError where it has none."""
     if not isinstance(endpoint.check, Check):
         raise CommandError(f"{endpoint.name} has no check, whose rows could be asked")
     return Target(

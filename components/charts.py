@@ -54,19 +54,22 @@ class Charts:
         values: Mapping[str, Any],
         opts: pulumi.ResourceOptions,
         drains: bool = False,
+        end_awaited: bool = False,
         without: Sequence[str] = (),
         webhook_hooks: pulumi.ResourceHookBinding | None = None,
     ) -> k8s.helm.v4.Chart:
         """A chart object by object; done when its workloads are ready and its webhooks have their CA.
 
-        `drains`: its pods serve requests, which they may finish when they end. `without`: kinds whose objects the
-        program declares itself. `webhook_hooks` are those of the objects in it that other parts' webhooks look at.
+        `drains`: its pods serve requests, which they may finish when they end. `end_awaited`: its deletion waits for
+        their end. `without`: kinds whose objects the program declares itself. `webhook_hooks` are those of the
+        objects in it that other parts' webhooks look at.
         """
         if webhook_hooks:
             opts = pulumi.ResourceOptions.merge(
                 opts, pulumi.ResourceOptions(transforms=[_with_hooks_on_custom_resources(webhook_hooks)])
             )
-        options = [*(["--drains"] if drains else []), *(f"--without={kind}" for kind in without)]
+        said = {"--drains": drains, "--end-awaited": end_awaited}
+        options = [*(option for option, is_said in said.items() if is_said), *(f"--without={kind}" for kind in without)]
         return k8s.helm.v4.Chart(
             name,
             name=name,

@@ -11,6 +11,8 @@ import pulumi_kubernetes as k8s
 OBJECT_TIMEOUT = 300
 # What is deleted may have requests to finish and finalizers to wait for, however quickly it was made.
 DELETE_TIMEOUT = 600
+# The object is removed at once, and the garbage collector removes its children afterwards.
+BACKGROUND_DELETION = {"pulumi.com/deletionPropagationPolicy": "background"}
 
 
 def custom_resource(

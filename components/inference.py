@@ -43,6 +43,7 @@ class InferenceServiceArgs(ServersArgs):
         domain: of the models' routes.
         gateway_address: URL of the gateway, without a path.
         images: where the image of a bandit is, unless the model names it.
+        termination_wait: deleted after it, and waits until its pods are gone.
         changes_mode: whether it may run in another of KServe's modes now: then it is deleted before it is made anew.
 
     """
@@ -53,6 +54,7 @@ class InferenceServiceArgs(ServersArgs):
     domain: str
     gateway_address: pulumi.Output[str]
     images: ImageMirror | None = None
+    termination_wait: pulumi.Resource | None = None
     changes_mode: bool = False
 
 
@@ -87,6 +89,7 @@ class InferenceService(pulumi.ComponentResource):
             timeout=model.timeout + MARGIN,
             opts=pulumi.ResourceOptions(
                 parent=self,
+                depends_on=args.termination_wait,
                 hooks=rollout.hooks(name, patience=patient(f"model-{name}-webhooks")),
                 replace_on_changes=[f'metadata.annotations["{MODE_ANNOTATION}"]'],
                 delete_before_replace=args.changes_mode or None,

@@ -22,16 +22,16 @@ from components.model_paths import Paths
 from components.model_settings import Model
 from components.owner import ANNOTATION as OWNER
 from components.rollout import DECLARED
+from components.served import Served
 from components.server_rollout import ServerRollouts
 from components.settings import Cluster
+from components.teardown.leftovers import FormerRemoval
 from components.webhooks import patient
 from predict.endpoints import Endpoint, GraphCheck
 
 # Matches every request that is JSON: of the switch's last step, where the stack gives it no condition.
 ANYTHING = "@this"
 # Where KServe's router says that it is there; everything else is a request to the graph.
-# KServe goes on with a graph that waits for its Deployment to be deleted: it makes it again, and neither ever ends.
-GONE_FIRST = {"pulumi.com/deletionPropagationPolicy": "background"}
 READY_PATH = "/readyz"
 
 
@@ -45,6 +45,7 @@ class InferenceGraphArgs:
         domain: of Knative's routes.
         resources: of a graph that says nothing itself; None for those of KServe's router.
         gateway_address: URL of the gateway, without a path.
+        termination_wait: deleted after it, and waits until its pods are gone.
         changes_mode: whether it may run in another of KServe's modes now: then it is deleted before it is made anew.
 
     """
@@ -56,6 +57,7 @@ class InferenceGraphArgs:
     domain: str
     resources: PodResources | None
     gateway_address: pulumi.Output[str]
+    termination_wait: pulumi.Resource | None = None
     changes_mode: bool = False
 
 
@@ -85,6 +87,12 @@ class InferenceGraph(pulumi.ComponentResource):
         )
         rollout = servers.of(graph.name, declared=declared, container=graph.name)
         finished = pulumi.ResourceHook(f"graph-{name}-rollout", rollout.finish)
+        former = FormerRemoval(
+            connect=servers.connect,
+            place=(namespace, graph.name),
+            timeout=servers.timeout,
+            served=Served(graphs=(graph.name,)),
+        )
         service = custom_resource(
             name,
             api_version="serving.kserve.io/v1alpha1",
@@ -92,20 +100,17 @@ class InferenceGraph(pulumi.ComponentResource):
             name=graph.name,
             namespace=namespace,
             # KServe hands the graph's annotations on to its pods.
-            annotations={
-                **annotations,
-                DECLARED: declared,
-                OWNER: args.owner,
-                **(GONE_FIRST if graph.mode == "Standard" else {}),
-            },
+            annotations={**annotations, DECLARED: declared, OWNER: args.owner},
             spec=spec,
             # Which generation KServe has observed it does not say: the rollout finds out.
             ready="Ready",
             timeout=graph.timeout + MARGIN,
             opts=pulumi.ResourceOptions(
                 parent=self,
+                depends_on=args.termination_wait,
                 hooks=pulumi.ResourceHookBinding(
                     on_error=patient(f"graph-{name}-webhooks").on_error,
+                    before_create=[pulumi.ResourceHook(f"graph-{name}-former", former.finish)],
                     after_create=[finished],
                     after_update=[finished],
                 ),

@@ -74,6 +74,8 @@ class Istio(pulumi.ComponentResource):
             args.release.istiod,
             namespace=self.namespace,
             values=merged(self._istiod_values(), args.release.values),
+            # Until then it makes again what it leaves.
+            end_awaited=True,
             opts=pulumi.ResourceOptions(parent=self, depends_on=[base, args.gateway_api, *self._what_istiod_leaves()]),
         )
         charts.workloads(

@@ -9,12 +9,13 @@ import pulumi
 import pulumi_kubernetes as k8s
 import yaml
 
-from components.custom_resource import custom_resource
+from components.custom_resource import BACKGROUND_DELETION, custom_resource
 from components.gateway_api import GatewayAPI
 from components.istio import GATEWAY, HTTP_PORT, HTTPS_PORT, Istio
 from components.istio import NAMESPACE as ISTIO_NAMESPACE
 from components.releases import KnativeRelease, NetGatewayApi
 from components.supply import Supply
+from components.teardown.termination_wait import TerminationWait, TerminationWaitArgs
 from components.webhooks import patient
 
 NAMESPACE = "knative-serving"
@@ -64,7 +65,8 @@ class Knative(pulumi.ComponentResource):
         super().__init__("kserve-multi-model:platform:Knative", name, {}, opts)
         self._args = args
         self._patience = patient(f"{name}-webhooks")
-        self.namespace = self._namespace(NAMESPACE)
+        namespace = self._namespace(NAMESPACE)
+        self.namespace = namespace.metadata.name
         self.definitions = args.supply.charts.definitions(
             "knative-serving-crds",
             args.release.serving_crds,
@@ -75,7 +77,7 @@ class Knative(pulumi.ComponentResource):
         operator = args.supply.charts.definitions(
             "knative-operator",
             args.release.operator,
-            namespace=self._namespace(OPERATOR_NAMESPACE),
+            namespace=self._namespace(OPERATOR_NAMESPACE).metadata.name,
             values={"knative_operator": self._operator_values()},
             opts=pulumi.ResourceOptions(parent=self),
         )
@@ -87,26 +89,43 @@ class Knative(pulumi.ComponentResource):
             kind="KnativeServing",
             name="knative-serving",
             namespace=self.namespace,
+            annotations=BACKGROUND_DELETION,
             spec=self._serving_spec(),
             ready="Ready",
             timeout=SERVING_TIMEOUT,
             opts=pulumi.ResourceOptions(
                 parent=self,
-                depends_on=[operator, self.definitions, *([] if by_gateway_api else [args.istio])],
+                depends_on=[
+                    *(operator, self.definitions, self._termination_wait(namespace)),
+                    *([] if by_gateway_api else [args.istio]),
+                ],
                 hooks=self._patience,
             ),
         )
-        self._end_with_their_pods(serving)
         if not args.supply.footprint.replicated:
             self._never_scale_up(serving)
         if isinstance(args.release.ingress, NetGatewayApi):
             self._net_gateway_api(args.release.ingress, serving=serving)
         self.register_outputs({"namespace": self.namespace})
 
-    def _namespace(self, name: str) -> pulumi.Output[str]:
+    def _namespace(self, name: str) -> k8s.core.v1.Namespace:
         inside = pulumi.ResourceOptions(parent=self)
-        namespace = k8s.core.v1.Namespace(name, metadata=k8s.meta.v1.ObjectMetaArgs(name=name), opts=inside)
-        return namespace.metadata.name
+        return k8s.core.v1.Namespace(name, metadata=k8s.meta.v1.ObjectMetaArgs(name=name), opts=inside)
+
+    def _termination_wait(self, namespace: k8s.core.v1.Namespace) -> pulumi.Resource:
+        """Serving's pods are gone before their namespace is deleted.
+
+        They take 45 s or, with requests, up to 600 s to end, and a namespace that finds such pods looks again only
+        after half of that.
+        """
+        charts = self._args.supply.charts
+        return TerminationWait(
+            NAMESPACE,
+            args=TerminationWaitArgs(
+                namespace=NAMESPACE, served=None, own=True, kubeconfig=charts.kubeconfig, context=charts.context
+            ),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[namespace]),
+        )
 
     def _operator_values(self) -> dict[str, Any]:
         """The chart keeps the operator and its webhook side by side."""
@@ -182,32 +201,6 @@ class Knative(pulumi.ComponentResource):
         if not footprint.replicated:
             spec["high-availability"] = {"replicas": 1}
         return spec
-
-    def _end_with_their_pods(self, serving: pulumi.Resource) -> None:
-        """Have a destroy of Serving wait for its pods.
-
-        The operator deletes Deployments alone; their pods take 45 s more to end, and a namespace that finds such pods
-        looks again only after half of their 300 s of grace. This finalizer makes any deletion wait for the pods; it has
-        to stay when the patch goes, which is before Serving does.
-        """
-        for deployment in (*WORKLOADS, "autoscaler-hpa"):
-            k8s.apps.v1.DeploymentPatch(
-                f"knative-{deployment}",
-                metadata=k8s.meta.v1.ObjectMetaPatchArgs(
-                    name=deployment,
-                    namespace=self.namespace,
-                    finalizers=["foregroundDeletion"],
-                    # It is ready already; the provider would record what its cache had before the patch.
-                    annotations={"pulumi.com/skipAwait": "true"},
-                ),
-                opts=pulumi.ResourceOptions(
-                    parent=self,
-                    depends_on=[serving],
-                    retain_on_delete=True,
-                    # Whenever Serving changes, the operator takes away all annotations but its own.
-                    ignore_changes=["metadata.annotations"],
-                ),
-            )
 
     def _never_scale_up(self, serving: pulumi.Resource) -> None:
         """Keep the autoscalers of Serving's pods from adding any.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from components.custom_resource import BACKGROUND_DELETION
 from components.model_settings import Model
 from components.modes import Mode
 from components.server_settings import REQUEST_TIMEOUT, Replicas, Scale
@@ -28,12 +29,17 @@ def mode_annotations(model: Model) -> dict[str, str]:
 
 
 def scaling_annotations(mode: Mode, *, replicas: Replicas, scale: Scale, timeout: int) -> dict[str, str]:
-    """Annotations of a model or a graph that say how it is run and scaled; `timeout` in seconds until it is ready."""
+    """Annotations of a model or a graph that say how it is run, scaled and deleted.
+
+    Its deletion is not to wait for its children: they end with their longest request, and KServe would recreate a child
+    that goes before its graph. `timeout` is in seconds until it is ready.
+    """
     if mode == "Standard":
-        return {MODE_ANNOTATION: mode, AUTOSCALER_ANNOTATION: "hpa" if replicas.min < replicas.max else "none"}
+        scaler = {AUTOSCALER_ANNOTATION: "hpa" if replicas.min < replicas.max else "none"}
+        return {MODE_ANNOTATION: mode, **scaler, **BACKGROUND_DELETION}
     deadline = {"serving.knative.dev/progress-deadline": f"{timeout}s"}
     window = {"autoscaling.knative.dev/window": f"{scale.window}s"} if scale.window else {}
-    return deadline | window
+    return {**deadline, **window, **BACKGROUND_DELETION}
 
 
 def mode_fields(model: Model) -> dict[str, Any]:

@@ -13,7 +13,9 @@ from components.companions import CompanionRemoval, CompanionRollout
 from components.deployment_rollout import deployment_path
 from components.model_settings import Model
 from components.rollout import knative_path
+from components.served import Served
 from components.server_rollout import ServerRollouts
+from components.teardown.leftovers import FormerRemoval
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +56,19 @@ class ModelRollout:
             else:
                 removed.append(pulumi.ResourceHook(f"model-{name}-former-{kind}", self._removal(kind).finish))
         return pulumi.ResourceHookBinding(
-            on_error=patience.on_error, after_create=[*finished], after_update=[*finished, *removed]
+            on_error=patience.on_error,
+            before_create=[pulumi.ResourceHook(f"model-{name}-former", self._former.finish)],
+            after_create=[*finished],
+            after_update=[*finished, *removed],
+        )
+
+    @property
+    def _former(self) -> FormerRemoval:
+        return FormerRemoval(
+            connect=self.connect,
+            place=(self.namespace, self.model.name),
+            timeout=self.timeout,
+            served=Served(models=(self.model.name,)),
         )
 
     def _follower(self, kind: Companionship, servers: ServerRollouts) -> CompanionRollout:

@@ -29,15 +29,21 @@ WORKLOAD_TIMEOUT = 600
 OBJECT_TIMEOUT = 300
 PROBE_PERIOD = 2
 # Controllers have nothing to finish, but a pod that is slow to end holds up the end of its namespace for minutes.
-LONGEST_GRACE = 10
+LONGEST_GRACE = 3
 
 
 def adjust(
-    documents: Iterable[Document], *, namespace: str, drains: bool = False, without: Collection[str] = ()
+    documents: Iterable[Document],
+    *,
+    namespace: str,
+    drains: bool = False,
+    end_awaited: bool = False,
+    without: Collection[str] = (),
 ) -> list[Document]:
     """The objects of a chart, released into `namespace`, with their order and waits.
 
-    `drains`: its pods serve requests, which they may finish when they end. `without`: kinds that are left out.
+    `drains`: its pods serve requests, which they may finish when they end. `end_awaited`: its deletion waits for
+    their end. `without`: kinds that are left out.
     """
     objects = [document for document in documents if document["kind"] not in without]
     first = [_reference(o, namespace) for o in objects if o["kind"] in READ_BY_PODS]
@@ -51,6 +57,8 @@ def adjust(
             _probe_at_once(item)
             if not drains:
                 _end_at_once(item)
+            if not end_awaited:
+                _annotations(item)["pulumi.com/deletionPropagationPolicy"] = "background"
         elif kind in WEBHOOKS:
             # A webhook nobody serves yet refuses everything; and waiting for its CA must not keep its server waiting.
             _after(item, workloads)
@@ -118,9 +126,16 @@ def main() -> None:
     parser.add_argument("--namespace", required=True, help="the namespace the chart is released into")
     parser.add_argument("--without", action="append", default=[], metavar="KIND", help="leave objects of a kind out")
     parser.add_argument("--drains", action="store_true", help="let its pods finish requests under way when they end")
+    parser.add_argument("--end-awaited", action="store_true", help="have a destroy wait for the end of its pods")
     asked = parser.parse_args()
     documents = (document for document in yaml.load_all(sys.stdin, Loader=yaml.CSafeLoader) if document)
-    adjusted = adjust(documents, namespace=asked.namespace, drains=asked.drains, without=asked.without)
+    adjusted = adjust(
+        documents,
+        namespace=asked.namespace,
+        drains=asked.drains,
+        end_awaited=asked.end_awaited,
+        without=asked.without,
+    )
     yaml.dump_all(adjusted, sys.stdout, Dumper=yaml.CSafeDumper)
 
 

@@ -34,6 +34,7 @@ from components.monitoring_settings import Monitoring, switched
 from components.platform_stack import STACK, STACK_FORMS, PlatformStack
 from components.problems import SettingsError, describe, refuse
 from components.releases import RELEASES, Release
+from components.served import Served
 
 NODE_PORTS = range(30000, 32768)
 # Read as the text they are; the other settings are lists and mappings, which Pulumi hands over as JSON.
@@ -250,6 +251,14 @@ class Settings(Section):
     def namespaces(self) -> frozenset[str]:
         """Where the models and graphs live."""
         return frozenset(map(self.namespace_of, self.served))
+
+    def served_in(self, namespace: str) -> Served:
+        """The models and graphs that live in a namespace."""
+        here = [served for served in self.served if self.namespace_of(served) == namespace]
+        return Served(
+            models=tuple(served.name for served in here if isinstance(served, Model)),
+            graphs=tuple(served.name for served in here if isinstance(served, Graph)),
+        )
 
     @property
     def opened_stores(self) -> list[tuple[str, str]]:

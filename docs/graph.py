@@ -20,7 +20,7 @@ READMES = (HERE.parent / "README.md", HERE.parent / "README.zh.md")
 BEGIN, END = "<!-- graph: made by `make docs` -->", "<!-- graph: end -->"
 OURS = "kserve-multi-model:"
 # Namespaces, keys and the like say nothing about the order of things.
-PLAIN = ("kubernetes:core/v1:", "kubernetes:apps/v1:DeploymentPatch")
+PLAIN = ("kubernetes:core/v1:", "pulumi-python:")
 
 
 class Resource(BaseModel):

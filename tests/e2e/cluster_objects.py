@@ -22,6 +22,11 @@ def kubectl(deployment: Deployment, *arguments: str) -> Any:
     return json.loads(done.stdout)
 
 
+def pods(deployment: Deployment, *, namespace: str) -> list[str]:
+    """The names of all pods in a namespace, those that are about to end included."""
+    return [item["metadata"]["name"] for item in kubectl(deployment, "-n", namespace, "get", "pods")["items"]]
+
+
 def all_objects(deployment: Deployment) -> set[str]:
     """Every object of every listable kind, as kind/namespace/name."""
     listed = run("kubectl", "api-resources", "--verbs=list", "-o", "name", env=deployment.environment)

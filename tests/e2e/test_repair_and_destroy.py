@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 import signal
 import time
+from contextlib import ExitStack
 
 import psutil
 import pytest
 
+from benchmarks.load import Load, Target
 from cluster.locations import state_dir
-from tests.e2e.cluster_objects import all_objects
+from predict.endpoints import Check, parse_endpoints
+from tests.e2e.cluster_objects import all_objects, pods
 from tests.e2e.machine import NAME, SUBNET, Deployment, cluster
 
 
@@ -65,6 +68,22 @@ def test_a_killed_node_comes_back_with_its_models(deployment: Deployment) -> Non
 @pytest.mark.journey
 @pytest.mark.feature("destroy leaves nothing")
 def test_destroy_leaves_nothing_in_the_cluster(deployment: Deployment, empty_cluster: frozenset[str]) -> None:
-    deployment.destroy()
+    asked = [
+        Target(
+            gateway=endpoint.gateway_address,
+            host=endpoint.host,
+            path=endpoint.predict_path,
+            instances=endpoint.check.instances,
+        )
+        for endpoint in parse_endpoints(deployment.endpoints()).values()
+        if isinstance(endpoint.check, Check)
+    ]
+    assert asked
+    with ExitStack() as asking:
+        loads = [asking.enter_context(Load(target, clients=2, rate=10)) for target in asked]
+        while not all(load.shots.statuses[200] for load in loads):
+            loads[0].wait(0.5)
+        deployment.destroy()
     assert all_objects(deployment) - empty_cluster == set()
+    assert pods(deployment, namespace="default") == []
     deployment.remove()

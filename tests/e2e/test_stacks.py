@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
+from pydantic import JsonValue
 
+from benchmarks.load import InFlight, Load, Target
 from tests.e2e.asking import INSTANCES
-from tests.e2e.cluster_objects import all_objects, kubectl
+from tests.e2e.cluster_objects import all_objects, kubectl, pods
 from tests.e2e.machine import Completed, Deployment
 from tests.e2e.models_on_platform import PLATFORM, stack_of_models
 
 ANSWERS = {"sklearn": [1, 0], "sklearn-v2": [0, 1]}
+SKLEARN: dict[str, Any] = {"format": "sklearn", "storage_uri": "s3://models/sklearn", "storage": "demo"}
+PLAIN = {"mode": "Standard"}
+# A batch that is never full holds its requests, here for almost as long as they may take.
+HOLDING = SKLEARN | {"batcher": {"max_batch_size": 1000, "max_latency": 280_000}}
+ARRIVING_SECONDS = 5
+ROWS: list[JsonValue] = [[*row] for row in INSTANCES]
 
 
 def team(stack: str, version: str, mode: str, *, directory: Path, deployment: Deployment) -> Deployment:
@@ -80,3 +91,46 @@ def test_what_is_another_stacks_is_refused_at_preview(
     whose = f"stack organization/kserve-multi-model/{PLATFORM}'s"
     assert f"models[0].name: 'sklearn-model' in namespace 'default' is {whose}" in said
     assert "sklearn-model" in str(kubectl(deployment, "-n", "default", "get", "inferenceservices"))
+
+
+@pytest.fixture
+def busy(deployment: Deployment, tmp_path: Path) -> Iterator[Deployment]:
+    """Models in each mode, two that answer and two that keep their requests waiting, and a graph of the latter."""
+    models: list[dict[str, Any]] = [
+        SKLEARN | {"name": "asked"},
+        SKLEARN | PLAIN | {"name": "asked-plain"},
+        HOLDING | {"name": "holding"},
+        HOLDING | PLAIN | {"name": "holding-plain"},
+    ]
+    graph = {"name": "both", "ensemble": ["holding", "holding-plain"]}
+    stack = stack_of_models("busy", *models, graphs=[graph], directory=tmp_path, deployment=deployment)
+    yield stack
+    stack.pulumi("destroy", "--yes", "--skip-preview")
+    stack.pulumi("stack", "rm", "--yes", "--force", "--preserve-config")
+
+
+@pytest.mark.feature("destroy leaves nothing of busy models, and does not wait for their requests", mode="both")
+def test_busy_models_and_their_graph_go_with_requests_in_flight(deployment: Deployment, busy: Deployment) -> None:
+    before = all_objects(deployment)
+    right(busy.pulumi("up", "--yes", "--skip-preview"))
+    targets = {
+        name: Target(
+            gateway=endpoint["gateway_address"],
+            host=endpoint["host"],
+            path=endpoint["predict_path"],
+            instances=ROWS,
+        )
+        for name, endpoint in busy.endpoints().items()
+    }
+    with ExitStack() as asking:
+        loads = [asking.enter_context(Load(targets[name], clients=2, rate=10)) for name in ("asked", "asked-plain")]
+        waiting = [asking.enter_context(InFlight(targets[name])) for name in ("holding", "holding-plain", "both")]
+        time.sleep(ARRIVING_SECONDS)
+        assert [load.shots.told for load in loads if load.shots.failures] == []
+        assert [requests.over for requests in waiting] == [[], [], []]
+        right(busy.pulumi("destroy", "--yes", "--skip-preview"))
+        # A destroy that waited for them would have seen them answered.
+        assert [over for requests in waiting for over in requests.over if over.startswith("200")] == []
+        assert all_objects(deployment) - before == set()
+        assert pods(deployment, namespace=busy.stack) == []
+    right(deployment.predict("--stack", deployment.stack))

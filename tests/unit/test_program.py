@@ -90,7 +90,11 @@ EDGES = [
         for gateway in ("knative-gateway", "knative-local-gateway")
         for earlier in ("Release gateway-api", "Service knative-local-gateway", "Service istio-ingressgateway")
     ),
-    *((f"DeploymentPatch knative-{name}", "KnativeServing knative-serving") for name in ("controller", "activator")),
+    ("KnativeServing knative-serving", "TerminationWait knative-serving"),
+    *(
+        ("TerminationWait default", earlier)
+        for earlier in ("KnativeServing knative-serving", "Chart net-gateway-api", "Chart kserve")
+    ),
     ("Gateway istio-knative-ingress-gateway", "Chart istiod"),
     ("Gateway istio-knative-local-gateway", "Chart istiod"),
     ("Chart kserve", "Chart kserve-crd"),
@@ -111,14 +115,17 @@ EDGES = [
             *("Chart kserve", "KnativeServing knative-serving", "Chart net-gateway-api"),
             *("Gateway gateway-api-knative-gateway", "Gateway gateway-api-knative-local-gateway"),
             *("Gateway istio-knative-ingress-gateway", "Gateway istio-knative-local-gateway"),
-            *("DeploymentPatch knative-controller", "DeploymentPatch knative-webhook"),
+            "TerminationWait default",
             *("Chart istio-ingressgateway", "Service istio-ingressgateway"),
             *("ServiceAccount default/demo", "Secret default/demo"),
         )
     ),
     *(
         ("InferenceGraph multi-model-service", earlier)
-        for earlier in ("InferenceService sklearn-model", "InferenceService xgboost-model", "Chart kserve")
+        for earlier in (
+            *("InferenceService sklearn-model", "InferenceService xgboost-model", "Chart kserve"),
+            "TerminationWait default",
+        )
     ),
 ]
 # These run beside each other, whatever their order in the program.
@@ -154,6 +161,17 @@ def test_order(dev: Recording, later: str, earlier: str) -> None:
 def test_branches_run_beside_each_other(dev: Recording, one: str, other: str) -> None:
     assert not dev.waits_for(of_kind(dev, one), of_kind(dev, other))
     assert not dev.waits_for(of_kind(dev, other), of_kind(dev, one))
+
+
+@pytest.mark.parametrize(
+    "which", ["InferenceService sklearn-model", "InferenceGraph multi-model-service"], ids=lambda which: which
+)
+def test_what_is_replaced_is_deleted_before_the_end_of_its_pods(dev: Recording, which: str) -> None:
+    """Then the component around it stays, and only what it depends on itself counts."""
+    end = dev.the(":TerminationWait", "default")
+    assert end.urn in of_kind(dev, which).dependencies
+    assert end.plain["models"] == ["sklearn-model", "xgboost-model"]
+    assert end.plain["graphs"] == ["multi-model-service"]
 
 
 def test_the_graphs_page_is_of_this_program(dev: Recording) -> None:
@@ -281,6 +299,13 @@ def test_a_namespace_that_is_missing_is_made_before_what_is_in_it(registry: Regi
     assert service.plain["spec"]["predictor"]["serviceAccountName"] == "dev-storage-own"
     assert made.outputs["endpoints"]["there"]["host"] == "there.team-a.example.com"
     assert not [name for name in made.names if name.endswith(":Namespace default")]
+    end = made.the(":TerminationWait", "team-a")
+    assert (end.plain["models"], end.plain["graphs"]) == (["there"], [])
+    assert namespace.urn in end.dependencies
+    assert end.urn in service.dependencies
+    assert end.plain["own"]
+    other = made.the(":TerminationWait", "default")
+    assert (other.plain["models"], other.plain["own"]) == (["here"], False)
 
 
 @pytest.mark.feature("the platform in one stack, models in others", mode="both", proof="objects")

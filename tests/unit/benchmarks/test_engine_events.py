@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 
-from benchmarks.engine_events import component_steps
+from benchmarks.engine_events import component_steps, deletions
+from benchmarks.results import Wait
 
 URN = "urn:pulumi:bench::kserve-multi-model::"
 ISTIO = f"{URN}kserve-multi-model:platform:Istio"
@@ -57,3 +58,17 @@ def test_a_resource_that_is_tried_again_counts_from_its_first_try() -> None:
     urn = f"{ISTIO}$kubernetes:helm.sh/v3:Release::istio-base"
     log = [event(0, "resourcePreEvent", urn), event(4, "resourcePreEvent", urn), event(9, "resOutputsEvent", urn)]
     assert component_steps(log)[0].intervals == ((0, 9),)
+
+
+def test_what_a_destroy_waited_for_in_its_order_without_what_took_no_time() -> None:
+    chart = f"{ISTIO}${CHART}$kubernetes:apps/v1:Deployment"
+    log = [
+        json.dumps({"timestamp": 100, "preludeEvent": {}}),
+        *resource(f"{URN}kubernetes:core/v1:Namespace::istio-system", start=110, end=117),
+        *resource(f"{chart}::istiod", start=101, end=104),
+        *resource(f"{chart}::gateway", start=101, end=103),
+    ]
+    assert deletions(log) == (
+        Wait(name="Deployment istiod", start_s=1, end_s=4),
+        Wait(name="Namespace istio-system", start_s=10, end_s=17),
+    )

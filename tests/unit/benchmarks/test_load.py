@@ -5,16 +5,19 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
+from threading import Event, Thread
 from typing import Any
 
 import pytest
 
-from benchmarks.load import Load, Shot, Shots, Target, milliseconds, switched
+from benchmarks.load import InFlight, Load, Shot, Shots, Target, milliseconds, switched
 
 
 class Model(ThreadingHTTPServer):
-    """Answers `answers` by turns, an int being a status without an answer, and remembers its clients' ports."""
+    """Answers `answers` by turns, and remembers its clients' ports.
+
+    An int is a status without an answer, and an Event one that comes when it is set.
+    """
 
     daemon_threads = True
 
@@ -48,6 +51,9 @@ class _Handler(BaseHTTPRequestHandler):
         server.asked += 1
         server.ports.append(self.client_address[1])
         server.seen.append(dict(self.headers))
+        if isinstance(answer, Event):
+            answer.wait(30)
+            answer = {"predictions": [2]}
         if answer is None:  # as a server that ends in the middle
             self.close_connection = True
             return
@@ -118,6 +124,26 @@ def test_a_gateway_that_is_not_there_is_a_failure_and_no_end() -> None:
         while len(load.shots) < 3:
             load.wait(0.01)
     assert all(shot.status == 0 and "ConnectError" in shot.problem for shot in load.shots.all)
+
+
+def test_requests_in_flight_are_there_until_they_are_answered(model: Model) -> None:
+    answered = Event()
+    model.answers = (answered,)
+    with InFlight(model.target, requests=3) as waiting:
+        while model.asked < 3:
+            assert waiting.over == []
+        answered.set()
+        while len(waiting.over) < 3:
+            pass
+    assert waiting.over == ['200: {"predictions": [2]}'] * 3
+
+
+def test_a_request_in_flight_that_is_cut_off_is_over(model: Model) -> None:
+    model.answers = (None,)
+    with InFlight(model.target, requests=1) as waiting:
+        while not waiting.over:
+            pass
+    assert waiting.over[0].startswith("RemoteProtocolError")
 
 
 def shot(at: float, *, took: float = 0.1, answer: int = 0) -> Shot:

@@ -8,7 +8,22 @@ import pytest
 
 from benchmarks.commands import PROJECT
 from benchmarks.report import LONGEST_TABLE, markdown, table
-from benchmarks.results import Boot, Change, ColdBuild, Deployment, Image, Images, Life, Machine, Results, Round, Step
+from benchmarks.results import (
+    Boot,
+    Change,
+    ColdBuild,
+    Deployment,
+    Destroy,
+    Image,
+    Images,
+    Life,
+    Machine,
+    Results,
+    Round,
+    Step,
+    Teardown,
+    Wait,
+)
 
 MACHINE = Machine(processor="Xeon", cores=2, memory_bytes=24 << 30, kernel="Linux 6.1")
 
@@ -86,6 +101,16 @@ def test_changes_under_load_with_their_ratios() -> None:
     assert "1 of 2,000 requests failed" in text
     assert "without a change: 1.5." in text
     assert "| canary, 10 % | 12 | 1,600 | 1 | 11 | 30 | 90% |" in text
+
+
+def test_what_goes_away_and_what_is_waited_for() -> None:
+    busy = Destroy(waits=(Wait(name="Release istio-base", start_s=21, end_s=29),), total_s=39.6)
+    teardown = Teardown(move_s=33, idle=Destroy(waits=(), total_s=37), busy=busy)
+    text = markdown(Results(machine=MACHINE, teardown=teardown), plot="benchmarks.svg")
+    assert "| `pulumi up`: three models and their graph to another namespace | 33 |" in text
+    assert "| `pulumi destroy` | 37 |" in text
+    assert "| `pulumi destroy`, models busy | 40 |" in text
+    assert "| Release istio-base | 21 | 29 | 8 |" in text
 
 
 def test_a_table_is_markdown() -> None:

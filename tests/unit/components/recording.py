@@ -23,6 +23,7 @@ class Resource:
         inputs: as sent to the engine, secrets still wrapped.
         dependencies: URNs it waits for.
         on_error: names of its error hooks.
+        beforehand: names of its hooks for when it is about to be made.
         afterwards: names of its hooks for when it was made, and when it was changed.
         bounds: how long it may take to be made, changed and deleted, as `create`, `update` and `delete`.
         ignored: paths of its inputs; what becomes of them is not looked at.
@@ -43,6 +44,7 @@ class Resource:
     retained: bool
     ignored: tuple[str, ...]
     on_error: tuple[str, ...]
+    beforehand: tuple[str, ...]
     afterwards: tuple[tuple[str, ...], tuple[str, ...]]
     bounds: Mapping[str, str]
     transforms: tuple[Callable[[pulumi.ResourceTransformArgs], pulumi.ResourceTransformResult | None], ...]
@@ -58,7 +60,7 @@ class Resource:
 
 @dataclass(frozen=True)
 class Recording:
-    """The resources of one run, the outputs of its stack, its error hooks and those for afterwards by name."""
+    """The resources of one run, the outputs of its stack, its error hooks and its other hooks by name."""
 
     resources: Mapping[str, Resource]
     outputs: Mapping[str, Any]
@@ -147,6 +149,7 @@ class _Monitor(mocks.MockMonitor):
                 retained=request.retainOnDelete,
                 ignored=tuple(request.ignoreChanges),
                 on_error=tuple(request.hooks.on_error),
+                beforehand=tuple(request.hooks.before_create),
                 afterwards=(tuple(request.hooks.after_create), tuple(request.hooks.after_update)),
                 bounds=json_format.MessageToDict(request.customTimeouts),
                 transforms=tuple(self.callbacks.transforms[callback.token] for callback in request.transforms),

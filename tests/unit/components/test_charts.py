@@ -19,7 +19,7 @@ from tests.unit.components.recording import Recording, record
 CHART = ChartArchive(name="istiod", version="1.0.0", url="http://127.0.0.1:1/never-asked")
 
 
-def deployed(supply: Supply, *, drains: bool = False, hooks: bool = False) -> Recording:
+def deployed(supply: Supply, *, drains: bool = False, end_awaited: bool = False, hooks: bool = False) -> Recording:
     def program() -> None:
         patience = pulumi.ResourceHookBinding(on_error=[pulumi.ErrorHook("patience", lambda _: False)])
         supply.charts.workloads(
@@ -29,6 +29,7 @@ def deployed(supply: Supply, *, drains: bool = False, hooks: bool = False) -> Re
             values={"a": 1},
             opts=pulumi.ResourceOptions(),
             drains=drains,
+            end_awaited=end_awaited,
             webhook_hooks=patience if hooks else None,
         )
         supply.charts.definitions("crds", CHART, namespace="default", values={"b": 2}, opts=pulumi.ResourceOptions())
@@ -48,6 +49,11 @@ def test_a_chart_is_rendered_from_the_fetched_archive(supply: Supply) -> None:
 
 def test_a_gateway_drains(supply: Supply) -> None:
     assert deployed(supply, drains=True).the(":Chart", "istiod").plain["postRenderer"]["args"][-1] == "--drains"
+
+
+def test_the_end_of_a_charts_pods_is_waited_for(supply: Supply) -> None:
+    args = deployed(supply, end_awaited=True).the(":Chart", "istiod").plain["postRenderer"]["args"]
+    assert args[-1] == "--end-awaited"
 
 
 def test_definitions_are_one_resource_that_is_waited_for(supply: Supply) -> None:

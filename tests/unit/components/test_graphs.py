@@ -11,7 +11,9 @@ from components.footprint import PodResources
 from components.graph_settings import Graph
 from components.inference_graph import InferenceGraph, InferenceGraphArgs
 from components.problems import SettingsError
+from components.served import Served
 from components.settings import Settings, parse
+from components.teardown.leftovers import FormerRemoval
 from predict.endpoints import Endpoint, GraphCheck
 from tests.unit.components.recording import Recording, record
 
@@ -92,7 +94,8 @@ def test_a_graph_in_its_fewest_words() -> None:
     annotations = found["metadata"].pop("annotations")
     assert found["metadata"] == {"name": "both", "namespace": "models"}
     assert set(annotations) == {
-        *(ANNOTATION, "kserve-multi-model/stack", "pulumi.com/waitFor", "serving.knative.dev/progress-deadline")
+        *(ANNOTATION, "kserve-multi-model/stack", "pulumi.com/waitFor", "serving.knative.dev/progress-deadline"),
+        "pulumi.com/deletionPropagationPolicy",
     }
 
 
@@ -194,11 +197,19 @@ def test_a_graph_is_followed_into_knative() -> None:
     assert noted["kserve-multi-model/stack"] == "org/project/dev"
 
 
-@pytest.mark.parametrize(("mode", "policy"), [("Standard", "background"), ("Knative", None)])
-def test_a_graph_is_gone_before_its_deployment(mode: str, policy: str | None) -> None:
-    """Else KServe makes its Deployment again for as long as the graph waits for its end."""
+@pytest.mark.parametrize("mode", ["Standard", "Knative"])
+def test_a_graph_is_gone_before_what_is_made_of_it(mode: str) -> None:
+    """Else KServe makes that again for as long as the graph waits for its end."""
     noted = declared(ensemble=["labels"], mode=mode)["metadata"]["annotations"]
-    assert noted.get("pulumi.com/deletionPropagationPolicy") == policy
+    assert noted["pulumi.com/deletionPropagationPolicy"] == "background"
+
+
+def test_a_graph_waits_for_the_objects_of_one_before() -> None:
+    recording, _ = recorded(ensemble=["labels"])
+    (hook,) = recording.the("serving.kserve.io/v1alpha1:InferenceGraph", "both").beforehand
+    former: Any = recording.afterwards[hook].callback
+    assert isinstance(former.__self__, FormerRemoval)
+    assert (former.__self__.place[0], former.__self__.served) == ("models", Served(graphs=("both",)))
 
 
 @pytest.mark.parametrize(

@@ -14,9 +14,11 @@ from components.footprint import FOOTPRINTS, PodResources
 from components.inference import InferenceService, InferenceServiceArgs
 from components.model_settings import Model, Surroundings
 from components.releases import LOCAL, OFFICIAL_0_20, Release
+from components.served import Served
 from components.settings import Cluster, S3Storage
 from components.sources import ImageMirror
 from components.storage import StorageCredentials, StorageCredentialsArgs
+from components.teardown.leftovers import FormerRemoval
 from predict.endpoints import Endpoint
 from tests.unit.components.conftest import ACCESS_KEY, PROFILE, SECRET_KEY
 from tests.unit.components.recording import Recording, record, without_secrets
@@ -137,6 +139,7 @@ def test_a_model_in_its_fewest_words() -> None:
             "serving.knative.dev/progress-deadline": "600s",
             "serving.kserve.io/enable-tag-routing": "true",
             "pulumi.com/waitFor": "condition=Ready",
+            "pulumi.com/deletionPropagationPolicy": "background",
         },
     }
     declared = service["spec"]["predictor"].pop("annotations")
@@ -357,6 +360,15 @@ def test_whatever_changes_reaches_knative_and_the_specification(change: dict[str
 
     assert declared(**change) != declared()
     assert declared(check={"instances": [[1]], "predictions": [1]}) == declared()
+
+
+@pytest.mark.parametrize("mode", ["Knative", "Standard"])
+def test_a_model_waits_for_the_objects_of_one_before(mode: str) -> None:
+    recording = record(lambda: InferenceService("iris", args=arguments(mode=mode)))
+    (hook,) = recording.the("serving.kserve.io/v1beta1:InferenceService", "iris").beforehand
+    former: Any = recording.afterwards[hook].callback
+    assert isinstance(former.__self__, FormerRemoval)
+    assert (former.__self__.place[0], former.__self__.served) == ("models", Served(models=("iris",)))
 
 
 def test_a_model_is_followed_into_knative_whenever_it_is_declared() -> None:

@@ -142,6 +142,7 @@ def test_a_deployment_in_its_fewest_words() -> None:
         "serving.kserve.io/deploymentMode": "Standard",
         "serving.kserve.io/autoscalerClass": "none",
         "pulumi.com/waitFor": "condition=Ready",
+        "pulumi.com/deletionPropagationPolicy": "background",
     }
     predictor = service.plain["spec"]["predictor"]
     assert list(predictor.pop("annotations")) == [DECLARED]

@@ -194,19 +194,16 @@ def test_what_istio_leaves_behind_is_declared_where_it_outlives_istio(supply: Su
     }
 
 
-def test_a_destroy_of_knative_waits_for_its_pods(supply: Supply) -> None:
+def test_a_destroy_of_knatives_namespace_waits_for_its_pods_and_one_of_its_operator_does_not(supply: Supply) -> None:
     recording, _ = platform(supply)
     serving = recording.the(":KnativeServing", "knative-serving")
-    patches = [r for r in recording.resources.values() if r.type.endswith(":DeploymentPatch")]
-    assert {patch.plain["metadata"]["name"] for patch in patches} == {
-        *("activator", "autoscaler", "autoscaler-hpa", "controller", "webhook")
-    }
-    for patch in patches:
-        assert patch.plain["metadata"]["finalizers"] == ["foregroundDeletion"]
-        assert patch.plain["metadata"]["annotations"] == {"pulumi.com/skipAwait": "true"}
-        assert patch.retained
-        assert patch.ignored == ("metadata.annotations",)
-        assert recording.waits_for(patch, serving)
+    assert serving.plain["metadata"]["annotations"]["pulumi.com/deletionPropagationPolicy"] == "background"
+    end = recording.the(":TerminationWait", "knative-serving")
+    assert end.plain["namespace"] == "knative-serving"
+    assert "models" not in end.plain, "all of them"
+    assert recording.waits_for(serving, end)
+    assert recording.waits_for(end, recording.the(":Namespace", "knative-serving"))
+    assert not recording.waits_for(end, recording.the(":Release", "knative-operator"))
 
 
 def test_knative_is_told_which_ingress_it_has(supply: Supply) -> None:

@@ -39,8 +39,8 @@ def test_istios_validation_fails_closed_as_istiod_will_have_it() -> None:
     assert [webhook["failurePolicy"] for webhook in item["webhooks"]] == ["Fail", "Fail", "Ignore"]
 
 
-def adjusted(*documents: Document, drains: bool = False) -> list[Document]:
-    return adjust(documents, namespace="here", drains=drains)
+def adjusted(*documents: Document, drains: bool = False, end_awaited: bool = False) -> list[Document]:
+    return adjust(documents, namespace="here", drains=drains, end_awaited=end_awaited)
 
 
 def notes(document: Document) -> dict[str, str]:
@@ -133,11 +133,18 @@ def test_a_probe_that_is_quick_stays_quick() -> None:
 
 
 @pytest.mark.parametrize(
-    ("stated", "drains", "given"), [(300, False, 10), (5, False, 5), (None, False, 10), (300, True, 300)]
+    ("stated", "drains", "given"), [(300, False, 3), (2, False, 2), (None, False, 3), (300, True, 300)]
 )
 def test_controllers_end_at_once_and_gateways_drain(stated: int | None, drains: bool, given: int) -> None:
     (pod,) = adjusted(deployment(**({"terminationGracePeriodSeconds": stated} if stated else {})), drains=drains)
     assert pod["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] == given
+
+
+@pytest.mark.parametrize(("awaited", "policy"), [(False, "background"), (True, None)])
+def test_the_end_of_pods_is_waited_for_where_it_matters(awaited: bool, policy: str | None) -> None:
+    config_map, pod = adjusted(item("ConfigMap", "cm"), deployment(), end_awaited=awaited)
+    assert notes(pod).get("pulumi.com/deletionPropagationPolicy") == policy
+    assert notes(config_map) == {}
 
 
 def test_as_the_command_helm_runs() -> None:
@@ -159,6 +166,7 @@ def test_the_command_explains_itself() -> None:
     done = subprocess.run([sys.executable, SCRIPT, "--help"], capture_output=True, text=True, check=True)
     assert "post-renderer" in done.stdout
     assert "--drains" in done.stdout
+    assert "--end-awaited" in done.stdout
 
 
 RELEASE_SCRIPT = SCRIPT.with_name("release_postrender.py")
@@ -187,4 +195,4 @@ def test_of_a_release_everything_goes_at_once() -> None:
     definition, pod = yaml.safe_load_all(done.stdout)
     assert definition["metadata"] == {"annotations": {"other": "kept"}}
     assert definition["spec"]["properties"] == {"terminationGracePeriodSeconds": {"type": "integer"}}
-    assert pod["spec"]["template"]["spec"] == {"terminationGracePeriodSeconds": 10}
+    assert pod["spec"]["template"]["spec"] == {"terminationGracePeriodSeconds": 3}

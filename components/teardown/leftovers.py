@@ -1,0 +1,194 @@
+"""Find and wait for what deleted models leave behind: Kubernetes removes their children only afterwards."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import ClassVar
+
+import httpx2 as httpx
+from pydantic import AliasPath, BaseModel, Field
+
+from components.connection import UnknownLogin
+from components.rollout import PAUSE, Following, UnheardError, asked
+from components.served import Served
+
+TIMEOUT = 300
+# Seconds to wait where the cluster cannot be read: twice as long as Knative's servers stay up for late requests.
+UNSEEN_PAUSE = 60
+PODS = "/api/v1/namespaces/{}/pods"
+# Knative must still run while these exist: its Routes and Ingresses have finalizers.
+OBJECTS = (
+    "/api/v1/namespaces/{}/services",
+    "/apis/apps/v1/namespaces/{}/deployments",
+    "/apis/gateway.networking.k8s.io/v1/namespaces/{}/httproutes",
+    "/apis/networking.internal.knative.dev/v1alpha1/namespaces/{}/ingresses",
+    "/apis/networking.internal.knative.dev/v1alpha1/namespaces/{}/serverlessservices",
+    "/apis/serving.knative.dev/v1/namespaces/{}/routes",
+)
+MODELS = "/apis/serving.kserve.io/v1beta1/namespaces/{}/inferenceservices"
+GRAPHS = "/apis/serving.kserve.io/v1alpha1/namespaces/{}/inferencegraphs"
+MODEL_LABEL = "serving.kserve.io/inferenceservice"
+GRAPH_LABEL = "serving.kserve.io/inferencegraph"
+KNATIVE_LABEL = "serving.knative.dev/service"
+METADATA_ONLY = {"Accept": "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"}
+
+
+class Owner(BaseModel):
+    """An owner reference."""
+
+    kind: str
+
+
+class Item(BaseModel):
+    """Metadata of an object.
+
+    Attributes:
+        path: API path of the list it was found in.
+        deletion: `deletionTimestamp`; of a terminating pod the time by which it must have ended.
+    """
+
+    path: str = ""
+    name: str = Field(validation_alias=AliasPath("metadata", "name"))
+    uid: str = Field("", validation_alias=AliasPath("metadata", "uid"))
+    labels: dict[str, str] = Field(default_factory=dict, validation_alias=AliasPath("metadata", "labels"))
+    owners: tuple[Owner, ...] = Field((), validation_alias=AliasPath("metadata", "ownerReferences"))
+    deletion: str | None = Field(None, validation_alias=AliasPath("metadata", "deletionTimestamp"))
+
+    @property
+    def called(self) -> str:
+        """Kind and name, for a message: `pods/flowers-predictor-…`."""
+        return f"{self.path.rpartition('/')[2]}/{self.name}"
+
+
+class _Items(BaseModel):
+    # The API server answers null for an empty list of metadata.
+    items: tuple[Item, ...] | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Leftovers:
+    """Finds what deleted models and graphs left in a namespace.
+
+    Attributes:
+        served: names of those models and graphs; None means every pod there that a Deployment made.
+        own: whether the namespace is deleted, too; then every terminating pod counts, as the namespace waits for it.
+        kinds: API paths of the kinds to look at.
+
+    """
+
+    namespace: str
+    served: Served | None
+    own: bool = False
+    kinds: tuple[str, ...] = (PODS, *OBJECTS)
+
+    def look(self, client: httpx.Client) -> tuple[Item, ...]:
+        """Read it from the API server.
+
+        Raises:
+            UnheardError: the API server refused to answer.
+            httpx.HTTPError: it could not be reached.
+            ValueError: its answer is not a list of objects.
+        """
+        if self.served is None:
+            return self._pods(client)
+        ending = tuple(pod for pod in self._pods(client) if pod.deletion) if self.own else ()
+        return (*self._of(self.served, client), *ending)
+
+    def _pods(self, client: httpx.Client) -> tuple[Item, ...]:
+        """Pods of Deployments. A finished pod of a Job stays, and is nobody's to wait for."""
+        pods = self._listed(client, PODS)
+        return tuple(pod for pod in pods if any(owner.kind == "ReplicaSet" for owner in pod.owners))
+
+    def _of(self, served: Served, client: httpx.Client) -> tuple[Item, ...]:
+        models = self._deleted(client, MODELS, names=served.models)
+        graphs = self._deleted(client, GRAPHS, names=served.graphs)
+        servers = {f"{name}-{part}" for name in models for part in ("predictor", "transformer", "explainer")} | graphs
+        if not servers:
+            return ()
+        return tuple(
+            item
+            for kind in self.kinds
+            for item in self._listed(client, kind)
+            if item.labels.get(MODEL_LABEL) in models
+            or item.labels.get(GRAPH_LABEL) in graphs
+            or item.labels.get(KNATIVE_LABEL) in servers
+        )
+
+    def _deleted(self, client: httpx.Client, kind: str, *, names: Iterable[str]) -> set[str]:
+        there = {item.name for item in self._listed(client, kind) if not item.deletion}
+        return {*names} - there
+
+    def _listed(self, client: httpx.Client, kind: str) -> tuple[Item, ...]:
+        path = kind.format(self.namespace)
+        answer = asked(client, path)
+        if answer.status_code == httpx.codes.NOT_FOUND:
+            return ()
+        found = _Items.model_validate(answer.raise_for_status().json())
+        return tuple(item.model_copy(update={"path": path}) for item in found.items or ())
+
+
+def end(leftovers: Leftovers, *, connect: Callable[[], httpx.Client], timeout: float = TIMEOUT) -> None:
+    """Wait until nothing is left, for `timeout` seconds at most. Terminating pods are left to their kubelet.
+
+    Where the cluster cannot be read with this login, wait UNSEEN_PAUSE seconds.
+
+    Raises:
+        TimeoutError: something is left; the text names it.
+    """
+    stop = time.monotonic() + timeout
+    try:
+        with connect() as client:
+            client.headers.update(METADATA_ONLY)
+            while (left := _released(leftovers, client)) and time.monotonic() < stop:
+                time.sleep(PAUSE)
+    except (UnknownLogin, UnheardError):
+        time.sleep(UNSEEN_PAUSE)
+        return
+    if left:
+        raise TimeoutError(f"namespace {leftovers.namespace}: still there after {timeout:.0f} s: {', '.join(left)}")
+
+
+def _released(leftovers: Leftovers, client: httpx.Client) -> list[str]:
+    """Release terminating pods; return the names of everything that was left before."""
+    try:
+        left = leftovers.look(client)
+        for item in left:
+            if item.deletion and item.path == PODS.format(leftovers.namespace):
+                _release(client, item)
+    except (httpx.HTTPError, ValueError) as problem:
+        return [f"{type(problem).__name__}: {problem}"]
+    return [item.called for item in left]
+
+
+def _release(client: httpx.Client, pod: Item) -> None:
+    """Remove a terminating pod from the API server. Without the right to do that, its end is waited for.
+
+    The kubelet still ends the containers as it began, so requests under way are answered. Deleting again with a shorter
+    grace period would not help: the kubelet reads it only after the first one is over.
+    """
+    options = {"gracePeriodSeconds": 0, "preconditions": {"uid": pod.uid}}
+    client.request(
+        "DELETE",
+        f"{pod.path}/{pod.name}",
+        headers={"Accept": "application/json"},
+        json={"apiVersion": "v1", "kind": "DeleteOptions", **options},
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class FormerRemoval(Following):
+    """Wait until nothing is left of a deleted model or graph of the same name.
+
+    KServe would use a leftover for the new one, and Kubernetes would then remove it.
+    """
+
+    served: Served
+    by: ClassVar[str] = "Kubernetes"
+    failure: ClassVar[str] = "cannot be made: what is left of the one before is still there"
+
+    def look(self, client: httpx.Client) -> str | None:
+        """Names of what is left, or None."""
+        left = Leftovers(namespace=self.place[0], served=self.served, kinds=OBJECTS).look(client)
+        return ", ".join(item.called for item in left) or None

@@ -1,0 +1,121 @@
+"""A resource whose deletion waits until the pods of deleted models are gone, and shortens that wait.
+
+A terminating model server first answers the requests it has, which may take 300 s. Behind Knative it also stays up for
+another 30 s without any requests, because clients may still use its address. Both are right while a model is updated
+or scaled; `destroy` need not wait for them. No field of a model says so, and `pulumi destroy` does not run the program,
+so hooks cannot either. A dynamic provider can: Pulumi loads this module, whose name is in the stack's state. Renaming
+the module or its provider breaks the `destroy` of stacks that were deployed before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pulumi
+from pulumi.dynamic import CreateResult, DiffResult, Resource, ResourceProvider, UpdateResult
+
+from components.served import Served
+
+if TYPE_CHECKING:
+    from components.settings import Settings
+
+SERVED = ("models", "graphs")
+CONNECTION = ("kubeconfig", "context")
+
+
+class TerminationWaitProvider(ResourceProvider):
+    """Creates nothing in the cluster; its deletion returns when the pods are gone."""
+
+    # Otherwise a stack without secrets would need a passphrase.
+    serialize_as_secret_always = False
+
+    def create(self, props: dict[str, Any]) -> CreateResult:
+        """Record whose pods are meant."""
+        return CreateResult(props["namespace"], props)
+
+    def diff(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> DiffResult:
+        """Ask for a replacement when models are removed: deleting the old resource waits for their pods."""
+        stated = ("namespace", "own", *SERVED, *CONNECTION)
+        changed = [name for name in stated if olds.get(name) != news.get(name)]
+        fewer = [name for name in SERVED if {*(olds.get(name) or ())} - {*(news.get(name) or ())}]
+        return DiffResult(
+            changes=bool(changed), replaces=[name for name in changed if name == "namespace" or name in fewer]
+        )
+
+    def update(self, _id: str, _olds: dict[str, Any], news: dict[str, Any]) -> UpdateResult:
+        """Record the new models."""
+        return UpdateResult(news)
+
+    def delete(self, _id: str, props: dict[str, Any]) -> None:
+        """Wait until the pods are gone.
+
+        Raises:
+            TimeoutError: something is still there after 300 s; the text names it.
+        """
+        # Pulumi loads this module for every command, and few of them delete.
+        from components.connection import connect  # noqa: PLC0415
+        from components.teardown.leftovers import Leftovers, end  # noqa: PLC0415
+
+        names = {kind: tuple(props[kind]) for kind in SERVED if props.get(kind) is not None}
+        kubeconfig = props.get("kubeconfig")
+        end(
+            Leftovers(namespace=props["namespace"], served=Served(**names) if names else None, own=props["own"]),
+            connect=partial(connect, kubeconfig=Path(kubeconfig) if kubeconfig else None, context=props.get("context")),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class TerminationWaitArgs:
+    """Which pods to wait for.
+
+    Attributes:
+        served: the stack's models and graphs in the namespace; None means every pod there that a Deployment made.
+        own: whether the stack deletes the namespace, too.
+        kubeconfig: path from the settings; None means kubectl's default. `context` is kubectl's, too.
+
+    """
+
+    namespace: str
+    served: Served | None
+    own: bool
+    kubeconfig: Path | None
+    context: str | None
+
+    @property
+    def properties(self) -> Mapping[str, Any]:
+        """Inputs as they are written to the stack's state: no code, no secret."""
+        served = {kind: sorted(getattr(self.served, kind)) for kind in SERVED} if self.served else {}
+        kubeconfig = str(self.kubeconfig) if self.kubeconfig else None
+        connection = {"kubeconfig": kubeconfig, "context": self.context}
+        return {"namespace": self.namespace, "own": self.own, **connection, **served}
+
+
+class TerminationWait(Resource, module="kserve-multi-model", name="TerminationWait"):
+    """The models of a namespace depend on it, so Pulumi deletes it after them; the platform outlives it."""
+
+    def __init__(self, name: str, *, args: TerminationWaitArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__(TerminationWaitProvider(), name, dict(args.properties), opts)
+
+
+def termination_waits(
+    settings: Settings, *, own: Collection[str], opts: pulumi.ResourceOptions
+) -> dict[str, TerminationWait]:
+    """One for each namespace with models or graphs of the stack, by namespace; `own` are those the stack made."""
+    return {
+        namespace: TerminationWait(
+            namespace,
+            args=TerminationWaitArgs(
+                namespace=namespace,
+                served=settings.served_in(namespace),
+                own=namespace in own,
+                kubeconfig=settings.cluster.kubeconfig,
+                context=settings.cluster.context,
+            ),
+            opts=opts,
+        )
+        for namespace in sorted(settings.namespaces)
+    }

@@ -1,0 +1,112 @@
+"""The dynamic resource: what is remembered of it, and what its deletion does in a process of its own."""
+
+from __future__ import annotations
+
+import base64
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+from google.protobuf import json_format, struct_pb2
+from pulumi.runtime.proto import provider_pb2, provider_pb2_grpc
+
+from components.served import Served
+from components.teardown.termination_wait import TerminationWait, TerminationWaitArgs, TerminationWaitProvider
+from tests.unit.components.kubernetes import kubeconfig
+from tests.unit.components.recording import record
+from tests.unit.predict.server import Reply, Server
+
+ROOT = Path(__file__).parents[3]
+TYPE = "pulumi-python:dynamic/kserve-multi-model:TerminationWait"
+STATED: dict[str, Any] = {
+    "namespace": "models",
+    "own": True,
+    "kubeconfig": None,
+    "context": "here",
+    "models": ["a"],
+    "graphs": [],
+}
+
+
+def declared(**stated: Any) -> dict[str, Any]:
+    unsaid = {"namespace": "models", "served": None, "own": False, "kubeconfig": None, "context": None}
+    args = TerminationWaitArgs(**{**unsaid, **stated})
+    return dict(record(lambda: TerminationWait("models", args=args)).the(TYPE, "models").inputs)
+
+
+def test_the_state_has_its_module_by_name_and_no_code_and_no_secret() -> None:
+    """Whatever Python it is destroyed with, and without a passphrase."""
+    kept = base64.b64decode(declared()["__provider"])
+    assert b"components.teardown.termination_wait" in kept
+    assert b"TerminationWaitProvider" in kept
+    assert len(kept) < 200
+
+
+def test_what_is_remembered() -> None:
+    served = Served(models=("b", "a"), graphs=("g",))
+    inputs = declared(served=served, kubeconfig=Path("/home/me/kubeconfig"), context="here")
+    assert {key: value for key, value in inputs.items() if key != "__provider"} == {
+        "namespace": "models",
+        "own": False,
+        "kubeconfig": "/home/me/kubeconfig",
+        "context": "here",
+        "models": ["a", "b"],
+        "graphs": ["g"],
+    }
+
+
+@pytest.mark.parametrize(
+    ("change", "changes", "replaces"),
+    [
+        ({}, False, []),
+        ({"context": "elsewhere"}, True, []),
+        ({"own": False}, True, []),
+        ({"models": ["a", "b"]}, True, []),
+        ({"models": ["b"]}, True, ["models"]),
+        ({"models": []}, True, ["models"]),
+        ({"namespace": "elsewhere"}, True, ["namespace"]),
+        ({"models": [], "graphs": ["g"]}, True, ["models"]),
+    ],
+    ids=str,
+)
+def test_it_is_replaced_when_some_are_left_out(change: dict[str, Any], changes: bool, replaces: list[str]) -> None:
+    """The old one is deleted after these are."""
+    found = TerminationWaitProvider().diff("models", STATED, STATED | change)
+    assert (found.changes, found.replaces) == (changes, replaces)
+
+
+def test_a_destroy_waits_in_pulumis_own_process(api: Server, tmp_path: Path) -> None:
+    """It knows the module by the state alone; the program does not run."""
+    host = api.address.removeprefix("http://")
+    pod = {"metadata": {"name": "activator", "uid": "u", "ownerReferences": [{"kind": "ReplicaSet"}]}}
+    going = {"metadata": {**pod["metadata"], "deletionTimestamp": "2026-01-01T00:00:00Z"}}
+    api.on(
+        host,
+        "GET /api/v1/namespaces/models/pods",
+        *(Reply({"items": [pod]}), Reply({"items": [going]}), Reply({"items": None})),
+    )
+    inputs = declared(kubeconfig=kubeconfig(tmp_path, server=api.address))
+    process = subprocess.Popen(
+        [sys.executable, "-u", "-m", "pulumi.dynamic"],
+        cwd=ROOT,
+        env={key: value for key, value in os.environ.items() if key != "PYTHONPATH"},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert process.stdout
+        with grpc.insecure_channel(f"127.0.0.1:{process.stdout.readline().strip()}") as channel:
+            provider: Any = provider_pb2_grpc.ResourceProviderStub(channel)
+            properties = json_format.ParseDict(inputs, struct_pb2.Struct())
+            provider.Configure(provider_pb2.ConfigureRequest())
+            provider.Delete(provider_pb2.DeleteRequest(id="models", urn="urn", properties=properties), timeout=60)
+    finally:
+        process.kill()
+        process.wait()
+    assert [request.path for request in api.requests if request.method == "DELETE"] == [
+        "/api/v1/namespaces/models/pods/activator"
+    ]
