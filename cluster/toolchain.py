@@ -243,7 +243,7 @@ class Toolchain:
         """Compile every package of `parts` in one go, so that no core waits at the end of each part."""
         for settings, tags, packages in _alike(parts):
             run(
-                # One more than there are cores: some steps of a compilation leave one idle. It lists nothing: that would
+                # One more than there are cores: some steps of a compilation leave one idle. A list of packages would
                 # come after what failed, and the end of the log is what is shown then.
                 [
                     *(self.go, "list", "-f", "", "-export", "-deps", "-p", str((os.cpu_count() or 1) + 1)),
