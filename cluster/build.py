@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property, partial
 from itertools import groupby
 from pathlib import Path
@@ -172,20 +172,23 @@ class Build:
     def _tasks(self, missing: set[str], *, keep_go_caches: bool) -> Iterator[Task]:
         """The steps to the missing entries, in the order each lane should take them.
 
-        Disk is given back as soon as it can be: a module's compiled packages when its programs are linked, and the rest
-        of Go's caches when all are. The sources of a module are fetched while the one before it is linked.
+        Disk is given back as soon as it can be: the compiled packages of a module that has them apart when its programs
+        are linked, and the rest of Go's caches when all are. A module's sources are fetched while the one before it is
+        linked.
         """
         toolchain = self.catalog.toolchain
         parts = [part for part in GO_PARTS if part.name in missing]
         modules = [(module, list(members)) for module, members in groupby(parts, key=lambda part: part.module)]
         before = frozenset({toolchain.packages.name})
-        for number, (module, members) in enumerate(modules, start=1):
+        for module, members in modules:
             sources, packages = f"{module.name}: sources", f"{module.name}: packages"
             yield Task(sources, "prepare", FETCH_SECONDS, partial(toolchain.fetch, module, members), before)
-            compiled = Task(packages, "compile", module.seconds, partial(toolchain.compile, module, members))
-            yield replace(compiled, needs=frozenset({sources}))
+            yield Task(
+                *(packages, "compile", module.seconds, partial(toolchain.compile, module, members)),
+                frozenset({sources}),
+            )
             before = frozenset({packages})
-            if number < len(modules) and not keep_go_caches:
+            if module.apart and not keep_go_caches:
                 linked = frozenset(part.name for part in members)
                 yield Task(
                     f"{module.name}: packages given back", "link", 2, partial(toolchain.give_back, module), linked

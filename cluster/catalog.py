@@ -72,6 +72,7 @@ def _commands(prefix: str, *names: str) -> tuple[str, ...]:
 CORE = GoModule(
     name="core",
     seconds=600,
+    apart=True,
     copies=(
         ChangedCopy(
             name="provider",

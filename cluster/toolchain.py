@@ -68,11 +68,14 @@ class GoModule:
     Attributes:
         name: the folder.
         seconds: what compiling its packages took on two cores, for the time left.
+        apart: whether its packages are compiled into a cache of their own, which is given back as soon as its programs
+            are linked. The other modules share one, and Go's standard library in it.
         copies: dependencies that are compiled from changed copies.
     """
 
     name: str
     seconds: int = 30
+    apart: bool = False
     copies: tuple[ChangedCopy, ...] = ()
 
     @property
@@ -205,7 +208,7 @@ class Toolchain:
             "GOWORK": "off",
             "GOROOT": "",
             "GOMODCACHE": str(modules),
-            "GOCACHE": str(build),
+            "GOCACHE": str(build / "shared"),
             "GOTOOLCHAIN": "local",
             "GOFLAGS": "-buildvcs=false -mod=readonly -modcacherw",
             "GONOSUMDB": ",".join(unlisted),
@@ -237,32 +240,31 @@ class Toolchain:
             archive.unlink()
 
     def compile(self, module: GoModule, parts: Sequence[GoPart]) -> None:
-        """Compile every package of `parts` in one go, so that no core waits at the end of each part.
-
-        The log lists the files of the compiled packages; those of Go's standard library serve all modules.
-        """
+        """Compile every package of `parts` in one go, so that no core waits at the end of each part."""
         for settings, tags, packages in _alike(parts):
             run(
-                # One more than there are cores: some steps of a compilation leave one idle.
+                # One more than there are cores: some steps of a compilation leave one idle. A list of packages would
+                # come after what failed, and the end of the log is what is shown then.
                 [
-                    *(self.go, "list", "-export", "-deps", "-p", str((os.cpu_count() or 1) + 1)),
-                    *("-f", "{{if not .Standard}}{{.Export}}{{end}}", *BUILD_FLAGS, *tags, *packages),
+                    *(self.go, "list", "-f", "", "-export", "-deps", "-p", str((os.cpu_count() or 1) + 1)),
+                    *(*BUILD_FLAGS, *tags, *packages),
                 ],
                 what=f"compiling {module.name}",
-                log=self._compiled(module),
+                log=logs_dir() / f"{module.name}.log",
                 cwd=self._work(module),
-                env=self.environment | settings,
+                env=self._compiling(module) | settings,
             )
 
     def give_back(self, module: GoModule) -> None:
-        """Remove the compiled packages of a module whose programs are linked: they take half the disk of a build."""
-        cache = f"{go_caches()[1]}{os.sep}"
-        for line in self._compiled(module).read_text(errors="replace").splitlines():
-            if line.startswith(cache):
-                Path(line).unlink(missing_ok=True)
+        """Remove the compiled packages of a module that has them apart."""
+        compiled = Path(self._compiling(module)["GOCACHE"])
+        if module.apart and compiled.exists():
+            remove_tree(compiled)
 
-    def _compiled(self, module: GoModule) -> Path:
-        return logs_dir() / f"{module.name}.log"
+    def _compiling(self, module: GoModule) -> dict[str, str]:
+        """Environment of the commands that compile and link a module."""
+        name = module.name if module.apart else "shared"
+        return self.environment | {"GOCACHE": str(go_caches()[1] / name)}
 
     def build(self, part: GoPart) -> Path:
         """The directory with a part's programs, linked of what was compiled before."""
@@ -281,7 +283,7 @@ class Toolchain:
                 what=f"building {part.name}",
                 log=log,
                 cwd=self._work(part.module),
-                env=self.environment | part.target,
+                env=self._compiling(part.module) | part.target,
             )
             places = {module: self._module_dir(part.module, module) for module in dict(part.sources)}
             for module, path in part.sources:

@@ -12,7 +12,7 @@ import pytest
 from cluster import toolchain as toolchain_module
 from cluster.artifacts import Cache
 from cluster.errors import ClusterError
-from cluster.locations import cache_dir, logs_dir
+from cluster.locations import cache_dir
 from cluster.python_packages import PythonPackages
 from cluster.toolchain import NETWORK_SETTINGS, ChangedCopy, GoModule, GoPart, Toolchain, go_caches
 
@@ -154,19 +154,17 @@ def test_what_the_proxy_sends_must_be_what_is_pinned(
         go._lay_out(replace(part.module, copies=(replace(copied, name="n"),)))
 
 
-def test_compiled_packages_are_given_back_as_the_compilations_log_lists_them() -> None:
-    module = GoModule(name="tried")
+def test_a_module_that_compiles_apart_gives_its_packages_back_and_leaves_the_others_theirs(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    go = toolchain(monkeypatch, tmp_path)
     _, build = go_caches()
-    folder = build / "0a"
-    folder.mkdir(parents=True)
-    listed, standard = folder / "0a1-d", folder / "0a2-d"
-    listed.touch()
-    standard.touch()
-    outside = cache_dir() / "kept"
-    outside.touch()
-    logs_dir().mkdir(parents=True)
-    (logs_dir() / "tried.log").write_text(f"$ go list\n{listed}\n{folder / 'gone-d'}\n{outside}\n")
-    Toolchain(cache=Cache(cache_dir() / "entries")).give_back(module)
-    assert not listed.exists()
-    assert standard.exists()
-    assert outside.exists()
+    for name in ("large", "shared"):
+        (build / name).mkdir(parents=True)
+    go.give_back(GoModule(name="small"))
+    assert (build / "shared").exists()
+    large = GoModule(name="large", apart=True)
+    go.give_back(large)
+    assert not (build / "large").exists()
+    assert (build / "shared").exists()
+    go.give_back(large)
