@@ -12,6 +12,18 @@ from cluster.debian import RootFilesystem
 from cluster.images import Image, Layer
 from cluster.python_packages import SITE, PythonPackages
 from cluster.toolchain import ChangedCopy, GoModule, GoPart, Toolchain, source_path
+from releases.local import (
+    CERT_MANAGER,
+    GATEWAY_API,
+    ISTIO,
+    KNATIVE,
+    KSERVE,
+    KUBE_RBAC_PROXY,
+    KUBE_STATE_METRICS,
+    NET_GATEWAY_API,
+    PROMETHEUS,
+)
+from releases.runtimes import BANDIT_VERSION
 
 KUBERNETES = "v1.34.3"
 ETCD = "3.6.5-0"
@@ -19,17 +31,7 @@ COREDNS = "v1.12.1"
 PAUSE = "3.10.1"
 PULUMI = "3.259.0"
 PULUMI_KUBERNETES = "4.25.0"
-CERT_MANAGER = "v1.11.5"
-GATEWAY_API = "1.5.1"
-ISTIO = "1.31.0"
-KNATIVE = "1.21.1"
-NET_GATEWAY_API = "1.21.0"
-KSERVE = "v0.20.0"
-KUBE_RBAC_PROXY = "v0.18.0"
 METRICS_SERVER = "v0.8.0"
-PROMETHEUS = "3.14.0"
-KUBE_STATE_METRICS = "v2.18.0"
-BANDIT = "0.1.0"
 
 EXAMPLE = "v1"
 
@@ -483,7 +485,11 @@ class Catalog:
             "onnx": [self._python("onnxserver", SERVER_PACKAGES, ONNX_PACKAGES)],
             "bandit": [
                 self._python_image(
-                    "kserve-multi-model/bandit", BANDIT, BANDIT_PACKAGES, program=BANDIT_PROGRAM, module="bandit"
+                    "kserve-multi-model/bandit",
+                    BANDIT_VERSION,
+                    BANDIT_PACKAGES,
+                    program=BANDIT_PROGRAM,
+                    module="bandit",
                 )
             ],
             "examples": [self._example(name, module=module) for name, module in EXAMPLE_PROGRAMS.items()],

@@ -13,9 +13,10 @@ import annotated_types
 from pydantic import JsonValue, SecretStr
 from pydantic.fields import FieldInfo
 
-from components.releases.releases import RELEASES, Release
 from components.settings.fields import Section
 from components.settings.stack import Settings
+from releases import RELEASES
+from releases.types import Release
 
 TARGET = Path(__file__).with_name("settings.md")
 INTRODUCTION = """\
@@ -159,8 +160,8 @@ def _formats() -> str:
                 + ("" if model_format.auto_select else " (*by name only*)")
                 for model_format in runtime.formats
             ),
-            ", ".join(runtime.spoken),
-            "loaded" if runtime.tells_loaded else "its port is open",
+            ", ".join(runtime.served_protocols),
+            "loaded" if runtime.reports_loaded else "its port is open",
             ", ".join(f"`{json.dumps(release.name)}`" for release in RELEASES.values() if runtime in release.runtimes),
         )
         for runtime in dict.fromkeys(runtime for release in RELEASES.values() for runtime in release.runtimes)

@@ -13,7 +13,8 @@ from typing import Any
 import pulumi
 import pulumi_kubernetes as k8s
 
-from components.charts.sources import ChartStore, Source
+from components.charts.sources import ChartStore
+from releases.types import Source
 
 HERE = Path(__file__).parent
 PROJECT = HERE.parents[1]

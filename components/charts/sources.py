@@ -15,46 +15,10 @@ import pulumi
 import requests
 import yaml
 
+from releases.types import ChartArchive, Manifest, MirroredChart, OciChart, Source
+
 REGISTRY_TIMEOUT = 60
 HELM_CHART = "application/vnd.cncf.helm.chart.content.v1.tar+gzip"
-
-
-@dataclass(frozen=True, kw_only=True)
-class OciChart:
-    """A chart in an OCI registry: `repository`/`name`:`version`, where `repository` is `host/path`."""
-
-    name: str
-    version: str
-    repository: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class ChartArchive:
-    """A packaged chart (.tgz) at a URL."""
-
-    name: str
-    version: str
-    url: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Manifest:
-    """Plain Kubernetes objects (YAML) at a URL; in a mirror, a chart called `name` holds them."""
-
-    name: str
-    version: str
-    url: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Mirrored:
-    """A chart that is published nowhere: a mirror has it."""
-
-    name: str
-    version: str
-
-
-Source = OciChart | ChartArchive | Manifest | Mirrored
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,7 +66,7 @@ class ChartStore:
                 return str(self._from_url(source))
             case Manifest():
                 return str(self._wrapped(source))
-            case Mirrored():
+            case MirroredChart():
                 raise ChartUnavailable(
                     f"chart {source.name} {source.version} is published nowhere: set mirror.charts to where it is"
                 )

@@ -9,7 +9,7 @@ import pulumi_kubernetes as k8s
 
 from components.charts.deploy import merged
 from components.platform.context import Supply
-from components.releases.releases import CertManagerRelease
+from releases.types import CertManagerRelease
 
 NAME = "cert-manager"
 

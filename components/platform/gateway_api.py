@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import pulumi
 
-from components.charts.sources import Source
 from components.platform.context import Supply
+from releases.types import Source
 
 
 @dataclass(frozen=True, kw_only=True)

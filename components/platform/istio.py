@@ -11,8 +11,8 @@ import pulumi_kubernetes as k8s
 from components.charts.deploy import merged
 from components.platform.context import Supply
 from components.platform.gateway_api import GatewayAPI
-from components.releases.releases import IstioRelease
 from components.settings.stack import Ingress
+from releases.types import IstioRelease
 
 NAMESPACE = "istio-system"
 GATEWAY = "istio-ingressgateway"

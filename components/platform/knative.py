@@ -15,8 +15,8 @@ from components.platform.context import Supply
 from components.platform.gateway_api import GatewayAPI
 from components.platform.istio import GATEWAY, HTTP_PORT, HTTPS_PORT, Istio
 from components.platform.istio import NAMESPACE as ISTIO_NAMESPACE
-from components.releases.releases import KnativeRelease, NetGatewayApi
 from components.teardown.termination_wait import TerminationWait, TerminationWaitArgs
+from releases.types import KnativeRelease, NetGatewayApi
 
 NAMESPACE = "knative-serving"
 OPERATOR_NAMESPACE = "knative-operator"

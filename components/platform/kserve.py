@@ -20,8 +20,8 @@ from components.platform.knative import INGRESS_GATEWAY, LOCAL_GATEWAY, Knative
 from components.platform.knative import NAMESPACE as KNATIVE_NAMESPACE
 from components.platform.model_gateway import GATEWAY as MODEL_GATEWAY
 from components.platform.serving_runtimes import serving_runtime
-from components.releases.releases import KServeRelease
 from components.settings.resource_profiles import PodResources
+from releases.types import KServeRelease
 
 NAMESPACE = "kserve"
 # Names that KServe's chart gives to its webhooks' server and certificate.
@@ -184,7 +184,7 @@ class KServe(pulumi.ComponentResource):
     def _runtime_values(self) -> dict[str, Any]:
         release, images = self._args.release, self._args.supply.images
         offered = {r.values_key: {"image": images.image(r.image)} for r in release.runtimes if images and r.values_key}
-        left_out = {key: {"disabled": True} for key in release.left_out}
+        left_out = {key: {"disabled": True} for key in release.disabled_runtimes}
         return {"version": release.version, "servingruntime": {"enabled": True, **offered, **left_out}}
 
 

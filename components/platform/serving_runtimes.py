@@ -9,8 +9,8 @@ import pulumi_kubernetes as k8s
 
 from components.objects.webhooks import patient
 from components.platform.context import Supply
-from components.releases.releases import ServingRuntime
 from components.settings.resource_profiles import SERVING_RUNTIME
+from releases.types import ServingRuntime
 
 HTTP_PORT = 8080
 

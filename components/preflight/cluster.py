@@ -13,9 +13,9 @@ from lightkube.core.exceptions import ConfigError
 
 from components.objects.owner import ANNOTATION as OWNER
 from components.preflight.running_models import Running, changing_mode, running_in, stacks_behind_knative
-from components.releases.releases import Release
 from components.settings.stack import Cluster, Settings
 from kube.connection import UnknownLogin, connect
+from releases.types import Release
 
 # Where a cluster says what its pods use.
 METRICS_API = "/apis/metrics.k8s.io/v1beta1"

@@ -7,9 +7,9 @@ from typing import Any
 
 import httpx2 as httpx
 
-from components.releases.releases import BANDIT_IMAGE
 from components.settings.errors import SettingsError
 from components.settings.stack import Mirror, Settings
+from releases.runtimes import BANDIT_IMAGE
 
 REGISTRY_TIMEOUT = 10
 

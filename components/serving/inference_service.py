@@ -14,7 +14,6 @@ from components.charts.sources import ImageMirror
 from components.objects.custom_resource import custom_resource
 from components.objects.owner import ANNOTATION as OWNER
 from components.objects.webhooks import patient
-from components.releases.releases import BANDIT_IMAGE, GRPC_V2
 from components.rollout.model import ModelRollout
 from components.rollout.wait import DECLARED
 from components.serving.bandit import Bandit, BanditArgs
@@ -27,6 +26,8 @@ from components.settings.server import REQUEST_TIMEOUT
 from components.settings.stack import Cluster
 from endpoints.endpoint import Check, Endpoint
 from kube.connection import connect
+from releases.runtimes import BANDIT_IMAGE
+from releases.types import GRPC_V2
 
 # How much longer the deployment waits than Knative does: KServe's word for a failure comes after Knative's.
 MARGIN = 60

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Self
 
-from components.releases.releases import GRPC_V2, OPENAI
 from components.settings.model import Model
+from releases.types import GRPC_V2, OPENAI
 
 GRPC_SERVICE = "inference.GRPCInferenceService"
 

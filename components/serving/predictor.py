@@ -8,7 +8,6 @@ from typing import Any
 
 import pulumi
 
-from components.releases.releases import GRPC_V2, ServingRuntime
 from components.rollout.companions import companion_spec
 from components.rollout.spec_hash import digest
 from components.rollout.spec_hash import said as _said
@@ -20,6 +19,7 @@ from components.settings.companion import COMPANIONSHIPS, Companionship
 from components.settings.container import Container
 from components.settings.model import Model
 from components.settings.resource_profiles import SERVING_RUNTIME, PodResources
+from releases.types import GRPC_V2, ServingRuntime
 
 # The port of every serving runtime's HTTP server.
 PORT = 8080
@@ -103,13 +103,13 @@ def _served(args: ServersArgs) -> dict[str, Any]:
     return _said(
         {
             "modelFormat": _said({"name": model.format, "version": model.version}),
-            "protocolVersion": runtimes[0].stated(model.protocol),
+            "protocolVersion": runtimes[0].protocol_version(model.protocol),
             "storageUri": model.storage_uri,
             "runtime": by_grpc.name if by_grpc else model.runtime,
             "ports": [_port(by_grpc.grpc_port, model)] if by_grpc else None,
             **_surroundings(args, more_environment={}),
             # KServe chooses among them: all must be able to say it.
-            "readinessProbe": _probe(Paths.of(model).ready) if all(r.tells_loaded for r in runtimes) else None,
+            "readinessProbe": _probe(Paths.of(model).ready) if all(r.reports_loaded for r in runtimes) else None,
         }
     )
 

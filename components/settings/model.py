@@ -9,7 +9,6 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BeforeValidator, Field, JsonValue, ValidationInfo, field_validator, model_validator
 
-from components.releases.releases import GRPC_V2, Release, ServingRuntime
 from components.settings.companion import COMPANIONSHIPS, Companion, Companionship, Explainer, Transformer, longest_name
 from components.settings.container import Container
 from components.settings.errors import Location, refuse
@@ -28,6 +27,7 @@ from components.settings.server import (
     Scale,
     Toleration,
 )
+from releases.types import GRPC_V2, Release, ServingRuntime
 
 # Knative names a model's Deployment after it, and Kubernetes allows 63 characters.
 LONGEST_NAME = 63 - len("-predictor-00001-deployment")
@@ -185,7 +185,7 @@ class Model(Section):
     def _may_get(self, runtime: ServingRuntime) -> bool:
         if self.format is None:
             return False
-        fits = runtime.serves if self.runtime == runtime.name else runtime.chosen_for
+        fits = runtime.serves if self.runtime == runtime.name else runtime.auto_selects
         named = self.runtime in {None, runtime.name}
         return named and fits(format_name=self.format, version=self.version, protocol=self.protocol)
 
@@ -351,5 +351,5 @@ def _formats_of(runtimes: Iterable[ServingRuntime]) -> str:
     for runtime in runtimes:
         for model_format in runtime.formats:
             served = protocols.setdefault(f"{model_format.name} {model_format.version}", {})
-            served.update(dict.fromkeys(runtime.spoken))
+            served.update(dict.fromkeys(runtime.served_protocols))
     return _listed(f"{served} ({', '.join(by)})" for served, by in protocols.items())

@@ -24,7 +24,6 @@ from pydantic import (
 )
 
 import stack_files
-from components.releases.releases import RELEASES, Release
 from components.settings.aws_credentials import AccessKeys, keys_of_profile
 from components.settings.errors import SettingsError, describe, refuse
 from components.settings.fields import DOMAIN, HOST_PORT, REGISTRY, Domain, Name, Section, matching, without_keys
@@ -35,6 +34,8 @@ from components.settings.monitoring import Monitoring, switched
 from components.settings.platform_stack import STACK, STACK_FORMS, PlatformStack
 from components.settings.resource_profiles import FOOTPRINTS, Footprint
 from components.settings.served import Served
+from releases import RELEASES
+from releases.types import Release
 
 NODE_PORTS = range(30000, 32768)
 # Read as the text they are; the other settings are lists and mappings, which Pulumi hands over as JSON.

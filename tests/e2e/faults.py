@@ -15,7 +15,7 @@ from lightkube.models.meta_v1 import ObjectMeta
 from lightkube.resources.core_v1 import Namespace, Pod, ResourceQuota, Secret, ServiceAccount
 from lightkube.types import PatchType
 
-from cluster.catalog import KSERVE
+from releases.local import KSERVE
 from tests.e2e.cluster_objects import InferenceService
 
 NAMESPACE, TIGHT = "faults", "faults-quota"

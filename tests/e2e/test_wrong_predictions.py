@@ -15,7 +15,7 @@ from lightkube.models.core_v1 import ObjectReference
 from lightkube.models.meta_v1 import ObjectMeta
 from lightkube.resources.core_v1 import Secret, ServiceAccount
 
-from cluster.catalog import KSERVE
+from releases.local import KSERVE
 from tests.e2e.cluster_objects import InferenceService
 from tests.e2e.machine import NODE, Deployment
 

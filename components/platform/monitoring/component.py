@@ -18,9 +18,9 @@ from components.platform.monitoring.alerts import alert_rules
 from components.platform.monitoring.dashboards import DATA_SOURCE, all_dashboards
 from components.platform.monitoring.kube_state import COLLECTORS, CUSTOM_RESOURCES, LABELS, inference_service_states
 from components.platform.monitoring.scraping import ALERTS_FILE, CONFIG_FILE, CONFIG_FOLDER, prometheus_configuration
-from components.releases.releases import MonitoringCharts, PlainMonitoring
 from components.settings.monitoring import Monitoring as MonitoringSettings
 from components.settings.resource_profiles import PodResources
+from releases.types import MonitoringCharts, PlainMonitoring
 
 NAMESPACE = "monitoring"
 # The names that Prometheus's chart gives, when it is called this.

@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from components.charts.sources import ImageMirror
-from components.releases.releases import BANDIT_IMAGE, LOCAL
 from components.serving.bandit import Bandit, BanditArgs
 from components.serving.inference_service import InferenceService
 from components.settings.errors import SettingsError
@@ -15,6 +14,8 @@ from components.settings.model import Surroundings
 from components.settings.server import Bandit as BanditSettings
 from components.settings.stack import parse
 from endpoints.endpoint import Endpoint
+from releases.local import LOCAL
+from releases.runtimes import BANDIT_IMAGE
 from tests.unit.components.recording import Recording, record
 from tests.unit.components.test_models import arguments, served
 

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from components.charts import helm_records
 from components.charts.deploy import Charts, merged
-from components.charts.sources import ChartArchive
 from components.platform.context import Supply
+from releases.types import ChartArchive
 from tests.unit.components.recording import Recording, record
 
 CHART = ChartArchive(name="istiod", version="1.0.0", url="http://127.0.0.1:1/never-asked")

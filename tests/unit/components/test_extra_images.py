@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from components.preflight.extra_images import require_extra_images
-from components.releases.releases import LOCAL
 from components.settings.errors import SettingsError
 from components.settings.stack import Settings, parse
+from releases.local import LOCAL
 from tests.unit.predict.server import Reply, serving
 
 ONNX = {"name": "a", "format": "onnx", "storage_uri": "gs://models/a"}

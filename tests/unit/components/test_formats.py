@@ -6,10 +6,12 @@ from typing import Any
 
 import pytest
 
-from components.releases.releases import LOCAL, OFFICIAL_0_20, Release
 from components.settings.errors import SettingsError
 from components.settings.resource_profiles import SERVING_RUNTIME
 from components.settings.stack import parse
+from releases.local import LOCAL
+from releases.official_0_20 import OFFICIAL_0_20
+from releases.types import Release
 from tests.unit.components.test_models import predictor, probe, served
 
 H2C_8081 = [{"name": "h2c", "containerPort": 8081, "protocol": "TCP"}]

@@ -11,7 +11,6 @@ import pytest
 from pydantic import SecretStr
 
 from components.charts.sources import ImageMirror
-from components.releases.releases import LOCAL, OFFICIAL_0_20, Release
 from components.serving.inference_service import InferenceService, InferenceServiceArgs
 from components.serving.storage_credentials import StorageCredentials, StorageCredentialsArgs
 from components.settings.model import Model, Surroundings
@@ -20,6 +19,9 @@ from components.settings.served import Served
 from components.settings.stack import Cluster, S3Storage
 from components.teardown.leftovers import FormerRemoval
 from endpoints.endpoint import Endpoint
+from releases.local import LOCAL
+from releases.official_0_20 import OFFICIAL_0_20
+from releases.types import Release
 from tests.unit.components.conftest import ACCESS_KEY, PROFILE, SECRET_KEY
 from tests.unit.components.recording import Recording, record, without_secrets
 
@@ -301,7 +303,7 @@ def test_a_server_that_cannot_tell_is_not_asked(stated: dict[str, Any]) -> None:
 
 
 def test_a_model_is_not_probed_where_kserve_may_give_it_a_server_that_cannot_tell() -> None:
-    mute = replace(LOCAL.runtimes[0], name="mute", tells_loaded=False)
+    mute = replace(LOCAL.runtimes[0], name="mute", reports_loaded=False)
     release = replace(LOCAL, kserve=replace(LOCAL.kserve, runtimes=(*LOCAL.runtimes, mute)))
     assert "readinessProbe" not in predictor(release=release)["model"]
     named = predictor(release=release, runtime=LOCAL.runtimes[0].name)["model"]

@@ -7,13 +7,13 @@ from typing import Any
 import pulumi
 import pytest
 
-from components.releases.releases import LOCAL
 from components.rollout.wait import DECLARED
 from components.serving.inference_service import InferenceService, InferenceServiceArgs
 from components.settings.errors import SettingsError
 from components.settings.model import Model, Surroundings
 from components.settings.modes import Mode
 from components.settings.stack import Cluster, Settings, parse
+from releases.local import LOCAL
 from tests.unit.components.recording import Recording, Resource, record
 
 REFUSED = [

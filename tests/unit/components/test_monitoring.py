@@ -24,11 +24,13 @@ from components.platform.monitoring.scraping import (
     Relabel,
     ScrapeJob,
 )
-from components.releases.releases import LOCAL, OFFICIAL_0_20, Release
 from components.settings.errors import SettingsError
 from components.settings.monitoring import Alerts
 from components.settings.monitoring import Monitoring as MonitoringSettings
 from components.settings.stack import parse
+from releases.local import LOCAL
+from releases.official_0_20 import OFFICIAL_0_20
+from releases.types import Release
 from tests.unit.components.recording import Recording, record
 
 RELEASES = pytest.mark.parametrize("release", [LOCAL, OFFICIAL_0_20], ids=lambda release: release.name)

@@ -9,9 +9,11 @@ import pytest
 
 from components.platform.context import Supply
 from components.platform.platform import Platform, PlatformArgs
-from components.releases.releases import LOCAL, OFFICIAL_0_20, Release
 from components.settings.resource_profiles import FOOTPRINTS
 from components.settings.stack import Ingress
+from releases.local import LOCAL
+from releases.official_0_20 import OFFICIAL_0_20
+from releases.types import Release
 from tests.unit.components.recording import Recording, record
 
 NODE_PORT = Ingress(service_type="NodePort", address="192.0.2.1", node_port=31080)

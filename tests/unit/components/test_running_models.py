@@ -8,11 +8,11 @@ import pulumi
 import pytest
 
 from components.preflight.running_models import changing_mode, running_in
-from components.releases.releases import LOCAL
 from components.settings.model import Model, Surroundings
 from components.settings.modes import Mode
 from components.settings.stack import parse
 from kube.connection import connect
+from releases.local import LOCAL
 from tests.unit.components.kubernetes import kubeconfig
 from tests.unit.predict.server import Reply, serving
 

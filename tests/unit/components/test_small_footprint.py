@@ -12,10 +12,12 @@ import pytest
 
 from components.platform.context import Supply
 from components.platform.platform import Platform, PlatformArgs
-from components.releases.releases import LOCAL, OFFICIAL_0_20, Release
 from components.settings.monitoring import Monitoring
 from components.settings.quantities import parse_quantity
 from components.settings.resource_profiles import FOOTPRINTS
+from releases.local import LOCAL
+from releases.official_0_20 import OFFICIAL_0_20
+from releases.types import Release
 from tests.unit.components.recording import Recording, record
 from tests.unit.components.test_platform import NODE_PORT
 

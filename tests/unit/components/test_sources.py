@@ -5,19 +5,12 @@ from pathlib import Path
 import pytest
 import yaml
 
-from components.charts.sources import (
-    ChartArchive,
-    ChartMirror,
-    ChartStore,
-    ChartUnavailable,
-    ImageMirror,
-    Manifest,
-    Mirrored,
-)
+from components.charts.sources import ChartMirror, ChartStore, ChartUnavailable, ImageMirror
+from releases.types import ChartArchive, Manifest, MirroredChart
 from tests.unit.components.registry import Registry, packaged
 
 FOLDER = Path("build/charts")
-CHART = Mirrored(name="istiod", version="1.31.0")
+CHART = MirroredChart(name="istiod", version="1.31.0")
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""The local cluster holds what the `local` release asks for, and Pulumi's parts are of one version everywhere."""
+"""The local cluster builds what the `local` release needs, and Pulumi has one version everywhere."""
 
 from __future__ import annotations
 
@@ -12,9 +12,11 @@ from cluster.artifacts import Cache
 from cluster.catalog import Catalog
 from cluster.images import Image
 from cluster.toolchain import Toolchain
-from components.releases.releases import BANDIT_IMAGE, LOCAL, NetGatewayApi, PlainMonitoring
+from releases.local import LOCAL
+from releases.runtimes import BANDIT_IMAGE
+from releases.types import NetGatewayApi, PlainMonitoring
 
-ROOT = Path(__file__).parent.parent.parent
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture
@@ -24,11 +26,14 @@ def held(tmp_path: Path) -> Catalog:
 
 
 def every_image(held: Catalog) -> list[Image]:
-    """Of the platform and of every extra."""
-    return [*held.platform_images(), *(image for images in held.extra_images().values() for image in images)]
+    """The images of the platform and of every extra."""
+    return [
+        *held.platform_images(),
+        *(image for images in held.extra_images().values() for image in images),
+    ]
 
 
-def test_every_chart_is_there_in_its_version(held: Catalog) -> None:
+def test_the_catalog_has_every_chart_of_the_release(held: Catalog) -> None:
     ingress = LOCAL.knative.ingress
     assert isinstance(ingress, NetGatewayApi)
     sources = [
@@ -40,7 +45,7 @@ def test_every_chart_is_there_in_its_version(held: Catalog) -> None:
     assert {(source.name, source.version) for source in sources} <= charts
 
 
-def test_every_part_has_the_version_of_its_images(held: Catalog) -> None:
+def test_image_tags_are_the_versions_of_the_release(held: Catalog) -> None:
     tags = {image.name: image.tag for image in every_image(held)}
     ingress = LOCAL.knative.ingress
     assert isinstance(ingress, NetGatewayApi)
@@ -54,42 +59,42 @@ def test_every_part_has_the_version_of_its_images(held: Catalog) -> None:
     assert tags["kube-state-metrics/kube-state-metrics"] == LOCAL.monitoring.kube_state_metrics
 
 
-def test_a_serving_runtime_of_the_release_has_its_image(held: Catalog) -> None:
+def test_the_catalog_has_the_image_of_every_serving_runtime(held: Catalog) -> None:
     names = {image.name for image in every_image(held)}
     assert {runtime.image for runtime in LOCAL.kserve.runtimes} <= names
 
 
-def test_what_is_built_on_demand_is_what_the_release_says(held: Catalog) -> None:
+def test_on_demand_images_are_the_images_of_the_extras(held: Catalog) -> None:
     assert LOCAL.on_demand == {image.name: extra for extra, images in held.extra_images().items() for image in images}
 
 
-def test_the_bandits_image_is_there(held: Catalog) -> None:
+def test_the_catalog_has_the_bandit_image(held: Catalog) -> None:
     assert BANDIT_IMAGE in {f"{image.name}:{image.tag}" for image in every_image(held)}
 
 
-def test_kubernetes_is_in_the_releases_range() -> None:
+def test_kubernetes_is_a_version_the_release_was_tested_on() -> None:
     major, minor = catalog.KUBERNETES.removeprefix("v").split(".")[:2]
     assert LOCAL.kubernetes.oldest <= (int(major), int(minor)) <= LOCAL.kubernetes.newest
 
 
-def test_images_run_as_numeric_users_and_only_the_node_as_root(held: Catalog) -> None:
+def test_images_run_as_a_numeric_user_other_than_root(held: Catalog) -> None:
     assert all(image.user.replace(":", "").isdigit() for image in every_image(held))
     assert all(image.user.split(":")[0] != "0" for image in every_image(held))
 
 
-def test_the_python_packages_match_the_programs() -> None:
+def test_the_python_packages_of_pulumi_have_the_version_of_its_programs() -> None:
     dependencies = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
     assert f"pulumi=={catalog.PULUMI}" in dependencies
     assert f"pulumi-kubernetes=={catalog.PULUMI_KUBERNETES}" in dependencies
 
 
-def test_every_module_is_pinned_with_checksums() -> None:
+def test_every_go_module_is_pinned_with_checksums() -> None:
     for module in {part.module for part in catalog.GO_PARTS}:
         assert (module.directory / "go.mod").is_file(), module.name
         assert (module.directory / "go.sum").is_file(), module.name
 
 
-def test_every_changed_copy_is_what_go_mod_asks_for() -> None:
+def test_go_mod_replaces_each_changed_copy_in_its_version() -> None:
     text = (catalog.CORE.directory / "go.mod").read_text()
     for copied in catalog.CORE.copies:
         assert f"\t{copied.module} {copied.version}\n" in text

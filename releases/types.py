@@ -1,0 +1,240 @@
+"""What a release consists of: chart sources, serving runtimes, and the versions of each part of the platform."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+GRPC_V2 = "grpc-v2"
+OPENAI = "openai"
+
+# Helm values that a release adds to those that every release gets.
+Values = Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class OciChart:
+    """A chart in an OCI registry: `repository`/`name`:`version`, where `repository` is `host/path`."""
+
+    name: str
+    version: str
+    repository: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChartArchive:
+    """A packaged chart (.tgz) at a URL."""
+
+    name: str
+    version: str
+    url: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Manifest:
+    """Plain Kubernetes objects (YAML) at a URL. A mirror has them as a chart called `name`."""
+
+    name: str
+    version: str
+    url: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class MirroredChart:
+    """A chart that nobody publishes: only a mirror has it."""
+
+    name: str
+    version: str
+
+
+Source = OciChart | ChartArchive | Manifest | MirroredChart
+
+
+@dataclass(frozen=True, kw_only=True)
+class KubernetesRange:
+    """The Kubernetes versions that a release was tested on, as (major, minor), both ends included."""
+
+    oldest: tuple[int, int]
+    newest: tuple[int, int]
+
+    def __contains__(self, version: tuple[int, int]) -> bool:
+        return self.oldest <= version <= self.newest
+
+    def __str__(self) -> str:
+        return " to ".join(f"{major}.{minor}" for major, minor in (self.oldest, self.newest))
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelFormat:
+    """A model format and version that a serving runtime supports.
+
+    Without `auto_select`, KServe uses the runtime only for a model that names it.
+    """
+
+    name: str
+    version: str
+    auto_select: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServingRuntime:
+    """A serving runtime of the whole cluster (ClusterServingRuntime).
+
+    Attributes:
+        values_key: its key in the values of KServe's chart; None for a runtime that this program declares itself.
+        image: name of its image in a mirror.
+        protocols: the protocols in its `protocolVersions`. KServe has no value for `openai`.
+        grpc_port: port where it serves grpc-v2, whether or not `protocols` has it; None where it does not.
+        reports_loaded: whether the v1 or v2 readiness path of a model, called by the InferenceService's name, returns
+            an error until the model is loaded.
+
+    """
+
+    name: str
+    values_key: str | None
+    image: str
+    formats: tuple[ModelFormat, ...]
+    protocols: tuple[str, ...]
+    grpc_port: int | None = None
+    reports_loaded: bool = False
+
+    @property
+    def served_protocols(self) -> tuple[str, ...]:
+        """Every protocol that it serves, those that it does not tell KServe of included."""
+        serves_untold_grpc = self.grpc_port is not None and GRPC_V2 not in self.protocols
+        return (*self.protocols, GRPC_V2) if serves_untold_grpc else self.protocols
+
+    def protocol_version(self, protocol: str) -> str | None:
+        """Value of an InferenceService's `protocolVersion`, which KServe compares with the runtime's own."""
+        if protocol == OPENAI:
+            return None
+        return protocol if protocol in self.protocols else "v2"
+
+    def serves(self, *, format_name: str, version: str | None, protocol: str) -> bool:
+        """Whether it serves such a model when the model names it."""
+        return protocol in self.served_protocols and any(
+            f.name == format_name and version in {None, f.version} for f in self.formats
+        )
+
+    def auto_selects(self, *, format_name: str, version: str | None, protocol: str) -> bool:
+        """Whether KServe may select it for such a model when the model names no runtime."""
+        return protocol in self.served_protocols and any(
+            f.name == format_name and version in {None, f.version} and f.auto_select for f in self.formats
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class CertManagerRelease:
+    """cert-manager's chart, CRDs included."""
+
+    chart: Source
+    values: Values
+
+
+@dataclass(frozen=True, kw_only=True)
+class IstioRelease:
+    """Istio's charts; `values` are istiod's."""
+
+    version: str
+    base: Source
+    istiod: Source
+    gateway: Source
+    values: Values = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetIstio:
+    """Knative's ingress by Istio's own objects. The Knative operator installs it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetGatewayApi:
+    """Knative's ingress by Gateway API objects, which Istio implements."""
+
+    chart: Source
+    version: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class KnativeRelease:
+    """The chart of the Knative operator, the version of Serving that it installs, and a chart of Serving's CRDs."""
+
+    version: str
+    operator: Source
+    serving_crds: Source
+    ingress: NetIstio | NetGatewayApi
+
+
+@dataclass(frozen=True, kw_only=True)
+class KServeRelease:
+    """KServe's charts and serving runtimes.
+
+    Attributes:
+        rbac_proxy: image tag of kube-rbac-proxy.
+        disabled_runtimes: keys of the runtimes in the chart's values that the release does not install.
+
+    """
+
+    version: str
+    crds: Source
+    resources: Source
+    runtime_configs: Source
+    rbac_proxy: str
+    runtimes: tuple[ServingRuntime, ...]
+    disabled_runtimes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class MonitoringCharts:
+    """The charts of Prometheus (kube-state-metrics included) and Grafana."""
+
+    prometheus: Source
+    grafana: Source
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlainMonitoring:
+    """Prometheus and kube-state-metrics without a chart, by their image tags; no Grafana."""
+
+    prometheus: str
+    kube_state_metrics: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Release:
+    """A named and tested set of versions.
+
+    Attributes:
+        on_demand: images that the local cluster builds only when they are needed: image name → the extra that
+            `python -m cluster add` builds it with.
+
+    """
+
+    name: str
+    kubernetes: KubernetesRange
+    cert_manager: CertManagerRelease
+    gateway_api: Source
+    istio: IstioRelease
+    knative: KnativeRelease
+    kserve: KServeRelease
+    monitoring: MonitoringCharts | PlainMonitoring
+    on_demand: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def runtimes(self) -> tuple[ServingRuntime, ...]:
+        """The serving runtimes that KServe offers."""
+        return self.kserve.runtimes
+
+    @property
+    def needs_mirror(self) -> bool:
+        """Whether some chart is in a mirror only."""
+        return any(isinstance(source, MirroredChart) for source in self._sources())
+
+    def _sources(self) -> Iterator[Source]:
+        yield from (self.cert_manager.chart, self.gateway_api)
+        yield from (self.istio.base, self.istio.istiod, self.istio.gateway)
+        yield from (self.knative.operator, self.knative.serving_crds)
+        yield from (self.kserve.crds, self.kserve.resources, self.kserve.runtime_configs)
+        if isinstance(self.monitoring, MonitoringCharts):
+            yield from (self.monitoring.prometheus, self.monitoring.grafana)
