@@ -11,13 +11,13 @@ from components.serving.inference_graph import InferenceGraph, InferenceGraphArg
 from components.serving.inference_service import InferenceService, InferenceServiceArgs
 from components.serving.storage_credentials import StorageCredentials, StorageCredentialsArgs
 from components.settings.platform_stack import PlatformStack
-from components.settings.stack import load, stated
+from components.settings.stack import load, raw_config
 from components.teardown.termination_wait import termination_waits
 
 
 async def deploy() -> pulumi.Inputs:
     """Declare everything; gives the stack's outputs."""
-    platform_stack = await PlatformStack.named(stated().get("platform"))
+    platform_stack = await PlatformStack.named(raw_config().get("platform"))
     settings = load(platform=platform_stack)
     require_extra_images(settings)
     found = look_at_cluster(settings, owner=this_stack())
@@ -44,7 +44,7 @@ async def deploy() -> pulumi.Inputs:
             args=StorageCredentialsArgs(name=store, storage=settings.storage[store], namespace=namespace),
             opts=in_namespaces,
         )
-        for store, namespace in settings.opened_stores
+        for store, namespace in settings.used_stores
     }
     all_ready = pulumi.ResourceOptions.merge(
         in_namespaces, pulumi.ResourceOptions(depends_on=[*platform.ready, *credentials.values()])
@@ -98,7 +98,7 @@ async def deploy() -> pulumi.Inputs:
     return {
         "endpoints": {name: served.endpoint for name, served in (models | graphs).items()},
         "gateway": {"address": platform.gateway_address, "example": examples[0] if examples else None},
-        "platform": {"settings": settings.for_stacks_on_it, "gateway_address": platform.gateway_address},
+        "platform": {"settings": settings.shared, "gateway_address": platform.gateway_address},
         **({"monitoring": platform.monitoring} if platform.monitoring else {}),
     }
 

@@ -16,7 +16,7 @@ from pydantic import (
     model_validator,
 )
 
-from endpoints.tensors import leaves, shape_of
+from endpoints.tensors import is_numeric_tensor
 
 Path = Annotated[str, StringConstraints(pattern="^/")]
 Text = Annotated[str, StringConstraints(min_length=1)]
@@ -30,10 +30,14 @@ class Check(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    instances: list[JsonValue] = Field(min_length=1)
-    predictions: list[JsonValue] = Field(min_length=1)
-    explanations: list[JsonValue] | None = Field(default=None, min_length=1)
-    tolerance: float = Field(default=1e-6, ge=0, allow_inf_nan=False)
+    instances: list[JsonValue] = Field(min_length=1, description="rows to send")
+    predictions: list[JsonValue] = Field(min_length=1, description="the expected result of each row")
+    explanations: list[JsonValue] | None = Field(
+        default=None, min_length=1, description="what the model's explainer must return for the same rows"
+    )
+    tolerance: float = Field(
+        default=1e-6, ge=0, allow_inf_nan=False, description="largest difference allowed between two numbers"
+    )
 
     @property
     def sent(self) -> JsonValue:
@@ -51,9 +55,11 @@ class GraphCheck(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    request: JsonValue
-    response: JsonValue
-    tolerance: float = Field(default=1e-6, ge=0, allow_inf_nan=False)
+    request: JsonValue = Field(description="what to send: any JSON")
+    response: JsonValue = Field(description="what must come back; an object may come back with more fields than these")
+    tolerance: float = Field(
+        default=1e-6, ge=0, allow_inf_nan=False, description="largest difference allowed between two numbers"
+    )
 
     @property
     def sent(self) -> JsonValue:
@@ -109,13 +115,11 @@ class Endpoint(BaseModel):
 
     @model_validator(mode="after")
     def _v2_sends_one_tensor(self) -> Self:
-        if self.protocol in {"v2", "grpc-v2"} and isinstance(self.check, Check):
-            numbers = all(type(leaf) in (int, float) for _, leaf in leaves(self.check.instances))
-            if shape_of(self.check.instances) is None or not numbers:
-                raise ValueError(
-                    f"protocol {self.protocol} sends check.instances as one FP64 tensor: rows of one width, numbers "
-                    "only"
-                )
+        check = self.check if isinstance(self.check, Check) and self.protocol in {"v2", "grpc-v2"} else None
+        if check and not is_numeric_tensor(check.instances):
+            raise ValueError(
+                f"protocol {self.protocol} sends check.instances as one FP64 tensor: rows of one width, numbers only"
+            )
         return self
 
 

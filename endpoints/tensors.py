@@ -16,6 +16,11 @@ def shape_of(value: JsonValue) -> tuple[int, ...] | None:
     return (len(value), *(inner.pop() or ())) if inner else (0,)
 
 
+def is_numeric_tensor(value: JsonValue) -> bool:
+    """Tell whether it is a number, or nested lists of numbers that are not ragged or empty."""
+    return shape_of(value) is not None and all(type(leaf) in (int, float) for _, leaf in leaves(value))
+
+
 def leaves(value: JsonValue, path: str = "") -> Iterator[tuple[str, JsonValue]]:
     """Walk through lists and objects: (path, scalar) pairs in row-major order; an empty list or object is a leaf."""
     if isinstance(value, list) and value:

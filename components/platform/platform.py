@@ -17,7 +17,7 @@ from components.platform.kserve import KServe, KServeArgs
 from components.platform.model_gateway import ModelGateway, ModelGatewayArgs
 from components.platform.monitoring.component import Monitoring, MonitoringArgs
 from components.platform.monitoring.scraping import GATEWAY_STATISTICS
-from components.settings.monitoring import Monitoring as MonitoringSettings
+from components.settings.monitoring import MonitoringSettings
 from components.settings.stack import Ingress
 from releases.types import Release
 

@@ -62,8 +62,8 @@ def _wanted(settings: Settings) -> Iterator[tuple[str, str]]:
             ("monitoring", image) for image, extra in settings.release.on_demand.items() if extra == "monitoring"
         )
     for model in settings.models:
-        place = settings.place_of(model)
-        yield from ((f"{place}.format", runtime.image) for runtime in model.served_by(settings.release.runtimes))
+        place, runtimes = settings.place_of(model), model.matching_runtimes(settings.release.runtimes)
+        yield from ((f"{place}.format", runtime.image) for runtime in runtimes)
         if model.canary and model.canary.bandit and model.canary.bandit.image is None:
             yield f"{place}.canary.bandit", BANDIT_IMAGE.partition(":")[0]
         prefix = f"{settings.mirror.images}/" if settings.mirror else ""

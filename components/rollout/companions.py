@@ -11,13 +11,13 @@ from pydantic import AliasPath, BaseModel, Field
 
 from components.rollout.spec_hash import said
 from components.rollout.wait import Condition, Following, Rollout, asked
-from components.settings.companion import PORT, Companion, Transformer
 from components.settings.model import Model
 from components.settings.resource_profiles import SERVING_RUNTIME, PodResources
+from components.settings.server import PORT, Component, Transformer
 
 
 def companion_spec(
-    companion: Companion, *, model: Model, probe: Mapping[str, Any], footprint: PodResources | None
+    companion: Component, *, model: Model, probe: Mapping[str, Any], footprint: PodResources | None
 ) -> dict[str, Any]:
     """A transformer or an explainer as KServe reads it, without annotations.
 
@@ -51,7 +51,7 @@ def companion_spec(
     )
 
 
-def _arguments(companion: Companion, *, port: int, protocol: str) -> list[str]:
+def _arguments(companion: Component, *, port: int, protocol: str) -> list[str]:
     """The stack's, and those that KServe leaves out or would take from something else.
 
     It says nothing of the protocol, always 8080 for the port, and starts a process for each request at a time.

@@ -12,10 +12,10 @@ from components.rollout.companions import CompanionRemoval, CompanionRollout
 from components.rollout.deployment import deployment_path
 from components.rollout.server import ServerRollouts
 from components.rollout.wait import knative_path
-from components.settings.companion import COMPANIONSHIPS, Companionship
 from components.settings.model import Model
-from components.settings.served import Served
+from components.settings.server import COMPONENT_TYPES, ComponentType
 from components.teardown.leftovers import FormerRemoval
+from components.teardown.termination_wait import Served
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +35,7 @@ class ModelRollout:
     model: Model
     namespace: str
     predictor: str
-    companions: Mapping[Companionship, str]
+    companions: Mapping[ComponentType, str]
     share: int
     timeout: float
 
@@ -49,7 +49,7 @@ class ModelRollout:
         )
         finished = [pulumi.ResourceHook(f"model-{name}-rollout", server.finish)]
         removed = []
-        for kind in COMPANIONSHIPS:
+        for kind in COMPONENT_TYPES:
             if kind in self.companions:
                 followed = self._follower(kind, servers).finish
                 finished.append(pulumi.ResourceHook(f"model-{name}-{kind}-rollout", followed))
@@ -71,7 +71,7 @@ class ModelRollout:
             served=Served(models=(self.model.name,)),
         )
 
-    def _follower(self, kind: Companionship, servers: ServerRollouts) -> CompanionRollout:
+    def _follower(self, kind: ComponentType, servers: ServerRollouts) -> CompanionRollout:
         name = f"{self.model.name}-{kind}"
         return CompanionRollout(
             connect=self.connect,
@@ -82,7 +82,7 @@ class ModelRollout:
             server=servers.of(name, declared=self.companions[kind]),
         )
 
-    def _removal(self, kind: Companionship) -> CompanionRemoval:
+    def _removal(self, kind: ComponentType) -> CompanionRemoval:
         place = (self.namespace, f"{self.model.name}-{kind}")
         return CompanionRemoval(
             connect=self.connect,

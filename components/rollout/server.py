@@ -9,7 +9,8 @@ import httpx2 as httpx
 
 from components.rollout.deployment import SERVER, DeploymentRollout
 from components.rollout.wait import KnativeRollout, Rollout
-from components.settings.modes import SELECTOR_LABEL, Mode
+from components.settings.model import SELECTOR_LABEL
+from components.settings.modes import Mode
 
 
 @dataclass(frozen=True, kw_only=True)

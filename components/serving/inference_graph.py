@@ -23,9 +23,9 @@ from components.serving.model_paths import Paths
 from components.settings.graph import Case, Graph, Node, Part, Share, Stage, Step
 from components.settings.model import Model
 from components.settings.resource_profiles import ROUTER, PodResources
-from components.settings.served import Served
 from components.settings.stack import Cluster
 from components.teardown.leftovers import FormerRemoval
+from components.teardown.termination_wait import Served
 from endpoints.endpoint import Endpoint, GraphCheck
 from kube.connection import connect
 

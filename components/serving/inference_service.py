@@ -20,9 +20,8 @@ from components.serving.bandit import Bandit, BanditArgs
 from components.serving.mode_fields import MODE_ANNOTATION, mode_annotations
 from components.serving.model_paths import Paths
 from components.serving.predictor import ServersArgs, canary_traffic, companions_of, predictor_of
-from components.settings.companion import Companionship
 from components.settings.model import Model
-from components.settings.server import REQUEST_TIMEOUT
+from components.settings.server import REQUEST_TIMEOUT, ComponentType
 from components.settings.stack import Cluster
 from endpoints.endpoint import Check, Endpoint
 from kube.connection import connect
@@ -108,7 +107,7 @@ def _rollout(
     args: InferenceServiceArgs,
     *,
     predictor: Mapping[str, Any],
-    companions: Mapping[Companionship, Mapping[str, Any]],
+    companions: Mapping[ComponentType, Mapping[str, Any]],
 ) -> ModelRollout:
     return ModelRollout(
         connect=partial(connect, kubeconfig=args.cluster.kubeconfig, context=args.cluster.context),

@@ -6,8 +6,8 @@ from typing import Any
 
 from components.objects.custom_resource import BACKGROUND_DELETION
 from components.settings.model import Model
-from components.settings.modes import Mode
-from components.settings.server import REQUEST_TIMEOUT, Replicas, Scale
+from components.settings.modes import Mode, Replicas, Scale
+from components.settings.server import REQUEST_TIMEOUT
 
 MODE_ANNOTATION = "serving.kserve.io/deploymentMode"
 AUTOSCALER_ANNOTATION = "serving.kserve.io/autoscalerClass"

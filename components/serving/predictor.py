@@ -15,10 +15,9 @@ from components.rollout.spec_hash import toleration_spec as _toleration
 from components.rollout.wait import DECLARED
 from components.serving.mode_fields import mode_annotations, mode_container_fields, mode_fields
 from components.serving.model_paths import Paths
-from components.settings.companion import COMPANIONSHIPS, Companionship
-from components.settings.container import Container
 from components.settings.model import Model
 from components.settings.resource_profiles import SERVING_RUNTIME, PodResources
+from components.settings.server import COMPONENT_TYPES, ComponentType, Container
 from releases.types import GRPC_V2, ServingRuntime
 
 # The port of every serving runtime's HTTP server.
@@ -47,10 +46,10 @@ class ServersArgs:
     resources: PodResources | None
 
 
-def companions_of(args: ServersArgs) -> dict[Companionship, dict[str, Any]]:
+def companions_of(args: ServersArgs) -> dict[ComponentType, dict[str, Any]]:
     """A model's transformer and explainer as KServe reads them, without those that it does not have."""
     probe = _probe(Paths.of(args.model).ready)
-    stated = {kind: args.model.companion(kind) for kind in COMPANIONSHIPS}
+    stated = {kind: args.model.component(kind) for kind in COMPONENT_TYPES}
     specs = {
         kind: companion_spec(companion, model=args.model, probe=probe, footprint=args.resources)
         for kind, companion in stated.items()
@@ -62,7 +61,7 @@ def companions_of(args: ServersArgs) -> dict[Companionship, dict[str, Any]]:
     }
 
 
-def predictor_of(args: ServersArgs, *, companions: Mapping[Companionship, Mapping[str, Any]]) -> dict[str, Any]:
+def predictor_of(args: ServersArgs, *, companions: Mapping[ComponentType, Mapping[str, Any]]) -> dict[str, Any]:
     """A model's server as KServe reads it, beside what `companions_of` gives."""
     model = args.model
     said = _said(
@@ -97,7 +96,7 @@ def predictor_of(args: ServersArgs, *, companions: Mapping[Companionship, Mappin
 def _served(args: ServersArgs) -> dict[str, Any]:
     """The model of a format, which a serving runtime serves."""
     model = args.model
-    runtimes = model.served_by(args.runtimes)
+    runtimes = model.matching_runtimes(args.runtimes)
     # Its gRPC is at a port of its own and not always stated, so KServe is not left to choose.
     by_grpc = runtimes[0] if model.protocol == GRPC_V2 else None
     return _said(
@@ -136,10 +135,11 @@ def _container(container: Container, args: ServersArgs) -> dict[str, Any]:
 
 def _surroundings(args: ServersArgs, *, more_environment: Mapping[str, str]) -> dict[str, Any]:
     model = args.model
-    asked = model.asked.within(args.resources or SERVING_RUNTIME) if model.asked else args.resources
+    own = model.resources_with_gpus
+    resources = own.within(args.resources or SERVING_RUNTIME) if own else args.resources
     environment = {**model.environment, **more_environment}
     return {
-        "resources": asked.values() if asked else None,
+        "resources": resources.values() if resources else None,
         "env": [{"name": name, "value": text} for name, text in environment.items()] or None,
         **mode_container_fields(model),
     }

@@ -1,1 +1,1 @@
-"""What a stack file may say, and what is wrong with it. Declares nothing and asks nobody."""
+"""What a stack file may contain, and what is wrong with it. Declares no resource and asks no cluster."""

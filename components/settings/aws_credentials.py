@@ -1,4 +1,4 @@
-"""Access keys from the shared credentials file that the AWS tools use."""
+"""Access keys from the shared credentials file of the AWS tools."""
 
 from __future__ import annotations
 
@@ -19,9 +19,11 @@ class AccessKeys:
 
 
 def keys_of_profile(profile: str) -> AccessKeys:
-    """The keys of a profile in $AWS_SHARED_CREDENTIALS_FILE, else in ~/.aws/credentials.
+    """Read a profile's keys from $AWS_SHARED_CREDENTIALS_FILE, or else from ~/.aws/credentials.
 
-    Raises ValueError where the file, the profile or one of its keys is missing; it never holds a key.
+    Raises:
+        ValueError: the file, the profile or one of its keys is missing. The text has no key in it.
+
     """
     file = Path(os.environ.get("AWS_SHARED_CREDENTIALS_FILE") or "~/.aws/credentials").expanduser()
     profiles = ConfigParser(interpolation=None)
@@ -29,11 +31,11 @@ def keys_of_profile(profile: str) -> AccessKeys:
         profiles.read_string(file.read_text())
     except OSError as problem:
         raise ValueError(
-            f"{file} cannot be read ({problem.strerror}); make it with `aws configure --profile {profile}`, "
+            f"{file} cannot be read ({problem.strerror}); create it with `aws configure --profile {profile}`, "
             "or point AWS_SHARED_CREDENTIALS_FILE at it"
         ) from problem
     except Error as problem:  # its text would quote the file
-        raise ValueError(f"{file} is no credentials file: {type(problem).__name__}") from None
+        raise ValueError(f"{file} is not a credentials file: {type(problem).__name__}") from None
     if profile not in profiles:
         raise ValueError(f"no profile {profile!r} in {file}; it has {', '.join(profiles.sections()) or 'none'}")
     found = profiles[profile]

@@ -1,4 +1,4 @@
-"""Problems in the settings: each with its path and what to do, all in one error."""
+"""Errors in the settings: every problem at once, each with its path and what to do."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ HINTS = {
 
 
 class SettingsError(pulumi.RunError):
-    """What a stack says does not fit; the message lists every problem as `path: problem`."""
+    """The stack's settings are wrong. The message lists every problem as `path: problem`."""
 
     def __init__(self, problems: Iterable[str]) -> None:
         self.problems = tuple(problems)
@@ -37,9 +37,14 @@ class SettingsError(pulumi.RunError):
 
 
 def refuse(problems: Mapping[str | Location, str | None]) -> None:
-    """Raise the problems (field → what is wrong, None where nothing is) at their fields; for a model's validator.
+    """Raise problems at their fields, from inside a pydantic validator.
 
-    A field may be given with the way to it, as `("steps", 0, "to")`.
+    Args:
+        problems: field → what is wrong, None where nothing is. A key may also be a path, as `("steps", 0, "to")`.
+
+    Raises:
+        ValidationError: there is at least one problem.
+
     """
     errors = [
         InitErrorDetails(
@@ -55,7 +60,7 @@ def refuse(problems: Mapping[str | Location, str | None]) -> None:
 
 
 def describe(error: ValidationError, *, model: type[BaseModel]) -> list[str]:
-    """The error's problems, one line each: `models[0].storage_uri: …`. No value of a secret is in them."""
+    """The problems of an error, one line each, as `models[0].storage_uri: …`. They contain no secret."""
     return [
         f"{_path(details['loc'])}: {_message(details, model=model)}"
         for details in error.errors(include_input=False, include_url=False)
@@ -65,7 +70,7 @@ def describe(error: ValidationError, *, model: type[BaseModel]) -> list[str]:
 def _path(location: Location) -> str:
     path = ""
     for step in location:
-        if step != "[key]":  # pydantic's name for "the key itself", after the key
+        if step != "[key]":  # pydantic appends it when the key itself is wrong
             path += f"[{step}]" if isinstance(step, int) else f".{step}" if path else step
     return path or "settings"
 
@@ -85,11 +90,12 @@ def _message(details: ErrorDetails, *, model: type[BaseModel]) -> str:
 
 def _unknown(key: str, *, known: list[str]) -> str:
     near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
-    return f"is no setting; did you mean {near[0]!r}?" if near else f"is no setting; there are {', '.join(known)}"
+    hint = f"did you mean {near[0]!r}?" if near else f"the settings here are {', '.join(known)}"
+    return f"unknown setting; {hint}"
 
 
 def _keys(model: type[BaseModel], location: Location) -> list[str]:
-    """The settings there are at a location."""
+    """Names of the settings at a location."""
     annotation: Any = model
     for step in location:
         section = _section(annotation)
@@ -105,7 +111,7 @@ def _section(annotation: Any) -> type[BaseModel] | None:
 
 
 def _items(annotation: Any) -> Any:
-    """What a list, a tuple of any length or a mapping holds, also where it may be left out."""
+    """Type of the items of a list, a tuple of any length or a mapping, optional or not."""
     if get_origin(annotation) in (Union, UnionType):
         return next((held for choice in get_args(annotation) if (held := _items(choice))), None)
     held = [argument for argument in get_args(annotation) if argument is not Ellipsis]

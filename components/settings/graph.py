@@ -1,4 +1,4 @@
-"""What a stack says of one graph: several models behind one address."""
+"""Settings of one inference graph: several models behind one address."""
 
 from __future__ import annotations
 
@@ -7,95 +7,91 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import (
-    Field,
-    GetJsonSchemaHandler,
-    JsonValue,
-    ValidationInfo,
-    field_validator,
-    model_validator,
-)
+from pydantic import Field, GetJsonSchemaHandler, ValidationInfo, field_validator, model_validator
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
-from components.settings.companion import COMPANIONSHIPS
 from components.settings.errors import Location, refuse
-from components.settings.fields import HOST_PORT, Key, LabelValue, Name, Section, matching, without_keys
-from components.settings.model import LONGEST_HOST, OwnMode, Surroundings
-from components.settings.modes import scaling_problems
-from components.settings.server import Replicas, Resources, Scale, Toleration
+from components.settings.fields import HOST_PORT, Key, LabelValue, Matching, Name, Section, without_keys
+from components.settings.model import LONGEST_HOST, OwnMode, ValidationContext
+from components.settings.modes import Replicas, Scale, scaling_problems
+from components.settings.server import COMPONENT_TYPES, Resources, Toleration
+from endpoints.endpoint import GraphCheck
 
-# Knative names a graph's Deployment after it, and Kubernetes allows 63 characters.
-LONGEST_NAME = 63 - len("-00001-deployment")
-# KServe's name for the node that gets the request.
+# Knative puts a graph's name into the name of a Deployment, and Kubernetes allows 63 characters there.
+LONGEST_GRAPH_NAME = 63 - len("-00001-deployment")
+# KServe's name for the first node.
 ROOT = "root"
-# What KServe's router speaks with models.
-PROTOCOLS = ("v1", "v2")
-# What KServe's router gives a request that says nothing itself, in seconds.
-REQUEST_TIMEOUT = 60
+# Protocols that KServe's router uses with models.
+ROUTER_PROTOCOLS = ("v1", "v2")
+# Default of KServe's router, in seconds.
+ROUTER_TIMEOUT = 60
 
 
 class Step(Section):
-    """Where a request goes next; alone, `to` may stand for all of it."""
+    """Where a request goes next. A step with nothing but `to` can be written as that text."""
 
     to: str = Field(
-        min_length=1, description="a model of the stack, a node of the graph, or a URL that requests are posted to"
+        min_length=1, description="a model of the stack, a node of the graph, or the URL of another service"
     )
     name: str | None = Field(
-        default=None, min_length=1, description="its name in an ensemble's answer and in logs; that of `to` if left out"
+        default=None,
+        min_length=1,
+        description="its name in an ensemble's response and in logs; the value of `to` when left out",
     )
 
     @model_validator(mode="before")
     @classmethod
-    def _may_be_short(cls, stated: object) -> object:
-        return {"to": stated} if isinstance(stated, str) else stated
+    def _expand_text(cls, value: object) -> object:
+        return {"to": value} if isinstance(value, str) else value
 
     @classmethod
     def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        described = handler.resolve_ref_schema(handler(schema))
-        whole = dict(described)
-        if whole["required"] == ["to"]:
-            described.clear()
-            described["anyOf"] = [{"type": "string"}, whole]
-        return described
+        definition = handler.resolve_ref_schema(handler(schema))
+        mapping = dict(definition)
+        if mapping["required"] == ["to"]:
+            definition.clear()
+            definition["anyOf"] = [{"type": "string"}, mapping]
+        return definition
 
     @field_validator("to")
     @classmethod
     def _is_well_formed(cls, to: str) -> str:
         if "://" in to and not re.fullmatch(rf"https?://{HOST_PORT}(/\S*)?", to):
-            raise ValueError(f"{without_keys(to)!r} is no URL to post to; write http://host:port/path")
+            raise ValueError(f"{without_keys(to)!r} is not an HTTP URL; write http://host:port/path")
         return to
 
     @property
     def is_a_url(self) -> bool:
-        """Whether it is outside of the stack."""
+        """Whether it leads out of the stack."""
         return "://" in self.to
 
     @property
     def label(self) -> str | None:
-        """Its name; None for a URL without one, which KServe numbers."""
+        """Its name in responses; None for a URL without a name, which KServe numbers."""
         return self.name or (None if self.is_a_url else self.to)
 
 
 class Case(Step):
-    """A step of a switch: it gets the requests that have what its condition asks for, and no step before it does."""
+    """A step of a switch. It gets the requests that meet its condition and no condition before it."""
 
     condition: str | None = Field(
-        default=None, min_length=1, description="a GJSON path into the request; the last step needs none"
+        default=None, min_length=1, description="a GJSON path into the request; optional in the last step"
     )
 
 
 class Share(Step):
     """A step of a splitter."""
 
-    weight: int = Field(ge=0, le=100, description="per cent of the requests; those of all steps make 100")
+    weight: int = Field(ge=0, le=100, description="per cent of the requests; all steps together have 100")
 
 
 class Part(Step):
     """A step of an ensemble."""
 
     dependency: Literal["hard", "soft"] = Field(
-        default="hard", description="whether its error is the whole request's, or a part of the answer like another"
+        default="hard",
+        description="hard: its error fails the request; soft: its error becomes its part of the response",
     )
 
 
@@ -104,30 +100,34 @@ class Stage(Step):
 
     data: Literal["$predictions", "$response", "$request"] | None = Field(
         default=None,
-        description="what it gets: the last step's predictions as instances, its answer as it is, or the request; "
-        "predictions when left out, and the first step always the request",
+        description="what it gets: the predictions of the step before as instances (default), the response of the step "
+        "before as it is, or the request, which the first step always gets",
     )
     condition: str | None = Field(
-        default=None, min_length=1, description="a GJSON path into the last step's answer; without it, that is the end"
+        default=None,
+        min_length=1,
+        description="a GJSON path into the response of the step before; where it finds nothing, that response is final",
     )
     dependency: Literal["hard", "soft"] = Field(
-        default="hard", description="whether its error ends the sequence, or is the next step's to deal with"
+        default="hard", description="hard: its error ends the sequence; soft: its error goes to the next step"
     )
 
 
 class Node(Section):
-    """One of four ways to answer a request by others."""
+    """One of the four ways to combine steps."""
 
     KINDS: ClassVar[tuple[str, ...]] = ("sequence", "ensemble", "switch", "splitter")
 
     sequence: tuple[Stage, ...] | None = Field(
-        default=None, description="one after the other, each with what the last one answered"
+        default=None, description="steps one after the other, each with the response of the step before"
     )
     ensemble: tuple[Part, ...] | None = Field(
-        default=None, description="all of them at once; the answer has each one's under its name"
+        default=None, description="all steps at once; the response has each step's response under its name"
     )
-    switch: tuple[Case, ...] | None = Field(default=None, description="the first whose condition the request meets")
-    splitter: tuple[Share, ...] | None = Field(default=None, description="one of them by chance")
+    switch: tuple[Case, ...] | None = Field(
+        default=None, description="the first step whose condition the request meets"
+    )
+    splitter: tuple[Share, ...] | None = Field(default=None, description="one step, chosen at random by weight")
 
     @property
     def kind(self) -> str:
@@ -142,125 +142,121 @@ class Node(Section):
 
     @model_validator(mode="after")
     def _is_one_of_four(self) -> Self:
-        said = [kind for kind in self.KINDS if getattr(self, kind) is not None]
-        if len(said) != 1:
-            raise ValueError(f"needs exactly one of {', '.join(self.KINDS)}; it has {' and '.join(said) or 'none'}")
+        given = [kind for kind in self.KINDS if getattr(self, kind) is not None]
+        if len(given) != 1:
+            raise ValueError(f"needs exactly one of {', '.join(self.KINDS)}; it has {' and '.join(given) or 'none'}")
         refuse({self.kind: self._steps_problem(), **dict(self._step_problems())})
         return self
 
     def _steps_problem(self) -> str | None:
         if not self.steps:
-            return "has no step; give it one at least"
+            return "has no step; give it at least one"
         total = sum(share.weight for share in self.splitter or ())
-        return f"has weights that make {total}; make them 100" if self.splitter and total != 100 else None
+        return f"has weights that add up to {total}; make them 100" if self.splitter and total != 100 else None
 
     def _step_problems(self) -> Iterator[tuple[Location, str]]:
         labels = [step.label for step in self.steps]
         for index, label in enumerate(labels):
             if label is not None and label in labels[:index]:
-                yield (self.kind, index, "name"), f"{label!r} is there before; give each step a name of its own"
+                yield (
+                    (self.kind, index, "name"),
+                    f"{label!r} is the name of an earlier step; give each step its own name",
+                )
         for index, case in enumerate(self.switch or ()):
             if case.condition is None and case is not self.steps[-1]:
-                yield (self.kind, index, "condition"), "is missing: without one, no step after it gets a request"
+                yield (self.kind, index, "condition"), "is missing: without it, no step after this one gets a request"
         for field in ("condition", "data"):
             if self.sequence and getattr(self.sequence[0], field) is not None:
-                yield (self.kind, 0, field), "has no effect on the first step: no answer is there yet; drop it"
+                yield (self.kind, 0, field), "has no effect in the first step: there is no response yet; drop it"
 
 
-class GraphCheck(Section):
-    """A request with a known answer, asked after a deployment."""
-
-    request: JsonValue = Field(description="what to send: any JSON")
-    response: JsonValue = Field(description="what must come back; an object may come back with more than these fields")
-    tolerance: float = Field(default=1e-6, ge=0, allow_inf_nan=False, description="how far a number may be off")
+class GraphCheckSettings(GraphCheck, Section):
+    """A request with a known response, sent after a deployment."""
 
 
 class Graph(Node):
-    """An address that answers by several models; what stands here is its first node."""
+    """An address behind which several models answer. Its own step lists are those of its first node."""
 
     name: Annotated[
         str,
-        matching(
-            r"[a-z]([-a-z0-9]*[a-z0-9])?",
-            what=f"graph name: start with a letter, use up to {LONGEST_NAME} of a-z, 0-9 and -, not - at the end",
-            longest=LONGEST_NAME,
+        Matching(
+            pattern=r"[a-z]([-a-z0-9]*[a-z0-9])?",
+            what=f"graph name: start with a letter, use up to {LONGEST_GRAPH_NAME} of a-z, 0-9 and -, not - at the end",
+            longest=LONGEST_GRAPH_NAME,
         ),
     ]
-    nodes: dict[Name, Node] = Field(default_factory=dict, description="further nodes, for steps to lead to")
+    nodes: dict[Name, Node] = Field(default_factory=dict, description="more nodes, which steps can lead to")
     mode: OwnMode = Field(
-        default=None, validate_default=True, description="how KServe runs it; as the stack's `mode` says when left out"
+        default=None, validate_default=True, description="how KServe runs it; the stack's `mode` when left out"
     )
     replicas: Replicas = Replicas()
     scale: Scale = Scale()
     request_timeout: int | None = Field(
-        default=None, ge=1, le=600, description=f"seconds a request may take in all; {REQUEST_TIMEOUT} when left out"
+        default=None, ge=1, le=600, description=f"seconds for a whole request; {ROUTER_TIMEOUT} when left out"
     )
     resources: Resources | None = None
-    node_selector: dict[Key, LabelValue] = Field(default_factory=dict, description="labels its nodes must have")
+    node_selector: dict[Key, LabelValue] = Field(
+        default_factory=dict, description="labels that the nodes of its pods must have"
+    )
     tolerations: tuple[Toleration, ...] = ()
-    timeout: int = Field(default=600, ge=30, le=3600, description="seconds it may take to become ready")
-    check: GraphCheck | None = None
+    timeout: int = Field(default=600, ge=30, le=3600, description="seconds in which it must become ready")
+    check: GraphCheckSettings | None = None
 
     @property
     def all_nodes(self) -> Mapping[str, Node]:
-        """Its nodes by name, the first one under KServe's name for it."""
+        """Its nodes by name, with the first one under KServe's name for it."""
         return {ROOT: self, **self.nodes}
 
     @property
     def targets(self) -> frozenset[str]:
-        """The models that some step leads to."""
+        """Names of the models that some step leads to."""
         steps = (step for node in self.all_nodes.values() for step in node.steps)
         return frozenset(step.to for step in steps if not step.is_a_url) - self.nodes.keys()
 
     @model_validator(mode="after")
-    def _fits_its_surroundings(self, info: ValidationInfo) -> Self:
-        around = info.context
-        if not isinstance(around, Surroundings):
-            raise TypeError("a graph is checked against its surroundings: pass them as the validation's context")
+    def _fits_the_other_settings(self, info: ValidationInfo) -> Self:
+        context = ValidationContext.of(info)
         refuse(
             {
-                "name": self._name_problem(around),
-                **dict(self._scaling_problems()),
-                **dict(self._node_problems(around)),
-                **dict(self._target_problems(around)),
+                "name": self._name_problem(context),
+                **scaling_problems(self.mode, replicas=self.replicas, scale=self.scale),
+                **dict(self._node_problems(context)),
+                **dict(self._target_problems(context)),
             }
         )
         return self
 
-    def _scaling_problems(self) -> Iterator[tuple[str, str | None]]:
-        yield from scaling_problems(self.mode, replicas=self.replicas, scale=self.scale).items()
-
-    def _name_problem(self, around: Surroundings) -> str | None:
-        host = f"{self.name}.{around.namespace}.{around.domain}"
+    def _name_problem(self, context: ValidationContext) -> str | None:
+        host = f"{self.name}.{context.namespace}.{context.domain}"
         if len(host) > LONGEST_HOST:
             return f"makes a host name of {len(host)} characters, {host}; {LONGEST_HOST} are allowed"
-        for model in around.models or ():
+        for model in context.models or ():
             if self.name == model:
-                return f"{self.name!r} is a model's, too, and would be at the same address; give the graph another"
-            if self.name in {f"{model}-{part}" for part in ("predictor", *COMPANIONSHIPS)}:
-                return f"{self.name!r} is what KServe calls a part of the model {model!r}; give the graph another"
+                return f"{self.name!r} is also the name of a model and its address; give the graph another name"
+            if self.name in {f"{model}-{part}" for part in ("predictor", *COMPONENT_TYPES)}:
+                return f"{self.name!r} is KServe's name for a part of the model {model!r}; give the graph another name"
         return None
 
-    def _node_problems(self, around: Surroundings) -> Iterator[tuple[Location, str]]:
+    def _node_problems(self, context: ValidationContext) -> Iterator[tuple[Location, str]]:
         reached = self._reached(ROOT, ())
         for name in self.nodes:
             where = ("nodes", name)
             if name == ROOT:
-                yield where, f"{ROOT} is KServe's name for the first node, which stands beside the graph's name"
-            elif name in (around.models or ()):
-                yield where, "is a model's name, too; give the node another"
+                yield where, f"{ROOT} is KServe's name for the first node, whose steps stand in the graph itself"
+            elif name in (context.models or ()):
+                yield where, "is also the name of a model; give the node another name"
             elif name not in reached:
-                yield where, "is never reached: no step on the way from the first node leads to it; drop it"
+                yield where, "is never reached: no path of steps from the first node leads to it; drop it"
 
     def _reached(self, name: str, path: tuple[str, ...]) -> frozenset[str]:
-        """The node and those below it. Raises ValueError where one leads back to itself."""
+        """Names of a node and of all nodes below it. Raises ValueError where a path leads back to its node."""
         if name in path:
-            raise ValueError(f"has nodes in a circle: {' → '.join((*path[path.index(name) :], name))}")
+            raise ValueError(f"has a cycle of nodes: {' → '.join((*path[path.index(name) :], name))}")
         below = (step.to for step in self.all_nodes[name].steps if step.to in self.nodes and step.to != ROOT)
         return frozenset({name}).union(*(self._reached(node, (*path, name)) for node in below))
 
-    def _target_problems(self, around: Surroundings) -> Iterator[tuple[Location, str]]:
-        models = around.models
+    def _target_problems(self, context: ValidationContext) -> Iterator[tuple[Location, str]]:
+        models = context.models
         if models is None:
             return
         for name, node in self.all_nodes.items():
@@ -275,8 +271,8 @@ class Graph(Node):
 def _model_problem(name: str, *, models: Mapping[str, str], nodes: Mapping[str, Any]) -> str | None:
     if name not in models:
         near = difflib.get_close_matches(name, [*models, *nodes], n=1, cutoff=0.5)
-        known = f"did you mean {near[0]!r}?" if near else f"there are {', '.join([*models, *nodes]) or 'none'}"
-        return f"{name!r} is no model of the stack, no node of the graph and no URL; {known}"
-    if models[name] not in PROTOCOLS:
-        return f"{name!r} speaks {models[name]}; KServe's router asks with {' or '.join(PROTOCOLS)} alone"
+        known = f"did you mean {near[0]!r}?" if near else f"known names: {', '.join([*models, *nodes]) or 'none'}"
+        return f"{name!r} is not a model of the stack, a node of the graph or a URL; {known}"
+    if models[name] not in ROUTER_PROTOCOLS:
+        return f"{name!r} has protocol {models[name]}; KServe's router supports {' and '.join(ROUTER_PROTOCOLS)} only"
     return None

@@ -1,4 +1,4 @@
-"""What a stack says of its monitoring."""
+"""Settings of the monitoring."""
 
 from __future__ import annotations
 
@@ -7,27 +7,27 @@ from pydantic import Field
 from components.settings.fields import Quantity, Section
 
 
-class Alerts(Section):
+class AlertSettings(Section):
     """When an alert fires."""
 
     error_rate: float = Field(default=0.05, ge=0.001, le=1, description="share of a model's requests that fail")
     latency: float = Field(
         default=1, ge=0.01, le=600, description="seconds within which 95 of 100 requests to a model are answered"
     )
-    after: int = Field(default=300, ge=0, le=86400, description="seconds that something must last to be an alert")
+    after: int = Field(default=300, ge=0, le=86400, description="seconds that a condition must last to be an alert")
 
 
-class Monitoring(Section):
-    """Prometheus, and Grafana where the release has it; `true` for all of it as it is by default."""
+class MonitoringSettings(Section):
+    """Prometheus, and Grafana where the release has it. `true` stands for all of it with its defaults."""
 
-    interval: int = Field(default=15, ge=5, le=60, description="seconds between two looks at everything")
-    retention: int = Field(default=15, ge=1, le=3650, description="days that what was seen is kept")
+    interval: int = Field(default=15, ge=5, le=60, description="seconds between two scrapes")
+    retention: int = Field(default=15, ge=1, le=3650, description="days that metrics are kept")
     storage: Quantity | None = Field(
-        default=None, description="size of a volume to keep it in, as 20Gi; it is lost with the pod when left out"
+        default=None, description="size of a volume for the metrics, as 20Gi; when left out, they are lost with the pod"
     )
-    alerts: Alerts = Alerts()
+    alerts: AlertSettings = AlertSettings()
 
 
-def switched(stated: object) -> object:
-    """The setting as a section where it is written as `true` or `false`."""
-    return {True: {}, False: None}[stated] if isinstance(stated, bool) else stated
+def section_of_switch(value: object) -> object:
+    """Read `true` as the section with its defaults and `false` as None; give any other value back."""
+    return {True: {}, False: None}[value] if isinstance(value, bool) else value

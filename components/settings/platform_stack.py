@@ -1,4 +1,4 @@
-"""A platform that another stack has, for a stack of models alone."""
+"""The platform of another stack, for a stack that has models only."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from components.settings.errors import SettingsError
 
 STACK = r"([A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+/)?[A-Za-z0-9_.-]+"
 STACK_FORMS = "its name, or organization/project/stack"
-# The stack output that says what models need to know of a platform.
+# Name of the stack output that tells other stacks about the platform.
 OUTPUT = "platform"
 
 
 class PlatformOutput(BaseModel):
-    """What a stack with a platform tells of it.
+    """The output of a stack with a platform.
 
     Attributes:
-        settings: those of its settings that hold for every model on it, as its stack file says them.
-        gateway_address: URL of the gateway for clients, without a path.
+        settings: those of its settings that apply to every model on the platform, as in its stack file.
+        gateway_address: the gateway's URL for clients, without a path.
 
     """
 
@@ -35,13 +35,13 @@ class PlatformOutput(BaseModel):
 
 @dataclass(frozen=True, kw_only=True)
 class PlatformStack:
-    """The platform of another stack, by that stack's output.
+    """The platform of another stack; has what a `Platform` of this stack would give to models.
 
     Attributes:
-        settings: those that hold for every model on it.
-        gateway_address: URL of the gateway for clients, without a path.
-        ready: what models wait for, as of a platform of one's own: nothing.
-        monitoring: how a user gets to Prometheus; that stack says it.
+        settings: those that apply to every model on the platform.
+        gateway_address: the gateway's URL for clients, without a path.
+        ready: what models wait for: nothing, because the platform is there.
+        monitoring: how to reach Prometheus: None, because the other stack exports it.
 
     """
 
@@ -53,14 +53,21 @@ class PlatformStack:
 
     @classmethod
     async def named(cls, name: object) -> Self | None:
-        """Read the output of the stack of this name, where a name is given; raises SettingsError if it is unusable."""
+        """Read the output of the stack with this name; None where no usable name is given.
+
+        Raises:
+            SettingsError: the stack has no such output, or one that cannot be read.
+
+        """
         if not isinstance(name, str) or not re.fullmatch(STACK, name):
-            return None  # left out, or for the check of the settings to refuse
+            return None  # left out, or malformed: then the validation of the settings refuses it
         full = name if "/" in name else f"{pulumi.get_organization()}/{pulumi.get_project()}/{name}"
         details = await pulumi.StackReference(full).get_output_details(OUTPUT)
         try:
-            told = PlatformOutput.model_validate(details.value)
+            output = PlatformOutput.model_validate(details.value)
         except ValidationError:
             remedy = f"deploy it first: pulumi up --stack {name}"
-            raise SettingsError([f"platform: stack {full!r} has no output {OUTPUT!r} that fits; {remedy}"]) from None
-        return cls(name=name, settings=told.settings, gateway_address=pulumi.Output.from_input(told.gateway_address))
+            raise SettingsError([f"platform: stack {full!r} has no usable output {OUTPUT!r}; {remedy}"]) from None
+        return cls(
+            name=name, settings=output.settings, gateway_address=pulumi.Output.from_input(output.gateway_address)
+        )

@@ -1,4 +1,4 @@
-"""What the platform's own pods ask of the cluster."""
+"""Resources of the platform's own pods, by the setting `resources`."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ class PodResources:
     limits: Mapping[str, str]
 
     def values(self) -> dict[str, dict[str, str]]:
-        """The same as a `resources` field, in a chart or in a pod."""
+        """Give them as a `resources` field, for a chart's values or a pod."""
         return {"requests": dict(self.requests), "limits": dict(self.limits)}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Footprint:
-    """Resources a part; None leaves a part what its chart gives it.
+    """Resources of each part of the platform; None leaves what its chart sets.
 
     Attributes:
-        replicated: several replicas and autoscalers where upstream has them.
-        queue_proxy: beside each of Knative's servers.
-        predictor: of a model that says nothing itself.
-        router: of a graph that says nothing itself.
+        replicated: whether parts have several replicas and autoscalers where their charts have them.
+        queue_proxy: Knative's sidecar in each pod of a model.
+        predictor: of a model without `resources` of its own.
+        router: of a graph without `resources` of its own.
 
     """
 
@@ -46,21 +46,21 @@ class Footprint:
     router: PodResources | None = None
 
 
-def _resources(cpu: str, memory: str, *, most_cpu: str = "1", most_memory: str = "1Gi") -> PodResources:
+def _resources(cpu: str, memory: str, *, cpu_limit: str = "1", memory_limit: str = "1Gi") -> PodResources:
     return PodResources(
         requests={"cpu": cpu, "memory": memory},
-        limits={"cpu": most_cpu, "memory": most_memory},
+        limits={"cpu": cpu_limit, "memory": memory_limit},
     )
 
 
-# What KServe's router asks for.
+# Default of KServe's router.
 ROUTER = _resources("100m", "100Mi")
-# What KServe's serving runtimes ask for; KServe lays a model's own words over these, field by field.
-SERVING_RUNTIME = _resources("1", "2Gi", most_memory="2Gi")
+# Defaults of KServe's serving runtimes. KServe merges a model's own resources into these, field by field.
+SERVING_RUNTIME = _resources("1", "2Gi", memory_limit="2Gi")
 
 FOOTPRINTS: Mapping[str, Footprint] = {
     "default": Footprint(),
-    # For a laptop: what the parts use when idle, with room to start quickly.
+    # For a laptop: what the parts use when idle, plus enough to start quickly.
     "small": Footprint(
         replicated=False,
         istiod=_resources("50m", "256Mi"),
@@ -68,12 +68,12 @@ FOOTPRINTS: Mapping[str, Footprint] = {
         knative_operator=_resources("20m", "64Mi"),
         knative=_resources("20m", "64Mi"),
         kserve_controller=_resources("20m", "128Mi"),
-        kube_rbac_proxy=_resources("10m", "32Mi", most_cpu="100m", most_memory="300Mi"),
+        kube_rbac_proxy=_resources("10m", "32Mi", cpu_limit="100m", memory_limit="300Mi"),
         storage_initializer=_resources("10m", "64Mi"),
         queue_proxy=PodResources(requests={"cpu": "10m", "memory": "32Mi"}, limits={}),
         predictor=_resources("20m", "256Mi"),
         prometheus=_resources("50m", "128Mi"),
-        kube_state_metrics=_resources("10m", "32Mi", most_memory="256Mi"),
+        kube_state_metrics=_resources("10m", "32Mi", memory_limit="256Mi"),
         grafana=_resources("20m", "128Mi"),
         router=_resources("10m", "64Mi"),
     ),

@@ -11,7 +11,7 @@ import httpx2 as httpx
 from pydantic import AliasPath, BaseModel, Field
 
 from components.rollout.wait import PAUSE, Following, UnheardError, asked
-from components.settings.served import Served
+from components.teardown.termination_wait import Served
 from kube.connection import UnknownLogin
 
 TIMEOUT = 300

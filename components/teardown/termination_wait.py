@@ -18,13 +18,19 @@ from typing import TYPE_CHECKING, Any
 import pulumi
 from pulumi.dynamic import CreateResult, DiffResult, Resource, ResourceProvider, UpdateResult
 
-from components.settings.served import Served
-
 if TYPE_CHECKING:
     from components.settings.stack import Settings
 
 SERVED = ("models", "graphs")
 CONNECTION = ("kubeconfig", "context")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Served:
+    """Names of models and graphs in one namespace."""
+
+    models: tuple[str, ...] = ()
+    graphs: tuple[str, ...] = ()
 
 
 class TerminationWaitProvider(ResourceProvider):
@@ -110,7 +116,10 @@ def termination_waits(
             namespace,
             args=TerminationWaitArgs(
                 namespace=namespace,
-                served=settings.served_in(namespace),
+                served=Served(
+                    models=tuple(m.name for m in settings.models if settings.namespace_of(m) == namespace),
+                    graphs=tuple(g.name for g in settings.graphs if settings.namespace_of(g) == namespace),
+                ),
                 own=namespace in own,
                 kubeconfig=settings.cluster.kubeconfig,
                 context=settings.cluster.context,

@@ -14,7 +14,7 @@ from lightkube.models.meta_v1 import ObjectMeta
 from components.platform.monitoring.alerts import all_alerts
 from components.platform.monitoring.dashboards import all_dashboards
 from components.platform.monitoring.scraping import JOBS
-from components.settings.monitoring import Alerts
+from components.settings.monitoring import AlertSettings
 from tests.e2e.asking import INSTANCES
 from tests.e2e.cluster_objects import InferenceService, all_objects
 from tests.e2e.machine import GATEWAY, Deployment, need
@@ -25,7 +25,7 @@ BROKEN = "broken-model"
 INTERVAL = 5
 # Alerts at once; none of them waits for minutes that a test would have to wait, too.
 SETTINGS = {"interval": INTERVAL, "alerts": {"after": 0}}
-ALERTS = all_alerts(Alerts(after=0))
+ALERTS = all_alerts(AlertSettings(after=0))
 PANELS = {
     f"{dashboard.name}: {panel.title}": (panel, dashboard.of_model)
     for dashboard in all_dashboards(knative=True)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from components.settings.monitoring import Alerts
+from components.settings.monitoring import AlertSettings
 
 _OF_MODEL = "by (namespace, model)"
 _WINDOW = "5m"
@@ -51,7 +51,7 @@ class Alert:
         }
 
 
-def all_alerts(settings: Alerts) -> tuple[Alert, ...]:
+def all_alerts(settings: AlertSettings) -> tuple[Alert, ...]:
     """Every alert, with the bounds the settings say."""
     model = "{{ $labels.namespace }}/{{ $labels.model }}"
     share = "{{ $value | humanizePercentage }}"
@@ -116,7 +116,7 @@ def _crash_loops(kind: str) -> str:
     return f"max by (namespace, pod) (max_over_time({waiting}[{_WINDOW}])) * {MODEL_PODS}"
 
 
-def alert_rules(settings: Alerts) -> Mapping[str, Any]:
+def alert_rules(settings: AlertSettings) -> Mapping[str, Any]:
     """Prometheus's file of rules."""
     rules = [alert.document(after=settings.after) for alert in all_alerts(settings)]
     return {"groups": [{"name": "kserve-multi-model", "rules": rules}]}

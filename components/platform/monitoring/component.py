@@ -18,7 +18,7 @@ from components.platform.monitoring.alerts import alert_rules
 from components.platform.monitoring.dashboards import DATA_SOURCE, all_dashboards
 from components.platform.monitoring.kube_state import COLLECTORS, CUSTOM_RESOURCES, LABELS, inference_service_states
 from components.platform.monitoring.scraping import ALERTS_FILE, CONFIG_FILE, CONFIG_FOLDER, prometheus_configuration
-from components.settings.monitoring import Monitoring as MonitoringSettings
+from components.settings.monitoring import MonitoringSettings
 from components.settings.resource_profiles import PodResources
 from releases.types import MonitoringCharts, PlainMonitoring
 

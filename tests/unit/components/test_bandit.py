@@ -4,17 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
 from components.charts.sources import ImageMirror
 from components.serving.bandit import Bandit, BanditArgs
 from components.serving.inference_service import InferenceService
-from components.settings.errors import SettingsError
-from components.settings.model import Surroundings
-from components.settings.server import Bandit as BanditSettings
-from components.settings.stack import parse
 from endpoints.endpoint import Endpoint
-from releases.local import LOCAL
 from releases.runtimes import BANDIT_IMAGE
 from tests.unit.components.recording import Recording, record
 from tests.unit.components.test_models import arguments, served
@@ -111,54 +104,3 @@ def test_the_endpoint_says_where_it_is() -> None:
     assert Endpoint.model_validate(endpoint).bandit == "iris-bandit.models.example.com"
     _, endpoint = served(canary={"traffic": 20})
     assert Endpoint.model_validate(endpoint).bandit is None
-
-
-def refused(*models: dict[str, Any], **said: Any) -> str:
-    document = {
-        "release": "local",
-        "mirror": {"charts": "oci://registry.example/charts", "images": "registry.example"},
-        "models": [{"format": "sklearn", "storage_uri": "gs://models/iris", **model} for model in models],
-        **said,
-    }
-    with pytest.raises(SettingsError) as caught:
-        parse(document)
-    return str(caught.value)
-
-
-@pytest.mark.feature("an ε-greedy bandit over two versions", proof="refused")
-def test_one_version_is_nothing_to_choose_from() -> None:
-    assert "models[0].canary: bandit has one version to choose from" in refused(
-        {"name": "iris", "canary": {"traffic": 100, "bandit": {}}}
-    )
-    assert "models[0].canary.traffic: is missing" in refused({"name": "iris", "canary": {"bandit": {}}})
-    assert "models[0].bandit: is no setting" in refused({"name": "iris", "bandit": {}})
-
-
-@pytest.mark.feature("an ε-greedy bandit over two versions", mode="Standard", proof="refused")
-def test_it_is_knatives_versions_it_chooses_from() -> None:
-    document = {
-        "name": "iris",
-        "format": "sklearn",
-        "storage_uri": "gs://models/iris",
-        "canary": {"traffic": 20, "bandit": {}},
-    }
-    around = Surroundings(release=LOCAL, storage=None, mode="Standard", mirrored=True)
-    with pytest.raises(ValueError, match="needs mode Knative: in mode Standard KServe does not share requests"):
-        type(arguments().model).model_validate(document, context=around)
-
-
-def test_without_a_mirror_the_image_has_to_be_named() -> None:
-    model = {"name": "iris", "canary": {"traffic": 20, "bandit": {}}}
-    assert "models[0].canary: bandit.image is missing" in refused(model, release="0.20", mirror=None)
-
-
-@pytest.mark.parametrize("epsilon", [-0.1, 1.1, "much"])
-def test_epsilon_is_a_share(epsilon: Any) -> None:
-    said = refused({"name": "iris", "canary": {"traffic": 20, "bandit": {"epsilon": epsilon}}})
-    assert "models[0].canary.bandit.epsilon: must be" in said
-    assert BanditSettings().epsilon == 0.1
-
-
-def test_a_model_is_not_called_like_anothers_bandit() -> None:
-    said = refused({"name": "iris", "canary": {"traffic": 20, "bandit": {}}}, {"name": "iris-bandit"})
-    assert "models: 'iris-bandit' is what another model's bandit is called" in said

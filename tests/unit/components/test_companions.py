@@ -11,9 +11,7 @@ import pytest
 from components.rollout.companions import CompanionRemoval, CompanionRollout
 from components.rollout.wait import Following, KnativeRollout, RolloutError
 from components.serving.inference_service import InferenceService
-from components.settings.errors import SettingsError
 from components.settings.resource_profiles import FOOTPRINTS
-from components.settings.stack import Settings, parse
 from tests.unit.components.recording import Recording, record
 from tests.unit.components.test_models import arguments, probe, served
 from tests.unit.components.test_rollout import DECLARED, finish, knative_service
@@ -179,65 +177,6 @@ def test_what_a_model_explains_is_in_its_endpoint() -> None:
     assert endpoint["explain_path"] == "/v1/models/iris:explain"
     assert endpoint["check"]["explanations"] == [[0.5, 0.5]]
     assert served()[1]["explain_path"] is None
-
-
-def settings(**stated: Any) -> Settings:
-    model = {"name": "iris", "format": "sklearn", "storage_uri": "s3://a/b", **stated}
-    return parse({"release": "0.20", "ingress": {"service_type": "ClusterIP"}, "models": [model]})
-
-
-@pytest.mark.parametrize(
-    ("stated", "problem"),
-    [
-        ({"transformer": {}}, "models[0].transformer.image: is missing"),
-        ({"transformer": {"image": "a b"}}, "models[0].transformer.image: 'a b' is no image"),
-        ({"transformer": {"image": IMAGE, "port": 0}}, "models[0].transformer.port: must be greater"),
-        ({"transformer": {"image": IMAGE, "args": "--a"}}, "models[0].transformer.args: must be a list"),
-        ({"transformer": {"image": IMAGE, "batcher": {}}}, "models[0].transformer.batcher: is no setting"),
-        (
-            {"transformer": {"image": IMAGE, "environment": {"PORT": "80"}}},
-            "models[0].transformer.environment.PORT: PORT is Knative's to set",
-        ),
-        (
-            {"transformer": {"image": IMAGE, "replicas": {"min": 2}}},
-            "models[0].transformer.replicas.min: 2 is more than max, 1",
-        ),
-        (
-            {"transformer": {"image": IMAGE}, "name": "i" * 35},
-            "models[0].transformer: needs a shorter name of the model: 34 characters at most",
-        ),
-        ({"explainer": {**EXPLAINS, "port": 80}}, "models[0].explainer.port: is no setting"),
-        (
-            {"explainer": EXPLAINS, "protocol": "v2"},
-            "models[0].explainer: does not work with protocol v2: KServe has an explainer for v1 alone",
-        ),
-        (
-            {"transformer": {"image": IMAGE}, "protocol": "grpc-v2", "format": "triton"},
-            "models[0].transformer: does not work with protocol grpc-v2: KServe has a transformer for v1 and v2 alone",
-        ),
-        (
-            {"explainer": {**EXPLAINS, "replicas": {"min": 0}}, "mode": "Standard"},
-            "models[0].explainer: replicas.min 0 needs mode Knative: in mode Standard an explainer cannot scale",
-        ),
-        (
-            {"check": {"instances": [[1]], "predictions": [1], "explanations": [[1]]}},
-            "models[0].check: explanations needs an `explainer`",
-        ),
-    ],
-)
-@pytest.mark.feature("explainer", proof="refused", mode="both")
-@pytest.mark.feature("transformer", proof="refused", mode="both")
-def test_what_a_companion_may_not_say(stated: dict[str, Any], problem: str) -> None:
-    with pytest.raises(SettingsError) as refused:
-        settings(**stated)
-    assert any(said.startswith(problem) for said in refused.value.problems), refused.value.problems
-
-
-def test_the_check_of_a_transformer_is_of_its_own_words() -> None:
-    check = {"instances": [{"sepal_length": 6.5}], "predictions": ["virginica"]}
-    (model,) = settings(transformer={"image": IMAGE}, check=check).models
-    assert model.check
-    assert model.check.instances == check["instances"]
 
 
 def inference_service(ready: str) -> Reply:

@@ -6,12 +6,9 @@ from typing import Any
 
 import pytest
 
-from components.settings.errors import SettingsError
 from components.settings.resource_profiles import SERVING_RUNTIME
-from components.settings.stack import parse
 from releases.local import LOCAL
 from releases.official_0_20 import OFFICIAL_0_20
-from releases.types import Release
 from tests.unit.components.test_models import predictor, probe, served
 
 H2C_8081 = [{"name": "h2c", "containerPort": 8081, "protocol": "TCP"}]
@@ -69,35 +66,6 @@ def test_the_local_release_has_every_protocol_of_every_format(model_format: str,
     path = "/v1/models/iris" if protocol == "v1" else "/v2/models/iris/ready"
     assert model["readinessProbe"] == probe(path)
     assert model.get("ports") == (H2C_8081 if protocol == "grpc-v2" else None)
-
-
-@pytest.mark.parametrize(
-    ("release", "stated", "message"),
-    [
-        (
-            OFFICIAL_0_20,
-            {"format": "mlflow"},
-            "'mlflow' with protocol v1 has no serving runtime in release \"0.20\"; it has",
-        ),
-        (OFFICIAL_0_20, {"format": "mlflow", "protocol": "grpc-v2"}, "mlflow 1 (v2), mlflow 2 (v2)"),
-        (OFFICIAL_0_20, {"format": "tensorrt", "version": "7", "protocol": "v2"}, "tensorrt 8 (v2, grpc-v2)"),
-        (OFFICIAL_0_20, {"format": "vLLM"}, "'vLLM' with protocol v1 has no serving runtime"),
-        (OFFICIAL_0_20, {"format": "vLLM"}, "vLLM 1 (openai)"),
-        (
-            LOCAL,
-            {"format": "pmml"},
-            "it has sklearn 1 (v1, v2, grpc-v2), xgboost 2 (v1, v2, grpc-v2), lightgbm 4 (v1, v2, ",
-        ),
-    ],
-)
-@pytest.mark.feature("a format, version or protocol without a runtime", mode="both", proof="refused")
-def test_what_no_runtime_serves_is_refused(release: Release, stated: dict[str, Any], message: str) -> None:
-    model = {"name": "iris", "storage_uri": "s3://models/iris", **stated}
-    mirror = {"charts": "oci://registry.example/charts", "images": "registry.example"}
-    with pytest.raises(SettingsError) as refused:
-        parse({"release": release.name, "mirror": mirror, "models": [model]})
-    assert message in str(refused.value)
-    assert "models[0].format" in str(refused.value)
 
 
 def container(image: str = "registry.example/server:v1", *, storage_uri: str | None = None, **stated: Any) -> Any:

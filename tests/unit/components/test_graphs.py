@@ -1,4 +1,4 @@
-"""Graphs of models: what a stack may say of them, and what is declared."""
+"""Inference graphs: what is declared for them."""
 
 from __future__ import annotations
 
@@ -8,38 +8,14 @@ import pulumi
 import pytest
 
 from components.serving.inference_graph import InferenceGraph, InferenceGraphArgs
-from components.settings.errors import SettingsError
-from components.settings.graph import Graph
 from components.settings.resource_profiles import PodResources
-from components.settings.served import Served
-from components.settings.stack import Settings, parse
 from components.teardown.leftovers import FormerRemoval
+from components.teardown.termination_wait import Served
 from endpoints.endpoint import Endpoint, GraphCheck
 from tests.unit.components.recording import Recording, record
+from tests.unit.components.settings.test_graph import graph, settings
 
 ANNOTATION = "kserve-multi-model/declared"
-MODELS: tuple[dict[str, Any], ...] = (
-    {"name": "labels", "format": "sklearn", "storage_uri": "s3://a/b"},
-    {"name": "odds", "format": "xgboost", "storage_uri": "s3://a/b", "protocol": "v2", "runtime": "kserve-xgbserver"},
-    {"name": "words", "format": "sklearn", "storage_uri": "s3://a/b", "transformer": {"image": "words:1"}},
-)
-
-
-def settings(*graphs: object, models: object = MODELS, **more: object) -> Settings:
-    document = {"release": "0.20", "ingress": {"service_type": "ClusterIP"}, "cluster": {"namespace": "models"}}
-    return parse(
-        {**document, "models": list(models) if isinstance(models, tuple) else models, "graphs": [*graphs], **more}
-    )
-
-
-def problems(*graphs: object, **more: Any) -> tuple[str, ...]:
-    with pytest.raises(SettingsError) as refused:
-        settings(*graphs, **more)
-    return refused.value.problems
-
-
-def graph(**stated: Any) -> dict[str, Any]:
-    return {"name": "both", **stated}
 
 
 def recorded(footprint: PodResources | None = None, **stated: Any) -> tuple[Recording, Any]:
@@ -231,126 +207,3 @@ def test_where_a_graph_answers() -> None:
     assert (endpoint.predict_path, endpoint.metadata_path) == ("/", "/readyz")
     assert endpoint.is_a_graph
     assert endpoint.check == GraphCheck(**check)
-
-
-REFUSED: list[tuple[dict[str, Any], str]] = [
-    (
-        {},
-        "graphs[0]: needs exactly one of sequence, ensemble, switch, splitter; it has none",
-    ),
-    (
-        {"ensemble": ["labels"], "sequence": ["labels"]},
-        "graphs[0]: needs exactly one of sequence, ensemble, switch, splitter; it has sequence and ensemble",
-    ),
-    ({"ensemble": []}, "graphs[0].ensemble: has no step; give it one at least"),
-    ({"ensemble": "labels"}, "graphs[0].ensemble: must be a list: one `-` an item"),
-    (
-        {"ensemble": ["labels", "ods"]},
-        "graphs[0].ensemble[1]: 'ods' is no model of the stack, no node of the graph and no URL; did you mean 'odds'?",
-    ),
-    (
-        {"ensemble": ["zzz"]},
-        "graphs[0].ensemble[0]: 'zzz' is no model of the stack, no node of the graph and no URL; "
-        "there are labels, odds, words",
-    ),
-    ({"ensemble": ["ftp://a/b"]}, "graphs[0].ensemble[0].to: 'ftp://a/b' is no URL to post to; write http://host"),
-    (
-        {"ensemble": ["labels", "labels"]},
-        "graphs[0].ensemble[1].name: 'labels' is there before; give each step a name of its own",
-    ),
-    (
-        {"ensemble": [{"to": "labels", "weight": 50}]},
-        "graphs[0].ensemble[0].weight: is no setting; there are to, name, dependency",
-    ),
-    (
-        {"splitter": [{"to": "labels", "condition": "a", "weight": 100}]},
-        "graphs[0].splitter[0].condition: is no setting",
-    ),
-    ({"splitter": ["labels"]}, "graphs[0].splitter[0].weight: is missing"),
-    (
-        {"splitter": [{"to": "labels", "weight": 30}, {"to": "odds", "weight": 60}]},
-        "graphs[0].splitter: has weights that make 90; make them 100",
-    ),
-    (
-        {"switch": ["labels", "odds"]},
-        "graphs[0].switch[0].condition: is missing: without one, no step after it gets a request",
-    ),
-    (
-        {"sequence": [{"to": "labels", "condition": "a"}]},
-        "graphs[0].sequence[0].condition: has no effect on the first step: no answer is there yet; drop it",
-    ),
-    ({"sequence": [{"to": "labels", "data": "$response"}]}, "graphs[0].sequence[0].data: has no effect"),
-    ({"sequence": ["labels", {"to": "odds", "data": "response"}]}, "graphs[0].sequence[1].data: must be '$pred"),
-    ({"sequence": [{"to": "labels", "dependency": "Hard"}]}, "graphs[0].sequence[0].dependency: must be 'hard' or"),
-    (
-        {"sequence": ["a"], "nodes": {"a": {"ensemble": ["b"]}, "b": {"sequence": ["labels", "a"]}}},
-        "graphs[0]: has nodes in a circle: a → b → a",
-    ),
-    (
-        {"sequence": ["labels"], "nodes": {"a": {"ensemble": ["labels"]}}},
-        "graphs[0].nodes.a: is never reached: no step on the way from the first node leads to it; drop it",
-    ),
-    (
-        {"sequence": ["a"], "nodes": {"a": {"ensemble": ["nobody"]}}},
-        "graphs[0].nodes.a.ensemble[0]: 'nobody' is no model of the stack",
-    ),
-    (
-        {"sequence": ["labels"], "nodes": {"labels": {"ensemble": ["odds"]}}},
-        "graphs[0].nodes.labels: is a model's name, too; give the node another",
-    ),
-    (
-        {"sequence": ["root"], "nodes": {"root": {"ensemble": ["odds"]}}},
-        "graphs[0].nodes.root: root is KServe's name for the first node",
-    ),
-    ({"name": "labels", "ensemble": ["odds"]}, "graphs[0].name: 'labels' is a model's, too, and would be at the same"),
-    (
-        {"name": "odds-predictor", "ensemble": ["odds"]},
-        "graphs[0].name: 'odds-predictor' is what KServe calls a part of the model 'odds'; give the graph another",
-    ),
-    ({"name": "Both", "ensemble": ["odds"]}, "graphs[0].name: 'Both' is no graph name"),
-    ({"name": "g" * 47, "ensemble": ["odds"]}, "graphs[0].name: "),
-    ({"ensemble": ["odds"], "check": {"request": {}}}, "graphs[0].check.response: is missing"),
-    ({"ensemble": ["odds"], "concurrency": 3}, "graphs[0].concurrency: is no setting"),
-]
-
-
-@pytest.mark.feature("inference graph", mode="both", proof="refused")
-@pytest.mark.parametrize(("stated", "problem"), REFUSED, ids=[problem for _, problem in REFUSED])
-def test_what_a_graph_may_not_say(stated: dict[str, Any], problem: str) -> None:
-    (found,) = problems(graph(**stated))
-    assert found.startswith(problem)
-
-
-def test_graphs_have_their_own_names() -> None:
-    both = graph(ensemble=["labels"])
-    assert problems(both, both) == ("graphs: 'both' is there more than once; give each graph its own name",)
-
-
-def test_a_host_name_may_become_too_long() -> None:
-    domain = ".".join(["d" * 60] * 4)
-    found = problems(graph(ensemble=["labels"]), models=MODELS[:1], ingress={"domain": domain})
-    assert any(problem.startswith("graphs[0].name: makes a host name of 255 characters") for problem in found)
-
-
-def test_a_graph_needs_knative_to_sleep() -> None:
-    with pytest.raises(SettingsError, match="min 0 needs mode Knative: in mode Standard nothing scales to zero"):
-        settings(graph(ensemble=["labels"], replicas={"min": 0}), mode="Standard")
-
-
-def test_a_protocol_that_the_router_does_not_speak_is_refused() -> None:
-    spoken = {**MODELS[0], "protocol": "grpc-v2"}
-    found = problems(graph(ensemble=["labels"]), models=(spoken,))
-    assert any("'labels' speaks grpc-v2; KServe's router asks with v1 or v2 alone" in problem for problem in found)
-
-
-def test_graphs_are_checked_against_models_that_are_wrong_themselves() -> None:
-    found = problems(graph(ensemble=["labels", "nobody"]), models=[{"name": "labels"}])
-    assert any(problem.startswith("graphs[0].ensemble[1]: 'nobody' is no model") for problem in found)
-    assert not [problem for problem in problems(graph(ensemble=["nobody"]), models="x") if "nobody" in problem]
-
-
-def test_targets_are_the_models_alone() -> None:
-    further = {"a": {"ensemble": ["odds", "http://elsewhere/x"]}}
-    (found,) = settings(graph(sequence=["labels", "a"], nodes=further)).graphs
-    assert isinstance(found, Graph)
-    assert found.targets == {"labels", "odds"}

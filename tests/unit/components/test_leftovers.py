@@ -9,8 +9,8 @@ import httpx2 as httpx
 import pytest
 
 from components.rollout.wait import RolloutError
-from components.settings.served import Served
 from components.teardown.leftovers import GRAPHS, MODELS, OBJECTS, PODS, UNSEEN_PAUSE, FormerRemoval, Leftovers, end
+from components.teardown.termination_wait import Served
 from kube.connection import UnknownLogin
 from tests.unit.components.test_rollout import finish
 from tests.unit.predict.server import Reply, Server

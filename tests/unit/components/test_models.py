@@ -13,11 +13,11 @@ from pydantic import SecretStr
 from components.charts.sources import ImageMirror
 from components.serving.inference_service import InferenceService, InferenceServiceArgs
 from components.serving.storage_credentials import StorageCredentials, StorageCredentialsArgs
-from components.settings.model import Model, Surroundings
+from components.settings.model import Model, ValidationContext
 from components.settings.resource_profiles import FOOTPRINTS, PodResources
-from components.settings.served import Served
 from components.settings.stack import Cluster, S3Storage
 from components.teardown.leftovers import FormerRemoval
+from components.teardown.termination_wait import Served
 from endpoints.endpoint import Endpoint
 from releases.local import LOCAL
 from releases.official_0_20 import OFFICIAL_0_20
@@ -91,7 +91,7 @@ def arguments(
     document = {"name": "iris", "storage_uri": "s3://models/iris", **stated}
     if "container" not in stated:
         document.setdefault("format", "sklearn")
-    around = Surroundings(release=release, storage=None, mode="Knative", mirrored=images is not None)
+    around = ValidationContext(release=release, storage=None, mode="Knative", mirrored=images is not None)
     return InferenceServiceArgs(
         model=Model.model_validate(document, context=around),
         runtimes=release.runtimes,

@@ -24,10 +24,7 @@ from components.platform.monitoring.scraping import (
     Relabel,
     ScrapeJob,
 )
-from components.settings.errors import SettingsError
-from components.settings.monitoring import Alerts
-from components.settings.monitoring import Monitoring as MonitoringSettings
-from components.settings.stack import parse
+from components.settings.monitoring import AlertSettings, MonitoringSettings
 from releases.local import LOCAL
 from releases.official_0_20 import OFFICIAL_0_20
 from releases.types import Release
@@ -155,7 +152,7 @@ def test_prometheus_has_one_configuration_whatever_installs_it(supply: Supply, r
     assert [job["job_name"] for job in told["scrape_configs"]] == [job.name for job in JOBS]
     assert told["rule_files"] == ["/etc/config/alerts.yml"]
     (group,) = yaml.safe_load(data["alerts.yml"])["groups"]
-    assert [rule["alert"] for rule in group["rules"]] == [alert.name for alert in all_alerts(Alerts())]
+    assert [rule["alert"] for rule in group["rules"]] == [alert.name for alert in all_alerts(AlertSettings())]
 
 
 @RELEASES
@@ -168,7 +165,7 @@ def test_every_dashboard_is_where_grafana_looks_for_it(supply: Supply, release: 
 
 
 def test_bounds_are_the_settings(supply: Supply) -> None:
-    settings = MonitoringSettings(alerts=Alerts(error_rate=0.2, latency=3, after=60))
+    settings = MonitoringSettings(alerts=AlertSettings(error_rate=0.2, latency=3, after=60))
     recording, _ = monitoring(supply, settings=settings)
     (group,) = yaml.safe_load(recording.the(":ConfigMap", "prometheus-config").plain["data"]["alerts.yml"])["groups"]
     rules = {rule["alert"]: rule for rule in group["rules"]}
@@ -258,34 +255,3 @@ def test_without_a_mirror_images_are_the_publishers(supply: Supply) -> None:
     recording, _ = monitoring(replace(supply, images=None), release=OFFICIAL_0_20)
     assert "image" not in recording.the(":Chart", "prometheus").plain["values"]["server"]
     assert "image" not in recording.the(":Release", "grafana").plain["values"]
-
-
-@pytest.mark.parametrize(
-    ("stated", "meant"),
-    [
-        (True, MonitoringSettings()),
-        (False, None),
-        ({}, MonitoringSettings()),
-        ({"interval": 30}, MonitoringSettings(interval=30)),
-    ],
-)
-def test_on_off_or_a_section(stated: object, meant: MonitoringSettings | None) -> None:
-    assert parse({"release": "0.20", "monitoring": stated}).monitoring == meant
-    assert parse({"release": "0.20"}).monitoring is None
-
-
-@pytest.mark.feature("monitoring", mode="both", proof="refused")
-@pytest.mark.parametrize(
-    ("stated", "problem"),
-    [
-        ("yes please", "monitoring: must be a mapping: `key: value` lines"),
-        ({"intervall": 5}, "monitoring.intervall: is no setting; did you mean 'interval'?"),
-        ({"interval": 1}, "monitoring.interval: must be greater than or equal to 5"),
-        ({"storage": "20 GB"}, "monitoring.storage: '20 GB' is no Kubernetes quantity"),
-        ({"alerts": {"error_rate": 5}}, "monitoring.alerts.error_rate: must be less than or equal to 1"),
-    ],
-)
-def test_what_does_not_fit_is_refused(stated: object, problem: str) -> None:
-    with pytest.raises(SettingsError) as refused:
-        parse({"release": "0.20", "monitoring": stated})
-    assert [line for line in refused.value.problems if line.startswith(problem)], refused.value.problems

@@ -8,7 +8,7 @@ import pulumi
 import pytest
 
 from components.preflight.running_models import changing_mode, running_in
-from components.settings.model import Model, Surroundings
+from components.settings.model import Model, ValidationContext
 from components.settings.modes import Mode
 from components.settings.stack import parse
 from kube.connection import connect
@@ -29,7 +29,7 @@ def warnings(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 def model(name: str, mode: Mode) -> Model:
     document = {"name": name, "format": "sklearn", "storage_uri": "s3://models/m", "mode": mode}
-    return Model.model_validate(document, context=Surroundings(release=LOCAL, storage=None, mode="Knative"))
+    return Model.model_validate(document, context=ValidationContext(release=LOCAL, storage=None, mode="Knative"))
 
 
 MODELS = [model("stays", "Standard"), model("moves", "Standard"), model("waits", "Knative"), model("new", "Knative")]

@@ -12,8 +12,8 @@ import pytest
 
 from components.platform.context import Supply
 from components.platform.platform import Platform, PlatformArgs
-from components.settings.monitoring import Monitoring
-from components.settings.quantities import parse_quantity
+from components.settings.fields import parse_quantity
+from components.settings.monitoring import MonitoringSettings
 from components.settings.resource_profiles import FOOTPRINTS
 from releases.local import LOCAL
 from releases.official_0_20 import OFFICIAL_0_20
@@ -50,7 +50,7 @@ def platform(supply: Supply, release: Release) -> Recording:
         release=release,
         ingress=NODE_PORT,
         has_knative=True,
-        monitoring=Monitoring(),
+        monitoring=MonitoringSettings(),
         foreign_namespaces=frozenset(),
     )
     return record(lambda: Platform("platform", args=args))

@@ -14,8 +14,7 @@ import pytest
 from google.protobuf import json_format, struct_pb2
 from pulumi.runtime.proto import provider_pb2, provider_pb2_grpc
 
-from components.settings.served import Served
-from components.teardown.termination_wait import TerminationWait, TerminationWaitArgs, TerminationWaitProvider
+from components.teardown.termination_wait import Served, TerminationWait, TerminationWaitArgs, TerminationWaitProvider
 from tests.unit.components.kubernetes import kubeconfig
 from tests.unit.components.recording import record
 from tests.unit.predict.server import Reply, Server

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 import stack_files
-from components.settings.companion import COMPANIONSHIPS, Explainer, Transformer
 from components.settings.graph import Graph
+from components.settings.server import COMPONENT_TYPES, Explainer, Transformer
 from components.settings.stack import parse
 
 ROOT = Path(__file__).parents[3]
@@ -26,7 +26,7 @@ def blocks(page: Path) -> list[Any]:
     texts = re.findall(r"```yaml\n(.*?)```", page.read_text("utf-8"), re.DOTALL)
     parts = [stack_files.parse(text) for text in texts]
     return [
-        part if not isinstance(part, dict) or {*COMPANIONSHIPS} & {*part} else next(iter(part.values()))
+        part if not isinstance(part, dict) or {*COMPONENT_TYPES} & {*part} else next(iter(part.values()))
         for part in parts
     ]
 
@@ -52,8 +52,8 @@ def test_every_setting_has_an_example(page: Path) -> None:
     read = [settings(part) for part in blocks(page)]
     models = [model for one in read for model in one.models]
     for kind, settings_of in (("transformer", Transformer), ("explainer", Explainer)):
-        companions = [companion for model in models if (companion := model.companion(kind))]
-        said = {name for companion in companions for name in companion.model_fields_set}
+        components = [component for model in models if (component := model.component(kind))]
+        said = {name for component in components for name in component.model_fields_set}
         assert said == set(settings_of.model_fields)
     assert {name for one in read for graph in one.graphs for name in graph.model_fields_set} == set(Graph.model_fields)
 

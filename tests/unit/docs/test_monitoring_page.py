@@ -11,7 +11,7 @@ import stack_files
 from components.platform.monitoring.alerts import all_alerts
 from components.platform.monitoring.dashboards import all_dashboards
 from components.platform.monitoring.scraping import JOBS
-from components.settings.monitoring import Alerts, Monitoring
+from components.settings.monitoring import AlertSettings, MonitoringSettings
 from components.settings.stack import parse
 
 PAGES = sorted((Path(__file__).parents[3] / "docs").glob("monitoring*.md"))
@@ -26,17 +26,17 @@ def stated(page: Path) -> list[object]:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_example_is_valid(page: Path) -> None:
     switched, section = stated(page)
-    assert parse({"release": "0.20", "monitoring": switched}).monitoring == Monitoring()
+    assert parse({"release": "0.20", "monitoring": switched}).monitoring == MonitoringSettings()
     shown = parse({"release": "0.20", "monitoring": section}).monitoring
     assert shown
-    assert shown.model_fields_set == Monitoring.model_fields.keys()
-    assert shown.alerts.model_fields_set == Alerts.model_fields.keys()
+    assert shown.model_fields_set == MonitoringSettings.model_fields.keys()
+    assert shown.alerts.model_fields_set == AlertSettings.model_fields.keys()
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_everything_is_named(page: Path) -> None:
     text = page.read_text("utf-8")
-    assert [alert.name for alert in all_alerts(Alerts())] == re.findall(r"^\| (\w+) \|", text, re.MULTILINE)[-6:]
+    assert [alert.name for alert in all_alerts(AlertSettings())] == re.findall(r"^\| (\w+) \|", text, re.MULTILINE)[-6:]
     assert not [job.name for job in JOBS if f"`{job.name}`" not in text]
     assert not [dashboard.title for dashboard in all_dashboards(knative=True) if f"| {dashboard.title} |" not in text]
 

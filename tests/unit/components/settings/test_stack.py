@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from components.settings.errors import SettingsError
-from components.settings.server import TAKEN_KEYS, TAKEN_VARIABLES
+from components.settings.server import RESERVED_KEYS, RESERVED_VARIABLES
 from components.settings.stack import Settings, load, parse
 from tests.unit.components.conftest import ACCESS_KEY, PROFILE, SECRET_KEY
 from tests.unit.components.recording import PROJECT
@@ -98,25 +98,40 @@ def without(*path: str) -> Change:
 
 BAD: list[tuple[Change, str]] = [
     (without("release"), "release: is missing"),
-    (put("release", value="0.19"), "release: '0.19' is no release; there are '0.20', 'local'"),
-    (put("release", value="0.2"), "there are '0.20', 'local'; in YAML it needs its quotes"),
-    (put("release", value=0.2), "release: 0.2 is no release"),
-    (put("reelase", value="local"), "reelase: is no setting; did you mean 'release'?"),
-    (put("ingress", "domian", value="a.b"), "ingress.domian: is no setting; did you mean 'domain'?"),
-    (put("ingress", "qqq", value=1), "ingress.qqq: is no setting; there are domain, service_type, address, node_port"),
-    (put("storage", "demo", "end_point", value="x"), "storage.demo.end_point: is no setting; did you mean 'endpoint'?"),
-    (model(storage_url="s3://a/b"), "models[0].storage_url: is no setting; did you mean 'storage_uri'?"),
-    (without("mirror"), "mirror: is missing: the charts of release 'local' are in a mirror only"),
-    (put("mirror", "charts", value="https://r/c"), "mirror.charts: 'https://r/c' is no OCI registry: write oci://host"),
-    (put("mirror", "charts", value="oci://"), "mirror.charts: 'oci://' is no OCI registry"),
-    (put("mirror", "images", value="oci://r/i"), "mirror.images: 'oci://r/i' is no image registry: write host/path"),
+    (put("release", value="0.19"), "release: '0.19' is not a release; the releases are '0.20', 'local'"),
+    (put("release", value="0.2"), "the releases are '0.20', 'local'; in YAML it needs quotes"),
+    (put("release", value=0.2), "release: 0.2 is not a release"),
+    (put("reelase", value="local"), "reelase: unknown setting; did you mean 'release'?"),
+    (put("ingress", "domian", value="a.b"), "ingress.domian: unknown setting; did you mean 'domain'?"),
+    (
+        put("ingress", "qqq", value=1),
+        "ingress.qqq: unknown setting; the settings here are domain, service_type, address, node_port",
+    ),
+    (
+        put("storage", "demo", "end_point", value="x"),
+        "storage.demo.end_point: unknown setting; did you mean 'endpoint'?",
+    ),
+    (model(storage_url="s3://a/b"), "models[0].storage_url: unknown setting; did you mean 'storage_uri'?"),
+    (without("mirror"), "mirror: is required: the charts of release 'local' are in a mirror only"),
+    (
+        put("mirror", "charts", value="https://r/c"),
+        "mirror.charts: 'https://r/c' is not a valid OCI registry: write oci://host",
+    ),
+    (put("mirror", "charts", value="oci://"), "mirror.charts: 'oci://' is not a valid OCI registry"),
+    (
+        put("mirror", "images", value="oci://r/i"),
+        "mirror.images: 'oci://r/i' is not a valid image registry: write host/path",
+    ),
     (put("mirror", "plain_http", value="perhaps"), "mirror.plain_http: must be true or false"),
-    (put("cluster", "namespace", value="Models"), "cluster.namespace: 'Models' is no Kubernetes name"),
-    (put("cluster", "kubeconfig", value="nowhere"), "cluster.kubeconfig: is no file; give the path of a kubeconfig"),
-    (put("cluster", "kubeconfig", value="apiVersion: v1\nkind: Config"), "not what is in it"),
+    (put("cluster", "namespace", value="Models"), "cluster.namespace: 'Models' is not a valid Kubernetes name"),
+    (put("cluster", "kubeconfig", value="nowhere"), "cluster.kubeconfig: is not a file; give the path of a kubeconfig"),
+    (put("cluster", "kubeconfig", value="apiVersion: v1\nkind: Config"), "not its content"),
     (put("cluster", "context", value=""), "cluster.context: "),
-    (put("ingress", "domain", value="http://example.com"), "ingress.domain: 'http://example.com' is no domain"),
-    (put("ingress", "domain", value="-a.com"), "ingress.domain: '-a.com' is no domain: write it like"),
+    (
+        put("ingress", "domain", value="http://example.com"),
+        "ingress.domain: 'http://example.com' is not a valid domain",
+    ),
+    (put("ingress", "domain", value="-a.com"), "ingress.domain: '-a.com' is not a valid domain: write it like"),
     (
         put("ingress", "service_type", value="Ingress"),
         "ingress.service_type: must be 'LoadBalancer', 'NodePort' or 'ClusterIP'",
@@ -127,9 +142,15 @@ BAD: list[tuple[Change, str]] = [
         "ingress.node_port: must be a port from 30000 to 32767 with service_type NodePort",
     ),
     (put("ingress", "service_type", value="ClusterIP"), "ingress.node_port: has no effect with service_type ClusterIP"),
-    (without("ingress", "address"), "ingress.address: is needed with service_type NodePort"),
-    (put("ingress", "address", value="192.0.2.1:80"), "ingress.address: '192.0.2.1:80' is no host or IP address"),
-    (put("ingress", "domain", value=f"{'a' * 64}.com"), "is no domain: write it like models.example.com, each part at"),
+    (without("ingress", "address"), "ingress.address: is required with service_type NodePort"),
+    (
+        put("ingress", "address", value="192.0.2.1:80"),
+        "ingress.address: '192.0.2.1:80' is not a host name or IP address",
+    ),
+    (
+        put("ingress", "domain", value=f"{'a' * 64}.com"),
+        "is not a valid domain: write it like models.example.com, each part at",
+    ),
     (
         put("ingress", "domain", value=".".join(["a" * 60] * 4)),
         "models[0].name: makes a host name of 264 characters, sklearn-model.models.a",
@@ -138,10 +159,13 @@ BAD: list[tuple[Change, str]] = [
     (put("resources", value="tiny"), "resources: must be 'default' or 'small'"),
     (put("storage", "demo", "kind", value="gcs"), "storage.demo.kind: must be 's3'"),
     (without("storage", "demo", "kind"), "storage.demo.kind: is missing"),
-    (put("storage", "demo", "endpoint", value="minio:9000"), "storage.demo.endpoint: 'minio:9000' is no S3 endpoint"),
+    (
+        put("storage", "demo", "endpoint", value="minio:9000"),
+        "storage.demo.endpoint: 'minio:9000' is not an S3 endpoint",
+    ),
     (
         put("storage", "demo", "endpoint", value="https://AKID:key@store"),
-        "storage.demo.endpoint: 'https://…@store' is no S3 endpoint",
+        "storage.demo.endpoint: 'https://…@store' is not an S3 endpoint",
     ),
     (put("storage", "demo", "profile", value="nobody"), "storage.demo.profile: no profile 'nobody' in "),
     (put("storage", "demo", "profile", value="half"), "storage.demo.profile: profile 'half' in "),
@@ -149,17 +173,20 @@ BAD: list[tuple[Change, str]] = [
     (put("storage", "demo", "anonymous", value=True), "it has profile and anonymous"),
     (
         put("storage", "demo", value={"kind": "s3", "access_key_id": "AKID"}),
-        "storage.demo.secret_access_key: is missing: it goes with access_key_id",
+        "storage.demo.secret_access_key: is missing: access_key_id needs it",
     ),
-    (put("storage", "De mo", value={"kind": "s3", "anonymous": True}), "storage.De mo: 'De mo' is no Kubernetes name"),
+    (
+        put("storage", "De mo", value={"kind": "s3", "anonymous": True}),
+        "storage.De mo: 'De mo' is not a valid Kubernetes name",
+    ),
     (put("storage", value=[]), "storage: must be a mapping"),
     (put("models", value={"name": "a"}), "models: must be a list"),
     (put("models", value=["sklearn"]), "models[0]: must be a mapping"),
-    (model(name="Sklearn"), "models[0].name: 'Sklearn' is no model name: start with a letter"),
-    (model(name="1st"), "models[0].name: '1st' is no model name"),
+    (model(name="Sklearn"), "models[0].name: 'Sklearn' is not a valid model name: start with a letter"),
+    (model(name="1st"), "models[0].name: '1st' is not a valid model name"),
     (model(name="a" * 37), "models[0].name: "),
     (model(name=None), "models[0].name: is missing"),
-    (model(name="xgboost-model"), "models: 'xgboost-model' is there more than once; give each model its own name"),
+    (model(name="xgboost-model"), "models: 'xgboost-model' is the name of more than one model; give each its own name"),
     (model(name=7), "models[0].name: must be text; quote it"),
     (model(format="sklaern"), "models[0].format: 'sklaern' with protocol v1 has no serving runtime in release"),
     (model(format="pytorch"), "it has sklearn 1 (v1, v2, grpc-v2), xgboost 2 (v1, v2, grpc-v2), lightgb"),
@@ -169,7 +196,7 @@ BAD: list[tuple[Change, str]] = [
     (model(protocol="v3"), "models[0].protocol: must be 'v1', 'v2', 'grpc-v2' or 'openai'"),
     (model(protocol="openai"), "models[0].format: 'sklearn' with protocol openai has no serving runtime in release"),
     (model(format=None), "models[0].format: is missing; give a `format`, or a `container` of your own"),
-    (model(storage_uri=None), "models[0].storage_uri: is missing; say where the model's files are"),
+    (model(storage_uri=None), "models[0].storage_uri: is missing; give the location of the model's files"),
     (
         model(container={"image": "a/b:1"}),
         "models[0].format: and container exclude each other: a container is a server",
@@ -184,21 +211,33 @@ BAD: list[tuple[Change, str]] = [
     ),
     (
         model(container={"image": "a/b:1"}, format=None, storage_uri=None),
-        "models[0].storage: opens storage_uri, which is missing; give both, or neither",
+        "models[0].storage: needs storage_uri, which is missing; give both or neither",
     ),
     (model(container={}), "models[0].container.image: is missing"),
-    (model(container={"image": "a b"}), "models[0].container.image: 'a b' is no image: write it like registry."),
+    (
+        model(container={"image": "a b"}),
+        "models[0].container.image: 'a b' is not a valid image: write it like registry.",
+    ),
     (model(container={"image": "a", "port": 0}), "models[0].container.port: must be greater than or equal to 1"),
-    (model(container={"image": "a", "port": 8012}), "models[0].container.port: 8012 is a port of Knative's own"),
-    (model(container={"image": "a", "ready_path": "up"}), "models[0].container.ready_path: 'up' is no path: begin it"),
+    (
+        model(container={"image": "a", "port": 8012}),
+        "models[0].container.port: 8012 is a port that Knative uses itself",
+    ),
+    (
+        model(container={"image": "a", "ready_path": "up"}),
+        "models[0].container.ready_path: 'up' is not a valid path: begin it",
+    ),
     (model(container={"image": "a", "args": "--x"}), "models[0].container.args: must be a list"),
-    (model(environment={"STORAGE_URI": "s3://a"}), "models[0].environment.STORAGE_URI: STORAGE_URI is KServe's to set"),
+    (model(environment={"STORAGE_URI": "s3://a"}), "models[0].environment.STORAGE_URI: STORAGE_URI is set by KServe"),
     (model(storage_uri="ftp://a/b"), "models[0].storage_uri: 'ftp://a/b' has no known scheme; use one of s3://, gs://"),
     (model(storage_uri="models/sklearn"), "models[0].storage_uri: 'models/sklearn' has no known scheme"),
-    (model(storage_uri="s3://"), "models[0].storage_uri: 's3://' names no place; write s3://<bucket or host>/<path>"),
+    (
+        model(storage_uri="s3://"),
+        "models[0].storage_uri: 's3://' names no bucket or host; write s3://<bucket or host>/<path>",
+    ),
     (
         model(storage_uri="gs://models/x"),
-        "models[0].storage: 'demo' is of kind s3, which does not open 'gs://models/x'",
+        "models[0].storage: 'demo' is of kind s3, which does not work for 'gs://models/x'",
     ),
     (model(storage="dmeo"), "models[0].storage: 'dmeo' is not under the stack's `storage`, which has demo"),
     (model(replicas={"min": 3, "max": 2}), "models[0].replicas.min: 3 is more than max, 2"),
@@ -212,7 +251,7 @@ BAD: list[tuple[Change, str]] = [
     (model(scale={"target": 0}), "models[0].scale.target: must be greater than or equal to 1"),
     (
         model(scale={"target": 9}),
-        "models[0].scale: target 9 is never reached: concurrency lets a server have 8 requests at a time",
+        "models[0].scale: target 9 is never reached: concurrency limits a server to 8 requests at a time",
     ),
     (model(concurrency=0), "models[0].concurrency: must be greater than or equal to 1"),
     (model(concurrency=1001), "models[0].concurrency: must be less than or equal to 1000"),
@@ -221,19 +260,22 @@ BAD: list[tuple[Change, str]] = [
     (model(gpus=0), "models[0].gpus: must be greater than or equal to 1"),
     (
         model(resources={"limits": {"nvidia.com/gpu": 1}}),
-        "models[0].gpus: and nvidia.com/gpu in resources say the same; keep one of them",
+        "models[0].gpus: and nvidia.com/gpu in resources mean the same; keep one of them",
     ),
     (
         model(resources={"requests": {"nvidia.com/gpu": 1}}),
-        "models[0].gpus: and nvidia.com/gpu in resources say the same; keep one of them",
+        "models[0].gpus: and nvidia.com/gpu in resources mean the same; keep one of them",
     ),
-    (model(node_selector={"a b": "c"}), "models[0].node_selector.a b: 'a b' is no key: write it like team or example"),
-    (model(node_selector={"a": "b c"}), "models[0].node_selector.a: 'b c' is no label value: use up to 63 of"),
+    (
+        model(node_selector={"a b": "c"}),
+        "models[0].node_selector.a b: 'a b' is not a valid key: write it like team or example",
+    ),
+    (model(node_selector={"a": "b c"}), "models[0].node_selector.a: 'b c' is not a valid label value: use up to 63 of"),
     (model(node_selector={"a": True}), "models[0].node_selector.a: must be text; quote it"),
     (model(tolerations={"key": "a"}), "models[0].tolerations: must be a list"),
     (
         model(tolerations=[{"value": "b"}]),
-        "models[0].tolerations[0].key: is missing; to mean every taint, use operator",
+        "models[0].tolerations[0].key: is missing; to tolerate every taint, use operator",
     ),
     (
         model(tolerations=[{"key": "a", "operator": "Exists", "value": "b"}]),
@@ -244,50 +286,65 @@ BAD: list[tuple[Change, str]] = [
         "models[0].tolerations[0].seconds: needs effect NoExecute",
     ),
     (model(tolerations=[{"key": "a", "effect": "Never"}]), "models[0].tolerations[0].effect: must be 'NoSchedule', "),
-    (model(tolerations=[{"kye": "a"}]), "models[0].tolerations[0].kye: is no setting; did you mean 'key'?"),
-    (model(environment={"1ST": "a"}), "models[0].environment.1ST: '1ST' is no name of a variable: use A-Z, a-z, 0-9"),
+    (model(tolerations=[{"kye": "a"}]), "models[0].tolerations[0].kye: unknown setting; did you mean 'key'?"),
+    (
+        model(environment={"1ST": "a"}),
+        "models[0].environment.1ST: '1ST' is not a valid variable name: use A-Z, a-z, 0-9",
+    ),
     (model(environment={"A": 1}), "models[0].environment.A: must be text; quote it"),
     (model(environment=["A=1"]), "models[0].environment: must be a mapping"),
-    (model(environment={"PORT": "80"}), "models[0].environment.PORT: PORT is Knative's to set; leave it out"),
-    (model(environment={"K_REVISION": "a"}), "models[0].environment.K_REVISION: K_REVISION is Knative's to set"),
-    (model(environment={"PYTHONPATH": "/x"}), "models[0].environment.PYTHONPATH: PYTHONPATH is KServe's to set"),
+    (model(environment={"PORT": "80"}), "models[0].environment.PORT: PORT is set by Knative; leave it out"),
+    (model(environment={"K_REVISION": "a"}), "models[0].environment.K_REVISION: K_REVISION is set by Knative"),
+    (model(environment={"PYTHONPATH": "/x"}), "models[0].environment.PYTHONPATH: PYTHONPATH is set by KServe"),
     (
         model(environment={"PROMPT": "Hello {{name}}"}),
-        "models[0].environment.PROMPT: has '{{' in it, which KServe takes for a placeholder of its own",
+        "models[0].environment.PROMPT: contains '{{', which KServe would take for a placeholder of its own",
     ),
     (
         model(labels={"serving.kserve.io/inferenceservice": "x"}),
-        "models[0].labels.serving.kserve.io/inferenceservice: serving.kserve.io/inferenceservice is KServe's own",
+        "models[0].labels.serving.kserve.io/inferenceservice: serving.kserve.io/inferenceservice is reserved for KServe",
     ),
-    (model(labels={"component": "x"}), "models[0].labels.component: component is KServe's own"),
-    (model(labels={"a": "-"}), "models[0].labels.a: '-' is no label value"),
-    (model(labels={"a/b/c": "d"}), "models[0].labels.a/b/c: 'a/b/c' is no key"),
+    (model(labels={"component": "x"}), "models[0].labels.component: component is reserved for KServe"),
+    (model(labels={"a": "-"}), "models[0].labels.a: '-' is not a valid label value"),
+    (model(labels={"a/b/c": "d"}), "models[0].labels.a/b/c: 'a/b/c' is not a valid key"),
     (
         model(labels={"networking.knative.dev/visibility": "cluster-local"}),
-        "networking.knative.dev/visibility is Knative's own, and could hide the model from the gateway",
+        "networking.knative.dev/visibility is reserved for Knative, and could hide the model from the gateway",
     ),
     (
         model(annotations={"autoscaling.knative.dev/max-scale": "3"}),
-        "autoscaling.knative.dev/max-scale is Knative's own; use `replicas` and `scale`",
+        "autoscaling.knative.dev/max-scale is reserved for Knative; use `replicas` and `scale`",
     ),
     (
         model(annotations={"serving.knative.dev/progress-deadline": "3s"}),
-        "serving.knative.dev/progress-deadline is Knative's own; use `timeout`, `request_timeout` and `canary`",
+        "serving.knative.dev/progress-deadline is reserved for Knative; use `timeout`, `request_timeout` and `canary`",
     ),
     (
         model(annotations={"kserve-multi-model/declared": "x"}),
-        "models[0].annotations.kserve-multi-model/declared: kserve-multi-model/declared is this program's own",
+        "models[0].annotations.kserve-multi-model/declared: kserve-multi-model/declared is reserved for this program",
     ),
-    (model(annotations={"serving.kserve.io/stop": "true"}), "serving.kserve.io/stop is KServe's own, and would remove"),
+    (
+        model(annotations={"serving.kserve.io/stop": "true"}),
+        "serving.kserve.io/stop is reserved for KServe, and would remove",
+    ),
     (
         model(service_account="reader"),
-        "models[0].service_account: and storage exclude each other: 'demo' brings a service account of its own",
+        "models[0].service_account: and storage exclude each other: 'demo' has a service account of its own",
     ),
-    (model(service_account="Reader", storage=None), "models[0].service_account: 'Reader' is no service account: give"),
+    (
+        model(service_account="Reader", storage=None),
+        "models[0].service_account: 'Reader' is not a valid service account: give",
+    ),
     (model(batcher={"max_batch_size": 32}), "models[0].batcher.max_latency: is missing"),
     (model(batcher={"max_batch_size": 0, "max_latency": 1}), "models[0].batcher.max_batch_size: must be greater than"),
-    (model(protocol="v2"), "models[0].batcher: has no effect with protocol v2: KServe batches v1 alone; drop it, or"),
-    (model(protocol="grpc-v2"), "models[0].batcher: has no effect with protocol grpc-v2: KServe batches v1 alone"),
+    (
+        model(protocol="v2"),
+        "models[0].batcher: has no effect with protocol v2: KServe batches v1 requests only; drop it, or",
+    ),
+    (
+        model(protocol="grpc-v2"),
+        "models[0].batcher: has no effect with protocol grpc-v2: KServe batches v1 requests only",
+    ),
     (
         model(protocol="grpc-v2"),
         "models[0].logger: does not work with protocol grpc-v2: KServe logs requests over HTTP",
@@ -298,29 +355,35 @@ BAD: list[tuple[Change, str]] = [
     ),
     (
         model(batcher={"max_batch_size": 32, "max_latency": 60000}),
-        "models[0].batcher: max_latency 60000 ms is no less than a request may take, 60 s",
+        "models[0].batcher: max_latency 60000 ms is not less than the timeout of a request, 60 s",
     ),
     (
         model(batcher={"max_batch_size": 32, "max_latency": 300000}, request_timeout=None),
-        "models[0].batcher: max_latency 300000 ms is no less than a request may take, 300 s",
+        "models[0].batcher: max_latency 300000 ms is not less than the timeout of a request, 300 s",
     ),
     (model(logger={"mode": "all"}), "models[0].logger.url: is missing"),
     (
         model(logger={"url": "log:80"}),
-        "models[0].logger.url: 'log:80' is no URL to post to; write http://host:port/path",
+        "models[0].logger.url: 'log:80' is not an HTTP URL; write http://host:port/path",
     ),
-    (model(logger={"url": "http://me:secret@log"}), "models[0].logger.url: 'http://…@log' is no URL to post to"),
+    (model(logger={"url": "http://me:secret@log"}), "models[0].logger.url: 'http://…@log' is not an HTTP URL"),
     (model(logger={"url": "http://log", "mode": "none"}), "models[0].logger.mode: must be 'all', 'request' or 'respon"),
     (model(canary={}), "models[0].canary.traffic: is missing"),
     (model(canary={"traffic": 101}), "models[0].canary.traffic: must be less than or equal to 100"),
     (model(canary={"traffic": -1}), "models[0].canary.traffic: must be greater than or equal to 0"),
     (model(canary={"traffic": "30%"}), "models[0].canary.traffic: must be a whole number"),
-    (model(canary={"percent": 30}), "models[0].canary.percent: is no setting; there are traffic, bandit"),
-    (model(resources={"requests": {"cpu": "lots"}}), "models[0].resources.requests.cpu: 'lots' is no Kubernetes quant"),
-    (model(resources={"requests": {"cpu": "-1"}}), "models[0].resources.requests.cpu: '-1' is no Kubernetes quantity"),
+    (model(canary={"percent": 30}), "models[0].canary.percent: unknown setting; the settings here are traffic, bandit"),
+    (
+        model(resources={"requests": {"cpu": "lots"}}),
+        "models[0].resources.requests.cpu: 'lots' is not a Kubernetes quant",
+    ),
+    (
+        model(resources={"requests": {"cpu": "-1"}}),
+        "models[0].resources.requests.cpu: '-1' is not a Kubernetes quantity",
+    ),
     (
         model(resources={"limits": {"gpu": "1"}}),
-        "models[0].resources.limits.gpu: 'gpu' is no resource: use cpu, memory",
+        "models[0].resources.limits.gpu: 'gpu' is not a valid resource: use cpu, memory",
     ),
     (
         model(resources={"requests": {"memory": "2Gi"}, "limits": {"memory": "2000Mi"}}),
@@ -328,15 +391,15 @@ BAD: list[tuple[Change, str]] = [
     ),
     (
         model(resources={"requests": {"a.b/gpu": 1}, "limits": {"a.b/gpu": 2}}),
-        "models[0].resources.requests: a.b/gpu 1 is not its limit, 2: a device is not shared",
+        "models[0].resources.requests: a.b/gpu 1 differs from its limit, 2: a device cannot be shared",
     ),
     (
         model(resources={"limits": {"nvidia.com/gpu": 0.5}}),
-        "models[0].resources.limits: nvidia.com/gpu 0.5 is no whole number",
+        "models[0].resources.limits: nvidia.com/gpu 0.5 is not a whole number",
     ),
     (
         model(protocol="v2", check={"instances": [[1], [1, 2]], "predictions": [0, 1]}),
-        "models[0].check: protocol v2 sends `instances` as one tensor: make them rows of numbers, all of one length",
+        "models[0].check: protocol v2 sends `instances` as one tensor: make them rows of numbers of equal length",
     ),
     (
         model(protocol="v2", check={"instances": [["a", "b"]], "predictions": [0]}),
@@ -346,7 +409,7 @@ BAD: list[tuple[Change, str]] = [
     (model(check={"instances": [[1]], "predictions": []}), "models[0].check.predictions: "),
     (
         model(check={"instances": [[1], [2]], "predictions": [1]}),
-        "models[0].check.predictions: are 1 for 2 instances; give one a row",
+        "models[0].check.predictions: has 1 for 2 instances; give one for each row",
     ),
     (
         model(check={"instances": [[1]], "predictions": [1], "tolerance": -1}),
@@ -432,7 +495,7 @@ def test_each_way_in(storage: dict[str, Any], keys: tuple[str, str] | None) -> N
 
 labels = st.from_regex(r"[a-z]([-a-z0-9]{0,20}[a-z0-9])?", fullmatch=True)
 keys = st.builds(lambda prefix, name: prefix + name, st.sampled_from(["", "example.com/", "a-1.b/"]), labels).filter(
-    lambda key: key not in TAKEN_KEYS
+    lambda key: key not in RESERVED_KEYS
 )
 tolerations = st.one_of(
     st.fixed_dictionaries(
@@ -474,7 +537,9 @@ def models(draw: st.DrawFn) -> dict[str, Any]:
         "tolerations": draw(st.lists(tolerations, max_size=2)),
         "environment": draw(
             st.dictionaries(
-                st.from_regex("[A-Z_][A-Z0-9_]{0,9}", fullmatch=True).filter(lambda name: name not in TAKEN_VARIABLES),
+                st.from_regex("[A-Z_][A-Z0-9_]{0,9}", fullmatch=True).filter(
+                    lambda name: name not in RESERVED_VARIABLES
+                ),
                 st.text().filter(lambda text: "{{" not in text),
                 max_size=2,
             )
@@ -518,14 +583,14 @@ def test_what_is_valid_is_kept_as_it_is(listed: list[dict[str, Any]], domain: st
     assert (settings.ingress.domain, settings.ingress.node_port) == (domain, port)
 
 
-@given(kind=st.sampled_from(["labels", "annotations"]), taken=st.sampled_from(sorted(TAKEN_KEYS)), name=labels)
+@given(kind=st.sampled_from(["labels", "annotations"]), taken=st.sampled_from(sorted(RESERVED_KEYS)), name=labels)
 def test_a_key_of_others_is_refused_and_named(kind: str, taken: str, name: str) -> None:
     key = f"{taken}{name}" if taken.endswith("/") else taken
     settings = good()
     settings["models"][0][kind] = {key: "x"}
     with pytest.raises(SettingsError) as refused:
         parse(settings)
-    assert refused.value.problems == (f"models[0].{kind}.{key}: {key} is {TAKEN_KEYS[taken]}",)
+    assert refused.value.problems == (f"models[0].{kind}.{key}: {key} is reserved for {RESERVED_KEYS[taken]}",)
 
 
 @given(
@@ -560,7 +625,7 @@ def test_a_stack_is_read() -> None:
 
 def test_an_unknown_key_of_the_stack_is_refused() -> None:
     stack({**good(), "modles": []})
-    with pytest.raises(SettingsError, match="modles: is no setting; did you mean 'models'"):
+    with pytest.raises(SettingsError, match="modles: unknown setting; did you mean 'models'"):
         load()
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.settings.quantities import parse_quantity
+from components.settings.fields import parse_quantity
 
 
 @pytest.mark.parametrize(
@@ -22,7 +22,7 @@ def test_amounts(text: str, amount: str) -> None:
 
 @pytest.mark.parametrize("text", ["", "lots", "-1", "1 Gi", "1GiB", "1mm", "e3", ".", "1e", "+1", "0x10", "1,5"])
 def test_what_is_no_quantity(text: str) -> None:
-    with pytest.raises(ValueError, match="is no Kubernetes quantity; write an amount like 500m"):
+    with pytest.raises(ValueError, match="is not a Kubernetes quantity; write an amount like 500m"):
         parse_quantity(text)
 
 

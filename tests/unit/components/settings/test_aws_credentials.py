@@ -41,7 +41,7 @@ def test_a_profile_without_a_secret() -> None:
 
 def test_a_broken_file_is_not_quoted(tmp_path: Path) -> None:
     (tmp_path / "aws-credentials").write_text("aws_secret_access_key = loose-secret\n")
-    with pytest.raises(ValueError, match="is no credentials file") as refused:
+    with pytest.raises(ValueError, match="is not a credentials file") as refused:
         keys_of_profile(PROFILE)
     assert "loose-secret" not in str(refused.value)
     assert refused.value.__cause__ is None

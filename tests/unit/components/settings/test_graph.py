@@ -1,0 +1,157 @@
+"""Settings of inference graphs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from components.settings.errors import SettingsError
+from components.settings.graph import Graph
+from components.settings.stack import Settings, parse
+
+MODELS: tuple[dict[str, Any], ...] = (
+    {"name": "labels", "format": "sklearn", "storage_uri": "s3://a/b"},
+    {"name": "odds", "format": "xgboost", "storage_uri": "s3://a/b", "protocol": "v2", "runtime": "kserve-xgbserver"},
+    {"name": "words", "format": "sklearn", "storage_uri": "s3://a/b", "transformer": {"image": "words:1"}},
+)
+
+
+def settings(*graphs: object, models: object = MODELS, **more: object) -> Settings:
+    document = {"release": "0.20", "ingress": {"service_type": "ClusterIP"}, "cluster": {"namespace": "models"}}
+    return parse(
+        {**document, "models": list(models) if isinstance(models, tuple) else models, "graphs": [*graphs], **more}
+    )
+
+
+def problems(*graphs: object, **more: Any) -> tuple[str, ...]:
+    with pytest.raises(SettingsError) as refused:
+        settings(*graphs, **more)
+    return refused.value.problems
+
+
+def graph(**stated: Any) -> dict[str, Any]:
+    return {"name": "both", **stated}
+
+
+REFUSED: list[tuple[dict[str, Any], str]] = [
+    (
+        {},
+        "graphs[0]: needs exactly one of sequence, ensemble, switch, splitter; it has none",
+    ),
+    (
+        {"ensemble": ["labels"], "sequence": ["labels"]},
+        "graphs[0]: needs exactly one of sequence, ensemble, switch, splitter; it has sequence and ensemble",
+    ),
+    ({"ensemble": []}, "graphs[0].ensemble: has no step; give it at least one"),
+    ({"ensemble": "labels"}, "graphs[0].ensemble: must be a list: one `-` an item"),
+    (
+        {"ensemble": ["labels", "ods"]},
+        "graphs[0].ensemble[1]: 'ods' is not a model of the stack, a node of the graph or a URL; did you mean 'odds'?",
+    ),
+    (
+        {"ensemble": ["zzz"]},
+        "graphs[0].ensemble[0]: 'zzz' is not a model of the stack, a node of the graph or a URL; "
+        "known names: labels, odds, words",
+    ),
+    ({"ensemble": ["ftp://a/b"]}, "graphs[0].ensemble[0].to: 'ftp://a/b' is not an HTTP URL; write http://host"),
+    (
+        {"ensemble": ["labels", "labels"]},
+        "graphs[0].ensemble[1].name: 'labels' is the name of an earlier step; give each step its own name",
+    ),
+    (
+        {"ensemble": [{"to": "labels", "weight": 50}]},
+        "graphs[0].ensemble[0].weight: unknown setting; the settings here are to, name, dependency",
+    ),
+    (
+        {"splitter": [{"to": "labels", "condition": "a", "weight": 100}]},
+        "graphs[0].splitter[0].condition: unknown setting",
+    ),
+    ({"splitter": ["labels"]}, "graphs[0].splitter[0].weight: is missing"),
+    (
+        {"splitter": [{"to": "labels", "weight": 30}, {"to": "odds", "weight": 60}]},
+        "graphs[0].splitter: has weights that add up to 90; make them 100",
+    ),
+    (
+        {"switch": ["labels", "odds"]},
+        "graphs[0].switch[0].condition: is missing: without it, no step after this one gets a request",
+    ),
+    (
+        {"sequence": [{"to": "labels", "condition": "a"}]},
+        "graphs[0].sequence[0].condition: has no effect in the first step: there is no response yet; drop it",
+    ),
+    ({"sequence": [{"to": "labels", "data": "$response"}]}, "graphs[0].sequence[0].data: has no effect"),
+    ({"sequence": ["labels", {"to": "odds", "data": "response"}]}, "graphs[0].sequence[1].data: must be '$pred"),
+    ({"sequence": [{"to": "labels", "dependency": "Hard"}]}, "graphs[0].sequence[0].dependency: must be 'hard' or"),
+    (
+        {"sequence": ["a"], "nodes": {"a": {"ensemble": ["b"]}, "b": {"sequence": ["labels", "a"]}}},
+        "graphs[0]: has a cycle of nodes: a → b → a",
+    ),
+    (
+        {"sequence": ["labels"], "nodes": {"a": {"ensemble": ["labels"]}}},
+        "graphs[0].nodes.a: is never reached: no path of steps from the first node leads to it; drop it",
+    ),
+    (
+        {"sequence": ["a"], "nodes": {"a": {"ensemble": ["nobody"]}}},
+        "graphs[0].nodes.a.ensemble[0]: 'nobody' is not a model of the stack",
+    ),
+    (
+        {"sequence": ["labels"], "nodes": {"labels": {"ensemble": ["odds"]}}},
+        "graphs[0].nodes.labels: is also the name of a model; give the node another name",
+    ),
+    (
+        {"sequence": ["root"], "nodes": {"root": {"ensemble": ["odds"]}}},
+        "graphs[0].nodes.root: root is KServe's name for the first node",
+    ),
+    ({"name": "labels", "ensemble": ["odds"]}, "graphs[0].name: 'labels' is also the name of a model and its address"),
+    (
+        {"name": "odds-predictor", "ensemble": ["odds"]},
+        "graphs[0].name: 'odds-predictor' is KServe's name for a part of the model 'odds'; give the graph another name",
+    ),
+    ({"name": "Both", "ensemble": ["odds"]}, "graphs[0].name: 'Both' is not a valid graph name"),
+    ({"name": "g" * 47, "ensemble": ["odds"]}, "graphs[0].name: "),
+    ({"ensemble": ["odds"], "check": {"request": {}}}, "graphs[0].check.response: is missing"),
+    ({"ensemble": ["odds"], "concurrency": 3}, "graphs[0].concurrency: unknown setting"),
+]
+
+
+@pytest.mark.feature("inference graph", mode="both", proof="refused")
+@pytest.mark.parametrize(("stated", "problem"), REFUSED, ids=[problem for _, problem in REFUSED])
+def test_what_a_graph_may_not_say(stated: dict[str, Any], problem: str) -> None:
+    (found,) = problems(graph(**stated))
+    assert found.startswith(problem)
+
+
+def test_graphs_have_their_own_names() -> None:
+    both = graph(ensemble=["labels"])
+    assert problems(both, both) == ("graphs: 'both' is the name of more than one graph; give each its own name",)
+
+
+def test_a_host_name_may_become_too_long() -> None:
+    domain = ".".join(["d" * 60] * 4)
+    found = problems(graph(ensemble=["labels"]), models=MODELS[:1], ingress={"domain": domain})
+    assert any(problem.startswith("graphs[0].name: makes a host name of 255 characters") for problem in found)
+
+
+def test_a_graph_needs_knative_to_sleep() -> None:
+    with pytest.raises(SettingsError, match="min 0 needs mode Knative: in mode Standard nothing scales to zero"):
+        settings(graph(ensemble=["labels"], replicas={"min": 0}), mode="Standard")
+
+
+def test_a_protocol_that_the_router_does_not_speak_is_refused() -> None:
+    spoken = {**MODELS[0], "protocol": "grpc-v2"}
+    found = problems(graph(ensemble=["labels"]), models=(spoken,))
+    assert any("'labels' has protocol grpc-v2; KServe's router supports v1 and v2 only" in problem for problem in found)
+
+
+def test_graphs_are_checked_against_models_that_are_wrong_themselves() -> None:
+    found = problems(graph(ensemble=["labels", "nobody"]), models=[{"name": "labels"}])
+    assert any(problem.startswith("graphs[0].ensemble[1]: 'nobody' is not a model") for problem in found)
+    assert not [problem for problem in problems(graph(ensemble=["nobody"]), models="x") if "nobody" in problem]
+
+
+def test_targets_are_the_models_alone() -> None:
+    further = {"a": {"ensemble": ["odds", "http://elsewhere/x"]}}
+    (found,) = settings(graph(sequence=["labels", "a"], nodes=further)).graphs
+    assert isinstance(found, Graph)
+    assert found.targets == {"labels", "odds"}
