@@ -17,7 +17,7 @@ from components.serving.mode_fields import mode_annotations, mode_container_fiel
 from components.serving.model_paths import Paths
 from components.settings.model import Model
 from components.settings.resource_profiles import SERVING_RUNTIME, PodResources
-from components.settings.server import COMPONENT_TYPES, ComponentType, Container
+from components.settings.server import COMPONENT_TYPES, ComponentType, ContainerSettings
 from releases.types import GRPC_V2, ServingRuntime
 
 # The port of every serving runtime's HTTP server.
@@ -113,7 +113,7 @@ def _served(args: ServersArgs) -> dict[str, Any]:
     )
 
 
-def _container(container: Container, args: ServersArgs) -> dict[str, Any]:
+def _container(container: ContainerSettings, args: ServersArgs) -> dict[str, Any]:
     """A server of the stack's own; KServe fetches its files to /mnt/models."""
     model, path = args.model, container.ready_path
     by_grpc = model.protocol == GRPC_V2

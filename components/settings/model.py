@@ -19,7 +19,7 @@ from components.settings.server import (
     Canary,
     Component,
     ComponentType,
-    Container,
+    ContainerSettings,
     Environment,
     Explainer,
     Logger,
@@ -110,7 +110,7 @@ class Model(Section):
         default=None, description="its namespace, created when missing; `cluster.namespace` when left out"
     )
     format: str | None = Field(default=None, min_length=1, description="a model format of the release, such as sklearn")
-    container: Container | None = None
+    container: ContainerSettings | None = None
     version: str | None = Field(default=None, min_length=1, description="the format's version")
     storage_uri: str | None = Field(
         default=None, description="where its files are, as s3://bucket/folder; optional with a `container`"

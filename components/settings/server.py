@@ -178,7 +178,7 @@ class Toleration(Section):
         return self
 
 
-class Container(Section):
+class ContainerSettings(Section):
     """A model server of your own, instead of a serving runtime; it speaks the model's protocol."""
 
     image: Annotated[

@@ -1,3 +1,5 @@
+"""Access keys from the shared credentials file of the AWS tools."""
+
 from __future__ import annotations
 
 from pathlib import Path
@@ -8,14 +10,14 @@ from components.settings.aws_credentials import keys_of_profile
 from tests.unit.components.conftest import ACCESS_KEY, PROFILE, SECRET_KEY
 
 
-def test_keys_of_a_profile() -> None:
+def test_the_keys_of_a_profile_are_read() -> None:
     keys = keys_of_profile(PROFILE)
     assert keys.access_key_id.get_secret_value() == ACCESS_KEY
     assert keys.secret_access_key.get_secret_value() == SECRET_KEY
     assert SECRET_KEY not in repr(keys)
 
 
-def test_the_file_of_the_home_folder_is_the_default(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_default_file_is_in_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("AWS_SHARED_CREDENTIALS_FILE")
     monkeypatch.setenv("HOME", str(tmp_path))
     (tmp_path / ".aws").mkdir()
@@ -23,23 +25,23 @@ def test_the_file_of_the_home_folder_is_the_default(tmp_path: Path, monkeypatch:
     assert keys_of_profile(PROFILE).access_key_id.get_secret_value() == ACCESS_KEY
 
 
-def test_a_missing_file(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_file_is_named_with_the_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "nowhere")
     with pytest.raises(ValueError, match=r"nowhere cannot be read .* `aws configure --profile demo-keys`"):
         keys_of_profile(PROFILE)
 
 
-def test_a_missing_profile_names_those_there() -> None:
+def test_the_error_for_a_missing_profile_lists_the_profiles() -> None:
     with pytest.raises(ValueError, match=r"no profile 'other' in .*; it has demo-keys, half"):
         keys_of_profile("other")
 
 
-def test_a_profile_without_a_secret() -> None:
+def test_a_profile_without_a_secret_key_is_refused() -> None:
     with pytest.raises(ValueError, match="has no aws_secret_access_key"):
         keys_of_profile("half")
 
 
-def test_a_broken_file_is_not_quoted(tmp_path: Path) -> None:
+def test_the_error_for_a_broken_file_does_not_quote_it(tmp_path: Path) -> None:
     (tmp_path / "aws-credentials").write_text("aws_secret_access_key = loose-secret\n")
     with pytest.raises(ValueError, match="is not a credentials file") as refused:
         keys_of_profile(PROFILE)
@@ -47,6 +49,6 @@ def test_a_broken_file_is_not_quoted(tmp_path: Path) -> None:
     assert refused.value.__cause__ is None
 
 
-def test_a_key_may_have_any_sign(tmp_path: Path) -> None:
+def test_a_key_can_contain_percent_signs(tmp_path: Path) -> None:
     (tmp_path / "aws-credentials").write_text("[p]\naws_access_key_id=a%b\naws_secret_access_key=c%(x)s/+=\n")
     assert keys_of_profile("p").secret_access_key.get_secret_value() == "c%(x)s/+="

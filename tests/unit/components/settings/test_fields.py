@@ -1,3 +1,5 @@
+"""Kubernetes quantities."""
+
 from __future__ import annotations
 
 from decimal import Decimal
@@ -16,12 +18,12 @@ from components.settings.fields import parse_quantity
         *(("1k", "1000"), ("1Ki", "1024"), ("2Gi", "2147483648"), ("1e3", "1000"), ("12E", "12e18"), ("1E2", "100")),
     ],
 )
-def test_amounts(text: str, amount: str) -> None:
+def test_a_quantity_is_read_in_whole_units(text: str, amount: str) -> None:
     assert parse_quantity(text) == Decimal(amount)
 
 
 @pytest.mark.parametrize("text", ["", "lots", "-1", "1 Gi", "1GiB", "1mm", "e3", ".", "1e", "+1", "0x10", "1,5"])
-def test_what_is_no_quantity(text: str) -> None:
+def test_other_text_is_refused_with_examples(text: str) -> None:
     with pytest.raises(ValueError, match="is not a Kubernetes quantity; write an amount like 500m"):
         parse_quantity(text)
 

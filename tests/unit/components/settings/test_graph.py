@@ -30,11 +30,11 @@ def problems(*graphs: object, **more: Any) -> tuple[str, ...]:
     return refused.value.problems
 
 
-def graph(**stated: Any) -> dict[str, Any]:
-    return {"name": "both", **stated}
+def graph(**graph_settings: Any) -> dict[str, Any]:
+    return {"name": "both", **graph_settings}
 
 
-REFUSED: list[tuple[dict[str, Any], str]] = [
+INVALID: list[tuple[dict[str, Any], str]] = [
     (
         {},
         "graphs[0]: needs exactly one of sequence, ensemble, switch, splitter; it has none",
@@ -116,41 +116,41 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
 
 
 @pytest.mark.feature("inference graph", mode="both", proof="refused")
-@pytest.mark.parametrize(("stated", "problem"), REFUSED, ids=[problem for _, problem in REFUSED])
-def test_what_a_graph_may_not_say(stated: dict[str, Any], problem: str) -> None:
-    (found,) = problems(graph(**stated))
+@pytest.mark.parametrize(("graph_settings", "problem"), INVALID, ids=[problem for _, problem in INVALID])
+def test_an_invalid_graph_is_refused_with_path_and_remedy(graph_settings: dict[str, Any], problem: str) -> None:
+    (found,) = problems(graph(**graph_settings))
     assert found.startswith(problem)
 
 
-def test_graphs_have_their_own_names() -> None:
+def test_two_graphs_cannot_have_the_same_name() -> None:
     both = graph(ensemble=["labels"])
     assert problems(both, both) == ("graphs: 'both' is the name of more than one graph; give each its own name",)
 
 
-def test_a_host_name_may_become_too_long() -> None:
+def test_a_host_name_that_is_too_long_is_refused() -> None:
     domain = ".".join(["d" * 60] * 4)
     found = problems(graph(ensemble=["labels"]), models=MODELS[:1], ingress={"domain": domain})
     assert any(problem.startswith("graphs[0].name: makes a host name of 255 characters") for problem in found)
 
 
-def test_a_graph_needs_knative_to_sleep() -> None:
+def test_a_graph_needs_knative_to_scale_to_zero() -> None:
     with pytest.raises(SettingsError, match="min 0 needs mode Knative: in mode Standard nothing scales to zero"):
         settings(graph(ensemble=["labels"], replicas={"min": 0}), mode="Standard")
 
 
-def test_a_protocol_that_the_router_does_not_speak_is_refused() -> None:
-    spoken = {**MODELS[0], "protocol": "grpc-v2"}
-    found = problems(graph(ensemble=["labels"]), models=(spoken,))
+def test_a_model_whose_protocol_the_router_does_not_support_is_refused() -> None:
+    with_grpc = {**MODELS[0], "protocol": "grpc-v2"}
+    found = problems(graph(ensemble=["labels"]), models=(with_grpc,))
     assert any("'labels' has protocol grpc-v2; KServe's router supports v1 and v2 only" in problem for problem in found)
 
 
-def test_graphs_are_checked_against_models_that_are_wrong_themselves() -> None:
+def test_targets_are_checked_even_where_models_are_invalid() -> None:
     found = problems(graph(ensemble=["labels", "nobody"]), models=[{"name": "labels"}])
     assert any(problem.startswith("graphs[0].ensemble[1]: 'nobody' is not a model") for problem in found)
     assert not [problem for problem in problems(graph(ensemble=["nobody"]), models="x") if "nobody" in problem]
 
 
-def test_targets_are_the_models_alone() -> None:
+def test_targets_are_the_models_only() -> None:
     further = {"a": {"ensemble": ["odds", "http://elsewhere/x"]}}
     (found,) = settings(graph(sequence=["labels", "a"], nodes=further)).graphs
     assert isinstance(found, Graph)

@@ -14,7 +14,7 @@ from releases.types import Release
 
 
 @pytest.mark.parametrize(
-    ("release", "stated", "message"),
+    ("release", "settings", "message"),
     [
         (
             OFFICIAL_0_20,
@@ -33,8 +33,10 @@ from releases.types import Release
     ],
 )
 @pytest.mark.feature("a format, version or protocol without a runtime", mode="both", proof="refused")
-def test_what_no_runtime_serves_is_refused(release: Release, stated: dict[str, Any], message: str) -> None:
-    model = {"name": "iris", "storage_uri": "s3://models/iris", **stated}
+def test_a_model_that_no_runtime_serves_is_refused_with_what_they_serve(
+    release: Release, settings: dict[str, Any], message: str
+) -> None:
+    model = {"name": "iris", "storage_uri": "s3://models/iris", **settings}
     mirror = {"charts": "oci://registry.example/charts", "images": "registry.example"}
     with pytest.raises(SettingsError) as refused:
         parse({"release": release.name, "mirror": mirror, "models": [model]})

@@ -68,27 +68,27 @@ def stack(*models: dict[str, Any], **settings: Any) -> Settings:
 @pytest.mark.feature("canary", mode="Standard", proof="refused")
 @pytest.mark.feature("scaling by requests", mode="Standard", proof="refused")
 @pytest.mark.feature("scaling by cpu or memory", mode="Knative", proof="refused")
-@pytest.mark.parametrize(("mode", "said", "problem"), REFUSED, ids=[problem[:40] for *_, problem in REFUSED])
-@pytest.mark.parametrize("by", ["the model", "the stack"])
-def test_what_a_mode_does_not_honour_is_refused(mode: str, said: dict[str, Any], problem: str, by: str) -> None:
+@pytest.mark.parametrize(("mode", "model", "problem"), REFUSED, ids=[problem[:40] for *_, problem in REFUSED])
+@pytest.mark.parametrize("set_by", ["the model", "the stack"])
+def test_settings_that_a_mode_ignores_are_refused(mode: str, model: dict[str, Any], problem: str, set_by: str) -> None:
     with pytest.raises(SettingsError) as refused:
-        _ = stack({"mode": mode, **said}) if by == "the model" else stack(said, mode=mode)
+        _ = stack({"mode": mode, **model}) if set_by == "the model" else stack(model, mode=mode)
     (found,) = refused.value.problems
     assert found.startswith(f"models[0].{problem}")
 
 
 @pytest.mark.parametrize("key", ["serving.kserve.io/deploymentMode", "serving.kserve.io/autoscalerClass"])
-def test_a_mode_is_not_said_by_an_annotation(key: str) -> None:
+def test_annotations_that_set_a_mode_are_refused(key: str) -> None:
     with pytest.raises(SettingsError, match=f"{key} is reserved for KServe; use "):
         stack({"annotations": {key: "Standard"}})
 
 
-def test_a_model_without_a_mode_has_the_stacks() -> None:
+def test_a_model_without_a_mode_has_the_mode_of_the_stack() -> None:
     assert [model.mode for model in stack({}, {"mode": "Standard"}).models] == ["Knative", "Standard"]
     assert [model.mode for model in stack({}, {"mode": "Knative"}, mode="Standard").models] == ["Standard", "Knative"]
 
 
-def test_a_mode_that_there_is_not_is_named_once() -> None:
+def test_an_unknown_mode_of_the_stack_is_one_problem() -> None:
     with pytest.raises(SettingsError) as refused:
         stack({}, mode="Serverless")
     assert refused.value.problems == ("mode: must be 'Knative' or 'Standard'",)
@@ -105,7 +105,7 @@ def test_a_mode_that_there_is_not_is_named_once() -> None:
         (stack({"mode": "Standard"}, {"mode": "Knative"}, mode="Standard"), True),
     ],
 )
-def test_knative_is_there_for_the_models_that_need_it(settings: Settings, *, needs: bool) -> None:
+def test_the_platform_has_knative_when_a_model_may_need_it(settings: Settings, *, needs: bool) -> None:
     assert settings.needs_knative is needs
 
 
@@ -117,5 +117,5 @@ def test_knative_is_there_for_the_models_that_need_it(settings: Settings, *, nee
         (stack({"replicas": {"max": 2}}, mode="Standard"), True),
     ],
 )
-def test_only_a_scaled_deployment_needs_metrics(settings: Settings, *, needs: bool) -> None:
+def test_only_scaled_deployments_need_metrics(settings: Settings, *, needs: bool) -> None:
     assert settings.needs_metrics is needs

@@ -10,7 +10,7 @@ from components.settings.stack import parse
 
 
 @pytest.mark.parametrize(
-    ("stated", "meant"),
+    ("value", "expected"),
     [
         (True, MonitoringSettings()),
         (False, None),
@@ -18,14 +18,14 @@ from components.settings.stack import parse
         ({"interval": 30}, MonitoringSettings(interval=30)),
     ],
 )
-def test_on_off_or_a_section(stated: object, meant: MonitoringSettings | None) -> None:
-    assert parse({"release": "0.20", "monitoring": stated}).monitoring == meant
+def test_monitoring_is_true_false_or_a_section(value: object, expected: MonitoringSettings | None) -> None:
+    assert parse({"release": "0.20", "monitoring": value}).monitoring == expected
     assert parse({"release": "0.20"}).monitoring is None
 
 
 @pytest.mark.feature("monitoring", mode="both", proof="refused")
 @pytest.mark.parametrize(
-    ("stated", "problem"),
+    ("value", "problem"),
     [
         ("yes please", "monitoring: must be a mapping: `key: value` lines"),
         ({"intervall": 5}, "monitoring.intervall: unknown setting; did you mean 'interval'?"),
@@ -34,7 +34,7 @@ def test_on_off_or_a_section(stated: object, meant: MonitoringSettings | None) -
         ({"alerts": {"error_rate": 5}}, "monitoring.alerts.error_rate: must be less than or equal to 1"),
     ],
 )
-def test_what_does_not_fit_is_refused(stated: object, problem: str) -> None:
+def test_invalid_monitoring_is_refused_with_path_and_remedy(value: object, problem: str) -> None:
     with pytest.raises(SettingsError) as refused:
-        parse({"release": "0.20", "monitoring": stated})
+        parse({"release": "0.20", "monitoring": value})
     assert [line for line in refused.value.problems if line.startswith(problem)], refused.value.problems

@@ -16,13 +16,13 @@ IMAGE = "registry.example/named-fields:1"
 EXPLAINS = {"image": "registry.example/feature-importance:1"}
 
 
-def settings(**stated: Any) -> Settings:
-    model = {"name": "iris", "format": "sklearn", "storage_uri": "s3://a/b", **stated}
+def settings(**changes: Any) -> Settings:
+    model = {"name": "iris", "format": "sklearn", "storage_uri": "s3://a/b", **changes}
     return parse({"release": "0.20", "ingress": {"service_type": "ClusterIP"}, "models": [model]})
 
 
 @pytest.mark.parametrize(
-    ("stated", "problem"),
+    ("changes", "problem"),
     [
         ({"transformer": {}}, "models[0].transformer.image: is missing"),
         ({"transformer": {"image": "a b"}}, "models[0].transformer.image: 'a b' is not a valid image"),
@@ -48,7 +48,8 @@ def settings(**stated: Any) -> Settings:
         ),
         (
             {"transformer": {"image": IMAGE}, "protocol": "grpc-v2", "format": "triton"},
-            "models[0].transformer: does not work with protocol grpc-v2: KServe supports a transformer with v1 and v2 only",
+            "models[0].transformer: does not work with protocol grpc-v2: KServe supports a transformer with v1 and v2 "
+            "only",
         ),
         (
             {"explainer": {**EXPLAINS, "replicas": {"min": 0}}, "mode": "Standard"},
@@ -62,25 +63,25 @@ def settings(**stated: Any) -> Settings:
 )
 @pytest.mark.feature("explainer", proof="refused", mode="both")
 @pytest.mark.feature("transformer", proof="refused", mode="both")
-def test_what_a_companion_may_not_say(stated: dict[str, Any], problem: str) -> None:
+def test_an_invalid_transformer_or_explainer_is_refused(changes: dict[str, Any], problem: str) -> None:
     with pytest.raises(SettingsError) as refused:
-        settings(**stated)
-    assert any(said.startswith(problem) for said in refused.value.problems), refused.value.problems
+        settings(**changes)
+    assert any(found.startswith(problem) for found in refused.value.problems), refused.value.problems
 
 
-def test_the_check_of_a_transformer_is_of_its_own_words() -> None:
+def test_the_check_of_a_model_with_a_transformer_can_have_objects() -> None:
     check = {"instances": [{"sepal_length": 6.5}], "predictions": ["virginica"]}
     (model,) = settings(transformer={"image": IMAGE}, check=check).models
     assert model.check
     assert model.check.instances == check["instances"]
 
 
-def refused(*models: dict[str, Any], **said: Any) -> str:
+def refused(*models: dict[str, Any], **changes: Any) -> str:
     document = {
         "release": "local",
         "mirror": {"charts": "oci://registry.example/charts", "images": "registry.example"},
         "models": [{"format": "sklearn", "storage_uri": "gs://models/iris", **model} for model in models],
-        **said,
+        **changes,
     }
     with pytest.raises(SettingsError) as caught:
         parse(document)
@@ -88,7 +89,7 @@ def refused(*models: dict[str, Any], **said: Any) -> str:
 
 
 @pytest.mark.feature("an ε-greedy bandit over two versions", proof="refused")
-def test_one_version_is_nothing_to_choose_from() -> None:
+def test_a_bandit_needs_two_versions() -> None:
     assert "models[0].canary: bandit needs two versions" in refused(
         {"name": "iris", "canary": {"traffic": 100, "bandit": {}}}
     )
@@ -97,30 +98,30 @@ def test_one_version_is_nothing_to_choose_from() -> None:
 
 
 @pytest.mark.feature("an ε-greedy bandit over two versions", mode="Standard", proof="refused")
-def test_it_is_knatives_versions_it_chooses_from() -> None:
+def test_a_bandit_needs_mode_knative() -> None:
     document = {
         "name": "iris",
         "format": "sklearn",
         "storage_uri": "gs://models/iris",
         "canary": {"traffic": 20, "bandit": {}},
     }
-    around = ValidationContext(release=LOCAL, storage=None, mode="Standard", mirrored=True)
+    context = ValidationContext(release=LOCAL, storage=None, mode="Standard", mirrored=True)
     with pytest.raises(ValueError, match="needs mode Knative: in mode Standard KServe does not split requests"):
-        Model.model_validate(document, context=around)
+        Model.model_validate(document, context=context)
 
 
-def test_without_a_mirror_the_image_has_to_be_named() -> None:
+def test_without_a_mirror_a_bandit_needs_an_image() -> None:
     model = {"name": "iris", "canary": {"traffic": 20, "bandit": {}}}
     assert "models[0].canary: bandit.image is missing" in refused(model, release="0.20", mirror=None)
 
 
 @pytest.mark.parametrize("epsilon", [-0.1, 1.1, "much"])
-def test_epsilon_is_a_share(epsilon: Any) -> None:
-    said = refused({"name": "iris", "canary": {"traffic": 20, "bandit": {"epsilon": epsilon}}})
-    assert "models[0].canary.bandit.epsilon: must be" in said
+def test_epsilon_is_from_0_to_1(epsilon: Any) -> None:
+    error = refused({"name": "iris", "canary": {"traffic": 20, "bandit": {"epsilon": epsilon}}})
+    assert "models[0].canary.bandit.epsilon: must be" in error
     assert BanditSettings().epsilon == 0.1
 
 
-def test_a_model_is_not_called_like_anothers_bandit() -> None:
-    said = refused({"name": "iris", "canary": {"traffic": 20, "bandit": {}}}, {"name": "iris-bandit"})
-    assert "models: 'iris-bandit' is the name of another model's bandit" in said
+def test_a_model_cannot_have_the_name_of_a_bandit() -> None:
+    error = refused({"name": "iris", "canary": {"traffic": 20, "bandit": {}}}, {"name": "iris-bandit"})
+    assert "models: 'iris-bandit' is the name of another model's bandit" in error

@@ -1,3 +1,5 @@
+"""All settings of a stack: what is refused with which message, and how they are read."""
+
 from __future__ import annotations
 
 import json
@@ -21,8 +23,8 @@ from tests.unit.components.recording import PROJECT
 Change = Callable[[dict[str, Any]], object]
 
 
-def good() -> dict[str, Any]:
-    """Settings that use every section."""
+def valid_settings() -> dict[str, Any]:
+    """Valid settings that use every section."""
     return {
         "release": "local",
         "mirror": {"charts": "oci://registry.example:5000/charts", "images": "registry.example:5000"},
@@ -64,7 +66,7 @@ def good() -> dict[str, Any]:
 
 
 def model(**changes: Any) -> Change:
-    """Change the first model; None takes a key away."""
+    """Change settings of the first model; None removes a setting."""
 
     def change(settings: dict[str, Any]) -> None:
         first = settings["models"][0]
@@ -96,7 +98,7 @@ def without(*path: str) -> Change:
     return change
 
 
-BAD: list[tuple[Change, str]] = [
+INVALID: list[tuple[Change, str]] = [
     (without("release"), "release: is missing"),
     (put("release", value="0.19"), "release: '0.19' is not a release; the releases are '0.20', 'local'"),
     (put("release", value="0.2"), "the releases are '0.20', 'local'; in YAML it needs quotes"),
@@ -302,7 +304,8 @@ BAD: list[tuple[Change, str]] = [
     ),
     (
         model(labels={"serving.kserve.io/inferenceservice": "x"}),
-        "models[0].labels.serving.kserve.io/inferenceservice: serving.kserve.io/inferenceservice is reserved for KServe",
+        "models[0].labels.serving.kserve.io/inferenceservice: serving.kserve.io/inferenceservice is reserved "
+        "for KServe",
     ),
     (model(labels={"component": "x"}), "models[0].labels.component: component is reserved for KServe"),
     (model(labels={"a": "-"}), "models[0].labels.a: '-' is not a valid label value"),
@@ -419,25 +422,25 @@ BAD: list[tuple[Change, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("change", "problem"), BAD, ids=[problem[:60] for _, problem in BAD])
-def test_bad_settings_are_refused_with_path_and_remedy(change: Change, problem: str) -> None:
-    settings = good()
+@pytest.mark.parametrize(("change", "problem"), INVALID, ids=[problem[:60] for _, problem in INVALID])
+def test_invalid_settings_are_refused_with_path_and_remedy(change: Change, problem: str) -> None:
+    settings = valid_settings()
     change(settings)
     with pytest.raises(SettingsError) as refused:
         parse(settings)
     assert problem in str(refused.value)
 
 
-def test_good_settings_are_taken() -> None:
-    settings = parse(good())
+def test_valid_settings_are_accepted() -> None:
+    settings = parse(valid_settings())
     assert settings.release.name == "local"
     assert settings.models[0].resources
     assert settings.models[0].resources.limits == {"cpu": "1"}
     assert settings.footprint.predictor
 
 
-def test_every_problem_is_in_one_error() -> None:
-    settings = good()
+def test_one_error_has_every_problem() -> None:
+    settings = valid_settings()
     for change in (
         model(storage="dmeo", format="sklaern", timeout=5),
         put("ingress", "node_port", value=80),
@@ -451,16 +454,16 @@ def test_every_problem_is_in_one_error() -> None:
     assert paths == ["ingress.node_port", "models[0].timeout", "models[2].format", "releas"]
 
 
-def test_two_misfits_of_one_model_are_both_named() -> None:
-    settings = good()
+def test_one_error_has_both_problems_of_a_model() -> None:
+    settings = valid_settings()
     model(storage="dmeo", format="sklaern")(settings)
     with pytest.raises(SettingsError) as refused:
         parse(settings)
     assert [p.partition(":")[0] for p in refused.value.problems] == ["models[0].storage", "models[0].format"]
 
 
-def test_keys_are_in_no_error_and_no_representation() -> None:
-    settings = good()
+def test_errors_and_reprs_contain_no_keys() -> None:
+    settings = valid_settings()
     settings["storage"]["demo"] = {
         "kind": "s3",
         "access_key_id": "AKIDTYPED",
@@ -485,8 +488,8 @@ def test_keys_are_in_no_error_and_no_representation() -> None:
         ({"anonymous": True}, None),
     ],
 )
-def test_each_way_in(storage: dict[str, Any], keys: tuple[str, str] | None) -> None:
-    settings = good()
+def test_each_source_of_keys(storage: dict[str, Any], keys: tuple[str, str] | None) -> None:
+    settings = valid_settings()
     settings["storage"]["demo"] = {"kind": "s3", **storage}
     found = parse(settings).storage["demo"].keys
     values = found and (found.access_key_id.get_secret_value(), found.secret_access_key.get_secret_value())
@@ -571,26 +574,26 @@ def models(draw: st.DrawFn) -> dict[str, Any]:
     domain=st.lists(labels, min_size=1, max_size=4).map(".".join),
     port=st.integers(30000, 32767),
 )
-def test_what_is_valid_is_kept_as_it_is(listed: list[dict[str, Any]], domain: str, port: int) -> None:
-    stated = good()
-    stated["models"] = listed
-    stated["ingress"] |= {"domain": domain, "node_port": port}
-    stated["storage"] = {}
-    # As the stack's file and the engine hand them over.
-    settings = parse(json.loads(json.dumps(stated)))
-    kept = [m.model_dump(include=set(stated)) for m, stated in zip(settings.models, listed, strict=True)]
+def test_valid_values_are_kept_unchanged(listed: list[dict[str, Any]], domain: str, port: int) -> None:
+    document = valid_settings()
+    document["models"] = listed
+    document["ingress"] |= {"domain": domain, "node_port": port}
+    document["storage"] = {}
+    # Through JSON, as the engine passes them.
+    settings = parse(json.loads(json.dumps(document)))
+    kept = [m.model_dump(include=set(given)) for m, given in zip(settings.models, listed, strict=True)]
     assert json.loads(json.dumps(kept)) == listed
     assert (settings.ingress.domain, settings.ingress.node_port) == (domain, port)
 
 
-@given(kind=st.sampled_from(["labels", "annotations"]), taken=st.sampled_from(sorted(RESERVED_KEYS)), name=labels)
-def test_a_key_of_others_is_refused_and_named(kind: str, taken: str, name: str) -> None:
-    key = f"{taken}{name}" if taken.endswith("/") else taken
-    settings = good()
+@given(kind=st.sampled_from(["labels", "annotations"]), reserved=st.sampled_from(sorted(RESERVED_KEYS)), name=labels)
+def test_a_reserved_label_or_annotation_is_refused(kind: str, reserved: str, name: str) -> None:
+    key = f"{reserved}{name}" if reserved.endswith("/") else reserved
+    settings = valid_settings()
     settings["models"][0][kind] = {key: "x"}
     with pytest.raises(SettingsError) as refused:
         parse(settings)
-    assert refused.value.problems == (f"models[0].{kind}.{key}: {key} is reserved for {RESERVED_KEYS[taken]}",)
+    assert refused.value.problems == (f"models[0].{kind}.{key}: {key} is reserved for {RESERVED_KEYS[reserved]}",)
 
 
 @given(
@@ -598,13 +601,14 @@ def test_a_key_of_others_is_refused_and_named(kind: str, taken: str, name: str) 
         st.none() | st.booleans() | st.integers() | st.text(), lambda s: st.lists(s) | st.dictionaries(st.text(), s)
     )
 )
-def test_nothing_that_can_be_typed_breaks_the_check(value: Any) -> None:
+def test_any_value_is_accepted_or_refused_with_a_settings_error(value: Any) -> None:
     for key in Settings.model_fields:
         with suppress(SettingsError):  # any other error fails the test
-            parse({**good(), key: value})
+            parse({**valid_settings(), key: value})
 
 
-def stack(settings: dict[str, Any], *, secret: tuple[str, ...] = ()) -> None:
+def set_config(settings: dict[str, Any], *, secret: tuple[str, ...] = ()) -> None:
+    """Make these the settings of the running stack; `secret` names those that contain a secret."""
     texts = {f"{PROJECT}:{k}": v if isinstance(v, str) else json.dumps(v) for k, v in settings.items()}
     pulumi.runtime.set_mocks(_NoResources(), project=PROJECT)
     pulumi.runtime.set_all_config(texts | {"aws:region": "eu-west-1"}, [f"{PROJECT}:{key}" for key in secret])
@@ -618,44 +622,44 @@ class _NoResources(pulumi.runtime.Mocks):
         raise AssertionError(args.name)
 
 
-def test_a_stack_is_read() -> None:
-    stack(good())
-    assert load() == parse(good())
+def test_the_settings_of_the_running_stack_are_read() -> None:
+    set_config(valid_settings())
+    assert load() == parse(valid_settings())
 
 
-def test_an_unknown_key_of_the_stack_is_refused() -> None:
-    stack({**good(), "modles": []})
+def test_an_unknown_setting_of_the_running_stack_is_refused() -> None:
+    set_config({**valid_settings(), "modles": []})
     with pytest.raises(SettingsError, match="modles: unknown setting; did you mean 'models'"):
         load()
 
 
-def test_a_section_that_is_no_mapping_is_refused() -> None:
-    stack({**good(), "ingress": "example.com"})
+def test_text_in_place_of_a_section_is_refused() -> None:
+    set_config({**valid_settings(), "ingress": "example.com"})
     with pytest.raises(SettingsError, match="ingress: must be a mapping"):
         load()
 
 
 def test_keys_in_plain_text_are_refused() -> None:
-    typed = good()
-    typed["storage"]["demo"] = {"kind": "s3", "access_key_id": "AKID", "secret_access_key": "typed-secret"}
-    stack(typed)
+    settings_with_keys = valid_settings()
+    settings_with_keys["storage"]["demo"] = {"kind": "s3", "access_key_id": "AKID", "secret_access_key": "typed-secret"}
+    set_config(settings_with_keys)
     with pytest.raises(SettingsError, match=r"storage.demo.secret_access_key: is in plain text; .*--secret") as refused:
         load()
     assert "typed-secret" not in str(refused.value)
-    stack(typed, secret=("storage",))
+    set_config(settings_with_keys, secret=("storage",))
     assert load().storage["demo"].keys
 
 
 @pytest.mark.parametrize("name", [f"{PROJECT}:storage", "storage"])
-def test_a_key_in_plain_text_beside_a_secret_is_refused(
+def test_a_plain_text_key_beside_a_secret_one_is_refused(
     name: str, project_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    typed = good()
-    typed["storage"]["demo"] = {"kind": "s3", "access_key_id": "AKID", "secret_access_key": "typed-secret"}
+    settings_with_keys = valid_settings()
+    settings_with_keys["storage"]["demo"] = {"kind": "s3", "access_key_id": "AKID", "secret_access_key": "typed-secret"}
     stored = {"kind": "s3", "access_key_id": {"secure": "v1:x"}, "secret_access_key": "typed-secret"}
     file = project_folder / "Pulumi.stack.yaml"
     file.write_text(yaml.safe_dump({"config": {name: {"demo": stored}}}))
-    stack(typed, secret=("storage",))
+    set_config(settings_with_keys, secret=("storage",))
     with pytest.raises(SettingsError, match=r"storage.demo.secret_access_key: is in plain text") as refused:
         load()
     assert "access_key_id" not in str(refused.value)
@@ -665,10 +669,10 @@ def test_a_key_in_plain_text_beside_a_secret_is_refused(
         load()
 
 
-def test_a_kubeconfig_is_found_in_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_path_of_a_kubeconfig_may_start_with_a_tilde(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     (tmp_path / "config").write_text("apiVersion: v1\nkind: Config\n")
-    settings = good()
+    settings = valid_settings()
     settings["cluster"] = {"kubeconfig": "~/config"}
     assert parse(settings).cluster.kubeconfig == tmp_path / "config"
 
