@@ -10,7 +10,7 @@ BANDIT_IMAGE = f"kserve-multi-model/bandit:{BANDIT_VERSION}"
 
 
 def _kserve_server(name: str, *formats: ModelFormat, grpc_port: int | None = 8081) -> ServingRuntime:
-    """A server on KServe's SDK. It tells KServe of v1 and v2, and serves gRPC beside them."""
+    """A server on KServe's SDK. It declares v1 and v2 to KServe and also serves gRPC."""
     return ServingRuntime(
         name=f"kserve-{name}",
         values_key=name,

@@ -101,9 +101,9 @@ class ServingRuntime:
 
     @property
     def served_protocols(self) -> tuple[str, ...]:
-        """Every protocol that it serves, those that it does not tell KServe of included."""
-        serves_untold_grpc = self.grpc_port is not None and GRPC_V2 not in self.protocols
-        return (*self.protocols, GRPC_V2) if serves_untold_grpc else self.protocols
+        """Every protocol that it serves, including gRPC where it does not declare gRPC to KServe."""
+        has_undeclared_grpc = self.grpc_port is not None and GRPC_V2 not in self.protocols
+        return (*self.protocols, GRPC_V2) if has_undeclared_grpc else self.protocols
 
     def protocol_version(self, protocol: str) -> str | None:
         """Value of an InferenceService's `protocolVersion`, which KServe compares with the runtime's own."""

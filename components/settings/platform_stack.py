@@ -14,7 +14,7 @@ from components.settings.errors import SettingsError
 
 STACK = r"([A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+/)?[A-Za-z0-9_.-]+"
 STACK_FORMS = "its name, or organization/project/stack"
-# Name of the stack output that tells other stacks about the platform.
+# Name of the stack output that describes the platform to other stacks.
 OUTPUT = "platform"
 
 

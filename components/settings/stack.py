@@ -235,8 +235,8 @@ class Settings(Section):
     @classmethod
     def _have_no_name_of_a_bandit(cls, models: tuple[Model, ...]) -> tuple[Model, ...]:
         bandits = {model.bandit_name for model in models if model.canary and model.canary.bandit}
-        if taken := sorted(bandits.intersection(model.name for model in models)):
-            raise ValueError(f"{taken[0]!r} is the name of another model's bandit; give the model another name")
+        if clashes := sorted(bandits.intersection(model.name for model in models)):
+            raise ValueError(f"{clashes[0]!r} is the name of another model's bandit; give the model another name")
         return models
 
     @model_validator(mode="after")
@@ -336,7 +336,7 @@ def _mapping(value: object) -> Mapping[str, Any]:
 
 
 def load(*, platform: PlatformStack | None = None) -> Settings:
-    """Read and validate the settings of the running stack, with those of the platform's stack where there is one.
+    """Read and validate the settings of the running stack, with those that it takes over from the platform's stack.
 
     Raises:
         SettingsError: with every problem.

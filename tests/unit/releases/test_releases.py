@@ -28,11 +28,11 @@ def test_a_runtime_serves_its_own_formats_and_protocols_only(release: Release) -
     for runtime in release.runtimes:
         assert (GRPC_V2 in runtime.served_protocols) == (runtime.grpc_port is not None)
         for model_format in runtime.formats:
-            asked = {"format_name": model_format.name, "version": model_format.version}
+            model = {"format_name": model_format.name, "version": model_format.version}
             for protocol in runtime.served_protocols:
-                assert runtime.serves(**asked, protocol=protocol)
-                assert runtime.auto_selects(**asked, protocol=protocol) == model_format.auto_select
-            assert not runtime.serves(**asked, protocol="v9")
+                assert runtime.serves(**model, protocol=protocol)
+                assert runtime.auto_selects(**model, protocol=protocol) == model_format.auto_select
+            assert not runtime.serves(**model, protocol="v9")
 
 
 def test_which_runtimes_report_that_a_model_is_loaded() -> None:
@@ -48,9 +48,9 @@ def test_only_the_local_release_needs_a_mirror() -> None:
 
 def test_a_runtime_that_is_not_auto_selected_serves_a_model_that_names_it() -> None:
     (predictive,) = (r for r in OFFICIAL_0_20.runtimes if r.name == "kserve-predictiveserver")
-    asked = {"format_name": "sklearn", "version": "1", "protocol": "v1"}
-    assert predictive.serves(**asked)
-    assert not predictive.auto_selects(**asked)
+    model = {"format_name": "sklearn", "version": "1", "protocol": "v1"}
+    assert predictive.serves(**model)
+    assert not predictive.auto_selects(**model)
 
 
 @pytest.mark.parametrize(("version", "inside"), [((1, 31), False), ((1, 32), True), ((1, 34), True), ((1, 35), False)])
