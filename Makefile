@@ -187,8 +187,8 @@ bench: venv  ## measure, and write docs/benchmarks.md; COLD=1 builds everything 
 
 .PHONY: docs
 docs: venv  ## write the settings reference and schema, and draw the deployed stack's graph
-	@$(PYTHON) -m docs.settings_reference
-	$(PYTHON) -m docs.schema
-	$(PYTHON) -m docs.troubleshooting
+	@$(PYTHON) -m tools.settings_reference
+	$(PYTHON) -m tools.schema
+	$(PYTHON) -m tools.troubleshooting
 	$(ENVIRONMENT)
-	pulumi stack export --stack $(STACK) | $(PYTHON) -m docs.graph
+	pulumi stack export --stack $(STACK) | $(PYTHON) -m tools.graph

@@ -14,7 +14,7 @@ import pytest
 import stack_files
 from components.preflight.cluster import ClusterError
 from components.settings.errors import SettingsError
-from docs import graph
+from tools import graph
 from endpoints.endpoint import parse_endpoints
 from tests.unit.components.kubernetes import answering
 from tests.unit.components.recording import PROJECT, Recording, Resource, record, without_secrets
