@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from tools.troubleshooting import TARGETS, render
 from doctor.findings import Cause
 from predict.messages import Lang
+from tools.troubleshooting import TARGETS, render
 
 
 @pytest.mark.parametrize("lang", list(Lang))
