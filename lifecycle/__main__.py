@@ -107,7 +107,7 @@ def up(stack: StackOption = None, context: ContextOption = None) -> None:
 def _deploy(deployment: Deployment, target: Target) -> None:
     try:
         deployment.up()
-    except FailedCommandError:
+    except automation.CommandError:
         _say(f"Why: make doctor{f' CONTEXT={target.context}' if target.context else ''}")
         raise
 
@@ -139,17 +139,19 @@ def down(stack: StackOption = None, context: ContextOption = None) -> None:
 
 
 def _destroy(target: Target) -> None:
-    """Destroy the stack and remove it, if there is one; on the local cluster, a failure does not end what follows."""
-    deployment = Deployment.find(target.file, context=target.context)
-    if not deployment:
-        return
+    """Destroy and remove the stack, if there is one. The local cluster ends even where that fails."""
+    deployment = None
     try:
-        deployment.stack.destroy(show_secrets=False)
-    except FailedCommandError:
+        deployment = Deployment.find(target.file, context=target.context)
+        if deployment:
+            deployment.stack.destroy(show_secrets=False)
+    except automation.CommandError as error:
         if target.context:
             raise
+        _say_why(error)
         _say("the destroy failed: the local cluster goes with what is left in it")
-    deployment.remove(force=not target.context)
+    if deployment:
+        deployment.remove(force=not target.context)
 
 
 @app.command()
@@ -181,6 +183,11 @@ def _say(text: str) -> None:
     print(text, file=sys.stderr)
 
 
+def _say_why(error: automation.CommandError) -> None:
+    if text := said(error):
+        _say(text)
+
+
 def main() -> int:
     """Run the command line: 0, 1 when Pulumi failed, 2 on bad usage, 130 after Ctrl-C, else what a command gave."""
     try:
@@ -188,7 +195,7 @@ def main() -> int:
     except FailedCommandError as error:
         return error.status
     except automation.CommandError as error:
-        _say(f"error: {said(error)}")
+        _say_why(error)
     except (StackFileError, OSError, subprocess.SubprocessError, automation.InvalidVersionError) as error:
         _say(f"error: {error}")
     except typer.TyperException as error:

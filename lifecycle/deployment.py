@@ -10,7 +10,7 @@ from typing import Any
 
 from pulumi import automation
 
-from lifecycle.commands import FailedCommandError, run
+from lifecycle.commands import run
 from lifecycle.stack_file import StackFile, StackFileError
 
 OPERATIONS = ("up", "preview", "refresh", "destroy")
@@ -36,14 +36,15 @@ class PulumiOnTerminal(automation.PulumiCommand):
         """Run a Pulumi command.
 
         Raises:
-            FailedCommandError: an operation failed, and has said why.
-            automation.CommandError: another command failed.
+            automation.CommandError: it failed; of an operation, the terminal has said why.
         """
         if args[0] not in OPERATIONS:
             return super().run(args, cwd, additional_env, on_output, on_error)
-        if run([self.command, *args], folder=Path(cwd), environment={**os.environ, **additional_env}):
-            raise FailedCommandError(1)
-        return automation.CommandResult(stdout="", stderr="", code=0)
+        status = run([self.command, *args], folder=Path(cwd), environment={**os.environ, **additional_env})
+        result = automation.CommandResult(stdout="", stderr="", code=status)
+        if status:
+            raise automation.CommandError(result)
+        return result
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,7 +109,7 @@ class Deployment:
         """Deploy what the stack's file says, after a look at what is there: an interrupted destroy goes on by itself.
 
         Raises:
-            FailedCommandError: Pulumi has said why it failed.
+            automation.CommandError: Pulumi failed.
         """
         if (self.stack.export_stack().deployment or {}).get("pending_operations"):
             # A run that was killed left them. They are no longer under way.
@@ -116,7 +117,11 @@ class Deployment:
         self.stack.up(refresh=True, show_secrets=False)
 
     def remove(self, *, force: bool) -> None:
-        """Remove the stack from the backend; with `force`, also one that still has resources."""
+        """Remove the stack from the backend; with `force`, also one that still has resources.
+
+        Raises:
+            automation.CommandError: Pulumi failed.
+        """
         self.stack.workspace.remove_stack(self.file.stack, force=force, preserve_config=True)
 
 
@@ -136,7 +141,7 @@ def _copy(file: StackFile) -> Path:
 
 
 def said(error: automation.CommandError) -> str:
-    """What Pulumi wrote to stderr, which the Automation API gives as a part of its message only."""
+    """Give what Pulumi wrote to stderr and the terminal has not shown; the API has it only as a part of its message."""
     return str(error).partition("\n stderr: ")[2].strip()
 
 

@@ -17,7 +17,9 @@ PULUMI = """\
 echo "pulumi $*" | sed 's/ --stack dev$//' >> calls
 case "$*" in
   version) echo v3.259.0 ;;
-  "stack select"*) [ -e stack ] || { echo "error: no stack named 'dev' found" >&2; exit 6; } ;;
+  "stack select"*)
+    [ ! -e planned/pulumi-select ] || { echo "error: the state is unreadable" >&2; exit 1; }
+    [ -e stack ] || { echo "error: no stack named 'dev' found" >&2; exit 6; } ;;
   "stack init"*)
     [ ! -e planned/pulumi-init ] || { echo "error: incorrect passphrase" >&2; exit 1; }
     echo "encryptionsalt: v1:a=:v1:b:c==" >> Pulumi.dev.yaml; touch stack ;;
@@ -205,6 +207,19 @@ def test_a_destroy_that_fails_does_not_keep_the_local_cluster(deployed: Project)
     assert status == 0
     assert "the destroy failed: the local cluster goes with what is left in it" in text
     assert deployed.calls[-2:] == ["pulumi stack rm --yes --force --preserve-config dev", "cluster down"]
+
+
+def test_a_backend_that_is_broken_does_not_keep_the_local_cluster(deployed: Project) -> None:
+    deployed.plan("pulumi-select", 1)
+    status, text = deployed.run("down")
+    assert (status, deployed.calls[-1]) == (0, "cluster down")
+    assert text.startswith("error: the state is unreadable\nthe destroy failed: ")
+
+
+def test_a_backend_that_is_broken_is_not_taken_for_an_empty_one(deployed: Project) -> None:
+    deployed.plan("pulumi-select", 1)
+    assert deployed.run("up") == (1, "error: the state is unreadable\n")
+    assert deployed.calls[-1] == SELECT
 
 
 @pytest.mark.parametrize(("there", "text"), [(0, "the local cluster does not answer: it goes with"), (1, "")])

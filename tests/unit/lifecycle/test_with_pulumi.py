@@ -58,18 +58,11 @@ def deployable(project: Project) -> Project:
     return project
 
 
-def state(project: Project) -> dict[str, object]:
-    status, text = project.run("export", "--stack", "dev", "--context", "any")
-    assert status == 0, text
-    document: dict[str, object] = json.loads(text)
-    return document
-
-
-def pulumi(project: Project, *arguments: str, stdin: str | None = None) -> str:
+def pulumi(project: Project, *arguments: str) -> str:
     """Run the Pulumi CLI as a user does who has set the environment."""
     shell = '. ./environment; pulumi "$@" --non-interactive'
     command = ["sh", "-c", shell, "sh", *arguments]
-    return subprocess.run(command, cwd=project.folder, input=stdin, capture_output=True, text=True, check=True).stdout
+    return subprocess.run(command, cwd=project.folder, capture_output=True, text=True, check=True).stdout
 
 
 def test_a_stack_lives_from_up_to_down(deployable: Project) -> None:
@@ -80,9 +73,11 @@ def test_a_stack_lives_from_up_to_down(deployable: Project) -> None:
     assert deployable.file.read_text() == DEMO
     assert "encryptionsalt:" in copy.read_text()
 
-    exported = json.loads(pulumi(deployable, "stack", "export"))
-    exported["deployment"]["pending_operations"] = [{"resource": PENDING, "type": "creating"}]
-    pulumi(deployable, "stack", "import", stdin=json.dumps(exported))
+    # As a run that was killed leaves it. `pulumi stack import` would drop it.
+    (checkpoint,) = (deployable.folder.parent / "tools").rglob("stacks/kserve-multi-model/dev.json")
+    document = json.loads(checkpoint.read_text())
+    document["checkpoint"]["latest"]["pending_operations"] = [{"resource": PENDING, "type": "creating"}]
+    checkpoint.write_text(json.dumps(document))
     assert "pending_operations" in pulumi(deployable, "stack", "export")
     status, text = deployable.run("up")
     assert status == 0, text
