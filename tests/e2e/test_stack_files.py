@@ -1,4 +1,4 @@
-"""What `make up` and `make down` do with stack files, by the real Pulumi in a clone: git sees no change."""
+"""What `make up` and `make down` do with stack files, with the real Pulumi in a clone: git sees no change."""
 
 from __future__ import annotations
 
@@ -24,6 +24,15 @@ FLOWERS = """\
       check: {instances: [[6.5, 3, 5.5, 2]], predictions: [0.8319113]}
 """
 KEY = "storage.mine.access_key_id"
+FILE = """\
+import sys
+from pathlib import Path
+from lifecycle.deployment import Deployment
+from lifecycle.stack_file import StackFile
+file = StackFile(stack=sys.argv[1], folder=Path.cwd())
+"""
+OPEN = f"{FILE}print(Deployment.open(file, context=sys.argv[2]).copy)"
+CLOSE = f"{FILE}Deployment.find(file).remove(force=False); file.drop_unused_salt()"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,20 +59,19 @@ class Checkout:
         assert done.status == 0, done.text
         return done.stdout
 
-    def stack_files(self, *arguments: str) -> Completed:
-        return self.run(sys.executable, "-m", "stack_files", *arguments)
+    def open(self, stack: str, context: str = "") -> Completed:
+        """What `make up` does before it deploys."""
+        return self.run(sys.executable, "-c", OPEN, stack, context)
 
-    def up(self, stack: str, *arguments: str) -> Path:
-        """What `make up` does before it deploys; gives the file that Pulumi then works with."""
-        done = self.stack_files("open", stack, *arguments)
+    def up(self, stack: str, context: str = "") -> Path:
+        """Open the stack; gives the file that Pulumi then works with."""
+        done = self.open(stack, context)
         assert done.status == 0, done.text
         return Path(done.stdout.strip())
 
     def down(self, stack: str) -> None:
         """What `make down` does after it destroyed."""
-        self.succeed("pulumi", "stack", "rm", "--yes", "--preserve-config", stack)
-        done = self.stack_files("clean", stack)
-        assert done.status == 0, done.text
+        self.succeed(sys.executable, "-c", CLOSE, stack)
 
     def config(self, stack: str, *, file: Path | None = None) -> dict[str, Any]:
         """The settings as Pulumi reads them, from the user's file or another one."""
@@ -123,7 +131,7 @@ def test_git_sees_nothing_of_a_deployment(checkout: Checkout) -> None:
 
 
 def test_a_context_is_written_into_the_stacks_file(checkout: Checkout) -> None:
-    copy = checkout.up("cluster", "--context", "a-context")
+    copy = checkout.up("cluster", "a-context")
     for file in (None, copy):
         assert checkout.config("cluster", file=file)["cluster"] == {"context": "a-context"}
     assert checkout.changes == " M Pulumi.cluster.yaml\n"
@@ -172,7 +180,7 @@ def test_secrets_are_encrypted_and_asked_for_again_when_their_cluster_is_gone(ch
     assert checkout.config("dev", file=checkout.up("dev"))["storage"]["mine"]["access_key_id"] == "AKIDOWN"
     checkout.down("dev")
     Path(checkout.environment["PULUMI_CONFIG_PASSPHRASE_FILE"]).write_text("second")
-    refused = checkout.stack_files("open", "dev")
+    refused = checkout.open("dev")
     assert refused.status == 1
     assert f"take out {KEY} " in refused.stderr
     document = stack_files.read(checkout.file("dev"))

@@ -1,4 +1,4 @@
-"""The Makefile finds a Python that the project runs on, or says which one to install."""
+"""The Makefile finds a Python that the project runs on, or says which one to install; then it only names commands."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-# Says that it is of another version than it is, and instead of making a venv where it would.
+# Claims another version than it has, and says where it would make a venv instead of making it.
 STUB = """#!/bin/sh
 if [ "$1" = -c ]; then
   exec {python} -c 'import sys; sys.version_info = {version}; exec(sys.argv[1])' "$2"
@@ -27,14 +27,14 @@ VENV_MODULES = "-m venv --clear .venv"
 def installed(folder: Path, *pythons: str) -> None:
     """Put Pythons into a folder of PATH: their names, and `name=version` where the name does not tell the version."""
     for python in pythons:
-        name, _, said = python.partition("=")
-        version = tuple(map(int, (said or name.removeprefix("python")).split(".")))
+        name, _, claimed = python.partition("=")
+        version = tuple(map(int, (claimed or name.removeprefix("python")).split(".")))
         (folder / name).write_text(STUB.format(python=sys.executable, version=version))
         (folder / name).chmod(0o755)
 
 
 def make(folder: Path, *arguments: str) -> str:
-    """What making .venv says in a folder of its own that is all of PATH."""
+    """Make .venv in a folder of its own, which is all of PATH; gives what was written."""
     shutil.copy(ROOT / "Makefile", folder)
     command = [MAKE, ".venv/bin/uv", *arguments]
     done = subprocess.run(command, cwd=folder, env={"PATH": str(folder)}, capture_output=True, text=True, check=False)
@@ -52,26 +52,26 @@ def make(folder: Path, *arguments: str) -> str:
         (["python3.13"], "python3.13"),
     ],
 )
-def test_it_takes_python3_or_the_newest_in_range(tmp_path: Path, pythons: list[str], chosen: str) -> None:
+def test_python3_or_the_newest_in_range_is_taken(tmp_path: Path, pythons: list[str], chosen: str) -> None:
     installed(tmp_path, *pythons)
     assert f"chosen: {tmp_path / chosen} {VENV_MODULES}\n" in make(tmp_path)
 
 
-def test_it_takes_the_one_that_is_named(tmp_path: Path) -> None:
+def test_the_python_that_is_named_is_taken(tmp_path: Path) -> None:
     installed(tmp_path, "python3=3.13", "python3.11")
     assert f"chosen: {tmp_path}/python3.11 {VENV_MODULES}\n" in make(tmp_path, "PYTHON3=python3.11")
 
 
 @pytest.mark.parametrize("pythons", [[], ["python3=3.10"], ["python3=3.15", "python3.15"]])
-def test_without_one_it_says_the_range_and_what_to_install(tmp_path: Path, pythons: list[str]) -> None:
+def test_without_a_fitting_python_the_range_and_a_package_are_named(tmp_path: Path, pythons: list[str]) -> None:
     installed(tmp_path, *pythons)
-    said = make(tmp_path)
-    assert "error: Python 3.11 to 3.14 is needed, and python3 is not one" in said
-    assert "apt-get install python3.11 python3.11-venv" in said
-    assert "make PYTHON3=/path/to/python3.11" in said
+    text = make(tmp_path)
+    assert "error: Python 3.11 to 3.14 is needed, and python3 is not one" in text
+    assert "apt-get install python3.11 python3.11-venv" in text
+    assert "make PYTHON3=/path/to/python3.11" in text
 
 
-def test_one_that_is_named_and_out_of_range_is_not_replaced(tmp_path: Path) -> None:
+def test_a_named_python_out_of_range_is_not_replaced_by_another(tmp_path: Path) -> None:
     installed(tmp_path, "python3=3.13", "python3.10")
     assert "Python 3.11 to 3.14 is needed, and python3.10 is not one" in make(tmp_path, "PYTHON3=python3.10")
 
@@ -95,14 +95,36 @@ def test_a_venv_stays_until_another_python_is_named(tmp_path: Path) -> None:
     assert f"chosen: {tmp_path}/python3.12 {VENV_MODULES}\n" in make(tmp_path, "PYTHON3=python3.12")
 
 
-def test_a_venv_is_made_anew_after_an_upgrade_of_the_machine(tmp_path: Path) -> None:
+def test_a_venv_is_made_again_after_an_upgrade_of_the_machine(tmp_path: Path) -> None:
     installed(tmp_path, "python3=3.13")
     with_venv(tmp_path, of="3.11", runs="3.13")
     assert f"chosen: {tmp_path}/python3 {VENV_MODULES}\n" in make(tmp_path)
 
 
-def test_it_is_the_range_of_the_lock() -> None:
+def test_the_range_is_that_of_the_lock_file() -> None:
     declared = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["requires-python"]
     accepted = re.search(r"not \(3, (\d+)\) <= sys.version_info\[:2\] <= \(3, (\d+)\)", (ROOT / "Makefile").read_text())
     assert accepted
     assert declared == f">=3.{accepted[1]},<3.{int(accepted[2]) + 1}"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "command"),
+    [
+        (["up"], "up"),
+        (["up", "CONTEXT=kind"], "up --context 'kind'"),
+        (["down", "STACK=mine", "CONTEXT=kind"], "down --stack 'mine' --context 'kind'"),
+        (["predict", "STACK=mine"], "predict --stack 'mine'"),
+        (["doctor", "CONTEXT=kind", "STACK=mine"], "doctor --context 'kind'"),
+    ],
+)
+def test_what_is_done_with_a_stack_is_left_to_python(arguments: list[str], command: str) -> None:
+    shown = subprocess.run(
+        [MAKE, "--dry-run", *arguments],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+        env={"PATH": "/usr/bin:/bin"},
+    )
+    assert " ".join(shown.stdout.splitlines()[-1].split()) == f".venv/bin/python -m lifecycle {command}"

@@ -14,11 +14,11 @@ import pytest
 import stack_files
 from components.preflight.cluster import ClusterError
 from components.settings.errors import SettingsError
-from docs import graph
 from endpoints.endpoint import parse_endpoints
 from tests.unit.components.kubernetes import answering
 from tests.unit.components.recording import PROJECT, Recording, Resource, record, without_secrets
 from tests.unit.components.registry import Registry, serving
+from tools import graph
 
 ROOT = Path(__file__).parents[2]
 ACCESS_KEY = "AKIDPROGRAM"

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from docs.graph import (
+from tools.graph import (
     BEGIN,
     END,
     OURS,

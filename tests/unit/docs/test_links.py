@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[3]
-FOLDERS = ("README*.md", "docs/*.md", "examples/*/*.md", "cluster/serving/README.md")
+FOLDERS = ("*.md", "docs/*.md", "examples/*/*.md", "cluster/serving/README.md")
 PAGES = sorted(page for folder in FOLDERS for page in ROOT.glob(folder))
 
 

@@ -12,7 +12,7 @@ from jsonschema import Draft7Validator
 
 import stack_files
 from components.settings.stack import Settings
-from docs.schema import PREFIX, TARGET, render
+from tools.schema import PREFIX, TARGET, render
 
 ROOT = Path(__file__).parents[3]
 STACKS = ("dev", "cluster")
@@ -55,7 +55,7 @@ def problems(validator: Draft7Validator, change: Change) -> list[str]:
 
 
 def test_the_schema_is_what_the_types_say() -> None:
-    assert TARGET.read_text("utf-8") == render(), "it is stale: run `make docs`, or python -m docs.schema"
+    assert TARGET.read_text("utf-8") == render(), "it is stale: run `make docs`, or python -m tools.schema"
 
 
 def test_every_setting_is_in_it(validator: Draft7Validator) -> None:

@@ -2,11 +2,11 @@ from __future__ import annotations
 
 import re
 
-from docs.settings_reference import TARGET, render
+from tools.settings_reference import TARGET, render
 
 
 def test_the_page_is_what_the_types_say() -> None:
-    assert TARGET.read_text("utf-8") == render(), "it is stale: run `make docs`, or python -m docs.settings_reference"
+    assert TARGET.read_text("utf-8") == render(), "it is stale: run `make docs`, or python -m tools.settings_reference"
 
 
 def test_settings_show_values_bounds_and_defaults() -> None:

@@ -2,14 +2,14 @@ from __future__ import annotations
 
 import pytest
 
-from docs.troubleshooting import TARGETS, render
 from doctor.findings import Cause
 from predict.messages import Lang
+from tools.troubleshooting import TARGETS, render
 
 
 @pytest.mark.parametrize("lang", list(Lang))
 def test_the_pages_are_what_the_doctor_says(lang: Lang) -> None:
-    stale = "it is stale: run `make docs`, or python -m docs.troubleshooting"
+    stale = "it is stale: run `make docs`, or python -m tools.troubleshooting"
     assert TARGETS[lang].read_text("utf-8") == render(lang), stale
 
 

@@ -1,4 +1,4 @@
-"""Draws the resource graph of a deployed stack: `pulumi stack export | python -m docs.graph`.
+"""Draws the resource graph of a deployed stack: `pulumi stack export | python -m tools.graph`.
 
 Every resource is collapsed into the part it belongs to: the child of one of our components that it, or what it lies
 below, is; and parts into components. An arrow goes from what is waited for to what waits.
@@ -14,9 +14,9 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
-HERE = Path(__file__).parent
-PAGE = HERE / "graph.md"
-READMES = (HERE.parent / "README.md", HERE.parent / "README.zh.md")
+ROOT = Path(__file__).parent.parent
+PAGE = ROOT / "docs" / "graph.md"
+READMES = (ROOT / "README.md", ROOT / "README.zh.md")
 BEGIN, END = "<!-- graph: made by `make docs` -->", "<!-- graph: end -->"
 OURS = "kserve-multi-model:"
 # Namespaces, keys and the like say nothing about the order of things.

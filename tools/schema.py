@@ -1,4 +1,4 @@
-"""Writes `docs/stack.schema.json`, by which editors complete and check a stack file: `python -m docs.schema`."""
+"""Writes `docs/stack.schema.json`, by which editors complete and check a stack file: `python -m tools.schema`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pydantic_core import core_schema
 
 from components.settings.stack import Settings
 
-TARGET = Path(__file__).with_name("stack.schema.json")
+TARGET = Path(__file__).parent.parent / "docs" / "stack.schema.json"
 PREFIX = "kserve-multi-model:"
 # A secret as `pulumi config set --secret` writes it; in plain text the program refuses it.
 SECRET = {
@@ -50,7 +50,7 @@ def render() -> str:
     whole = {
         "$schema": StackSchema.schema_dialect,
         "title": "A stack of kserve-multi-model",
-        "$comment": "Made by `python -m docs.schema` from components/; a unit test compares.",
+        "$comment": "Made by `python -m tools.schema` from components/; a unit test compares.",
         "type": "object",
         "required": ["config"],
         "properties": {

@@ -1,4 +1,4 @@
-"""A stack file means to us what it means to Pulumi, which writes it by its own rules."""
+"""A stack file is read as Pulumi reads it, and written so that Pulumi reads the same."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from stack_files import parse, read, settings, write
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[2]
 # As Pulumi 3.259 shows them with `pulumi config --json`.
 MEANINGS: list[tuple[str, object]] = [
     *[("0.00001", 0.00001), ("1e-05", 0.00001), ("-1e-7", -1e-7), ("1.2345675e+06", 1234567.5), ("1.0E+3", 1000)],
@@ -26,7 +26,7 @@ MEANINGS: list[tuple[str, object]] = [
 
 
 @pytest.mark.parametrize(("written", "meant"), MEANINGS)
-def test_a_value_is_what_it_is_to_pulumi(written: str, meant: object) -> None:
+def test_a_value_is_read_as_pulumi_reads_it(written: str, meant: object) -> None:
     value = parse(f"key: {written}")["key"]
     assert value == meant
     assert isinstance(value, bool) == isinstance(meant, bool)
@@ -37,7 +37,7 @@ def test_a_date_is_text() -> None:
     assert parse("[2024-01-01, 2024-01-01T00:00:00Z]") == ["2024-01-01", "2024-01-01T00:00:00Z"]
 
 
-def test_a_value_that_is_written_once_can_be_meant_twice() -> None:
+def test_anchors_and_merge_keys_are_followed() -> None:
     assert parse("a: &check {tolerance: 1e-05}\nb: *check\nc: {<<: *check, d: 1}") == {
         "a": {"tolerance": 0.00001},
         "b": {"tolerance": 0.00001},
@@ -45,7 +45,7 @@ def test_a_value_that_is_written_once_can_be_meant_twice() -> None:
     }
 
 
-def test_nothing_in_it_but_data_is_made() -> None:
+def test_a_tag_cannot_run_code() -> None:
     with pytest.raises(yaml.YAMLError):
         parse("!!python/object/apply:os.getcwd []")
 
@@ -56,7 +56,7 @@ def test_a_file_without_settings_has_none(tmp_path: Path, text: str) -> None:
     assert settings(read(tmp_path / "Pulumi.dev.yaml")) == {}
 
 
-def test_settings_are_those_of_the_project() -> None:
+def test_only_the_projects_settings_are_given() -> None:
     config = {"kserve-multi-model:release": "0.20", "mode": "Standard", "aws:region": "eu-west-1"}
     assert settings({"config": config, "encryptionsalt": "v1"}) == {"release": "0.20", "mode": "Standard"}
     assert settings({"config": config}, project="aws") == {"mode": "Standard", "region": "eu-west-1"}
@@ -76,14 +76,16 @@ values = st.recursive(
 
 
 @given(document=st.dictionaries(st.sampled_from("abc"), values, max_size=3))
-def test_what_is_written_is_read_again(document: dict[str, object], tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_what_is_written_reads_back_the_same(
+    document: dict[str, object], tmp_path_factory: pytest.TempPathFactory
+) -> None:
     file = tmp_path_factory.getbasetemp() / "written.yaml"
     write(file, document)
     assert read(file) == document
 
 
-def test_every_reader_of_stack_files_is_this_one() -> None:
-    """A plain YAML reader beside the name of a stack file is the fault that this module ends."""
+def test_no_other_module_reads_stack_files_as_plain_yaml() -> None:
+    """A plain YAML reader would read some values of a stack file differently from Pulumi."""
     plain = re.compile(r"yaml\.(safe_)?load(_all)?\(.*(stack_file|Pulumi\.)")
     sources = [file for depth in ("*", "*/*", "*/*/*") for file in ROOT.glob(f"{depth}/*.py")]
     assert [file for file in sources if plain.search(file.read_text("utf-8"))] == []

@@ -1,1 +1,0 @@
-"""What generates parts of the documentation."""

@@ -1,0 +1,156 @@
+"""A stack in Pulumi's backend: opened with a copy of its file, deployed, refreshed, destroyed, removed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pulumi import automation
+
+from lifecycle.commands import run
+from lifecycle.stack_file import StackFile, StackFileError
+
+OPERATIONS = ("up", "preview", "refresh", "destroy")
+# The program reads this variable, too, which the Automation API's own argument `config_file` does not set.
+CONFIG_FILE = "PULUMI_OPTION_CONFIG_FILE"
+
+
+class PulumiOnTerminal(automation.PulumiCommand):
+    """The Pulumi CLI, with the terminal left to its operations.
+
+    The Automation API reads their output through a pipe, into which Pulumi draws no live progress, and it does not wait
+    for their end after Ctrl-C.
+    """
+
+    def run(
+        self,
+        args: list[str],
+        cwd: str,
+        additional_env: Mapping[str, str],
+        on_output: Callable[[str], Any] | None = None,
+        on_error: Callable[[str], Any] | None = None,
+    ) -> automation.CommandResult:
+        """Run a Pulumi command.
+
+        Raises:
+            automation.CommandError: it failed; of an operation, the terminal has said why.
+        """
+        if args[0] not in OPERATIONS:
+            return super().run(args, cwd, additional_env, on_output, on_error)
+        status = run([self.command, *args], folder=Path(cwd), environment={**os.environ, **additional_env})
+        result = automation.CommandResult(stdout="", stderr="", code=status)
+        if status:
+            raise automation.CommandError(result)
+        return result
+
+
+@dataclass(frozen=True, kw_only=True)
+class Deployment:
+    """A stack that Pulumi works with, by a copy of its file. The environment says where its backend is."""
+
+    file: StackFile
+    copy: Path
+    stack: automation.Stack
+
+    @classmethod
+    def find(cls, file: StackFile, *, context: str | None = None) -> Deployment | None:
+        """Select the stack, write `context` to its file, and renew the copy; None when the backend has no such stack.
+
+        Raises:
+            StackFileError: the stack has no file.
+            automation.CommandError: Pulumi cannot select it, or cannot write its file.
+        """
+        workspace = _workspace(file)
+        try:
+            stack = automation.Stack.select(file.stack, workspace)
+        except automation.StackNotFoundError:
+            return None
+        file.require()
+        return cls._opened(file, stack, workspace=workspace, context=context)
+
+    @classmethod
+    def open(cls, file: StackFile, *, context: str | None = None) -> Deployment:
+        """Select the stack as `find` does, or create it.
+
+        Raises:
+            StackFileError: the stack has no file, or cannot be created.
+            automation.CommandError: Pulumi cannot select it, or cannot write its file.
+        """
+        file.require()
+        if found := cls.find(file, context=context):
+            return found
+        # There is no stack that a salt in the file could be of, so it is of another passphrase.
+        file.drop_unused_salt()
+        before = file.path.read_text("utf-8")
+        workspace = _workspace(file)
+        try:
+            stack = automation.Stack.create(file.stack, workspace)
+        except automation.CommandError as error:
+            raise StackFileError(_why_not_created(file, error)) from error
+        if not file.secrets:
+            file.move_salt(_copy(file), before=before)
+        return cls._opened(file, stack, workspace=workspace, context=context)
+
+    @classmethod
+    def _opened(
+        cls, file: StackFile, stack: automation.Stack, *, workspace: automation.LocalWorkspace, context: str | None
+    ) -> Deployment:
+        if context:
+            stack.set_config("cluster.context", automation.ConfigValue(context), path=True)
+        copy = _copy(file)
+        file.renew_copy(copy)
+        workspace.env_vars = {CONFIG_FILE: str(copy)}
+        return cls(file=file, copy=copy, stack=stack)
+
+    def up(self) -> None:
+        """Deploy what the stack's file says, after a look at what is there: an interrupted destroy goes on by itself.
+
+        Raises:
+            automation.CommandError: Pulumi failed.
+        """
+        if (self.stack.export_stack().deployment or {}).get("pending_operations"):
+            # A run that was killed left them. They are no longer under way.
+            self.stack.refresh(clear_pending_creates=True, show_secrets=False)
+        self.stack.up(refresh=True, show_secrets=False)
+
+    def remove(self, *, force: bool) -> None:
+        """Remove the stack from the backend; with `force`, also one that still has resources.
+
+        Raises:
+            automation.CommandError: Pulumi failed.
+        """
+        self.stack.workspace.remove_stack(self.file.stack, force=force, preserve_config=True)
+
+
+def _workspace(file: StackFile) -> automation.LocalWorkspace:
+    """The project, with the user's file of the stack: `pulumi stack init` writes into no other."""
+    os.environ.pop(CONFIG_FILE, None)
+    try:
+        command = PulumiOnTerminal()
+    except OSError as error:
+        raise StackFileError(f"pulumi cannot be run: {error.strerror}") from error
+    return automation.LocalWorkspace(work_dir=str(file.folder), pulumi_command=command)
+
+
+def _copy(file: StackFile) -> Path:
+    """Where the copy of a stack's file is, beside its state: `python -m cluster env` sets PULUMI_HOME there."""
+    return Path(os.environ["PULUMI_HOME"]).parent / file.path.name
+
+
+def said(error: automation.CommandError) -> str:
+    """Give what Pulumi wrote to stderr and the terminal has not shown; the API has it only as a part of its message."""
+    return str(error).partition("\n stderr: ")[2].strip()
+
+
+def _why_not_created(file: StackFile, error: automation.CommandError) -> str:
+    text = f"Pulumi did not create the stack {file.stack}: {said(error)}"
+    if not file.secrets:
+        return text
+    return (
+        f"{text}\nIf the passphrase is incorrect, the secrets in {file.path.name} were encrypted for a cluster that is "
+        f"gone: take out {', '.join(file.secrets)} and the line encryptionsalt, make up, and set them again with "
+        "pulumi config set --secret"
+    )
