@@ -49,7 +49,7 @@ class State(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Check:
+class CheckResult:
     """One line of the report; `facts` fill in the words for one that is all right."""
 
     section: Section

@@ -46,7 +46,8 @@ from doctor.kinds import (
 )
 from endpoints.endpoint import Endpoint
 from endpoints.failures import CheckFailed, Failure, one_line
-from endpoints.gateway import Gateway as Through
+from endpoints.gateway import GatewayClient
+from endpoints.sources import InputError
 from kube.status import load_kubeconfig
 
 T = TypeVar("T", bound=Object)
@@ -79,19 +80,34 @@ class Wanted:
 
 
 def connect(*, kubeconfig: Path | None, context: str | None) -> tuple[httpx.Client, str]:
-    """A client of the cluster, and the namespace of its context.
+    """Connect to a cluster: a client, and the namespace of the context.
 
-    Raises ConfigError (lightkube's) if there is no kubeconfig, no such context or no way to log in.
+    Raises:
+        InputError: there is no kubeconfig, no such context or no way to log in.
+
     """
     try:
         config = load_kubeconfig(kubeconfig, context).get(context)
         if config is None:
             raise ConfigError("the kubeconfig has no current context")
         return Client(config, ConnectionParams(timeout=TIMEOUT)), config.namespace
-    except ConfigError:
-        raise
+    except ConfigError as problem:
+        raise InputError("no-kubeconfig", problem=problem) from problem
     except Exception as problem:  # files, YAML, certificates
-        raise ConfigError(one_line(f"{type(problem).__name__}: {problem}")) from problem
+        raise InputError("no-kubeconfig", problem=one_line(f"{type(problem).__name__}: {problem}")) from problem
+
+
+def look(wanted: Wanted, *, kubeconfig: Path | None, context: str | None) -> Facts:
+    """Read the state of the cluster selected on the command line, else of the one that the endpoints name.
+
+    Raises:
+        InputError: the kubeconfig cannot be used.
+
+    """
+    context = context or next((endpoint.context for endpoint in wanted.endpoints if endpoint.context), None)
+    client, home = connect(kubeconfig=kubeconfig, context=context)
+    with client:
+        return gather(client, wanted=wanted, home=home)
 
 
 class _RefusedError(Exception):
@@ -275,9 +291,9 @@ def _answers(pool: ThreadPoolExecutor, facts: Facts) -> dict[tuple[str, str], As
 
 def _ask(address: str, host: str, path: str) -> Asked:
     failure: Failure | None = None
-    through = Through(address=address, host=host, deadline=time.monotonic() + ASK_SECONDS)
+    client = GatewayClient(address=address, host=host, deadline=time.monotonic() + ASK_SECONDS)
     try:
-        through.send("GET", path, seconds=ASK_SECONDS)
+        client.send("GET", path, seconds=ASK_SECONDS)
     except CheckFailed as problem:
         failure = problem.failure
     return Asked(address=address, host=host, failure=failure)

@@ -24,7 +24,7 @@ CONNECT_SECONDS = 5.0
 LEAST_SECONDS = 2.0  # what a request gets however near the deadline, or its answer would count for nothing
 
 
-class Gateway:
+class GatewayClient:
     """A connection to `address` (scheme://name:port) for one `host`; `deadline` (monotonic) cuts the requests short.
 
     `asked` is the path of the latest request.

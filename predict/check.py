@@ -10,7 +10,7 @@ from tenacity import RetryCallState, Retrying, retry_if_exception, wait_exponent
 
 from endpoints.endpoint import Check, Endpoint, GraphCheck
 from endpoints.failures import CheckFailed, GrpcError, HttpError, LoadFailed, ReadTimeout, WrongShape, WrongValue
-from endpoints.gateway import Gateway
+from endpoints.gateway import GatewayClient
 from kube.inference_service import ServiceReport, ServiceStatus, StatusUnreadable
 from predict.comparison import compare, within
 from predict.outcome import Outcome, Waiting
@@ -42,7 +42,7 @@ class EndpointCheck:
         self._service_read_at = float("-inf")
         self._load_failed_at = float("inf")  # since when every look has found a load failure
         deadline = self._started + limits.timeout
-        self._gateway = Gateway(address=endpoint.gateway_address, host=endpoint.host, deadline=deadline)
+        self._gateway = GatewayClient(address=endpoint.gateway_address, host=endpoint.host, deadline=deadline)
         self._protocol = protocol_of(endpoint, gateway=self._gateway)
 
     def run(self) -> Outcome:

@@ -18,7 +18,7 @@ from endpoints.failures import (
     UnknownName,
     one_line,
 )
-from endpoints.gateway import CONNECT_SECONDS, Gateway
+from endpoints.gateway import CONNECT_SECONDS, GatewayClient
 from predict.protocols.open_inference import SERVICE, classes_of
 
 OPTIONS = (
@@ -29,10 +29,10 @@ OPTIONS = (
 )
 
 
-class GrpcGateway:
+class GrpcGatewayClient:
     """The gRPC side of a `gateway`: the same address, host and deadline."""
 
-    def __init__(self, gateway: Gateway) -> None:
+    def __init__(self, gateway: GatewayClient) -> None:
         self._gateway = gateway
         parts = urlsplit(gateway.address)
         self._place = (parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80))

@@ -13,9 +13,10 @@ from rich.text import Text
 from endpoints.endpoint import Endpoint
 from endpoints.failures import one_line
 from kube.inference_service import ServiceReport
-from predict.messages import Language, display_name
+from locales.language import Language
 from predict.outcome import Outcome
 from predict.protocols import Prediction
+from predict.words import display_name, explain, explain_service, verdict
 
 CELL_WIDTH = 60  # predictions are cut to this in the table; the lines and the JSON report have them whole
 
@@ -59,7 +60,7 @@ def to_json(outcomes: Sequence[Outcome], *, language: Language) -> str:
     models = []
     for outcome in outcomes:
         endpoint = outcome.endpoint
-        words = language.words(outcome.failure, endpoint) if outcome.failure else None
+        said = explain(outcome.failure, endpoint, language=language) if outcome.failure else None
         models.append(
             ModelReport(
                 endpoint=endpoint,
@@ -70,9 +71,9 @@ def to_json(outcomes: Sequence[Outcome], *, language: Language) -> str:
                 explanations=outcome.prediction.explanations if outcome.prediction else None,
                 latency_ms=outcome.prediction.latency_ms if outcome.prediction else None,
                 waited_s=outcome.waited_s,
-                cause=words.cause if words else None,
-                status=language.service(outcome.service, endpoint),
-                advice=words.advice if words else None,
+                cause=said.meaning if said else None,
+                status=explain_service(outcome.service, endpoint, language=language),
+                advice=said.advice if said else None,
                 inference_service=outcome.service,
                 metadata=outcome.metadata,
             )
@@ -84,9 +85,9 @@ def to_json(outcomes: Sequence[Outcome], *, language: Language) -> str:
 
 def print_report(outcomes: Sequence[Outcome], *, language: Language, console: Console) -> None:
     """Print one line a model, with a failure's reasons and remedies, and a table of all."""
-    table = Table(*language.columns)
+    table = Table(*language.tables["check"])
     for outcome in outcomes:
-        for line in _lines(outcome, language=language):
+        for line in lines_of(outcome, language=language):
             console.print(Text(line), soft_wrap=True)
         endpoint, prediction = outcome.endpoint, outcome.prediction
         row = (
@@ -96,12 +97,12 @@ def print_report(outcomes: Sequence[Outcome], *, language: Language, console: Co
             one_line(repr(endpoint.check.expected), limit=CELL_WIDTH) if endpoint.check else "–",
             one_line(repr(prediction.predictions), limit=CELL_WIDTH) if prediction else "–",
             f"{prediction.latency_ms:.1f}" if prediction else "–",
-            language.verdict(outcome),
+            verdict(outcome, language=language),
         )
         table.add_row(*(Text(cell, overflow="fold") for cell in row), style="red" if outcome.failure else None)
     right = sum(outcome.verdict == "ok" for outcome in outcomes)
     console.print(table)
-    console.print(Text(language.summary.format(right=right, all=len(outcomes))), soft_wrap=True)
+    console.print(Text(language.text("summary", right=right, all=len(outcomes))), soft_wrap=True)
 
 
 def write_junit(outcomes: Sequence[Outcome], *, path: Path, language: Language) -> None:
@@ -111,10 +112,10 @@ def write_junit(outcomes: Sequence[Outcome], *, path: Path, language: Language) 
         endpoint = outcome.endpoint
         case = Xml.SubElement(suite, "testcase", classname=f"predict.{endpoint.namespace}", name=endpoint.name)
         case.set("time", f"{outcome.waited_s:.3f}")
-        text = "\n".join(_lines(outcome, language=language))
+        text = "\n".join(lines_of(outcome, language=language))
         if outcome.failure is not None:
             kind = "failure" if outcome.model_ready else "error"
-            cause = language.words(outcome.failure, endpoint).cause
+            cause = explain(outcome.failure, endpoint, language=language).meaning
             Xml.SubElement(case, kind, type=outcome.verdict, message=cause).text = text
         elif outcome.verdict == "answered":
             Xml.SubElement(case, "skipped", message=text)
@@ -124,18 +125,19 @@ def write_junit(outcomes: Sequence[Outcome], *, path: Path, language: Language) 
     Xml.ElementTree(suite).write(path, encoding="utf-8", xml_declaration=True)
 
 
-def _lines(outcome: Outcome, *, language: Language) -> list[str]:
+def lines_of(outcome: Outcome, *, language: Language) -> list[str]:
     """Say what came out: the answer, or the cause, what the InferenceService adds, and what to do."""
     endpoint = outcome.endpoint
     names = {"name": endpoint.name, "display": display_name(endpoint.name)}
     if outcome.failure is not None:
-        words = language.words(outcome.failure, endpoint)
-        more = (language.service(outcome.service, endpoint), f"→ {words.advice}")
-        first = language.failed.format(cause=words.cause, waited=outcome.waited_s, **names)
+        said = explain(outcome.failure, endpoint, language=language)
+        first = language.text("failed", cause=said.meaning, waited=outcome.waited_s, **names)
+        service = explain_service(outcome.service, endpoint, language=language)
+        more = (service, f"→ {said.advice}", f"  {language.page}#check-{outcome.verdict}")
         return [first, *(f"  {line}" for line in more if line)]
     if outcome.prediction is None:
-        return [language.not_compared.format(**names)]
-    return [language.answered.format(body=_body(outcome.prediction, endpoint), **names)]
+        return [language.text("not-compared", **names)]
+    return [language.text("answered", body=_body(outcome.prediction, endpoint), **names)]
 
 
 def _body(prediction: Prediction, endpoint: Endpoint) -> JsonValue:

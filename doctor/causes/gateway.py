@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
-from doctor.checks import Check, Name, Section
+from doctor.checks import CheckResult, Name, Section
 from doctor.facts import Asked, Facts
 from doctor.findings import Cause, Evidence, Finding
 from doctor.ingress import Ingress, ingresses
@@ -28,15 +28,17 @@ _UNREACHABLE = (f.ConnectionRefused, f.ConnectTimeout, f.UnknownName, f.Disconne
 _NO_UPSTREAM = ("no healthy upstream", "connection failure", "connection timeout")
 
 
-def way_in(facts: Facts) -> Iterator[Check]:
+def way_in(facts: Facts) -> Iterator[CheckResult]:
     """Whether a gateway runs, with an address."""
     found = ingresses(facts)
     missed = facts.missed(Service, IstioGateway, Gateway, EndpointSlice)
     if not found and (facts.of(InferenceService) or missed):
         clustered = Finding(cause=Cause.GATEWAY_MISSING, kind="Service", name="gateway")
-        yield Check(section=Section.GATEWAY, name=Name.WAY_IN, findings=() if missed else (clustered,), unread=missed)
+        yield CheckResult(
+            section=Section.GATEWAY, name=Name.WAY_IN, findings=() if missed else (clustered,), unread=missed
+        )
     for ingress in found:
-        yield Check(
+        yield CheckResult(
             section=Section.GATEWAY,
             name=Name.WAY_IN,
             facts={"gateway": ingress.name, "address": ingress.address or "-", "count": str(ingress.backends)},
@@ -47,7 +49,7 @@ def way_in(facts: Facts) -> Iterator[Check]:
     if facts.of(Gateway) or broken:
         names = ", ".join(gateway.name for gateway in facts.of(Gateway))
         findings = tuple(_not_programmed(gateway) for gateway in broken)
-        yield Check(section=Section.GATEWAY, name=Name.GATEWAYS, facts={"names": names}, findings=findings)
+        yield CheckResult(section=Section.GATEWAY, name=Name.GATEWAYS, facts={"names": names}, findings=findings)
 
 
 def _way_in(ingress: Ingress, facts: Facts) -> Iterator[Finding]:
@@ -84,7 +86,7 @@ def _not_programmed(gateway: Gateway) -> Finding:
     )
 
 
-def answers(facts: Facts) -> Iterator[Check]:
+def answers(facts: Facts) -> Iterator[CheckResult]:
     """Whether something behind the gateway answers for the models' hosts."""
     findings: list[Finding] = []
     unreachable: dict[str, Asked] = {}
@@ -100,7 +102,7 @@ def answers(facts: Facts) -> Iterator[Check]:
     findings = [_unreachable(asked) for asked in unreachable.values()] + findings
     if facts.answers:
         count = str(len(facts.answers))
-        yield Check(section=Section.GATEWAY, name=Name.ANSWERS, facts={"count": count}, findings=tuple(findings))
+        yield CheckResult(section=Section.GATEWAY, name=Name.ANSWERS, facts={"count": count}, findings=tuple(findings))
 
 
 def _no_upstream(failure: f.HttpError) -> bool:
@@ -144,7 +146,7 @@ def _routes(facts: Facts, namespace: str, host: str) -> list[Evidence]:
     return found
 
 
-def names(facts: Facts) -> Iterator[Check]:
+def names(facts: Facts) -> Iterator[CheckResult]:
     """Whether DNS leads to the gateway; it need not, as a client may send the Host header."""
     addresses = {asked.address for asked in facts.answers.values()}
     addresses |= {ingress.address for ingress in ingresses(facts)} - {""}
@@ -161,4 +163,4 @@ def names(facts: Facts) -> Iterator[Check]:
         # One example says it: as a rule they are all of one domain.
         if cause is not Cause.HOST_UNRESOLVED or host == unresolved[0]:
             findings = (Finding(cause=cause, kind="Host", name=host, facts=told),) if cause else ()
-            yield Check(section=Section.GATEWAY, name=Name.DNS, facts=told, findings=findings)
+            yield CheckResult(section=Section.GATEWAY, name=Name.DNS, facts=told, findings=findings)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 
 from doctor.causes import declaration, images, life, placing, refused, server, storage
-from doctor.checks import Check, Name, Section
+from doctor.checks import CheckResult, Name, Section
 from doctor.facts import Facts
 from doctor.findings import Cause, Finding
 from doctor.kinds import Deployment, Event, InferenceService, Pod, Revision
@@ -34,7 +34,7 @@ def all_of(facts: Facts) -> tuple[InferenceService, ...]:
     return tuple(sorted(facts.of(InferenceService), key=lambda model: (model.namespace, model.name)))
 
 
-def declared(facts: Facts) -> Iterator[Check]:
+def declared(facts: Facts) -> Iterator[CheckResult]:
     """Whether every model is there that the stack, or the command line, names."""
     there = {(model.namespace, model.name): model for model in facts.of(InferenceService)}
     findings = [finding for endpoint in facts.endpoints for finding in _of_stack(facts, endpoint, there)]
@@ -47,7 +47,7 @@ def declared(facts: Facts) -> Iterator[Check]:
     missed = facts.missed(InferenceService)
     if findings or facts.endpoints or missed or not there:
         count = str(len(there))
-        yield Check(
+        yield CheckResult(
             section=Section.MODELS, name=Name.DECLARED, facts={"count": count}, findings=tuple(findings), unread=missed
         )
 
@@ -68,13 +68,13 @@ def _missing(cause: Cause, namespace: str, name: str) -> Finding:
     return Finding(cause=cause, kind="InferenceService", namespace=namespace, name=name, facts=told)
 
 
-def check(facts: Facts, model: InferenceService, *, broken: tuple[Finding, ...]) -> Check:
+def check(facts: Facts, model: InferenceService, *, broken: tuple[Finding, ...]) -> CheckResult:
     """Whether the model is ready, and why not; what is `broken` of the platform explains a model without a fault."""
     view = ModelView(facts=facts, model=model)
     findings = tuple(_findings(view, broken=broken))
     wrong = any(not finding.cause.note for finding in findings)
     missed = facts.missed(Pod, Revision, Deployment, Event, namespace=model.namespace)
-    return Check(
+    return CheckResult(
         section=Section.MODELS,
         name=Name.MODEL,
         facts={

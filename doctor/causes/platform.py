@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from doctor.checks import Check, Name, Section
+from doctor.checks import CheckResult, Name, Section
 from doctor.facts import PLATFORM, Facts
 from doctor.findings import Cause, Evidence, Finding
 from doctor.ingress import ingresses
@@ -40,17 +40,17 @@ _SECTIONS = {
 }
 
 
-def api(facts: Facts) -> Check:
+def api(facts: Facts) -> CheckResult:
     """Whether the cluster answers."""
     findings: tuple[Finding, ...] = ()
     if not facts.version:
         cause = Cause.CLUSTER_REFUSES if facts.refused else Cause.CLUSTER_UNREACHABLE
         evidence = (Evidence(source="GET /version", text=facts.unreachable),)
         findings = (Finding(cause=cause, kind="Cluster", name="cluster", evidence=evidence),)
-    return Check(section=Section.CLUSTER, name=Name.API, facts={"version": facts.version}, findings=findings)
+    return CheckResult(section=Section.CLUSTER, name=Name.API, facts={"version": facts.version}, findings=findings)
 
 
-def nodes(facts: Facts) -> Check:
+def nodes(facts: Facts) -> CheckResult:
     """Whether its nodes are ready."""
     found = []
     for node in facts.of(Node):
@@ -66,7 +66,7 @@ def nodes(facts: Facts) -> Check:
                     evidence=evidence,
                 )
             )
-    return Check(
+    return CheckResult(
         section=Section.CLUSTER,
         name=Name.NODES,
         facts={"count": str(len(facts.of(Node)))},
@@ -80,7 +80,7 @@ def is_installed(facts: Facts) -> bool:
     return InferenceService not in facts.absent
 
 
-def installed(facts: Facts) -> Check:
+def installed(facts: Facts) -> CheckResult:
     """Whether KServe's definitions are there, and Knative's where a model needs them."""
     findings: list[Finding] = []
     if not is_installed(facts):
@@ -95,12 +95,12 @@ def installed(facts: Facts) -> Check:
                 facts={"models": ", ".join(needing)},
             )
         )
-    return Check(
+    return CheckResult(
         section=Section.KSERVE, name=Name.INSTALLED, findings=tuple(findings), unread=facts.missed(InferenceService)
     )
 
 
-def parts(facts: Facts) -> Iterator[Check]:
+def parts(facts: Facts) -> Iterator[CheckResult]:
     """Whether the Deployments of the platform run; the gateway's are looked at with the gateway."""
     gateways = {(item.namespace, item.name) for ingress in ingresses(facts) for item in ingress.deployments}
     own = [item for item in facts.of(Deployment) if item.namespace in PLATFORM and not item.model]
@@ -113,7 +113,7 @@ def parts(facts: Facts) -> Iterator[Check]:
             findings.append(_no_controller())
         if group or findings or missed:
             told = {"parts": ", ".join(item.name for item in group)}
-            yield Check(section=section, name=name, facts=told, findings=tuple(findings), unread=missed)
+            yield CheckResult(section=section, name=name, facts=told, findings=tuple(findings), unread=missed)
 
 
 def _cause_of(namespace: str) -> Cause:
@@ -159,7 +159,7 @@ def _pod_says(pod: Pod) -> list[Evidence]:
     return []
 
 
-def webhooks(facts: Facts) -> Check:
+def webhooks(facts: Facts) -> CheckResult:
     """Whether something stands behind every webhook without which nothing is created or changed."""
     asked: dict[tuple[str, str], list[Webhook]] = {}
     findings: list[Finding] = []
@@ -190,7 +190,7 @@ def webhooks(facts: Facts) -> Check:
         elif any(not hook.authority for hook in hooks):
             evidence = (words(f"webhook {hooks[0].name}", "has no caBundle"),)
             findings.append(Finding(cause=Cause.WEBHOOK_UNTRUSTED, facts=told, evidence=evidence, **about))
-    return Check(
+    return CheckResult(
         section=Section.PLATFORM,
         name=Name.WEBHOOKS,
         facts={"count": str(sum(map(len, asked.values())))},
@@ -199,11 +199,11 @@ def webhooks(facts: Facts) -> Check:
     )
 
 
-def runtimes(facts: Facts) -> Check:
+def runtimes(facts: Facts) -> CheckResult:
     """Which serving runtimes are there; a model that finds none says so itself."""
     enabled = [runtime for kind in (Runtime, OwnRuntime) for runtime in facts.of(kind) if not runtime.disabled]
     formats = sorted({form.name for runtime in enabled for form in runtime.formats})
-    return Check(
+    return CheckResult(
         section=Section.KSERVE,
         name=Name.RUNTIMES,
         facts={"count": str(len(enabled)), "formats": ", ".join(formats) or "-"},

@@ -3,7 +3,7 @@
 from pydantic import JsonValue
 
 from endpoints.endpoint import Endpoint
-from endpoints.gateway import Gateway, json_of
+from endpoints.gateway import GatewayClient, json_of
 from predict.protocols.interface import InferenceProtocol, Prediction
 from predict.protocols.rest import PREDICT_SECONDS, READY_SECONDS, refused
 
@@ -11,7 +11,7 @@ from predict.protocols.rest import PREDICT_SECONDS, READY_SECONDS, refused
 class Graph(InferenceProtocol):
     """KServe's router, which passes a request on to models."""
 
-    def __init__(self, *, endpoint: Endpoint, gateway: Gateway) -> None:
+    def __init__(self, *, endpoint: Endpoint, gateway: GatewayClient) -> None:
         self._endpoint = endpoint
         self._gateway = gateway
 

@@ -16,9 +16,9 @@ from endpoints.failures import (
     NoModel,
     one_line,
 )
-from endpoints.gateway import Gateway
+from endpoints.gateway import GatewayClient
 from endpoints.tensors import leaves, reshape, shape_of
-from predict.grpc_gateway import GrpcGateway
+from predict.grpc_gateway import GrpcGatewayClient
 from predict.protocols.interface import InferenceProtocol, Prediction
 
 READY_SECONDS = 10.0
@@ -46,9 +46,9 @@ TYPES = {
 class GrpcV2(InferenceProtocol):
     """Sends the rows as one FP64 tensor `input-0`, reads the first output tensor."""
 
-    def __init__(self, *, endpoint: Endpoint, gateway: Gateway) -> None:
+    def __init__(self, *, endpoint: Endpoint, gateway: GatewayClient) -> None:
         self._endpoint = endpoint
-        self._gateway = GrpcGateway(gateway)
+        self._gateway = GrpcGatewayClient(gateway)
 
     def ready(self) -> None:
         """Raise NoModel if a model server answers without having this model ready."""

@@ -9,7 +9,7 @@ from pydantic import JsonValue
 
 from endpoints.endpoint import Endpoint
 from endpoints.failures import CheckFailed, ErrorInAnswer, HttpError, NoModel, PredictionRefused, one_line
-from endpoints.gateway import Gateway, json_of
+from endpoints.gateway import GatewayClient, json_of
 from predict.protocols.interface import InferenceProtocol, Prediction
 
 READY_SECONDS = 10.0
@@ -33,7 +33,7 @@ def refused(*, below: int = 600) -> Iterator[None]:
 class RestProtocol(InferenceProtocol, ABC):
     """An inference protocol over the gateway's HTTP."""
 
-    def __init__(self, *, endpoint: Endpoint, gateway: Gateway) -> None:
+    def __init__(self, *, endpoint: Endpoint, gateway: GatewayClient) -> None:
         self._endpoint = endpoint
         self._gateway = gateway
 

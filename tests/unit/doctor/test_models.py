@@ -10,7 +10,7 @@ from doctor.facts import Unread
 from doctor.findings import Cause
 from doctor.kinds import Claim, Object
 from doctor.model import INITIALIZER
-from tests.unit.predict.doctor.objects import (
+from tests.unit.doctor.objects import (
     POD,
     REVISION,
     account,

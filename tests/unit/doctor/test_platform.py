@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from doctor.checks import Check, State
+from doctor.checks import CheckResult, State
 from doctor.diagnosis import diagnose
 from doctor.facts import Asked, Facts, Unread
 from doctor.findings import Cause
@@ -23,8 +23,7 @@ from doctor.kinds import (
 )
 from doctor.report import exit_code
 from endpoints import failures as f
-from tests.unit.predict.conftest import endpoint
-from tests.unit.predict.doctor.objects import (
+from tests.unit.doctor.objects import (
     backends,
     condition,
     deployment,
@@ -38,6 +37,7 @@ from tests.unit.predict.doctor.objects import (
     runtime,
     service,
 )
+from tests.unit.predict.conftest import endpoint
 
 INGRESS = {"app": "istio-ingressgateway", "istio": "ingressgateway"}
 HOST = "iris.default.example.com"
@@ -76,7 +76,7 @@ def healthy(**changes: tuple[Object, ...]) -> list[Object]:
     return [item for group in (parts | changes).values() for item in group]
 
 
-def causes(checks: tuple[Check, ...]) -> list[str]:
+def causes(checks: tuple[CheckResult, ...]) -> list[str]:
     return [finding.cause.value for check in checks for finding in check.findings]
 
 
