@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import requests
+import httpx2 as httpx
 from pydantic import JsonValue
 
 from endpoints.endpoint import Endpoint
@@ -80,7 +80,7 @@ class RestProtocol(InferenceProtocol, ABC):
             latency_ms=response.elapsed.total_seconds() * 1000,
         )
 
-    def _predictions(self, response: requests.Response, answer: JsonValue) -> list[JsonValue]:
+    def _predictions(self, response: httpx.Response, answer: JsonValue) -> list[JsonValue]:
         if not isinstance(answer, dict) or "error" in answer:
             said = str(answer["error"]) if isinstance(answer, dict) else response.text
             raise CheckFailed(ErrorInAnswer(said=one_line(said)))
