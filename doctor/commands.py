@@ -51,10 +51,10 @@ def doctor(
     lang: LanguageOption = None,
     as_json: AsJson = False,
 ) -> int:
-    """Say why a deployment or a model is or is not ready: the cause before what follows from it, and what to do.
+    """Say why a deployment or a model is not ready: the cause, what follows from it, and what to do.
 
-    Needs a kubeconfig only, and changes nothing. With a stack, by --stack, --file or through a pipe, it also looks
-    whether the stack's models are there, and asks them at the stack's gateway.
+    Needs only a kubeconfig, and changes nothing. With a stack, by --stack, --file or through a pipe, it also checks
+    that the stack's models exist, and asks them at the stack's gateway.
     """
     from doctor.diagnosis import diagnose  # noqa: PLC0415 - a second of start-up time
     from doctor.gather import Wanted, look  # noqa: PLC0415
@@ -88,7 +88,7 @@ def status(
     as_json: AsJson = False,
     watch: Annotated[bool, typer.Option("--watch", "-w", help="Show it again and again, until Ctrl-C.")] = False,
 ) -> int:
-    """Show every model in a line: ready or why not, its versions' shares of the requests, pods, URL and age."""
+    """Show each model in a line: ready or why not, its versions' shares of the requests, pods, URL and age."""
     from doctor.gather import Wanted, look  # noqa: PLC0415
     from doctor.status import rows, show, to_json  # noqa: PLC0415
 

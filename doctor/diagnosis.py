@@ -10,7 +10,7 @@ from doctor.facts import Facts
 
 
 def diagnose(facts: Facts) -> tuple[CheckResult, ...]:
-    """Make every check; those that follow from one that failed are left out."""
+    """Make every check, except those that cannot succeed because an earlier one failed."""
     return tuple(_all(facts))
 
 

@@ -1,4 +1,4 @@
-"""Prints logs of a model's pods, all of them at once."""
+"""Prints the logs of all of a model's pods together."""
 
 from __future__ import annotations
 
@@ -32,7 +32,16 @@ ALL = "all"
 
 @dataclass(frozen=True, kw_only=True)
 class Query:
-    """Which logs: of one container (None: the server, or what runs before it), `tail` lines, `since` seconds."""
+    """Which logs to print.
+
+    Attributes:
+        container: None for the server, or for the storage initializer where the server has not started; or `all`.
+        previous: of the container before the last restart.
+        follow: also lines still to come.
+        tail: this many lines at most, the last ones; None for all.
+        since: of the last so many seconds; None for all.
+
+    """
 
     model: str
     namespace: str | None
@@ -44,7 +53,7 @@ class Query:
 
     @property
     def parameters(self) -> dict[str, str]:
-        """What the API is asked."""
+        """The query parameters of the Kubernetes API."""
         asked = {"tailLines": self.tail, "sinceSeconds": self.since}
         flags = {"follow": self.follow, "previous": self.previous}
         return {key: str(value) for key, value in asked.items() if value is not None} | {
@@ -62,7 +71,7 @@ class Source:
 
     @property
     def path(self) -> str:
-        """Where its log is."""
+        """The path of its log in the Kubernetes API."""
         return f"/api/v1/namespaces/{self.namespace}/pods/{self.pod}/log"
 
     def __str__(self) -> str:
@@ -111,7 +120,7 @@ def print_logs(query: Query, *, kubeconfig: Path | None, context: str | None, te
 
 
 def sources_of(pods: Sequence[Pod], *, query: Query) -> Iterator[Source]:
-    """The containers meant that have begun: by name, or the server, else what runs before it and failed."""
+    """Find the containers to print that have started: by name, or the server, or else the storage initializer."""
     for pod in pods:
         begun = [
             status.name
@@ -163,7 +172,7 @@ def _explain(view: ModelView, *, terminal: Terminal) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class _Line:
-    """A line of a source; None ends it, with a problem if there was one."""
+    """A line of a source; a `text` of None ends it, with a problem if there was one."""
 
     source: Source
     text: str | None
@@ -180,7 +189,7 @@ def _stream(
     """Print the lines of all sources as they come; give whether any of the logs could be read."""
     out = terminal.out
     lines: queue.Queue[_Line] = queue.Queue()
-    # Threads that wait for a log's next line end with the program.
+    # Daemon threads: one that waits for a log's next line must not keep the program from ending.
     for source in sources:
         threading.Thread(target=_read, args=(client, source, query, lines), daemon=True).start()
     colours = {source: COLOURS[number % len(COLOURS)] for number, source in enumerate(sources)}

@@ -1,4 +1,4 @@
-"""The diagnosis, for people (a line a check) and for programs (JSON)."""
+"""The doctor's report, for people (a line a check) and for programs (JSON)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SIGNS = {State.OK: ("✓", "green"), State.NOTE: ("•", "cyan"), State.FAILED: 
 
 
 class EvidenceReport(BaseModel):
-    """What something in the cluster says."""
+    """One piece of evidence in the JSON report."""
 
     model_config = ConfigDict(frozen=True)
 

@@ -1,4 +1,4 @@
-"""The table of models."""
+"""The table of models that `status` prints."""
 
 from __future__ import annotations
 
@@ -39,14 +39,14 @@ class Row(BaseModel):
 
 @dataclass(frozen=True, kw_only=True)
 class Rows:
-    """The models, and what could not be read."""
+    """The models, and the lists that could not be read."""
 
     rows: tuple[Row, ...]
     missed: tuple[Unread, ...]
 
 
 def rows(facts: Facts, *, language: Language) -> Rows:
-    """Say of each model what it is doing."""
+    """Describe each model in a row."""
     return Rows(
         rows=tuple(_row(facts, model, language=language) for model in models.all_of(facts)),
         missed=facts.missed(InferenceService),
@@ -107,7 +107,7 @@ def _row(facts: Facts, model: InferenceService, *, language: Language) -> Row:
 
 
 def _traffic(model: InferenceService) -> str:
-    """Each version's share; without Knative there is one version."""
+    """Describe each version's share of the requests; without Knative there is only one version."""
     shares: dict[str, int] = {}
     for target in model.traffic:
         shares[target.revision] = shares.get(target.revision, 0) + target.percent
@@ -116,7 +116,7 @@ def _traffic(model: InferenceService) -> str:
 
 
 def _pods(view: ModelView) -> str:
-    """How many of the pods that should run are ready."""
+    """Describe how many of the pods that should run are ready."""
     wanted = sum(item.wanted for item in view.facts.of(Deployment, view.namespace) if item.model == view.model.name)
     return f"{sum(pod.ready for pod in view.pods)}/{wanted}"
 

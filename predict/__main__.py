@@ -87,7 +87,12 @@ def predict(
 
 
 def _refuse_options_before(command: typer.Context) -> None:
-    """Raise typer.BadParameter for options of this check's before another command: they would count for nothing."""
+    """Refuse options of the check before another command, where they would have no effect.
+
+    Raises:
+        typer.BadParameter: there are some.
+
+    """
     sources = {name: command.get_parameter_source(name) for name in command.params}
     given = [
         f"--{name.replace('_', '-')}" for name, source in sources.items() if source and source.name == "COMMANDLINE"

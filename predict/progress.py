@@ -1,4 +1,4 @@
-"""Shows what is being waited for: a live line a model on a terminal, else a plain line a change of state."""
+"""Shows the progress of all checks: a live line for each model on a terminal, else a line for each change of state."""
 
 from collections.abc import Sequence
 from types import TracebackType
@@ -46,7 +46,7 @@ class Progress:
         self._live.stop()
 
     def show(self, event: Waiting | Outcome) -> None:
-        """Take in a change of state."""
+        """Show a change of state."""
         name, language = event.endpoint.name, self._language
         if isinstance(event, Waiting):
             label = explain(event.failure, event.endpoint, language=language).title

@@ -1,4 +1,4 @@
-"""The end of a run, for people (lines and a table) and for programs (JSON, JUnit XML)."""
+"""The report of a run, for people (lines and a table) and for programs (JSON, JUnit XML)."""
 
 import json
 from collections.abc import Sequence
@@ -51,7 +51,7 @@ class Report(BaseModel):
 
 
 def exit_code(outcomes: Sequence[Outcome]) -> int:
-    """Let the worst win: 2 if a model is not reachable or not ready, else 1 if one answers wrongly, else 0."""
+    """Give the worst: 2 if a model is not reachable or not ready, else 1 if one gives a wrong answer, else 0."""
     return max((outcome.exit_code for outcome in outcomes), default=0)
 
 
@@ -84,7 +84,7 @@ def to_json(outcomes: Sequence[Outcome], *, language: Language) -> str:
 
 
 def print_report(outcomes: Sequence[Outcome], *, language: Language, console: Console) -> None:
-    """Print one line a model, with a failure's reasons and remedies, and a table of all."""
+    """Print a line for each model, below it what explains a failure and what to do, and a table of all."""
     table = Table(*language.tables["check"])
     for outcome in outcomes:
         for line in lines_of(outcome, language=language):
@@ -106,7 +106,7 @@ def print_report(outcomes: Sequence[Outcome], *, language: Language, console: Co
 
 
 def write_junit(outcomes: Sequence[Outcome], *, path: Path, language: Language) -> None:
-    """Write JUnit XML: wrong answers as failures, models not there as errors, those not compared as skipped."""
+    """Write JUnit XML: a wrong answer is a failure, a model that is not ready an error, one not compared is skipped."""
     suite = Xml.Element("testsuite", name="predict", tests=str(len(outcomes)))
     for outcome in outcomes:
         endpoint = outcome.endpoint
@@ -126,7 +126,7 @@ def write_junit(outcomes: Sequence[Outcome], *, path: Path, language: Language) 
 
 
 def lines_of(outcome: Outcome, *, language: Language) -> list[str]:
-    """Say what came out: the answer, or the cause, what the InferenceService adds, and what to do."""
+    """Describe an outcome: the answer, or the cause, what the InferenceService adds, what to do, where to read more."""
     endpoint = outcome.endpoint
     names = {"name": endpoint.name, "display": display_name(endpoint.name)}
     if outcome.failure is not None:
@@ -141,7 +141,7 @@ def lines_of(outcome: Outcome, *, language: Language) -> list[str]:
 
 
 def _body(prediction: Prediction, endpoint: Endpoint) -> JsonValue:
-    """What was answered, in one."""
+    """Give the whole answer."""
     if endpoint.is_a_graph:
         return prediction.predictions
     explained = {"explanations": prediction.explanations} if prediction.explanations is not None else {}

@@ -1,4 +1,4 @@
-"""The way to the models: the gateway's pods and address, routes by host, names."""
+"""The gateway: its pods and address, its routes by host, and DNS."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _NO_UPSTREAM = ("no healthy upstream", "connection failure", "connection timeout
 
 
 def way_in(facts: Facts) -> Iterator[CheckResult]:
-    """Whether a gateway runs, with an address."""
+    """Check that a gateway runs and has an address."""
     found = ingresses(facts)
     missed = facts.missed(Service, IstioGateway, Gateway, EndpointSlice)
     if not found and (facts.of(InferenceService) or missed):
@@ -87,7 +87,7 @@ def _not_programmed(gateway: Gateway) -> Finding:
 
 
 def answers(facts: Facts) -> Iterator[CheckResult]:
-    """Whether something behind the gateway answers for the models' hosts."""
+    """Check that something behind the gateway answers for the models' hosts."""
     findings: list[Finding] = []
     unreachable: dict[str, Asked] = {}
     for (namespace, name), asked in sorted(facts.answers.items()):
@@ -133,7 +133,7 @@ def _about(cause: Cause, namespace: str, name: str, asked: Asked, evidence: list
 
 
 def _routes(facts: Facts, namespace: str, host: str) -> list[Evidence]:
-    """What stands for the host in the namespace."""
+    """Give what the gateway and the namespace's routes say about the host."""
     found = [words(f"gateway, Host {host}", "its own 404, without a body")]
     named = [f"VirtualService {item.name}" for item in facts.of(VirtualService, namespace) if host in item.hosts]
     named += [f"HTTPRoute {item.name}" for item in facts.of(HTTPRoute, namespace) if host in item.hostnames]
@@ -147,7 +147,7 @@ def _routes(facts: Facts, namespace: str, host: str) -> list[Evidence]:
 
 
 def names(facts: Facts) -> Iterator[CheckResult]:
-    """Whether DNS leads to the gateway; it need not, as a client may send the Host header."""
+    """Check whether DNS leads to the gateway; it need not, since a client may send the Host header."""
     addresses = {asked.address for asked in facts.answers.values()}
     addresses |= {ingress.address for ingress in ingresses(facts)} - {""}
     ours = {urlsplit(address).hostname for address in addresses}
@@ -160,7 +160,7 @@ def names(facts: Facts) -> Iterator[CheckResult]:
             cause = Cause.HOST_UNRESOLVED
         elif addresses and not ours & set(found):
             cause = Cause.HOST_ELSEWHERE
-        # One example says it: as a rule they are all of one domain.
+        # One example is enough: as a rule all hosts are in one domain.
         if cause is not Cause.HOST_UNRESOLVED or host == unresolved[0]:
             findings = (Finding(cause=cause, kind="Host", name=host, facts=told),) if cause else ()
             yield CheckResult(section=Section.GATEWAY, name=Name.DNS, facts=told, findings=findings)

@@ -1,4 +1,4 @@
-"""A model's beginning, change and end: deadlines, canaries, deletion, sleep."""
+"""The life of a model: start, deadlines, new versions, scaling to zero, deletion."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from doctor.kinds import Namespace, Pod, condition, holds
 from doctor.model import ModelView, words
 
 KSERVES = "inferenceservice.finalizers"
-# KServe deletes in a second; a model it has not looked at after this time is not looked at.
+# KServe reacts within a second; what it has not handled after this time, it does not handle.
 PROMPT_SECONDS = 15.0
 DELETION_SECONDS = 60.0
 
 
 def going(view: ModelView) -> Iterator[Finding]:
-    """A model that is being deleted, and what holds it if that takes long."""
+    """Find a model that is being deleted, and the finalizers that hold it if that takes long."""
     deleted = view.model.meta.deleted
     if deleted is None:
         return
@@ -31,20 +31,20 @@ def going(view: ModelView) -> Iterator[Finding]:
 
 
 def in_a_closing_namespace(view: ModelView) -> Iterator[Finding]:
-    """A namespace that is being deleted takes nothing new."""
+    """Find a namespace that is being deleted: nothing can be created in it."""
     namespace = view.facts.get(Namespace, view.namespace)
     if namespace is not None and namespace.phase == "Terminating":
         yield view.finding(Cause.NAMESPACE_TERMINATING, namespace_evidence(namespace))
 
 
 def namespace_evidence(namespace: Namespace) -> list[Evidence]:
-    """What holds a namespace that is being deleted."""
+    """Give what keeps a namespace from being deleted."""
     held = [item for item in namespace.conditions if item.status == "True" and item.message]
     return [words(f"namespace {namespace.name}", item.message) for item in held][:3]
 
 
 def overdue(view: ModelView) -> Iterator[Finding]:
-    """A revision or Deployment that was given up after its time."""
+    """Find a revision or Deployment that was not ready within its progress deadline."""
     for revision in view.revisions:
         for item in revision.conditions:
             if item.reason == "ProgressDeadlineExceeded" and item.status == "False":
@@ -55,13 +55,13 @@ def overdue(view: ModelView) -> Iterator[Finding]:
         progress = condition(deployment.conditions, "Progressing")
         if progress and progress.status == "False" and progress.reason == "ProgressDeadlineExceeded":
             evidence = [words(f"Deployment {deployment.name}", progress.message)]
-            # Knative takes a while to say of a revision what its Deployment says already.
+            # The Deployment says so some time before Knative says it of the revision.
             yield view.finding(Cause.DEADLINE_EXCEEDED, evidence, version=deployment.revision or deployment.name)
             return
 
 
 def new_version_waits(view: ModelView, *, cause_known: bool) -> Iterator[Finding]:
-    """A new version that takes no requests while the one before answers, once something is known to be wrong."""
+    """Find a new version that is not ready while the one before answers, if something is known to be wrong with it."""
     model = view.model
     new, old = model.created_revision, model.ready_revision
     if not (old and new and new != old and cause_known):
@@ -74,7 +74,7 @@ def new_version_waits(view: ModelView, *, cause_known: bool) -> Iterator[Finding
 
 
 def not_routed(view: ModelView) -> Iterator[Finding]:
-    """A server that is ready, and no way to it."""
+    """Find a server that is ready, but has no route."""
     conditions = view.model.conditions
     if view.model.ready or not holds(conditions, "PredictorReady") or holds(conditions, "IngressReady"):
         return
@@ -85,7 +85,7 @@ def not_routed(view: ModelView) -> Iterator[Finding]:
 
 
 def waiting(view: ModelView) -> Finding:
-    """What a model is that is not ready and has nothing wrong that is known."""
+    """Describe a model that is not ready without a known fault: it is starting, or KServe does not handle it."""
     model = view.model
     created = model.meta.created
     if not model.conditions:
@@ -106,7 +106,7 @@ def waiting(view: ModelView) -> Finding:
 
 
 def asleep(view: ModelView) -> Iterator[Finding]:
-    """A model that is ready and has no pod, as it should without requests; or one that was stopped."""
+    """Find a model that is scaled to zero, or that was stopped."""
     model = view.model
     if model.stopped:
         yield view.finding(Cause.STOPPED)
@@ -115,7 +115,7 @@ def asleep(view: ModelView) -> Iterator[Finding]:
 
 
 def _unseen(view: ModelView) -> bool:
-    """Whether there may be pods that could not be read."""
+    """Tell whether there may be pods that could not be read."""
     return bool(view.facts.missed(Pod, namespace=view.namespace))
 
 

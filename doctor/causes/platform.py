@@ -1,4 +1,4 @@
-"""The cluster itself, and the parts that every model needs: KServe, Knative, Istio, cert-manager, their webhooks."""
+"""The cluster, and what every model needs: KServe, Knative, Istio, cert-manager and their webhooks."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from doctor.facts import PLATFORM, Facts
 from doctor.findings import Cause, Evidence, Finding
 from doctor.ingress import ingresses
 from doctor.kinds import (
+    ClusterServingRuntime,
     Deployment,
     EndpointSlice,
     InferenceService,
-    MutatingWebhooks,
+    MutatingWebhookConfiguration,
     Node,
-    OwnRuntime,
     Pod,
     Revision,
-    Runtime,
     Service,
-    ValidatingWebhooks,
+    ServingRuntime,
+    ValidatingWebhookConfiguration,
     Webhook,
     condition,
     holds,
@@ -41,7 +41,7 @@ _SECTIONS = {
 
 
 def api(facts: Facts) -> CheckResult:
-    """Whether the cluster answers."""
+    """Check that the cluster answers."""
     findings: tuple[Finding, ...] = ()
     if not facts.version:
         cause = Cause.CLUSTER_REFUSES if facts.refused else Cause.CLUSTER_UNREACHABLE
@@ -51,7 +51,7 @@ def api(facts: Facts) -> CheckResult:
 
 
 def nodes(facts: Facts) -> CheckResult:
-    """Whether its nodes are ready."""
+    """Check that the nodes are ready."""
     found = []
     for node in facts.of(Node):
         ready = condition(node.conditions, "Ready")
@@ -76,12 +76,12 @@ def nodes(facts: Facts) -> CheckResult:
 
 
 def is_installed(facts: Facts) -> bool:
-    """Whether the cluster knows InferenceServices."""
+    """Tell whether the cluster knows InferenceServices."""
     return InferenceService not in facts.absent
 
 
 def installed(facts: Facts) -> CheckResult:
-    """Whether KServe's definitions are there, and Knative's where a model needs them."""
+    """Check that KServe's CRDs exist, and Knative's if a model needs them."""
     findings: list[Finding] = []
     if not is_installed(facts):
         findings.append(Finding(cause=Cause.KSERVE_NOT_INSTALLED, kind="CustomResourceDefinition", name="kserve"))
@@ -101,7 +101,7 @@ def installed(facts: Facts) -> CheckResult:
 
 
 def parts(facts: Facts) -> Iterator[CheckResult]:
-    """Whether the Deployments of the platform run; the gateway's are looked at with the gateway."""
+    """Check that the platform's Deployments run, except the gateway's, which are checked with the gateway."""
     gateways = {(item.namespace, item.name) for ingress in ingresses(facts) for item in ingress.deployments}
     own = [item for item in facts.of(Deployment) if item.namespace in PLATFORM and not item.model]
     own = [item for item in own if (item.namespace, item.name) not in gateways]
@@ -117,7 +117,7 @@ def parts(facts: Facts) -> Iterator[CheckResult]:
 
 
 def _cause_of(namespace: str) -> Cause:
-    """What it means that something does not run there."""
+    """Give the cause for a Deployment in this namespace that does not run."""
     return _KINDS.get(namespace, Cause.PLATFORM_PART_DOWN)
 
 
@@ -149,7 +149,7 @@ def _no_controller() -> Finding:
 
 
 def _pod_says(pod: Pod) -> list[Evidence]:
-    """Why a pod of the platform does not run."""
+    """Give the reason why a pod of the platform does not run."""
     for status in (*pod.init, *pod.containers):
         if status.waiting and status.waiting.reason:
             return [words(f"pod {pod.name}", f"{status.name}: {status.waiting.reason}: {status.waiting.message}")]
@@ -160,14 +160,14 @@ def _pod_says(pod: Pod) -> list[Evidence]:
 
 
 def webhooks(facts: Facts) -> CheckResult:
-    """Whether something stands behind every webhook without which nothing is created or changed."""
+    """Check that a pod is behind every webhook that the API server must ask before it creates or changes objects."""
     asked: dict[tuple[str, str], list[Webhook]] = {}
     findings: list[Finding] = []
-    for item in (*facts.of(MutatingWebhooks), *facts.of(ValidatingWebhooks)):
+    for item in (*facts.of(MutatingWebhookConfiguration), *facts.of(ValidatingWebhookConfiguration)):
         for hook in item.webhooks:
             if hook.service and hook.policy == "Fail":
                 asked.setdefault((hook.namespace, hook.service), []).append(hook)
-    missed = facts.missed(MutatingWebhooks, ValidatingWebhooks, EndpointSlice)
+    missed = facts.missed(MutatingWebhookConfiguration, ValidatingWebhookConfiguration, EndpointSlice)
     for (namespace, service), hooks in asked.items():
         backends = [
             backend
@@ -200,19 +200,24 @@ def webhooks(facts: Facts) -> CheckResult:
 
 
 def runtimes(facts: Facts) -> CheckResult:
-    """Which serving runtimes are there; a model that finds none says so itself."""
-    enabled = [runtime for kind in (Runtime, OwnRuntime) for runtime in facts.of(kind) if not runtime.disabled]
+    """Count the serving runtimes; that a model finds none is a finding of the model."""
+    enabled = [
+        runtime
+        for kind in (ClusterServingRuntime, ServingRuntime)
+        for runtime in facts.of(kind)
+        if not runtime.disabled
+    ]
     formats = sorted({form.name for runtime in enabled for form in runtime.formats})
     return CheckResult(
         section=Section.KSERVE,
         name=Name.RUNTIMES,
         facts={"count": str(len(enabled)), "formats": ", ".join(formats) or "-"},
-        unread=facts.missed(Runtime),
+        unread=facts.missed(ClusterServingRuntime),
     )
 
 
 def stops_models(facts: Facts) -> tuple[Finding, ...]:
-    """What is down of the platform that a model which does nothing may wait for."""
+    """Find the faults of the platform that may keep a model from starting."""
     found = [finding for check in parts(facts) for finding in check.findings]
     found += webhooks(facts).findings
     if not any(holds(node.conditions, "Ready") for node in facts.of(Node)):

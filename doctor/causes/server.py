@@ -1,4 +1,4 @@
-"""A model's server that ends, or runs and is not ready."""
+"""A model server that ends, or that runs but is not ready."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ _QUEUE = "queue-proxy"
 _STATUS = re.compile(r"(?:got status code|probe failed with statuscode): (\d{3})")
 _EXIT = re.compile(r"ExitCode(\d+)")
 KILLED = "137"  # by SIGKILL
-# A server that loads answers with an error, too: one of the client's errors does not pass.
+# A server that is still loading answers with an error, too; but a 4xx does not go away by waiting.
 SURE_SECONDS = 20.0
 LOADING_SECONDS = 120.0
 
 
 def out_of_memory(view: ModelView) -> Iterator[Finding]:
-    """A container that was killed at its memory limit."""
+    """Find a container that was killed at its memory limit."""
     for pod, status in view.statuses:
         if not pod.ready and status.failed and status.failed.reason == _OOM:
             declared = pod.container(status.name)
@@ -38,7 +38,7 @@ def out_of_memory(view: ModelView) -> Iterator[Finding]:
 
 
 def crashed(view: ModelView) -> Iterator[Finding]:
-    """A server that ended with an error, as it does when it cannot read its model."""
+    """Find a server that ended with an error, as it does when it cannot read its model."""
     for pod, status in view.statuses:
         end = status.failed
         if pod.ready or status.ready or status.name == INITIALIZER or end is None or end.reason == _OOM:
@@ -53,7 +53,7 @@ def crashed(view: ModelView) -> Iterator[Finding]:
 
 
 def _ends(view: ModelView) -> Iterator[tuple[str, str, str]]:
-    """How servers ended whose pods are gone, as Knative keeps it: source, exit code, words."""
+    """Give how servers ended whose pods are gone, from Knative's revisions: source, exit code, message."""
     for revision in view.revisions if not view.pods else ():
         healthy = condition(revision.conditions, "ContainerHealthy")
         ended = _EXIT.match(healthy.reason) if healthy and healthy.status == "False" else None
@@ -62,7 +62,7 @@ def _ends(view: ModelView) -> Iterator[tuple[str, str, str]]:
 
 
 def probed_in_vain(view: ModelView) -> Iterator[Finding]:
-    """A server that runs, and answers its readiness probe with an error."""
+    """Find a server that runs, but answers its readiness probe with an error."""
     for pod in view.pods:
         since = _running_since(pod)
         if pod.ready or since is None or any(status.failed for status in pod.containers):
@@ -82,12 +82,12 @@ def probed_in_vain(view: ModelView) -> Iterator[Finding]:
 
 
 def _running_since(pod: Pod) -> datetime | None:
-    """Since when its server runs; None while it does not."""
+    """Give the time since which the server runs; None while it does not."""
     return next((status.running_since for status in pod.containers if status.name != _QUEUE), None)
 
 
 def _answered(view: ModelView, pod: Pod) -> str | None:
-    """The HTTP status of the probe's latest answer, if it got one."""
+    """Give the HTTP status of the latest answer to the probe, if there was one."""
     seen = _STATUS.findall(view.log(pod, _QUEUE))
     if seen:
         return str(seen[-1])

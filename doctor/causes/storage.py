@@ -1,4 +1,4 @@
-"""A model's files that do not come."""
+"""Model files that cannot be fetched."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _ENDPOINT = "serving.kserve.io/s3-endpoint"
 
 
 def not_fetched(view: ModelView) -> Iterator[Finding]:
-    """Why the files did not come: no keys, wrong keys, no such store, bucket or folder."""
+    """Find why the files could not be fetched: no keys, wrong keys, no such store, bucket or folder."""
     said = _said(view)
     if said is None:
         return
@@ -69,7 +69,7 @@ def not_fetched(view: ModelView) -> Iterator[Finding]:
 
 
 def _said(view: ModelView) -> Evidence | None:
-    """What the storage initializer said when it failed the last time, or KServe says it said."""
+    """Give what the storage initializer said when it failed the last time."""
     for pod, status in view.statuses:
         if status.name == INITIALIZER and status.failed and status.failed.reason != _OOM:
             text = view.said(pod, status)
@@ -78,7 +78,7 @@ def _said(view: ModelView) -> Evidence | None:
 
 
 def _said_before(view: ModelView) -> Evidence | None:
-    """The same of a pod that is gone."""
+    """Give the same for a pod that is gone, from KServe's status or a warning."""
     model = view.model
     fetching = any(status.name == INITIALIZER and not status.failed for _, status in view.statuses)
     if model.transition == "BlockedByFailedLoad" and model.failure_reason == "ModelLoadFailed" and model.failure:

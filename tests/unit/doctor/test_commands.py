@@ -14,14 +14,14 @@ import pytest
 from doctor.gather import Wanted, connect, gather
 from doctor.kinds import (
     InferenceService,
-    MutatingWebhooks,
+    MutatingWebhookConfiguration,
     Node,
     Object,
     Pod,
     Revision,
     Secret,
     ServiceAccount,
-    ValidatingWebhooks,
+    ValidatingWebhookConfiguration,
 )
 from doctor.logs import Query, seconds, sources_of
 from endpoints.sources import InputError
@@ -137,7 +137,7 @@ def test_no_kubeconfig_is_bad_usage(command: list[str], predict: Shell) -> None:
     [
         (["doctor", "--no-such-option"], "No such option: --no-such-option"),
         (["logs"], "Missing argument"),
-        (["logs", "iris", "--since", "soon"], "'soon' is no duration"),
+        (["logs", "iris", "--since", "soon"], "'soon' is not a duration"),
         (["dcotor"], "No such command"),
         (["--context", "elsewhere", "doctor"], "--context: options come after `doctor`"),
         (["doctor", "--stack", "dev", "--file", "x"], "--stack and --file exclude each other"),
@@ -191,7 +191,7 @@ def test_what_is_forbidden_everywhere_is_read_in_the_namespaces_that_are_known(a
     assert [item.name for item in facts.of(InferenceService)] == ["iris"]
     assert [item.name for item in facts.of(Pod)] == ["p"]
     assert [str(item) for item in facts.unread] == ["nodes: forbidden: User cannot list"]
-    assert {Revision, MutatingWebhooks, ValidatingWebhooks} <= facts.absent
+    assert {Revision, MutatingWebhookConfiguration, ValidatingWebhookConfiguration} <= facts.absent
 
 
 def test_lists_are_read_to_their_end(api: Api) -> None:

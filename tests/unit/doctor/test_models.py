@@ -8,7 +8,7 @@ import pytest
 
 from doctor.facts import Unread
 from doctor.findings import Cause
-from doctor.kinds import Claim, Object
+from doctor.kinds import Object, PersistentVolumeClaim
 from doctor.model import INITIALIZER
 from tests.unit.doctor.objects import (
     POD,
@@ -233,8 +233,8 @@ def test_what_the_scheduler_says(said: str, cause: str) -> None:
 def test_a_claim_is_looked_up_unless_it_may_not_be_read() -> None:
     model = inference_service(model={"storageUri": "pvc://files/iris"})
     unread = Unread(what="persistentvolumeclaims", where="default", why="forbidden")
-    pending = Claim.model_validate({"metadata": meta("files"), "status": {"phase": "Pending"}})
-    bound = Claim.model_validate({"metadata": meta("files"), "status": {"phase": "Bound"}})
+    pending = PersistentVolumeClaim.model_validate({"metadata": meta("files"), "status": {"phase": "Pending"}})
+    bound = PersistentVolumeClaim.model_validate({"metadata": meta("files"), "status": {"phase": "Bound"}})
     assert seen(model) == ["claim-missing"]
     assert seen(model, unread=(unread,)) == ["starting"]
     assert seen(model, pending) == ["claim-pending"]

@@ -16,7 +16,7 @@ from doctor.kinds import (
     HTTPRoute,
     InferenceService,
     IstioGateway,
-    MutatingWebhooks,
+    MutatingWebhookConfiguration,
     Object,
     Revision,
     VirtualService,
@@ -44,10 +44,10 @@ HOST = "iris.default.example.com"
 ADDRESS = "http://10.0.0.1:31080"
 
 
-def webhooks(*, authority: str = "Q0E=", policy: str = "Fail") -> MutatingWebhooks:
+def webhooks(*, authority: str = "Q0E=", policy: str = "Fail") -> MutatingWebhookConfiguration:
     client = {"service": {"name": "kserve-webhook-server-service", "namespace": "kserve"}, "caBundle": authority}
     hook = {"name": "inferenceservice.defaulter", "clientConfig": client, "failurePolicy": policy}
-    return MutatingWebhooks.model_validate({"metadata": meta("x", ""), "webhooks": [hook]})
+    return MutatingWebhookConfiguration.model_validate({"metadata": meta("x", ""), "webhooks": [hook]})
 
 
 def gateway(programmed: str = "True") -> Gateway:

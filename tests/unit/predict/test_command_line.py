@@ -181,7 +181,7 @@ def test_a_model_without_check_is_shown_as_not_compared(models: Server, tmp_path
             '{"m": {"protocol": "v3"}}',
             "m.protocol: Input should be 'v1', 'v2', 'grpc-v2', 'openai' or 'graph'",
         ),
-        (["--lang", "zh"], "[]", "endpoints 的内容无法识别:\n  endpoints: Input should be a valid dictionary"),
+        (["--lang", "zh"], "[]", "endpoints 的内容无法识别：\n  endpoints: Input should be a valid dictionary"),
         (["--only", "sklearn-model"], "{}", "No model 'sklearn-model' in the endpoints. There are: -."),
     ],
 )
