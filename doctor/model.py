@@ -137,7 +137,7 @@ class ModelView:
         return [Evidence(source="InferenceService", text=text) for text in texts][:2]
 
 
-def words(source: str, text: str) -> Evidence:
+def evidence_from(source: str, text: str) -> Evidence:
     """Create a piece of evidence: what a source says, as one line."""
     return Evidence(source=source, text=one_line(text, limit=EVIDENCE_WIDTH))
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from doctor.findings import Cause, Evidence, Finding
 from doctor.kinds import ClusterServingRuntime, ServingRuntime
-from doctor.model import ModelView, words
+from doctor.model import ModelView, evidence_from
 
 _REASONS = {
     "RuntimeNotRecognized": Cause.RUNTIME_UNKNOWN,
@@ -23,7 +23,7 @@ def declared_wrongly(view: ModelView) -> Iterator[Finding]:
         cause = _REASONS.get(model.failure_reason, Cause.DECLARATION_REFUSED)
         if cause is Cause.RUNTIME_NONE and model.runtime:
             cause = Cause.RUNTIME_MISMATCH
-        evidence = [words("InferenceService", f"{model.failure_reason}: {model.failure}")]
+        evidence = [evidence_from("InferenceService", f"{model.failure_reason}: {model.failure}")]
         known = runtimes(view)
         yield view.finding(
             cause,
@@ -37,7 +37,7 @@ def declared_wrongly(view: ModelView) -> Iterator[Finding]:
     for event in view.warnings:
         if "StorageURI not supported" in event.message:
             schemes = ", ".join(sorted({part.strip(" []") for part in _listed(event.message)}))
-            yield view.finding(Cause.STORAGE_URI_UNKNOWN, [words("KServe", event.message)], schemes=schemes)
+            yield view.finding(Cause.STORAGE_URI_UNKNOWN, [evidence_from("KServe", event.message)], schemes=schemes)
             return
 
 
@@ -78,17 +78,17 @@ def _why(view: ModelView, known: tuple[ClusterServingRuntime, ...]) -> str:
 
 def refusal(view: ModelView) -> list[Evidence]:
     """Collect what KServe, Knative and Kubernetes say about objects of the model that they refuse to create."""
-    found = [words("InferenceService", item.message) for item in view.model.conditions if _refuses(item.reason)]
+    found = [evidence_from("InferenceService", item.message) for item in view.model.conditions if _refuses(item.reason)]
     for revision in view.revisions:
         found += [
-            words(f"revision {revision.name}", item.message)
+            evidence_from(f"revision {revision.name}", item.message)
             for item in revision.conditions
             if item.status == "False" and item.reason == "FailedCreate"
         ]
-    found += [words(f"Deployment {item.name}", item.failure) for item in view.deployments if item.failure]
+    found += [evidence_from(f"Deployment {item.name}", item.failure) for item in view.deployments if item.failure]
     # A reconciliation that failed once because of a simultaneous change by somebody else is not a refusal.
     found += [
-        words(f"{event.kind} {event.about}", event.message)
+        evidence_from(f"{event.kind} {event.about}", event.message)
         for event in view.warnings
         if (event.reason == "FailedCreate" and not view.pods)
         or (event.reason == "InternalError" and event.kind == "InferenceService" and not view.revisions)

@@ -21,7 +21,7 @@ from doctor.kinds import (
     VirtualService,
     condition,
 )
-from doctor.model import words
+from doctor.model import evidence_from
 from endpoints import failures as f
 
 _UNREACHABLE = (f.ConnectionRefused, f.ConnectTimeout, f.UnknownName, f.Disconnected)
@@ -59,13 +59,13 @@ def _way_in(ingress: Ingress, facts: Facts) -> Iterator[Finding]:
     told["part"] = ingress.deployments[0].name if ingress.deployments else service.name
     if not ingress.backends and not facts.missed(EndpointSlice, namespace=service.namespace):
         evidence = [
-            words(f"Deployment {item.namespace}/{item.name}", f"{item.ready} of {item.wanted} pods are ready")
+            evidence_from(f"Deployment {item.namespace}/{item.name}", f"{item.ready} of {item.wanted} pods are ready")
             for item in ingress.deployments
-        ] or [words(f"Service {ingress.name}", "no pod has its labels")]
+        ] or [evidence_from(f"Service {ingress.name}", "no pod has its labels")]
         yield Finding(cause=Cause.GATEWAY_DOWN, facts=told, evidence=tuple(evidence), **about)
     if not ingress.address and not facts.missed(Node):
         text = f"type {service.type}, no address given to it"
-        evidence = [words(f"Service {ingress.name}", text)]
+        evidence = [evidence_from(f"Service {ingress.name}", text)]
         yield Finding(cause=Cause.GATEWAY_NO_ADDRESS, facts=told, evidence=tuple(evidence), **about)
 
 
@@ -82,7 +82,7 @@ def _not_programmed(gateway: Gateway) -> Finding:
         namespace=gateway.namespace,
         name=gateway.name,
         facts={"gateway": gateway.name, "namespace": gateway.namespace},
-        evidence=tuple(words(f"Gateway {gateway.name}", text) for text in said[:2]),
+        evidence=tuple(evidence_from(f"Gateway {gateway.name}", text) for text in said[:2]),
     )
 
 
@@ -97,7 +97,7 @@ def answers(facts: Facts) -> Iterator[CheckResult]:
         elif isinstance(failure, f.NoRoute):
             findings.append(_about(Cause.NO_ROUTE, namespace, name, asked, _routes(facts, namespace, asked.host)))
         elif isinstance(failure, f.HttpError) and failure.status in {502, 503, 504} and _no_upstream(failure):
-            said = [words(f"gateway {asked.address}", f"HTTP {failure.status}: {failure.said}")]
+            said = [evidence_from(f"gateway {asked.address}", f"HTTP {failure.status}: {failure.said}")]
             findings.append(_about(Cause.NO_UPSTREAM, namespace, name, asked, said))
     findings = [_unreachable(asked) for asked in unreachable.values()] + findings
     if facts.answers:
@@ -117,7 +117,7 @@ def _unreachable(asked: Asked) -> Finding:
         kind="Gateway",
         name=asked.address,
         facts={"address": asked.address, "host": asked.host},
-        evidence=(words(f"gateway {asked.address}", ": ".join(filter(None, (kind, problem)))),),
+        evidence=(evidence_from(f"gateway {asked.address}", ": ".join(filter(None, (kind, problem)))),),
     )
 
 
@@ -134,15 +134,15 @@ def _about(cause: Cause, namespace: str, name: str, asked: Asked, evidence: list
 
 def _routes(facts: Facts, namespace: str, host: str) -> list[Evidence]:
     """Give what the gateway and the namespace's routes say about the host."""
-    found = [words(f"gateway, Host {host}", "its own 404, without a body")]
+    found = [evidence_from(f"gateway, Host {host}", "its own 404, without a body")]
     named = [f"VirtualService {item.name}" for item in facts.of(VirtualService, namespace) if host in item.hosts]
     named += [f"HTTPRoute {item.name}" for item in facts.of(HTTPRoute, namespace) if host in item.hostnames]
     if not facts.missed(VirtualService, HTTPRoute, namespace=namespace):
-        found.append(words(f"namespace {namespace}", f"routes of this host: {', '.join(named) or 'none'}"))
+        found.append(evidence_from(f"namespace {namespace}", f"routes of this host: {', '.join(named) or 'none'}"))
     for route in facts.of(HTTPRoute, namespace):
         if host in route.hostnames:
             refused = [item for parent in route.parents for item in parent.conditions if item.status != "True"]
-            found += [words(f"HTTPRoute {route.name}", str(item)) for item in refused]
+            found += [evidence_from(f"HTTPRoute {route.name}", str(item)) for item in refused]
     return found
 
 

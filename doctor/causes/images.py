@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from doctor.findings import Cause, Evidence, Finding
 from doctor.kinds import condition
-from doctor.model import ModelView, container_source, words
+from doctor.model import ModelView, container_source, evidence_from
 
 _PULLING = {"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "RegistryUnavailable"}
 _FETCHED = re.compile(r'Unable to fetch image "([^"]+)"')
@@ -42,7 +42,7 @@ def not_pulled(view: ModelView) -> Iterator[Finding]:
         without = whole.replace(image, "")
         cause = next((kind for kind, pattern in _KINDS if pattern.search(without)), Cause.IMAGE_FAILED)
         registry = image.partition("/")[0]
-        evidence: list[Evidence] = [words(source, whole)]
+        evidence: list[Evidence] = [evidence_from(source, whole)]
         yield view.finding(cause, evidence, image=image, registry=registry)
         return
 

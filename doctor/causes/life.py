@@ -8,7 +8,7 @@ from datetime import datetime
 from doctor.facts import Facts
 from doctor.findings import Cause, Evidence, Finding
 from doctor.kinds import Namespace, Pod, condition, holds
-from doctor.model import ModelView, words
+from doctor.model import ModelView, evidence_from
 
 KSERVES = "inferenceservice.finalizers"
 # KServe reacts within a second; what it has not handled after this time, it does not handle.
@@ -26,7 +26,9 @@ def going(view: ModelView) -> Iterator[Finding]:
     passed = _seconds(view.facts, deleted)
     stuck = passed > (PROMPT_SECONDS if foreign else DELETION_SECONDS)
     cause = Cause.DELETION_STUCK if stuck and finalizers else Cause.DELETION
-    evidence = [words("InferenceService", f"deleted {passed:.0f} s ago, finalizers: {', '.join(finalizers) or '-'}")]
+    evidence = [
+        evidence_from("InferenceService", f"deleted {passed:.0f} s ago, finalizers: {', '.join(finalizers) or '-'}")
+    ]
     yield view.finding(cause, evidence, finalizers=", ".join(foreign or finalizers) or "-")
 
 
@@ -40,7 +42,7 @@ def in_a_closing_namespace(view: ModelView) -> Iterator[Finding]:
 def namespace_evidence(namespace: Namespace) -> list[Evidence]:
     """Give what keeps a namespace from being deleted."""
     held = [item for item in namespace.conditions if item.status == "True" and item.message]
-    return [words(f"namespace {namespace.name}", item.message) for item in held][:3]
+    return [evidence_from(f"namespace {namespace.name}", item.message) for item in held][:3]
 
 
 def overdue(view: ModelView) -> Iterator[Finding]:
@@ -48,13 +50,13 @@ def overdue(view: ModelView) -> Iterator[Finding]:
     for revision in view.revisions:
         for item in revision.conditions:
             if item.reason == "ProgressDeadlineExceeded" and item.status == "False":
-                evidence = [words(f"revision {revision.name}", f"{item.reason}: {item.message}")]
+                evidence = [evidence_from(f"revision {revision.name}", f"{item.reason}: {item.message}")]
                 yield view.finding(Cause.DEADLINE_EXCEEDED, evidence, version=revision.name)
                 return
     for deployment in view.deployments:
         progress = condition(deployment.conditions, "Progressing")
         if progress and progress.status == "False" and progress.reason == "ProgressDeadlineExceeded":
-            evidence = [words(f"Deployment {deployment.name}", progress.message)]
+            evidence = [evidence_from(f"Deployment {deployment.name}", progress.message)]
             # The Deployment says so some time before Knative says it of the revision.
             yield view.finding(Cause.DEADLINE_EXCEEDED, evidence, version=deployment.revision or deployment.name)
             return
@@ -69,7 +71,7 @@ def new_version_waits(view: ModelView, *, cause_known: bool) -> Iterator[Finding
     said = ", ".join(f"{target.revision} {target.percent} %" for target in model.traffic)
     share = str(model.canary_percent if model.canary_percent is not None else 100)
     yield view.finding(
-        Cause.CANARY_STUCK, [words("InferenceService", f"traffic: {said}")], new=new, old=old, share=share
+        Cause.CANARY_STUCK, [evidence_from("InferenceService", f"traffic: {said}")], new=new, old=old, share=share
     )
 
 
@@ -80,7 +82,9 @@ def not_routed(view: ModelView) -> Iterator[Finding]:
         return
     ingress = condition(conditions, "IngressReady")
     route = condition(conditions, "PredictorRouteReady")
-    found = [words("InferenceService", str(item)) for item in (ingress, route) if item and item.status != "True"]
+    found = [
+        evidence_from("InferenceService", str(item)) for item in (ingress, route) if item and item.status != "True"
+    ]
     yield view.finding(Cause.ROUTE_NOT_READY, found)
 
 
@@ -91,7 +95,7 @@ def waiting(view: ModelView) -> Finding:
     if not model.conditions:
         passed = _seconds(view.facts, created) if created else 0.0
         if passed > PROMPT_SECONDS and not model.transition:
-            return view.finding(Cause.UNNOTICED, [words("InferenceService", f"no status after {passed:.0f} s")])
+            return view.finding(Cause.UNNOTICED, [evidence_from("InferenceService", f"no status after {passed:.0f} s")])
     doing = [
         f"pod {pod.name}: {status.name} {status.waiting.reason}"
         for pod, status in view.statuses
@@ -101,7 +105,7 @@ def waiting(view: ModelView) -> Finding:
         for pod, status in view.statuses
         if status.running_since and not status.ready
     ]
-    evidence = [words("pods", "; ".join(doing[:3]))] if doing else []
+    evidence = [evidence_from("pods", "; ".join(doing[:3]))] if doing else []
     return view.finding(Cause.STARTING, [*evidence, *view.unready()], age=_age(view))
 
 

@@ -9,7 +9,7 @@ from doctor.checks import CheckResult, Name, Section
 from doctor.facts import Facts
 from doctor.findings import Cause, Finding
 from doctor.kinds import Deployment, Event, InferenceService, Pod, Revision
-from doctor.model import ModelView, words
+from doctor.model import ModelView, evidence_from
 from endpoints.endpoint import Endpoint
 
 # In the order in which a model starts: what fails first is the cause.
@@ -59,7 +59,7 @@ def _of_stack(facts: Facts, endpoint: Endpoint, there: Mapping[tuple[str, str], 
         yield _missing(cause, endpoint.namespace, endpoint.name)
     elif model is not None and model.host and model.host != endpoint.host:
         view = ModelView(facts=facts, model=model)
-        evidence = [words("InferenceService", f"url {model.url}")]
+        evidence = [evidence_from("InferenceService", f"url {model.url}")]
         yield view.finding(Cause.HOST_DIFFERS, evidence, host=endpoint.host, found=model.host)
 
 

@@ -24,7 +24,7 @@ from doctor.kinds import (
     condition,
     holds,
 )
-from doctor.model import words
+from doctor.model import evidence_from
 
 KSERVE, KNATIVE = "kserve", "knative-serving"
 CONTROLLER = "kserve-controller-manager"
@@ -56,7 +56,7 @@ def nodes(facts: Facts) -> CheckResult:
     for node in facts.of(Node):
         ready = condition(node.conditions, "Ready")
         if ready is None or ready.status != "True":
-            evidence = (words(f"node {node.name}", str(ready)),)
+            evidence = (evidence_from(f"node {node.name}", str(ready)),)
             found.append(
                 Finding(
                     cause=Cause.NODE_NOT_READY,
@@ -122,8 +122,10 @@ def _cause_of(namespace: str) -> Cause:
 
 
 def _down(item: Deployment, cause: Cause, facts: Facts) -> Finding:
-    evidence = [words(f"Deployment {item.namespace}/{item.name}", f"{item.ready} of {item.wanted} pods are ready")]
-    evidence += [words(f"Deployment {item.name}", item.failure)] if item.failure else []
+    evidence = [
+        evidence_from(f"Deployment {item.namespace}/{item.name}", f"{item.ready} of {item.wanted} pods are ready")
+    ]
+    evidence += [evidence_from(f"Deployment {item.name}", item.failure)] if item.failure else []
     for pod in facts.of(Pod, item.namespace):
         if item.selector and item.selector.items() <= pod.meta.labels.items():
             evidence += _pod_says(pod)
@@ -144,7 +146,7 @@ def _no_controller() -> Finding:
         namespace=KSERVE,
         name=CONTROLLER,
         facts={"part": CONTROLLER, "namespace": KSERVE, "wanted": "1"},
-        evidence=(words(f"namespace {KSERVE}", "has no Deployment"),),
+        evidence=(evidence_from(f"namespace {KSERVE}", "has no Deployment"),),
     )
 
 
@@ -152,10 +154,12 @@ def _pod_says(pod: Pod) -> list[Evidence]:
     """Give the reason why a pod of the platform does not run."""
     for status in (*pod.init, *pod.containers):
         if status.waiting and status.waiting.reason:
-            return [words(f"pod {pod.name}", f"{status.name}: {status.waiting.reason}: {status.waiting.message}")]
+            return [
+                evidence_from(f"pod {pod.name}", f"{status.name}: {status.waiting.reason}: {status.waiting.message}")
+            ]
     scheduled = condition(pod.conditions, "PodScheduled")
     if scheduled and scheduled.status == "False":
-        return [words(f"pod {pod.name}", scheduled.message)]
+        return [evidence_from(f"pod {pod.name}", scheduled.message)]
     return []
 
 
@@ -185,10 +189,10 @@ def webhooks(facts: Facts) -> CheckResult:
         if not any(backend.ready for backend in backends) and not facts.missed(EndpointSlice, namespace=namespace):
             there = facts.get(Service, service, namespace) is not None or bool(facts.missed(Service))
             text = f"{len(backends)} addresses, none ready" if there else "there is no such Service"
-            evidence = (words(f"Service {namespace}/{service}", text),)
+            evidence = (evidence_from(f"Service {namespace}/{service}", text),)
             findings.append(Finding(cause=Cause.WEBHOOK_DOWN, facts=told, evidence=evidence, **about))
         elif any(not hook.authority for hook in hooks):
-            evidence = (words(f"webhook {hooks[0].name}", "has no caBundle"),)
+            evidence = (evidence_from(f"webhook {hooks[0].name}", "has no caBundle"),)
             findings.append(Finding(cause=Cause.WEBHOOK_UNTRUSTED, facts=told, evidence=evidence, **about))
     return CheckResult(
         section=Section.PLATFORM,

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from doctor.findings import Cause, Evidence, Finding
 from doctor.kinds import Pod, condition
-from doctor.model import INITIALIZER, SERVER, ModelView, container_source, last_line, words
+from doctor.model import INITIALIZER, SERVER, ModelView, container_source, evidence_from, last_line
 
 _OOM = "OOMKilled"
 _QUEUE = "queue-proxy"
@@ -28,12 +28,12 @@ def out_of_memory(view: ModelView) -> Iterator[Finding]:
             declared = pod.container(status.name)
             limit = (declared.memory if declared else "") or "-"
             text = f"OOMKilled, exit {status.failed.exit_code}, {status.restarts} restarts"
-            evidence = [words(container_source(pod, status.name), text)]
+            evidence = [evidence_from(container_source(pod, status.name), text)]
             yield view.finding(Cause.MEMORY_EXCEEDED, evidence, container=status.name, limit=limit)
             return
     for source, code, _ in _ends(view):
         if code == KILLED:
-            evidence = [words(source, f"exit {code}: killed, as at the memory limit")]
+            evidence = [evidence_from(source, f"exit {code}: killed, as at the memory limit")]
             yield view.finding(Cause.MEMORY_EXCEEDED, evidence, container=SERVER, limit="-")
 
 
@@ -44,12 +44,12 @@ def crashed(view: ModelView) -> Iterator[Finding]:
         if pod.ready or status.ready or status.name == INITIALIZER or end is None or end.reason == _OOM:
             continue
         text = last_line(view.said(pod, status)) or end.reason
-        evidence = [words(container_source(pod, status.name), f"exit {end.exit_code}: {text}")]
+        evidence = [evidence_from(container_source(pod, status.name), f"exit {end.exit_code}: {text}")]
         yield view.finding(Cause.SERVER_CRASHED, evidence, container=status.name, exit=str(end.exit_code))
         return
     for source, code, text in _ends(view):
         if code != KILLED:
-            yield view.finding(Cause.SERVER_CRASHED, [words(source, text)], container=SERVER, exit=code)
+            yield view.finding(Cause.SERVER_CRASHED, [evidence_from(source, text)], container=SERVER, exit=code)
 
 
 def _ends(view: ModelView) -> Iterator[tuple[str, str, str]]:
@@ -104,6 +104,6 @@ def _path(view: ModelView, pod: Pod) -> str:
 
 
 def _evidence(view: ModelView, pod: Pod, status: str) -> list[Evidence]:
-    found = [words(f"pod {pod.name}", f"readiness probe GET {_path(view, pod)}: HTTP {status}")]
+    found = [evidence_from(f"pod {pod.name}", f"readiness probe GET {_path(view, pod)}: HTTP {status}")]
     lines = [line for line in view.log(pod, SERVER).splitlines() if "Error" in line or "error" in line]
-    return [*found, *(words(container_source(pod, SERVER), line) for line in lines[-1:])]
+    return [*found, *(evidence_from(container_source(pod, SERVER), line) for line in lines[-1:])]

@@ -111,7 +111,7 @@ def test_a_cluster_without_kserve(api: Api) -> None:
     assert api
 
 
-def test_a_cluster_that_is_away(kubernetes: Server, predict: Shell) -> None:
+def test_a_cluster_that_does_not_answer(kubernetes: Server, predict: Shell) -> None:
     assert kubernetes
     done = predict("doctor", "--context", "elsewhere", "--json")
     assert done.returncode == 2
@@ -244,7 +244,7 @@ def query(container: str | None = None) -> Query:
     return Query(model="iris", namespace=None, container=container, previous=False, follow=False, tail=None, since=None)
 
 
-def test_which_containers_are_meant() -> None:
+def test_which_containers_have_their_logs_printed() -> None:
     ran = {"name": "storage-initializer", "state": {"terminated": {"exitCode": 0}}}
     serving = pod(running(), running(name="queue-proxy"), init=[ran], name="p")
     loading = pod({"name": "kserve-container"}, init=[failed("…", name="storage-initializer")], name="q")
@@ -263,6 +263,6 @@ def test_durations(text: str, value: int) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "soon", "-5s", "1d", "0m"])
-def test_what_is_no_duration(text: str) -> None:
+def test_other_texts_are_not_durations(text: str) -> None:
     with pytest.raises(InputError, match="bad-duration"):
         seconds(text)

@@ -84,14 +84,14 @@ def seen(*objects: Object, **more: Any) -> list[str]:
     return causes(diagnose(facts(*objects, **more)))
 
 
-def test_what_is_well() -> None:
+def test_a_healthy_deployment_has_no_findings() -> None:
     checks = diagnose(facts(*healthy(), answers={("default", "iris"): Asked(address=ADDRESS, host=HOST, failure=None)}))
     assert causes(checks) == []
     assert {check.state for check in checks} == {State.OK}
     assert exit_code(checks) == 0
 
 
-def test_a_cluster_that_does_not_answer_is_all_that_is_said() -> None:
+def test_of_a_cluster_that_does_not_answer_nothing_else_is_reported() -> None:
     (check,) = diagnose(Facts(unreachable="ConnectError: refused"))
     assert [finding.cause for finding in check.findings] == [Cause.CLUSTER_UNREACHABLE]
     (check,) = diagnose(Facts(unreachable="401", refused=True))
@@ -138,7 +138,7 @@ def test_kserve_or_knative_that_is_not_installed() -> None:
         ),
     ],
 )
-def test_one_thing_that_is_down(changed: dict[str, tuple[Object, ...]], expected: list[str]) -> None:
+def test_one_part_of_the_platform_that_is_down(changed: dict[str, tuple[Object, ...]], expected: list[str]) -> None:
     assert seen(*healthy(**changed)) == expected
 
 
@@ -192,7 +192,7 @@ def test_names(addresses: tuple[str, ...], expected: list[str]) -> None:
     assert exit_code(checks) == 0  # a client may send the Host header
 
 
-def test_what_a_stack_says_of_its_models() -> None:
+def test_the_models_of_a_stack_are_compared_with_the_clusters() -> None:
     there = endpoint(ADDRESS, "iris")
     away = endpoint(ADDRESS, "absent")
     nowhere = endpoint(ADDRESS, "lost", namespace="nowhere")
@@ -218,7 +218,7 @@ def test_what_a_stack_says_of_its_models() -> None:
         "clusterservingruntimes",
     ],
 )
-def test_what_could_not_be_read_is_not_all_right(what: str) -> None:
+def test_a_check_that_could_not_be_made_is_not_ok(what: str) -> None:
     missed = Unread(what=what, where="", why="forbidden")
     parts = {"nodes": "node", "services": "ingress", "clusterservingruntimes": "runtime", "inferenceservices": "model"}
     left = healthy(**({parts[what]: ()} if what in parts else {}))

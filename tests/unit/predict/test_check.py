@@ -326,7 +326,7 @@ def test_gateway_without_a_route_to_it(code: int, monkeypatch: pytest.MonkeyPatc
 
 
 @pytest.mark.parametrize("address", ["http://a..b:80", f"http://{'a' * 64}.b:80", "http://127.0.0.1:99999"])
-def test_gateway_address_that_is_none(address: str) -> None:
+def test_an_address_that_no_socket_takes(address: str) -> None:
     outcome = check(endpoint(address))
     assert (outcome.verdict, outcome.exit_code) == ("disconnected", 2)
 
@@ -379,7 +379,7 @@ def test_the_last_attempt_has_time_to_succeed(gateway: Server) -> None:
     assert outcome.verdict == "ok"
 
 
-def test_the_seconds_of_a_last_attempt_are_not_zero(gateway: Server) -> None:
+def test_the_last_attempt_has_its_seconds_in_the_message(gateway: Server) -> None:
     over = threading.Event()
     gateway.on(HOST, READY, Reply(b"", status=503), Reply(b"", wait_for=over))
     outcome = check(endpoint(gateway), timeout=0.2)
@@ -400,7 +400,7 @@ def test_an_answer_that_never_ends_does_not_hold_up_the_others(gateway: Server) 
     assert f"did not answer /v1/models/slow-model within {slow.waited_s:.1f} s" in words(slow)
 
 
-def test_something_that_speaks_no_http() -> None:
+def test_a_server_that_does_not_speak_http() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         stop = threading.Event()
 

@@ -278,7 +278,9 @@ def test_an_unexpected_error_gives_70_and_a_traceback(
     assert capsys.readouterr().err.endswith("RuntimeError: a bug\n")
 
 
-def test_an_output_that_nobody_reads_is_no_wrong_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_output_that_nobody_reads_does_not_count_as_a_wrong_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def closed(*_: object, **__: object) -> None:
         raise BrokenPipeError(errno.EPIPE, "Broken pipe")
 

@@ -86,13 +86,13 @@ def test_any_json_may_be_expected(gateway: Server, value: JsonValue) -> None:
     assert checked(gateway, Reply(value), check=check).verdict == "ok"
 
 
-def test_a_request_that_no_model_takes_is_refused(gateway: Server) -> None:
+def test_a_request_that_a_model_refuses(gateway: Server) -> None:
     outcome = checked(gateway, Reply({"error": "expected 4 features"}, status=400))
     assert outcome.failure == PredictionRefused(status=400, said="expected 4 features")
     assert outcome.exit_code == 1
 
 
-def test_a_model_that_is_not_there_yet_is_waited_for(gateway: Server) -> None:
+def test_a_model_that_is_not_ready_yet_is_waited_for(gateway: Server) -> None:
     """The router's readiness says nothing of the models behind it."""
     starting = Reply({"error": "Failed to process request", "cause": "connection refused"}, status=500)
     assert checked(gateway, starting, starting, Reply(ANSWER)).verdict == "ok"
@@ -116,12 +116,12 @@ def test_advice_is_of_a_graph(gateway: Server, code: str) -> None:
 @pytest.mark.parametrize(
     "check", [{"instances": [1], "predictions": [1]}, {"request": 1}, {"request": 1, "response": 1, "tolerance": -1}]
 )
-def test_a_graphs_check_has_a_form_of_its_own(gateway: Server, check: object) -> None:
+def test_a_graph_takes_only_a_graphs_check(gateway: Server, check: object) -> None:
     with pytest.raises(ValueError, match=r"check\."):
         endpoint(gateway, check=check)
 
 
-def test_a_models_check_is_none_of_a_graph(gateway: Server) -> None:
+def test_a_model_does_not_take_a_graphs_check(gateway: Server) -> None:
     with pytest.raises(ValueError, match=r"check\.instances"):
         Endpoint.model_validate(described(gateway, check={"request": 1, "response": 1}))
 
@@ -133,7 +133,7 @@ def test_lists_are_compared_as_a_whole() -> None:
     assert within({"a": {}}, {"a": 1}) == {"a": 1}
 
 
-def test_the_status_of_a_graph_is_an_inference_graphs(gateway: Server, kubernetes: Server) -> None:
+def test_the_status_of_a_graph_is_read_from_its_inference_graph(gateway: Server, kubernetes: Server) -> None:
     path = "GET /apis/serving.kserve.io/v1alpha1/namespaces/default/inferencegraphs/both"
     status = {"conditions": [{"type": "Ready", "status": "False", "reason": "RevisionFailed"}]}
     document = {"apiVersion": "serving.kserve.io/v1alpha1", "kind": "InferenceGraph", "metadata": {"name": "both"}}
