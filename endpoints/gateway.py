@@ -4,9 +4,10 @@ import json
 import socket
 import ssl
 import time
-from functools import cache
+from functools import cache, cached_property
 from typing import Any
 from urllib.parse import urlsplit
+from urllib.request import proxy_bypass
 
 import httpx2 as httpx
 from pydantic import JsonValue
@@ -40,7 +41,15 @@ class GatewayClient:
         self.address = address
         self.host = host
         self._deadline = deadline
-        self._client = httpx.Client(verify=_trusted(), follow_redirects=False)
+
+    @cached_property
+    def _client(self) -> httpx.Client:
+        try:
+            return httpx.Client(verify=_trusted())
+        except ImportError:  # for a SOCKS proxy of the environment, which does not matter if it is not for this host
+            if not proxy_bypass(urlsplit(self.address).hostname or ""):
+                raise
+            return httpx.Client(verify=_trusted(), trust_env=False)
 
     def allowed(self, seconds: float) -> float:
         """Give how long a request may take that wants `seconds`."""
@@ -66,7 +75,7 @@ class GatewayClient:
         try:
             response = self._client.request(
                 method,
-                httpx.URL(self.address + path, port=urlsplit(self.address).port),  # ValueError for a port of no TCP
+                httpx.URL(self.address + path, port=urlsplit(self.address).port),  # which raises ValueError above 65535
                 content=None if body is None else json.dumps(body, allow_nan=False),
                 headers={"Host": self.host, **typed},
                 timeout=httpx.Timeout(seconds, connect=min(seconds, CONNECT_SECONDS)),
@@ -79,8 +88,8 @@ class GatewayClient:
             raise CheckFailed(ConnectTimeout()) from problem
         except httpx.ReadTimeout as problem:
             raise CheckFailed(ReadTimeout(path=path, seconds=seconds)) from problem
-        except (httpx.HTTPError, httpx.InvalidURL, OverflowError, ValueError) as problem:
-            # The last two come from encoding a host or a header, and from addresses that no socket takes.
+        except (httpx.HTTPError, httpx.InvalidURL, ImportError, OverflowError, ValueError) as problem:
+            # The last two come from proxies and hosts that cannot be parsed, and from addresses that no socket takes.
             raise CheckFailed(_disconnected(problem)) from problem
         if response.is_success:
             return response

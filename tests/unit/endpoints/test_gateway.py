@@ -70,3 +70,13 @@ def test_a_proxy_that_is_down_is_not_the_gateway(nothing: str, monkeypatch: pyte
     with pytest.raises(CheckFailed) as behind_proxy:
         client("http://gateway.invalid:80").send("GET", "/", seconds=5)
     assert isinstance(behind_proxy.value.failure, Disconnected)
+
+
+def test_a_socks_proxy_matters_only_where_it_is_used(gateway: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("all_proxy", "socks5://127.0.0.1:1")
+    gateway.on(HOST, "GET /x", Reply({}))
+    with pytest.raises(CheckFailed) as refused:
+        client("http://gateway.invalid:80").send("GET", "/x", seconds=5)
+    assert isinstance(refused.value.failure, Disconnected)
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    assert client(gateway.address).send("GET", "/x", seconds=5).json() == {}
