@@ -40,9 +40,11 @@ def _row(*cells: str) -> str:
 
 
 def _shown(text: str) -> str:
-    """A text with its placeholders as italic words."""
-    marked = re.sub(r"(?<!\{)\{(\w+)(?:[:!][^}]*)?\}(?!\})", r"*\1*", text.replace("*", "\\*"))
-    return marked.replace("{{", "{").replace("}}", "}").replace("<", "&lt;").replace("|", "\\|")
+    """A text with its placeholders as italic words; what Markdown has in backquotes needs no other escapes."""
+    parts = re.split("(`[^`]*`)", text.replace("|", "\\|"))
+    parts[::2] = [part.replace("*", "\\*").replace("<", "&lt;") for part in parts[::2]]
+    marked = re.sub(r"(?<!\{)\{(\w+)(?:[:!][^}]*)?\}(?!\})", r"*\1*", "".join(parts))
+    return marked.replace("{{", "{").replace("}}", "}")
 
 
 def main() -> None:
