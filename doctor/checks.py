@@ -1,4 +1,4 @@
-"""A check: one line of the report, with what it found."""
+"""The result of a check: one line of the report, with what was found."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from doctor.findings import Finding
 
 
 class Section(StrEnum):
-    """What a check belongs to."""
+    """The part of the report that a check belongs to."""
 
     CLUSTER = "cluster"
     KSERVE = "kserve"
@@ -40,7 +40,7 @@ class Name(StrEnum):
 
 
 class State(StrEnum):
-    """How a check ended; `unread` is one that could not be made."""
+    """How a check ended; `unread` is one that could not be made because the cluster did not give what it needs."""
 
     OK = "ok"
     NOTE = "note"
@@ -49,8 +49,8 @@ class State(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Check:
-    """One line of the report; `facts` fill in the words for one that is all right."""
+class CheckResult:
+    """One line of the report; `facts` are for the placeholders of its text where nothing is wrong."""
 
     section: Section
     name: Name
@@ -60,7 +60,7 @@ class Check:
 
     @property
     def state(self) -> State:
-        """What is wrong counts more than what could not be looked at, and that more than a note."""
+        """The most serious of its results: something wrong, then something that could not be read, then a note."""
         if any(not finding.cause.note for finding in self.findings):
             return State.FAILED
         if self.unread:

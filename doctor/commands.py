@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
-import os
-import sys
-from dataclasses import dataclass
+import time
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from endpoints.endpoint import Endpoint
-from endpoints.sources import InputError, stdin_is_fed
-from predict.messages import LANGUAGES, Lang
-from predict.reading import read_endpoints
+from endpoints.sources import read_endpoints, stdin_is_fed
+from locales.terminal import NOT_READY, LanguageOption, Terminal
 
-BAD_USAGE = 64
-NOT_READY = 2
-INTERRUPTED = 130
-PIPED_WIDTH = 200
-
+WATCH_SECONDS = 3.0
 CODES = "64 bad usage or input; 70 an unexpected error; 130 interrupted."
 
 Models = Annotated[
@@ -36,27 +28,7 @@ Kubeconfig = Annotated[
     Path | None, typer.Option(help="The cluster's kubeconfig (default: KUBECONFIG, ~/.kube/config).")
 ]
 Context = Annotated[str | None, typer.Option(help="Kube context (default: the endpoints', else the current one).")]
-Language = Annotated[Lang | None, typer.Option("--lang", help="Language of the messages (default: by LANG).")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Output:
-    """Where words go, and in which language."""
-
-    lang: Lang
-    errors: Console
-
-    @classmethod
-    def of(cls, lang: Lang | None) -> _Output:
-        return cls(lang=lang or Lang.from_environment(os.environ), errors=Console(stderr=True, highlight=False))
-
-    @property
-    def out(self) -> Console:
-        return Console(width=None if sys.stdout.isatty() else PIPED_WIDTH, highlight=False)
-
-    def say(self, text: str) -> None:
-        self.errors.print(text, markup=False, soft_wrap=True)
 
 
 def register(app: typer.Typer) -> None:
@@ -76,43 +48,34 @@ def doctor(
     file: File = None,
     kubeconfig: Kubeconfig = None,
     context: Context = None,
-    lang: Language = None,
+    lang: LanguageOption = None,
     as_json: AsJson = False,
 ) -> int:
-    """Say why a deployment or a model is or is not ready: the cause before what follows from it, and what to do.
+    """Say why a deployment or a model is not ready: the cause, what follows from it, and what to do.
 
-    Needs a kubeconfig only, and changes nothing. With a stack, by --stack, --file or through a pipe, it also looks
-    whether the stack's models are there, and asks them at the stack's gateway.
+    Needs only a kubeconfig, and changes nothing. With a stack, by --stack, --file or through a pipe, it also checks
+    that the stack's models exist, and asks them at the stack's gateway.
     """
     from doctor.diagnosis import diagnose  # noqa: PLC0415 - a second of start-up time
-    from doctor.gather import Wanted  # noqa: PLC0415
-    from doctor.looking import look  # noqa: PLC0415
+    from doctor.gather import Wanted, look  # noqa: PLC0415
     from doctor.report import exit_code, print_report, to_json  # noqa: PLC0415
-    from doctor.words import DOCTOR_LANGUAGES  # noqa: PLC0415
 
-    output = _Output.of(lang)
-    words = DOCTOR_LANGUAGES[output.lang]
-    try:
+    terminal = Terminal.speaking(lang)
+    with terminal.ending():
         endpoints: tuple[Endpoint, ...] = ()
         if stack or file or stdin_is_fed():
-            read = read_endpoints(stack=stack, cwd=cwd, file=file, language=LANGUAGES[output.lang], may_be_empty=True)
+            read = read_endpoints(stack=stack, cwd=cwd, file=file, may_be_empty=True)
             if read is None:
-                output.say(words.nothing_piped)
+                terminal.say("nothing-piped")
             endpoints = tuple(endpoint for endpoint in read or () if not endpoint.is_a_graph)
         wanted = Wanted(names=tuple(models or ()), namespace=namespace, endpoints=endpoints)
-        with output.errors.status(words.looking):
-            facts = look(wanted, kubeconfig=kubeconfig, context=context, words=words)
+        with terminal.errors.status(terminal.language.text("looking")):
+            facts = look(wanted, kubeconfig=kubeconfig, context=context)
         checks = diagnose(facts)
-    except InputError as problem:
-        output.say(str(problem))
-        return BAD_USAGE
-    except KeyboardInterrupt:
-        output.say(words.interrupted)
-        return INTERRUPTED
     if as_json:
-        print(to_json(checks, language=words))
+        print(to_json(checks, language=terminal.language))
     else:
-        print_report(checks, language=words, console=output.out)
+        print_report(checks, language=terminal.language, console=terminal.out)
     return exit_code(checks)
 
 
@@ -121,36 +84,27 @@ def status(
     namespace: Namespace = None,
     kubeconfig: Kubeconfig = None,
     context: Context = None,
-    lang: Language = None,
+    lang: LanguageOption = None,
     as_json: AsJson = False,
     watch: Annotated[bool, typer.Option("--watch", "-w", help="Show it again and again, until Ctrl-C.")] = False,
 ) -> int:
-    """Show every model in a line: ready or why not, its versions' shares of the requests, pods, URL and age."""
-    from doctor.gather import Wanted  # noqa: PLC0415
-    from doctor.looking import look  # noqa: PLC0415
+    """Show each model in a line: ready or why not, its versions' shares of the requests, pods, URL and age."""
+    from doctor.gather import Wanted, look  # noqa: PLC0415
     from doctor.status import rows, show, to_json  # noqa: PLC0415
-    from doctor.words import DOCTOR_LANGUAGES  # noqa: PLC0415
 
-    output = _Output.of(lang)
-    words = DOCTOR_LANGUAGES[output.lang]
+    terminal = Terminal.speaking(lang)
     wanted = Wanted(names=tuple(models or ()), namespace=namespace, ask=False)
-    try:
+    with terminal.ending():
         while True:
-            facts = look(wanted, kubeconfig=kubeconfig, context=context, words=words)
-            table = rows(facts, language=words)
+            facts = look(wanted, kubeconfig=kubeconfig, context=context)
+            table = rows(facts, language=terminal.language)
             if as_json:
                 print(to_json(table))
             else:
-                show(table, facts, language=words, console=output.out)
+                show(table, facts, language=terminal.language, console=terminal.out)
             if not watch:
                 return 0 if facts.version and not table.missed and all(row.ready for row in table.rows) else NOT_READY
-            table.pause()
-    except InputError as problem:
-        output.say(str(problem))
-        return BAD_USAGE
-    except KeyboardInterrupt:
-        output.say(words.interrupted)
-        return INTERRUPTED
+            time.sleep(WATCH_SECONDS)
 
 
 def logs(
@@ -172,15 +126,13 @@ def logs(
     since: Annotated[str | None, typer.Option(metavar="DURATION", help="Only what is newer: 90s, 10m, 2h.")] = None,
     kubeconfig: Kubeconfig = None,
     context: Context = None,
-    lang: Language = None,
+    lang: LanguageOption = None,
 ) -> int:
     """Print the logs of a model's pods, of all replicas, or say why there are none."""
     from doctor.logs import Query, print_logs, seconds  # noqa: PLC0415
-    from doctor.words import DOCTOR_LANGUAGES  # noqa: PLC0415
 
-    output = _Output.of(lang)
-    words = DOCTOR_LANGUAGES[output.lang]
-    try:
+    terminal = Terminal.speaking(lang)
+    with terminal.ending():
         query = Query(
             model=model,
             namespace=namespace,
@@ -188,14 +140,7 @@ def logs(
             previous=previous,
             follow=follow,
             tail=tail,
-            since=seconds(since, words=words) if since else None,
+            since=seconds(since) if since else None,
         )
-        return print_logs(
-            query, kubeconfig=kubeconfig, context=context, words=words, out=output.out, errors=output.errors
-        )
-    except InputError as problem:
-        output.say(str(problem))
-        return BAD_USAGE
-    except KeyboardInterrupt:
-        output.say(words.interrupted)
-        return INTERRUPTED
+        printed = print_logs(query, kubeconfig=kubeconfig, context=context, terminal=terminal)
+    return 0 if printed else NOT_READY

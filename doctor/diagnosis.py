@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from doctor.causes import gateway, models, platform
-from doctor.checks import Check
+from doctor.checks import CheckResult
 from doctor.facts import Facts
 
 
-def diagnose(facts: Facts) -> tuple[Check, ...]:
-    """Make every check; those that follow from one that failed are left out."""
+def diagnose(facts: Facts) -> tuple[CheckResult, ...]:
+    """Make every check, except those that cannot succeed because an earlier one failed."""
     return tuple(_all(facts))
 
 
-def _all(facts: Facts) -> Iterator[Check]:
+def _all(facts: Facts) -> Iterator[CheckResult]:
     yield platform.api(facts)
     if not facts.version:
         return

@@ -1,4 +1,4 @@
-"""Everything that was read in one pass, and what could not be."""
+"""Everything that was read from a cluster at one time, and what could not be read."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from endpoints.endpoint import Endpoint
 from endpoints.failures import Failure
 
 T = TypeVar("T", bound=Object)
-# Whose parts a deployment is made of; the last two hold Knative's gateways of other ingresses.
+# The namespaces of what models need; the last two hold the gateways of the other ingresses that Knative may use.
 PLATFORM = (
     "cert-manager",
     "istio-system",
@@ -26,7 +26,7 @@ PLATFORM = (
 
 @dataclass(frozen=True, kw_only=True)
 class Unread:
-    """A list that the cluster did not give: of `what`, in the namespace `where` (empty: in all), for this reason."""
+    """A list that could not be read: of the kind `what`, in the namespace `where` (empty: in all), and `why`."""
 
     what: str
     where: str
@@ -38,7 +38,7 @@ class Unread:
 
 @dataclass(frozen=True, kw_only=True)
 class Asked:
-    """A request to a model through the gateway at `address`; `failure` is None if something behind it answered."""
+    """A request to a model through the gateway at `address`; `failure` is None if a server answered."""
 
     address: str
     host: str
@@ -47,17 +47,22 @@ class Asked:
 
 @dataclass(frozen=True, kw_only=True)
 class Facts:
-    """One look at a cluster.
+    """The state of a cluster, as far as it could be read.
 
     Attributes:
-        version: of Kubernetes; empty if it did not answer, and `unreachable` then says why.
-        objects: by kind; `absent` are the kinds that the cluster does not know, `unread` what it did not give.
-        logs: the last lines of containers that may explain something, by namespace, pod and container.
-        answers: of models asked through the gateway, by namespace and name.
-        resolved: the addresses of hosts; none for a name that does not resolve.
-        endpoints: what a stack says of its models, if one was given.
-        names: the models asked for; none for all.
-        namespace: the one asked for; None for all.
+        version: of Kubernetes; empty if the cluster did not answer.
+        unreachable: why it did not answer.
+        refused: whether it answered, but did not accept the login.
+        objects: by kind.
+        absent: kinds that the cluster does not know.
+        unread: lists that could not be read.
+        logs: the last lines of containers that failed or are not ready, by namespace, pod and container.
+        answers: of models that were asked through the gateway, by namespace and name.
+        resolved: the addresses of each host; none for a name that does not resolve.
+        endpoints: of the stack's models, if a stack was given.
+        names: the models to look at; none for all.
+        namespace: the namespace to look at; None for all.
+        now: when it was read.
 
     """
 
@@ -76,16 +81,16 @@ class Facts:
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     def of(self, kind: type[T], namespace: str | None = None) -> tuple[T, ...]:
-        """The objects of a kind, of one namespace if that is given."""
+        """Give the objects of a kind, in one namespace if that is given."""
         found = (item for item in self.objects.get(kind, ()) if isinstance(item, kind))
         return tuple(item for item in found if namespace is None or item.namespace == namespace)
 
     def get(self, kind: type[T], name: str, namespace: str = "") -> T | None:
-        """The object of this name, if it was read."""
+        """Give the object of this name, or None if there is none or it could not be read."""
         return next((item for item in self.of(kind, namespace) if item.name == name), None)
 
     def missed(self, *kinds: type[Object], namespace: str | None = None) -> tuple[Unread, ...]:
-        """What of these kinds could not be read."""
+        """Give the lists of these kinds that could not be read."""
         plurals = {kind.plural for kind in kinds}
         return tuple(
             item
@@ -94,5 +99,5 @@ class Facts:
         )
 
     def there(self, namespace: str) -> bool:
-        """Whether the namespace exists, as far as is known."""
+        """Tell whether the namespace exists; true, too, if that could not be read."""
         return self.get(Namespace, namespace) is not None or bool(self.missed(Namespace))

@@ -1,4 +1,4 @@
-"""What can be found: causes by name, and one finding with its evidence."""
+"""Causes by name, and a finding: a cause that was seen, with its evidence."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from enum import StrEnum
 
 
 class Cause(StrEnum):
-    """Everything that can be the matter; the value is its name in reports and pages."""
+    """Everything that can be wrong; the value is its name in reports and its anchor on the troubleshooting page."""
 
     # the cluster
     CLUSTER_UNREACHABLE = "cluster-unreachable"
@@ -83,13 +83,13 @@ class Cause(StrEnum):
 
     @property
     def note(self) -> bool:
-        """Whether it is worth knowing but nothing is wrong."""
+        """Whether it is only worth knowing, and nothing is wrong."""
         return self in {Cause.HOST_UNRESOLVED, Cause.HOST_ELSEWHERE, Cause.STOPPED, Cause.SCALED_TO_ZERO}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Evidence:
-    """What something in the cluster says: `source` names it."""
+    """A text from the cluster: `source` names the object that it comes from."""
 
     source: str
     text: str
@@ -97,7 +97,7 @@ class Evidence:
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """One thing that is the matter with an object; `facts` fill in the words of its cause."""
+    """A cause that was seen at an object; `facts` are for the placeholders of the cause's texts."""
 
     cause: Cause
     kind: str

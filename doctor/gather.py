@@ -1,4 +1,4 @@
-"""Reads from a cluster what the causes are found in; nothing is changed, and no Secret's content is read."""
+"""Reads the facts from a cluster; changes nothing, and reads no Secret's content."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from doctor.facts import PLATFORM, Asked, Facts, Unread
 from doctor.ingress import ingresses
 from doctor.kinds import (
     MODEL_LABEL,
-    Claim,
+    ClusterServingRuntime,
     Deployment,
     EndpointSlice,
     Event,
@@ -28,25 +28,26 @@ from doctor.kinds import (
     HTTPRoute,
     InferenceService,
     IstioGateway,
-    MutatingWebhooks,
+    MutatingWebhookConfiguration,
     Namespace,
     Node,
     Object,
-    OwnRuntime,
+    PersistentVolumeClaim,
     Pod,
-    Quota,
+    ResourceQuota,
     Revision,
     Route,
-    Runtime,
     Secret,
     Service,
     ServiceAccount,
-    ValidatingWebhooks,
+    ServingRuntime,
+    ValidatingWebhookConfiguration,
     VirtualService,
 )
 from endpoints.endpoint import Endpoint
 from endpoints.failures import CheckFailed, Failure, one_line
-from endpoints.gateway import Gateway as Through
+from endpoints.gateway import GatewayClient
+from endpoints.sources import InputError
 from kube.status import load_kubeconfig
 
 T = TypeVar("T", bound=Object)
@@ -59,17 +60,26 @@ ASK_SECONDS = 5.0
 RESOLVE_SECONDS = 3.0
 NAMES_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 
-OF_CLUSTER = (Namespace, Node, MutatingWebhooks, ValidatingWebhooks, Runtime)
-OF_MODELS = (Pod, Revision, Route)  # with the label of their model
+OF_CLUSTER = (Namespace, Node, MutatingWebhookConfiguration, ValidatingWebhookConfiguration, ClusterServingRuntime)
+OF_MODELS = (Pod, Revision, Route)  # with a label that names their model
 OF_PLATFORM_TOO = (Deployment, Service, Gateway, IstioGateway)
-IN_MODEL_NAMESPACES = (Event, ServiceAccount, Secret, Quota, Claim, OwnRuntime, HTTPRoute, VirtualService)
+IN_MODEL_NAMESPACES = (
+    Event,
+    ServiceAccount,
+    Secret,
+    ResourceQuota,
+    PersistentVolumeClaim,
+    ServingRuntime,
+    HTTPRoute,
+    VirtualService,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Wanted:
-    """Which models to look at: of these names (none: all), in this namespace (None: all), as the endpoints say.
+    """Which models to look at: those with these names (none: all), in this namespace (None: all), of these endpoints.
 
-    `ask` says whether to ask them through the gateway, too.
+    With `ask` they also get a request through the gateway.
     """
 
     names: tuple[str, ...] = ()
@@ -79,19 +89,34 @@ class Wanted:
 
 
 def connect(*, kubeconfig: Path | None, context: str | None) -> tuple[httpx.Client, str]:
-    """A client of the cluster, and the namespace of its context.
+    """Connect to a cluster: a client, and the namespace of the context.
 
-    Raises ConfigError (lightkube's) if there is no kubeconfig, no such context or no way to log in.
+    Raises:
+        InputError: there is no kubeconfig, no such context or no way to log in.
+
     """
     try:
         config = load_kubeconfig(kubeconfig, context).get(context)
         if config is None:
             raise ConfigError("the kubeconfig has no current context")
         return Client(config, ConnectionParams(timeout=TIMEOUT)), config.namespace
-    except ConfigError:
-        raise
+    except ConfigError as problem:
+        raise InputError("no-kubeconfig", problem=problem) from problem
     except Exception as problem:  # files, YAML, certificates
-        raise ConfigError(one_line(f"{type(problem).__name__}: {problem}")) from problem
+        raise InputError("no-kubeconfig", problem=one_line(f"{type(problem).__name__}: {problem}")) from problem
+
+
+def look(wanted: Wanted, *, kubeconfig: Path | None, context: str | None) -> Facts:
+    """Read the state of the cluster selected on the command line, else of the one that the endpoints name.
+
+    Raises:
+        InputError: the kubeconfig cannot be used.
+
+    """
+    context = context or next((endpoint.context for endpoint in wanted.endpoints if endpoint.context), None)
+    client, home = connect(kubeconfig=kubeconfig, context=context)
+    with client:
+        return gather(client, wanted=wanted, home=home)
 
 
 class _RefusedError(Exception):
@@ -103,7 +128,7 @@ class _RefusedError(Exception):
 
 
 class _Reader:
-    """Reads lists, and keeps account of those that it did not get."""
+    """Reads lists, and keeps a record of those that could not be read."""
 
     def __init__(self, client: httpx.Client) -> None:
         self._client = client
@@ -111,11 +136,16 @@ class _Reader:
         self.absent: set[type[Object]] = set()
 
     def version(self) -> str:
-        """Kubernetes's version; raises httpx.HTTPError."""
+        """Read the version of Kubernetes.
+
+        Raises:
+            httpx.HTTPError: the cluster cannot be reached, or does not accept the login.
+
+        """
         return str(self._client.get("/version").raise_for_status().json().get("gitVersion", "?"))
 
     def everywhere(self, kind: type[T], *, else_in: Iterable[str], labels: str = "") -> list[T]:
-        """All of a kind or, where that is forbidden, those of some namespaces."""
+        """Read all objects of a kind or, if that is forbidden, those in the namespaces `else_in`."""
         try:
             return self._list(kind, None, labels=labels)
         except _RefusedError as problem:
@@ -126,7 +156,7 @@ class _Reader:
         return self.inside(kind, namespaces, labels=labels)
 
     def inside(self, kind: type[T], namespaces: Iterable[str], *, labels: str = "") -> list[T]:
-        """Those of some namespaces."""
+        """Read the objects of a kind in these namespaces."""
         found: list[T] = []
         for namespace in namespaces:
             try:
@@ -136,7 +166,7 @@ class _Reader:
         return found
 
     def log(self, namespace: str, pod: str, container: str, *, previous: bool) -> str:
-        """The last lines of a container; empty if there are none to be had."""
+        """Read the last lines of a container; empty if there are none or they cannot be read."""
         asked = {"container": container, "tailLines": LOG_LINES} | ({"previous": "true"} if previous else {})
         try:
             answer = self._client.get(f"/api/v1/namespaces/{namespace}/pods/{pod}/log", params=asked)
@@ -172,7 +202,7 @@ class _Reader:
 
 
 def gather(client: httpx.Client, *, wanted: Wanted, home: str) -> Facts:
-    """Look once at the cluster; `home` is the namespace to look in where looking everywhere is forbidden."""
+    """Read the state of the cluster; `home` is the namespace to read where reading all namespaces is forbidden."""
     reader = _Reader(client)
     base = Facts(endpoints=wanted.endpoints, names=wanted.names, namespace=wanted.namespace)
     try:
@@ -227,19 +257,19 @@ def _objects(
     objects = {kind: tuple(job.result()) for kind, job in running.items()}
     objects[InferenceService] = tuple(models)
     facts = Facts(objects=objects)
-    configurations = (*facts.of(MutatingWebhooks), *facts.of(ValidatingWebhooks))
+    configurations = (*facts.of(MutatingWebhookConfiguration), *facts.of(ValidatingWebhookConfiguration))
     hooks = [hook for item in configurations for hook in item.webhooks]
     behind = {hook.namespace for hook in hooks if hook.namespace}
     behind |= {ingress.service.namespace for ingress in ingresses(facts)}
     objects[EndpointSlice] = tuple(reader.inside(EndpointSlice, sorted(behind)))
-    # The pods of what does not run.
+    # The pods of platform parts that do not run.
     down = {item.namespace for item in facts.of(Deployment) if item.namespace in PLATFORM and item.ready < item.wanted}
     objects[Pod] = (*objects[Pod], *reader.inside(Pod, sorted(down)))
     return objects
 
 
 def _logs(reader: _Reader, pool: ThreadPoolExecutor, facts: Facts) -> dict[tuple[str, str, str], str]:
-    """The last lines of servers that ended without a word, or run and are not ready."""
+    """Read the last lines of containers that failed without a message, or run and are not ready."""
     asked: list[tuple[str, str, str, bool]] = []
     for pod in facts.of(Pod):
         if not pod.model or pod.ready:
@@ -257,7 +287,7 @@ def _logs(reader: _Reader, pool: ThreadPoolExecutor, facts: Facts) -> dict[tuple
 
 
 def _answers(pool: ThreadPoolExecutor, facts: Facts) -> dict[tuple[str, str], Asked]:
-    """Ask the ready models through the gateway, but none that this would start."""
+    """Ask the ready models through the gateway, except those without a pod, which a request would start."""
     declared = {(endpoint.namespace, endpoint.name): endpoint for endpoint in facts.endpoints}
     address = next((ingress.address for ingress in ingresses(facts) if ingress.address), "")
     awake = {(pod.namespace, pod.model) for pod in facts.of(Pod) if pod.ready and pod.component == "predictor"}
@@ -275,16 +305,16 @@ def _answers(pool: ThreadPoolExecutor, facts: Facts) -> dict[tuple[str, str], As
 
 def _ask(address: str, host: str, path: str) -> Asked:
     failure: Failure | None = None
-    through = Through(address=address, host=host, deadline=time.monotonic() + ASK_SECONDS)
+    client = GatewayClient(address=address, host=host, deadline=time.monotonic() + ASK_SECONDS)
     try:
-        through.send("GET", path, seconds=ASK_SECONDS)
+        client.send("GET", path, seconds=ASK_SECONDS)
     except CheckFailed as problem:
         failure = problem.failure
     return Asked(address=address, host=host, failure=failure)
 
 
 def _resolved(facts: Facts) -> dict[str, tuple[str, ...]]:
-    """The addresses of one host a domain; a name server that does not answer is not waited for."""
+    """Resolve one host of each domain, in RESOLVE_SECONDS at most."""
     hosts = {model.host.partition(".")[2]: model.host for model in facts.of(InferenceService) if model.host}
     found: dict[str, tuple[str, ...]] = {}
     threads = [threading.Thread(target=_resolve, args=(host, found), daemon=True) for host in hosts.values()]
@@ -313,7 +343,7 @@ def _words(answer: httpx.Response) -> str:
 
 
 def _without_nulls(value: Any) -> Any:
-    """The same without the fields that are null: they say as much as those that are not there."""
+    """Drop the fields that are null: the API means the same by them as by fields that are absent."""
     if isinstance(value, dict):
         return {key: _without_nulls(inner) for key, inner in value.items() if inner is not None}
     return [_without_nulls(inner) for inner in value] if isinstance(value, list) else value

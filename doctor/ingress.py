@@ -1,4 +1,4 @@
-"""Finds the way in: the Services in front of the gateway's pods, and the address each has for a client."""
+"""Finds the Services in front of the gateway's pods, and the address of each for clients outside the cluster."""
 
 from __future__ import annotations
 
@@ -12,7 +12,14 @@ HTTP = 80
 
 @dataclass(frozen=True, kw_only=True)
 class Ingress:
-    """A Service that clients outside come through; `address` is empty while it has none that is known."""
+    """A Service that requests from outside come through.
+
+    Attributes:
+        address: as `http://host:port`; empty if none is known.
+        deployments: of the pods behind the Service.
+        backends: how many of these pods are ready.
+
+    """
 
     service: Service
     address: str
@@ -21,12 +28,12 @@ class Ingress:
 
     @property
     def name(self) -> str:
-        """Its Service, as namespace/name."""
+        """The Service, as namespace/name."""
         return f"{self.service.namespace}/{self.service.name}"
 
 
 def ingresses(facts: Facts) -> tuple[Ingress, ...]:
-    """Those that Istio's Gateways or the Gateway API's lead to; Services inside the cluster only are none."""
+    """Find the Services of Istio's and the Gateway API's gateways that can be reached from outside the cluster."""
     named = {name for gateway in facts.of(Gateway) for name in _services_of(gateway)}
     selectors = [gateway.selector for gateway in facts.of(IstioGateway) if gateway.selector]
     found = [
@@ -54,7 +61,7 @@ def _selects(service: Service, labels: dict[str, str]) -> bool:
 
 
 def _services_of(gateway: Gateway) -> list[tuple[str, str]]:
-    """The Services in a Gateway's addresses: `name` of its own namespace, or `name.namespace.svc…`."""
+    """Give the Services that a Gateway's addresses name: `name` in its own namespace, or `name.namespace.svc…`."""
     entries = [*gateway.addresses, *gateway.asked_addresses]
     hosts = [entry.get("value", "").split(".") for entry in entries if entry.get("type") == "Hostname"]
     return [(parts[1] if parts[2:3] == ["svc"] else gateway.namespace, parts[0]) for parts in hosts]

@@ -1,4 +1,4 @@
-"""What is read of each kind of Kubernetes object; everything else of it is left out."""
+"""Views of Kubernetes objects: the fields that the doctor reads, by kind."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class View(BaseModel):
 
 
 class Meta(View):
-    """What every object has."""
+    """The metadata of an object."""
 
     name: str = ""
     namespace: str = ""
@@ -34,7 +34,7 @@ class Meta(View):
 
 
 class Object(View):
-    """An object of the API at `api`, listed as `plural`."""
+    """An object of the API group and version at the path `api`, listed as `plural`."""
 
     api: ClassVar[str]
     plural: ClassVar[str]
@@ -53,22 +53,22 @@ class Object(View):
 
     @property
     def model(self) -> str:
-        """The InferenceService that it belongs to, by its label."""
+        """The InferenceService that it belongs to by its label; empty if to none."""
         return self.meta.labels.get(MODEL_LABEL, "")
 
     @property
     def revision(self) -> str:
-        """Knative's revision that it belongs to; empty without Knative."""
+        """The Knative revision that it belongs to by its label; empty without Knative."""
         return self.meta.labels.get("serving.knative.dev/revision", "")
 
 
 def condition(conditions: Conditions, kind: str) -> Condition | None:
-    """The condition of this type, if it is stated."""
+    """Give the condition of this type, if there is one."""
     return next((found for found in conditions if found.type == kind), None)
 
 
 def holds(conditions: Conditions, kind: str) -> bool:
-    """Whether the condition of this type is stated as True."""
+    """Tell whether the condition of this type is True."""
     found = condition(conditions, kind)
     return found is not None and found.status == "True"
 
@@ -89,7 +89,7 @@ def _status(*path: str) -> AliasPath:
 
 
 class InferenceService(Object):
-    """A model, as declared and as KServe sees it."""
+    """A model: what is declared, and KServe's status."""
 
     api: ClassVar[str] = "apis/serving.kserve.io/v1beta1"
     plural: ClassVar[str] = "inferenceservices"
@@ -115,7 +115,7 @@ class InferenceService(Object):
 
     @property
     def ready(self) -> bool:
-        """Whether KServe says so."""
+        """Whether its condition Ready is True."""
         return holds(self.conditions, "Ready")
 
     @property
@@ -125,7 +125,7 @@ class InferenceService(Object):
 
     @property
     def host(self) -> str:
-        """The host of its URL; empty while it has none."""
+        """The host of its URL; empty while it has no URL."""
         return urlsplit(self.url).hostname or ""
 
     @property
@@ -135,16 +135,16 @@ class InferenceService(Object):
         return mode in {"Standard", "RawDeployment"}
 
 
-class Ended(View):
-    """A container's end."""
+class ContainerStateTerminated(View):
+    """The state of a container that has ended."""
 
     exit_code: int = Field(0, validation_alias="exitCode")
     reason: str = ""
     message: str = ""
 
 
-class Waits(View):
-    """What a container waits for."""
+class ContainerStateWaiting(View):
+    """The state of a container that does not run yet."""
 
     reason: str = ""
     message: str = ""
@@ -157,14 +157,14 @@ class ContainerStatus(View):
     image: str = ""
     ready: bool = False
     restarts: int = Field(0, validation_alias="restartCount")
-    waiting: Waits | None = Field(None, validation_alias=AliasPath("state", "waiting"))
-    ended: Ended | None = Field(None, validation_alias=AliasPath("state", "terminated"))
-    ended_before: Ended | None = Field(None, validation_alias=AliasPath("lastState", "terminated"))
+    waiting: ContainerStateWaiting | None = Field(None, validation_alias=AliasPath("state", "waiting"))
+    ended: ContainerStateTerminated | None = Field(None, validation_alias=AliasPath("state", "terminated"))
+    ended_before: ContainerStateTerminated | None = Field(None, validation_alias=AliasPath("lastState", "terminated"))
     running_since: datetime | None = Field(None, validation_alias=AliasPath("state", "running", "startedAt"))
 
     @property
-    def failed(self) -> Ended | None:
-        """Its latest end, if that was a failure."""
+    def failed(self) -> ContainerStateTerminated | None:
+        """How it ended the last time, if that was a failure."""
         end = self.ended or self.ended_before
         return end if end is not None and end.exit_code else None
 
@@ -192,12 +192,12 @@ class Pod(Object):
 
     @property
     def ready(self) -> bool:
-        """Whether it takes requests."""
+        """Whether its condition Ready is True."""
         return holds(self.conditions, "Ready")
 
     @property
     def component(self) -> str:
-        """The part of the model that it is: predictor, transformer, explainer."""
+        """The component of the model that it belongs to: predictor, transformer or explainer."""
         return self.meta.labels.get("component", "predictor")
 
     def container(self, name: str) -> Container | None:
@@ -237,7 +237,7 @@ class Route(Object):
 
 
 class Deployment(Object):
-    """A number of pods that should run; `ready` of `wanted` do."""
+    """A Deployment: `ready` of its `wanted` pods are ready."""
 
     api: ClassVar[str] = "apis/apps/v1"
     plural: ClassVar[str] = "deployments"
@@ -256,7 +256,7 @@ class Deployment(Object):
 
 
 class Node(Object):
-    """A machine of the cluster."""
+    """A node of the cluster."""
 
     api: ClassVar[str] = "api/v1"
     plural: ClassVar[str] = "nodes"
@@ -283,7 +283,7 @@ class Namespace(Object):
 
 
 class Webhook(View):
-    """One entry of a webhook configuration: which Service is asked, and whether its refusal or silence counts."""
+    """One entry of a webhook configuration: the Service that is asked, and what happens if it does not answer."""
 
     name: str
     policy: str = Field("Fail", validation_alias="failurePolicy")
@@ -292,22 +292,22 @@ class Webhook(View):
     authority: str = Field("", validation_alias=AliasPath("clientConfig", "caBundle"))
 
 
-class Webhooks(Object):
-    """A configuration of webhooks."""
+class WebhookConfiguration(Object):
+    """A webhook configuration."""
 
     api: ClassVar[str] = "apis/admissionregistration.k8s.io/v1"
 
     webhooks: tuple[Webhook, ...] = ()
 
 
-class MutatingWebhooks(Webhooks):
-    """Webhooks that change objects."""
+class MutatingWebhookConfiguration(WebhookConfiguration):
+    """A MutatingWebhookConfiguration."""
 
     plural: ClassVar[str] = "mutatingwebhookconfigurations"
 
 
-class ValidatingWebhooks(Webhooks):
-    """Webhooks that refuse objects."""
+class ValidatingWebhookConfiguration(WebhookConfiguration):
+    """A ValidatingWebhookConfiguration."""
 
     plural: ClassVar[str] = "validatingwebhookconfigurations"
 
@@ -341,7 +341,7 @@ class Port(View):
 
 
 class Service(Object):
-    """A name for some pods."""
+    """A Service."""
 
     api: ClassVar[str] = "api/v1"
     plural: ClassVar[str] = "services"
@@ -365,7 +365,7 @@ class Gateway(Object):
 
 
 class IstioGateway(Object):
-    """A gateway of Istio's own API: the pods with these labels."""
+    """A gateway of Istio's own API; it runs in the pods with the labels `selector`."""
 
     api: ClassVar[str] = "apis/networking.istio.io/v1"
     plural: ClassVar[str] = "gateways"
@@ -374,7 +374,7 @@ class IstioGateway(Object):
 
 
 class RouteParent(View):
-    """What a gateway says of a route."""
+    """What one of its gateways says about a route."""
 
     conditions: Conditions = ()
 
@@ -399,7 +399,7 @@ class VirtualService(Object):
 
 
 class ServiceAccount(Object):
-    """The name a pod runs under; `secrets` are those it may use."""
+    """A ServiceAccount, with the Secrets that it lists."""
 
     api: ClassVar[str] = "api/v1"
     plural: ClassVar[str] = "serviceaccounts"
@@ -408,14 +408,14 @@ class ServiceAccount(Object):
 
 
 class Secret(Object):
-    """A Secret's name and annotations; what is in it is never read."""
+    """A Secret's name and annotations; its content is never read."""
 
     api: ClassVar[str] = "api/v1"
     plural: ClassVar[str] = "secrets"
 
 
-class Quota(Object):
-    """A namespace's limits, and how much is used."""
+class ResourceQuota(Object):
+    """The limits of a namespace, and how much of them is used."""
 
     api: ClassVar[str] = "api/v1"
     plural: ClassVar[str] = "resourcequotas"
@@ -424,8 +424,8 @@ class Quota(Object):
     used: Strings = Field({}, validation_alias=_status("used"))
 
 
-class Claim(Object):
-    """A claim of a volume."""
+class PersistentVolumeClaim(Object):
+    """A PersistentVolumeClaim."""
 
     api: ClassVar[str] = "api/v1"
     plural: ClassVar[str] = "persistentvolumeclaims"
@@ -441,8 +441,8 @@ class Format(View):
     chosen: bool = Field(False, validation_alias="autoSelect")
 
 
-class Runtime(Object):
-    """A serving runtime of the whole cluster."""
+class ClusterServingRuntime(Object):
+    """A serving runtime for the whole cluster."""
 
     api: ClassVar[str] = "apis/serving.kserve.io/v1alpha1"
     plural: ClassVar[str] = "clusterservingruntimes"
@@ -452,7 +452,7 @@ class Runtime(Object):
     protocols: tuple[str, ...] = Field((), validation_alias=AliasPath("spec", "protocolVersions"))
 
 
-class OwnRuntime(Runtime):
-    """A serving runtime of a namespace."""
+class ServingRuntime(ClusterServingRuntime):
+    """A serving runtime for one namespace."""
 
     plural: ClassVar[str] = "servingruntimes"

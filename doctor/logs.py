@@ -1,4 +1,4 @@
-"""Prints logs of a model's pods, all of them at once."""
+"""Prints the logs of all of a model's pods together."""
 
 from __future__ import annotations
 
@@ -10,22 +10,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx2 as httpx
-from lightkube import ConfigError
-from rich.console import Console
 from rich.text import Text
 
 from doctor.causes import models, platform
+from doctor.checks import Name
 from doctor.diagnosis import diagnose
 from doctor.facts import Facts
 from doctor.gather import Wanted, connect, gather
 from doctor.kinds import InferenceService, Pod
 from doctor.model import INITIALIZER, SERVER, ModelView
-from doctor.report import titled
-from doctor.words import DoctorLanguage
+from doctor.words import evidence_of, explain, remedy, titled
 from endpoints.failures import one_line
 from endpoints.sources import InputError
+from locales.terminal import Terminal
 
-NOT_READY = 2
 DURATION = re.compile(r"(\d+)([smh]?)")
 UNITS = {"": 1, "s": 1, "m": 60, "h": 3600}
 COLOURS = ("cyan", "magenta", "green", "yellow", "blue")
@@ -34,7 +32,16 @@ ALL = "all"
 
 @dataclass(frozen=True, kw_only=True)
 class Query:
-    """Which logs: of one container (None: the server, or what runs before it), `tail` lines, `since` seconds."""
+    """Which logs to print.
+
+    Attributes:
+        container: None for the server, or for the storage initializer where the server has not started; or `all`.
+        previous: of the container before the last restart.
+        follow: also lines still to come.
+        tail: this many lines at most, the last ones; None for all.
+        since: of the last so many seconds; None for all.
+
+    """
 
     model: str
     namespace: str | None
@@ -46,7 +53,7 @@ class Query:
 
     @property
     def parameters(self) -> dict[str, str]:
-        """What the API is asked."""
+        """The query parameters of the Kubernetes API."""
         asked = {"tailLines": self.tail, "sinceSeconds": self.since}
         flags = {"follow": self.follow, "previous": self.previous}
         return {key: str(value) for key, value in asked.items() if value is not None} | {
@@ -64,53 +71,56 @@ class Source:
 
     @property
     def path(self) -> str:
-        """Where its log is."""
+        """The path of its log in the Kubernetes API."""
         return f"/api/v1/namespaces/{self.namespace}/pods/{self.pod}/log"
 
     def __str__(self) -> str:
         return f"{self.pod}/{self.container}"
 
 
-def seconds(text: str, *, words: DoctorLanguage) -> int:
-    """Read a duration; raises InputError for another text."""
-    match = DURATION.fullmatch(text)
+def seconds(duration: str) -> int:
+    """Read a duration, as in `90s`, `10m`, `2h`.
+
+    Raises:
+        InputError: it is something else, or 0.
+
+    """
+    match = DURATION.fullmatch(duration)
     if match is None or not int(match[1]):
-        raise InputError(words.bad_duration.format(value=text))
+        raise InputError("bad-duration", value=duration)
     return int(match[1]) * UNITS[match[2]]
 
 
-def print_logs(
-    query: Query, *, kubeconfig: Path | None, context: str | None, words: DoctorLanguage, out: Console, errors: Console
-) -> int:
-    """Print them and give 0, or say why there are none and give 2. Raises InputError for what cannot be meant."""
-    try:
-        client, home = connect(kubeconfig=kubeconfig, context=context)
-    except ConfigError as problem:
-        raise InputError(words.no_kubeconfig.format(problem=problem)) from problem
+def print_logs(query: Query, *, kubeconfig: Path | None, context: str | None, terminal: Terminal) -> bool:
+    """Print the logs, or say why there are none; give whether there are any.
+
+    Raises:
+        InputError: the kubeconfig cannot be used, or there is no such container, or more than one such model.
+
+    """
+    client, home = connect(kubeconfig=kubeconfig, context=context)
     with client:
         facts = gather(client, wanted=Wanted(names=(query.model,), namespace=query.namespace, ask=False), home=home)
-        model = _the_model(facts, words=words)
+        model = _the_model(facts)
         if model is None:
-            return _explain(facts, words=words, errors=errors)
+            _explain_missing(facts, terminal=terminal)
+            return False
         view = ModelView(facts=facts, model=model)
-        if not view.pods:
-            errors.print(words.no_pods.format(model=model.name), markup=False, soft_wrap=True)
-            return _why(view, words=words, errors=errors)
         sources = list(sources_of(view.pods, query=query))
-        if not sources and query.container and query.container != ALL:
+        if view.pods and not sources and query.container and query.container != ALL:
             known = sorted({status.name for _, status in view.statuses})
-            told = {"model": model.name, "container": query.container, "known": ", ".join(known) or "-"}
             if query.container not in known:
-                raise InputError(words.no_such_container.format(**told))
+                names = ", ".join(known) or "-"
+                raise InputError("no-such-container", model=model.name, container=query.container, known=names)
         if not sources:
-            errors.print(words.no_containers.format(model=model.name), markup=False, soft_wrap=True)
-            return _why(view, words=words, errors=errors)
-        printed = _stream(client, sources, query=query, words=words, out=out, errors=errors)
-    return 0 if printed else NOT_READY
+            terminal.say("no-containers" if view.pods else "no-pods", model=model.name)
+            _explain(view, terminal=terminal)
+            return False
+        return _stream(client, sources, query=query, terminal=terminal)
 
 
 def sources_of(pods: Sequence[Pod], *, query: Query) -> Iterator[Source]:
-    """The containers meant that have begun: by name, or the server, else what runs before it and failed."""
+    """Find the containers to print that have started: by name, or the server, or else the storage initializer."""
     for pod in pods:
         begun = [
             status.name
@@ -127,40 +137,42 @@ def sources_of(pods: Sequence[Pod], *, query: Query) -> Iterator[Source]:
             yield Source(namespace=pod.namespace, pod=pod.name, container=name)
 
 
-def _the_model(facts: Facts, *, words: DoctorLanguage) -> InferenceService | None:
+def _the_model(facts: Facts) -> InferenceService | None:
     found = models.all_of(facts)
     if len(found) > 1:
-        told = {"model": found[0].name, "namespaces": ", ".join(model.namespace for model in found)}
-        raise InputError(words.ambiguous_model.format(**told))
+        namespaces = ", ".join(model.namespace for model in found)
+        raise InputError("ambiguous-model", model=found[0].name, namespaces=namespaces)
     return found[0] if found else None
 
 
-def _explain(facts: Facts, *, words: DoctorLanguage, errors: Console) -> int:
+def _explain_missing(facts: Facts, *, terminal: Terminal) -> None:
     """Say why the model was not found."""
+    language = terminal.language
     for check in diagnose(facts):
-        for item in check.unread if check.name == "declared" else ():
-            errors.print(words.not_made.format(what=item.what), markup=False, soft_wrap=True)
-            errors.print(f"  {words.not_made_reason.format(reason=item)}", markup=False, soft_wrap=True)
-        for finding in check.findings if not facts.version or check.name in {"installed", "declared"} else ():
-            errors.print(f"{words.title(finding)}\n  → {words.advice(finding)}", markup=False, soft_wrap=True)
-    return NOT_READY
+        for item in check.unread if check.name is Name.DECLARED else ():
+            terminal.say("not-made", what=item.what)
+            terminal.print(f"  {item}")
+        for finding in check.findings if not facts.version or check.name in {Name.INSTALLED, Name.DECLARED} else ():
+            terminal.print(explain(finding, language=language).title)
+            for line in remedy(finding, language=language):
+                terminal.print(f"  {line}")
 
 
-def _why(view: ModelView, *, words: DoctorLanguage, errors: Console) -> int:
+def _explain(view: ModelView, *, terminal: Terminal) -> None:
     """Say what the doctor says of the model."""
+    language = terminal.language
     check = models.check(view.facts, view.model, broken=platform.stops_models(view.facts))
     for finding in check.findings:
-        errors.print(f"  {titled(finding, language=words)}", markup=False, soft_wrap=True)
-        for item in finding.evidence:
-            told = words.says.format(source=item.source, text=item.text)
-            errors.print(f"    {told}", markup=False, soft_wrap=True)
-        errors.print(f"  → {words.advice(finding)}", markup=False, soft_wrap=True)
-    return NOT_READY
+        terminal.print(f"  {titled(finding, language=language)}")
+        for line in evidence_of(finding, language=language):
+            terminal.print(f"    {line}")
+        for line in remedy(finding, language=language):
+            terminal.print(f"  {line}")
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Line:
-    """A line of a source; None ends it, with a problem if there was one."""
+    """A line of a source; a `text` of None ends it, with a problem if there was one."""
 
     source: Source
     text: str | None
@@ -172,13 +184,12 @@ def _stream(
     sources: Sequence[Source],
     *,
     query: Query,
-    words: DoctorLanguage,
-    out: Console,
-    errors: Console,
+    terminal: Terminal,
 ) -> bool:
-    """Print the lines of all as they come; give whether any of the logs could be read."""
+    """Print the lines of all sources as they come; give whether any of the logs could be read."""
+    out = terminal.out
     lines: queue.Queue[_Line] = queue.Queue()
-    # Threads that wait for a log's next line end with the program.
+    # Daemon threads: one that waits for a log's next line must not keep the program from ending.
     for source in sources:
         threading.Thread(target=_read, args=(client, source, query, lines), daemon=True).start()
     colours = {source: COLOURS[number % len(COLOURS)] for number, source in enumerate(sources)}
@@ -193,8 +204,7 @@ def _stream(
         running -= 1
         read = read or not line.problem
         if line.problem:
-            told = words.unreadable_log.format(source=line.source, problem=line.problem)
-            errors.print(told, markup=False, soft_wrap=True)
+            terminal.say("unreadable-log", source=line.source, problem=line.problem)
     return read
 
 

@@ -1,4 +1,4 @@
-"""One model and all that was read about it."""
+"""One model, and everything that was read about it."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from doctor.facts import Facts
 from doctor.findings import Cause, Evidence, Finding
 from doctor.kinds import (
-    Claim,
     ContainerStatus,
     Deployment,
     Event,
     InferenceService,
+    PersistentVolumeClaim,
     Pod,
     Revision,
     ServiceAccount,
@@ -26,7 +26,7 @@ EVIDENCE_WIDTH = 400
 
 @dataclass(frozen=True, kw_only=True)
 class ModelView:
-    """A model with its own pods, revisions, Deployments and warnings; not those of versions that are of the past."""
+    """A model with the pods, revisions, Deployments and warnings of its current versions."""
 
     facts: Facts
     model: InferenceService
@@ -38,7 +38,7 @@ class ModelView:
 
     @property
     def revisions(self) -> tuple[Revision, ...]:
-        """Knative's revisions that should answer; none without Knative."""
+        """The revisions that get requests or are to get them; none without Knative."""
         own = [item for item in self.facts.of(Revision, self.namespace) if item.model == self.model.name]
         wanted = {self.model.created_revision, *(target.revision for target in self.model.traffic)} - {""}
         newest = sorted(own, key=lambda item: item.name)[-1:]
@@ -46,7 +46,7 @@ class ModelView:
 
     @property
     def pods(self) -> tuple[Pod, ...]:
-        """The pods that should answer."""
+        """The pods of these revisions; without Knative, all pods of the model."""
         current = {revision.name for revision in self.revisions}
         return tuple(
             pod
@@ -58,7 +58,7 @@ class ModelView:
 
     @property
     def deployments(self) -> tuple[Deployment, ...]:
-        """The Deployments that make these pods."""
+        """The Deployments that create these pods."""
         current = {revision.name for revision in self.revisions}
         return tuple(
             item
@@ -68,7 +68,7 @@ class ModelView:
 
     @property
     def warnings(self) -> tuple[Event, ...]:
-        """What was warned of about the model and what is made of it, also of pods that are gone; the latest first."""
+        """The warnings about the model, its ReplicaSets and its pods, also those that are gone; the latest first."""
         revisions = tuple(f"{revision.name}-" for revision in self.revisions)
         parts = tuple(f"{self.model.name}-{part}-" for part in ("predictor", "transformer", "explainer"))
         found = [
@@ -81,7 +81,7 @@ class ModelView:
 
     @property
     def statuses(self) -> Iterator[tuple[Pod, ContainerStatus]]:
-        """Every container of every pod, in the order in which they start."""
+        """Every container of every pod, in the order in which the containers start."""
         for pod in self.pods:
             for status in (*pod.init, *pod.containers):
                 yield pod, status
@@ -93,25 +93,25 @@ class ModelView:
 
     @property
     def claim(self) -> str:
-        """The volume claim that its files are in; empty for another storage."""
+        """The PersistentVolumeClaim with its files; empty for other kinds of storage."""
         scheme, _, rest = self.model.storage_uri.partition("://")
         return rest.partition("/")[0] if scheme == "pvc" else ""
 
-    def has_claim(self, name: str) -> Claim | None:
-        """The claim of this name."""
-        return self.facts.get(Claim, name, self.namespace)
+    def has_claim(self, name: str) -> PersistentVolumeClaim | None:
+        """Give the PersistentVolumeClaim of this name, if it was read."""
+        return self.facts.get(PersistentVolumeClaim, name, self.namespace)
 
     def log(self, pod: Pod, container: str) -> str:
-        """The last lines that were read of a container."""
+        """Give the last lines of a container; empty if none were read."""
         return self.facts.logs.get((pod.namespace, pod.name, container), "")
 
     def said(self, pod: Pod, status: ContainerStatus) -> str:
-        """A failed container's last words: its message, else the end of its log."""
+        """Give a failed container's termination message, or else the end of its log."""
         message = status.failed.message if status.failed else ""
         return message.strip() or self.log(pod, status.name)
 
     def finding(self, cause: Cause, evidence: Iterable[Evidence] = (), **facts: str) -> Finding:
-        """A finding about this model."""
+        """Create a finding about this model; `facts` add to what is known of every model."""
         model = self.model
         known = {
             "model": model.name,
@@ -130,24 +130,24 @@ class ModelView:
         )
 
     def unready(self) -> list[Evidence]:
-        """What KServe says of a model that is not ready."""
+        """Give the conditions that say why the model is not ready, two at most."""
         waited = [item for item in self.model.conditions if item.status != "True" and item.type not in {"Stopped"}]
         mattering = [item for item in waited if item.message] or [item for item in waited if item.type == "Ready"]
         texts = dict.fromkeys(str(item) for item in mattering)
         return [Evidence(source="InferenceService", text=text) for text in texts][:2]
 
 
-def words(source: str, text: str) -> Evidence:
-    """What a source says, as one line."""
+def evidence_from(source: str, text: str) -> Evidence:
+    """Create a piece of evidence: what a source says, as one line."""
     return Evidence(source=source, text=one_line(text, limit=EVIDENCE_WIDTH))
 
 
 def last_line(text: str) -> str:
-    """The line that says most: a server's last words are at the end."""
+    """Give the last line that is not empty: a server's error is at the end of its log."""
     lines = [line for line in text.splitlines() if line.strip()]
     return lines[-1] if lines else ""
 
 
 def container_source(pod: Pod, container: str) -> str:
-    """How a pod's container is named as a source."""
+    """Name a pod's container as the source of evidence."""
     return f"pod {pod.name}, {container}"

@@ -1,9 +1,8 @@
-"""The table of models."""
+"""The table of models that `status` prints."""
 
 from __future__ import annotations
 
 import json
-import time
 from dataclasses import dataclass
 
 from pydantic import BaseModel, ConfigDict
@@ -16,9 +15,9 @@ from doctor.checks import State
 from doctor.facts import Facts, Unread
 from doctor.kinds import Deployment, InferenceService
 from doctor.model import ModelView
-from doctor.words import DoctorLanguage
+from doctor.words import explain
+from locales.language import Language
 
-PAUSE = 3.0
 MINUTE, HOUR, DAY = 60, 3600, 86400
 
 
@@ -40,18 +39,14 @@ class Row(BaseModel):
 
 @dataclass(frozen=True, kw_only=True)
 class Rows:
-    """The models, and what could not be read."""
+    """The models, and the lists that could not be read."""
 
     rows: tuple[Row, ...]
     missed: tuple[Unread, ...]
 
-    def pause(self) -> None:
-        """Wait until the next look."""
-        time.sleep(PAUSE)
 
-
-def rows(facts: Facts, *, language: DoctorLanguage) -> Rows:
-    """Say of each model what it is doing."""
+def rows(facts: Facts, *, language: Language) -> Rows:
+    """Describe each model in a row."""
     return Rows(
         rows=tuple(_row(facts, model, language=language) for model in models.all_of(facts)),
         missed=facts.missed(InferenceService),
@@ -64,25 +59,25 @@ def to_json(table: Rows) -> str:
     return json.dumps(body, ensure_ascii=False, indent=2)
 
 
-def show(table: Rows, facts: Facts, *, language: DoctorLanguage, console: Console) -> None:
+def show(table: Rows, facts: Facts, *, language: Language, console: Console) -> None:
     """Print the table, or why there is none."""
     if not facts.version:
         for finding in platform.api(facts).findings:
-            console.print(Text(f"{language.title(finding)}: {facts.unreachable}"), soft_wrap=True)
+            console.print(Text(f"{explain(finding, language=language).title}: {facts.unreachable}"), soft_wrap=True)
         return
     for item in table.missed:
-        console.print(Text(language.not_made.format(what=item.what)), soft_wrap=True)
-        console.print(Text(f"  {language.not_made_reason.format(reason=item)}"), soft_wrap=True)
+        console.print(Text(language.text("not-made", what=item.what)), soft_wrap=True)
+        console.print(Text(f"  {item}"), soft_wrap=True)
     if not table.rows:
         if not table.missed:
-            console.print(Text(language.no_models), soft_wrap=True)
+            console.print(Text(language.text("no-inference-services")), soft_wrap=True)
         return
-    shown = Table(*language.columns, box=None, pad_edge=False)
+    shown = Table(*language.tables["status"], box=None, pad_edge=False)
     for row in table.rows:
         cells = (
             row.namespace,
             row.name,
-            language.yes if row.ready else language.no,
+            language.text("yes" if row.ready else "no"),
             row.traffic,
             row.pods,
             row.url,
@@ -93,7 +88,7 @@ def show(table: Rows, facts: Facts, *, language: DoctorLanguage, console: Consol
     console.print(shown)
 
 
-def _row(facts: Facts, model: InferenceService, *, language: DoctorLanguage) -> Row:
+def _row(facts: Facts, model: InferenceService, *, language: Language) -> Row:
     check = models.check(facts, model, broken=platform.stops_models(facts))
     view = ModelView(facts=facts, model=model)
     findings = list(check.findings)
@@ -107,12 +102,12 @@ def _row(facts: Facts, model: InferenceService, *, language: DoctorLanguage) -> 
         url=model.url,
         age_seconds=int((facts.now - created).total_seconds()) if created else None,
         id=findings[0].cause if findings else "",
-        cause=language.title(findings[0]) if findings else "",
+        cause=explain(findings[0], language=language).title if findings else "",
     )
 
 
 def _traffic(model: InferenceService) -> str:
-    """Each version's share; without Knative there is one version."""
+    """Describe each version's share of the requests; without Knative there is only one version."""
     shares: dict[str, int] = {}
     for target in model.traffic:
         shares[target.revision] = shares.get(target.revision, 0) + target.percent
@@ -121,7 +116,7 @@ def _traffic(model: InferenceService) -> str:
 
 
 def _pods(view: ModelView) -> str:
-    """How many of the pods that should run are ready."""
+    """Describe how many of the pods that should run are ready."""
     wanted = sum(item.wanted for item in view.facts.of(Deployment, view.namespace) if item.model == view.model.name)
     return f"{sum(pod.ready for pod in view.pods)}/{wanted}"
 

@@ -1,1 +1,1 @@
-"""The contract between the stack and its users: what it exports, how an endpoint is reached, how asking fails."""
+"""The contract between a stack and its users: what it exports, how that is read and reached, and how requests fail."""

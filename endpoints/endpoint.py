@@ -41,12 +41,12 @@ class Check(BaseModel):
 
     @property
     def sent(self) -> JsonValue:
-        """What is sent."""
+        """The content of the request."""
         return list(self.instances)
 
     @property
     def expected(self) -> JsonValue:
-        """What must come back."""
+        """The predictions that must come back."""
         return list(self.predictions)
 
 
@@ -63,12 +63,12 @@ class GraphCheck(BaseModel):
 
     @property
     def sent(self) -> JsonValue:
-        """What is sent."""
+        """The content of the request."""
         return self.request
 
     @property
     def expected(self) -> JsonValue:
-        """What must come back."""
+        """The predictions that must come back."""
         return self.response
 
 
@@ -124,9 +124,11 @@ class Endpoint(BaseModel):
 
 
 def parse_endpoints(document: JsonValue) -> Mapping[str, Endpoint]:
-    """Read the map name → endpoint, or an outputs object that has it under `endpoints`; it may be empty.
+    """Read a map of endpoints by name, or a stack's outputs that have it under `endpoints`; it may be empty.
 
-    Raises pydantic.ValidationError, which names the path of every bad field.
+    Raises:
+        pydantic.ValidationError: it names the path of every bad field.
+
     """
     inner = document.get("endpoints") if isinstance(document, dict) else None
     # A model may be called "endpoints": then the object under that name is an endpoint, not a map of them.

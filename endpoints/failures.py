@@ -1,4 +1,4 @@
-"""Every way a check can fail, one type each; `messages` holds the words."""
+"""Every way in which a request to an endpoint, or its answer, can fail: one type each. `locales` has the texts."""
 
 import re
 from dataclasses import dataclass
@@ -15,12 +15,12 @@ class Failure:
 
     @property
     def passing(self) -> bool:
-        """Whether waiting may cure it."""
+        """Whether it may go away by waiting."""
         return False
 
 
 class CheckFailed(Exception):  # noqa: N818 - the failure is the error's name
-    """Carries a failure out of a check; `model_ready` says that the model had answered ready before."""
+    """Raised with a failure; `model_ready` says that the model had answered before that it is ready."""
 
     def __init__(self, failure: Failure, *, model_ready: bool = False) -> None:
         super().__init__(failure)
@@ -33,7 +33,7 @@ class PassingFailure(Failure):
 
     @property
     def passing(self) -> bool:
-        """Always true: keep waiting."""
+        """Always true."""
         return True
 
 
@@ -196,7 +196,7 @@ class LoadFailed(Failure):
 
 @dataclass(frozen=True, kw_only=True)
 class StorageRefused(LoadFailed):
-    """The same, because the storage did not accept the access keys."""
+    """KServe could not load the model because the storage did not accept the access keys."""
 
     @property
     def passing(self) -> bool:

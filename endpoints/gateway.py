@@ -1,10 +1,16 @@
 """HTTP through the ingress gateway: connects to its address, selects the model by the Host header."""
 
+import json
+import socket
+import ssl
 import time
+from functools import cache, cached_property
+from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import proxy_bypass
 
-import requests
+import httpx2 as httpx
 from pydantic import JsonValue
-from urllib3.exceptions import HTTPError, MaxRetryError, NameResolutionError, NewConnectionError
 
 from endpoints.failures import (
     CheckFailed,
@@ -24,8 +30,8 @@ CONNECT_SECONDS = 5.0
 LEAST_SECONDS = 2.0  # what a request gets however near the deadline, or its answer would count for nothing
 
 
-class Gateway:
-    """A connection to `address` (scheme://name:port) for one `host`; `deadline` (monotonic) cuts the requests short.
+class GatewayClient:
+    """A client of the gateway at `address` (scheme://name:port) for one `host`, until `deadline` (monotonic seconds).
 
     `asked` is the path of the latest request.
     """
@@ -35,29 +41,57 @@ class Gateway:
         self.address = address
         self.host = host
         self._deadline = deadline
-        self._session = requests.Session()
+
+    @cached_property
+    def _client(self) -> httpx.Client:
+        try:
+            return httpx.Client(verify=_trusted())
+        except ImportError:  # for a SOCKS proxy of the environment, which does not matter if it is not for this host
+            if not proxy_bypass(urlsplit(self.address).hostname or ""):
+                raise
+            return httpx.Client(verify=_trusted(), trust_env=False)
 
     def allowed(self, seconds: float) -> float:
         """Give how long a request may take that wants `seconds`."""
         return max(LEAST_SECONDS, min(seconds, self._deadline - time.monotonic()))
 
-    def send(self, method: str, path: str, *, body: JsonValue = None, seconds: float) -> requests.Response:
-        """Give the 2xx answer, or raise CheckFailed; every wait for a part of it lasts at most `seconds`."""
+    def send(self, method: str, path: str, *, body: JsonValue = None, seconds: float) -> httpx.Response:
+        """Send a request, with `body` as JSON, and give the 2xx answer; each wait for a part lasts at most `seconds`.
+
+        Raises:
+            CheckFailed: the gateway cannot be reached, or answers with another status.
+
+        """
         self.asked = path
         seconds = self.allowed(seconds)
+        connecting: dict[str, Any] = {}
+
+        def trace(event: str, info: dict[str, Any]) -> None:
+            if event == "connection.connect_tcp.started":
+                connecting.update(info)
+
+        # KServe answers 500 without the Content-Type. `json=` would refuse the lone surrogates that JSON may hold.
+        typed = {} if body is None else {"Content-Type": "application/json"}
         try:
-            response = self._session.request(
+            response = self._client.request(
                 method,
-                self.address + path,
-                json=body,  # also sets Content-Type: application/json, without which KServe answers 500
-                headers={"Host": self.host},
-                timeout=(min(seconds, CONNECT_SECONDS), seconds),
-                allow_redirects=False,
+                httpx.URL(self.address + path, port=urlsplit(self.address).port),  # which raises ValueError above 65535
+                content=None if body is None else json.dumps(body, allow_nan=False),
+                headers={"Host": self.host, **typed},
+                timeout=httpx.Timeout(seconds, connect=min(seconds, CONNECT_SECONDS)),
+                extensions={"trace": trace},
             )
-        except (requests.RequestException, HTTPError, OverflowError, ValueError) as problem:
-            # Not all of urllib3's errors come out as requests' own, nor do those of encoding a host or a header.
-            raise CheckFailed(_transport_failure(problem, path=path, seconds=seconds)) from problem
-        if response.status_code // 100 == 2:
+        except httpx.ConnectError as problem:
+            through_proxy = connecting.get("host") not in {None, httpx.URL(self.address).host}
+            raise CheckFailed(_disconnected(problem) if through_proxy else _unconnected(problem)) from problem
+        except httpx.ConnectTimeout as problem:
+            raise CheckFailed(ConnectTimeout()) from problem
+        except httpx.ReadTimeout as problem:
+            raise CheckFailed(ReadTimeout(path=path, seconds=seconds)) from problem
+        except (httpx.HTTPError, httpx.InvalidURL, ImportError, OverflowError, ValueError) as problem:
+            # The last two come from proxies and hosts that cannot be parsed, and from addresses that no socket takes.
+            raise CheckFailed(_disconnected(problem)) from problem
+        if response.is_success:
             return response
         # The gateway writes its `server` header on every answer; only its own 404 has no body.
         if response.status_code == 404 and not response.content and "envoy" in response.headers.get("server", ""):
@@ -65,8 +99,19 @@ class Gateway:
         raise CheckFailed(_http_error(response, path=path))
 
 
-def json_of(response: requests.Response, *, path: str) -> JsonValue:
-    """Parse the body, or raise CheckFailed(NotJson)."""
+@cache
+def _trusted() -> ssl.SSLContext:
+    """Load the certificate authorities once: it takes longer than a request."""
+    return httpx.create_ssl_context()
+
+
+def json_of(response: httpx.Response, *, path: str) -> JsonValue:
+    """Parse the body.
+
+    Raises:
+        CheckFailed: it is not JSON (NotJson).
+
+    """
     try:
         content: JsonValue = response.json()
     except (ValueError, RecursionError) as problem:  # also a number of too many digits, lists nested too deep
@@ -76,21 +121,23 @@ def json_of(response: requests.Response, *, path: str) -> JsonValue:
     return content
 
 
-def _transport_failure(problem: Exception, *, path: str, seconds: float) -> Failure:
-    reason = problem.args[0] if problem.args else problem
-    reason = reason.reason if isinstance(reason, MaxRetryError) else reason
-    if isinstance(problem, requests.ConnectTimeout):
-        return ConnectTimeout()
-    if isinstance(problem, requests.ReadTimeout):
-        return ReadTimeout(path=path, seconds=seconds)
-    if isinstance(reason, NameResolutionError):
+def _unconnected(problem: httpx.ConnectError) -> Failure:
+    """Sort out by the operating system's error why there is no connection."""
+    error: BaseException | None = problem
+    while error is not None and not isinstance(error, OSError):
+        error = error.__cause__ or error.__context__
+    if isinstance(error, socket.gaierror):
         return UnknownName()
-    if isinstance(reason, NewConnectionError):
-        return ConnectionRefused() if isinstance(reason.__cause__, ConnectionRefusedError) else ConnectTimeout()
-    return Disconnected(problem=one_line(str(reason)))
+    if isinstance(error, ConnectionRefusedError):
+        return ConnectionRefused()
+    return _disconnected(problem) if error is None or isinstance(error, ssl.SSLError) else ConnectTimeout()
 
 
-def _http_error(response: requests.Response, *, path: str) -> HttpError:
+def _disconnected(problem: Exception) -> Disconnected:
+    return Disconnected(problem=one_line(str(problem) or type(problem).__name__))
+
+
+def _http_error(response: httpx.Response, *, path: str) -> HttpError:
     try:
         content = response.json()
     except (ValueError, RecursionError):
@@ -100,7 +147,7 @@ def _http_error(response: requests.Response, *, path: str) -> HttpError:
         if isinstance(content, dict)
         else None
     )
-    said = str(words or response.text or response.headers.get("location") or response.reason)
+    said = str(words or response.text or response.headers.get("location") or response.reason_phrase)
     return HttpError(
         path=path, status=response.status_code, said=one_line(said), by_model_server=isinstance(content, dict)
     )

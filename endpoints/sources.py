@@ -1,49 +1,85 @@
-"""Where the stack outputs come from: a stack, a file, or standard input."""
+"""Reads the endpoints from where the command line says: a stack, a file, or standard input."""
 
+import json
 import os
 import stat
 import subprocess
 import sys
 from pathlib import Path
 
-from predict.messages import Language
+from pydantic import ValidationError
+
+from endpoints.endpoint import Endpoint, parse_endpoints
 
 
 class InputError(Exception):
-    """There are no usable endpoints; the text says why and what to do."""
+    """The user's input cannot be used: `message` is the id of the text that says why, `values` fill it in."""
+
+    def __init__(self, message: str, **values: object) -> None:
+        super().__init__(message, values)
+        self.message = message
+        self.values = values
 
 
-def from_stack(name: str | None, *, cwd: Path | None, language: Language) -> str:
-    """Ask the Pulumi CLI for the output `endpoints` of the stack `name`, else the selected one, or raise InputError."""
-    command = ["pulumi", "stack", "output", "endpoints", "--json", *(["--stack", name] if name else [])]
+def read_endpoints(
+    *, stack: str | None, cwd: Path | None, file: Path | None, may_be_empty: bool = False
+) -> list[Endpoint] | None:
+    """Read the endpoints of a stack, a file, standard input if something is piped in, or else the selected stack.
+
+    None stands for a pipe that nothing came through, where it `may_be_empty`.
+
+    Raises:
+        InputError: there are no endpoints, or they are not what this program understands.
+
+    """
+    if stack and file:
+        raise InputError("two-sources")
+    if file:
+        text = _from_file(file)
+    elif not stack and stdin_is_fed():
+        text = _from_stdin()
+        if may_be_empty and not text.strip():
+            return None
+    else:
+        text = _from_stack(stack, cwd=cwd)
     try:
-        done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
-    except FileNotFoundError as problem:
-        raise InputError(language.no_pulumi) from problem
-    except OSError as problem:  # not executable
-        raise InputError(language.unusable_pulumi.format(problem=problem)) from problem
-    if done.returncode:
-        said = (done.stderr or done.stdout).strip()
-        raise InputError(language.pulumi_failed.format(command=" ".join(command), said=said))
-    return done.stdout
-
-
-def from_file(path: Path, *, language: Language) -> str:
-    """Read a file."""
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as problem:
-        raise InputError(language.unreadable_file.format(path=path, problem=problem)) from problem
-
-
-def from_stdin(*, language: Language) -> str:
-    """Read standard input to its end."""
-    try:
-        return sys.stdin.read()
-    except UnicodeDecodeError as problem:
-        raise InputError(language.unreadable_file.format(path="<stdin>", problem=problem)) from problem
+        return list(parse_endpoints(json.loads(text)).values())
+    except json.JSONDecodeError as problem:
+        raise InputError("not-json", problem=problem) from problem
+    except ValidationError as problem:
+        lines = (f"  {'.'.join(map(str, error['loc'])) or 'endpoints'}: {error['msg']}" for error in problem.errors())
+        raise InputError("bad-fields", problems="\n".join(lines)) from problem
 
 
 def stdin_is_fed() -> bool:
     """Tell whether something is piped or redirected in; a terminal and /dev/null are character devices."""
     return sys.stdin is not None and not stat.S_ISCHR(os.fstat(sys.stdin.fileno()).st_mode)
+
+
+def _from_stdin() -> str:
+    try:
+        return sys.stdin.read()
+    except UnicodeDecodeError as problem:
+        raise InputError("unreadable-file", path="<stdin>", problem=problem) from problem
+
+
+def _from_file(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as problem:
+        raise InputError("unreadable-file", path=path, problem=problem) from problem
+
+
+def _from_stack(name: str | None, *, cwd: Path | None) -> str:
+    """Ask the Pulumi CLI for the output `endpoints` of the stack `name`, or of the selected stack."""
+    command = ["pulumi", "stack", "output", "endpoints", "--json", *(["--stack", name] if name else [])]
+    try:
+        done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
+    except FileNotFoundError as problem:
+        raise InputError("no-pulumi") from problem
+    except OSError as problem:  # not executable
+        raise InputError("unusable-pulumi", problem=problem) from problem
+    if done.returncode:
+        said = (done.stderr or done.stdout).strip()
+        raise InputError("pulumi-failed", command=" ".join(command), said=said)
+    return done.stdout

@@ -34,7 +34,12 @@ def leaves(value: JsonValue, path: str = "") -> Iterator[tuple[str, JsonValue]]:
 
 
 def reshape(flat: Sequence[JsonValue], shape: Sequence[int]) -> JsonValue:
-    """Nest row-major `flat` into `shape`; ValueError if the number of items does not fit."""
+    """Nest row-major `flat` into `shape`.
+
+    Raises:
+        ValueError: the number of items does not fit the shape.
+
+    """
     if len(flat) != prod(shape):
         raise ValueError(f"{len(flat)} values do not fill the shape {list(shape)}")
     if not shape:

@@ -1,30 +1,24 @@
 """The command line of the prediction check."""
 
 import io
-import os
 import sys
 import traceback
 from pathlib import Path
 from typing import Annotated, TextIO
 
 import typer
-from rich.console import Console
 
 from doctor.commands import register
 from endpoints.endpoint import Endpoint
-from endpoints.sources import InputError
+from endpoints.sources import InputError, read_endpoints
+from locales.terminal import BAD_USAGE, LanguageOption, Terminal
 from predict import report
 from predict.check import Limits
 from predict.check_all import check_all
-from predict.messages import LANGUAGES, Lang, Language
 from predict.outcome import Outcome
 from predict.progress import Progress
-from predict.reading import read_endpoints
 
-BAD_USAGE = 64
 UNEXPECTED = 70
-INTERRUPTED = 130
-PIPED_WIDTH = 200  # columns for a table that no terminal shows
 
 app = typer.Typer(add_completion=False)
 register(app)
@@ -48,7 +42,7 @@ def predict(
         Path | None, typer.Option(help="Where to ask why a model is not ready (default: KUBECONFIG, ~/.kube/config).")
     ] = None,
     context: Annotated[str | None, typer.Option(help="Kube context to ask (default: the endpoint's own).")] = None,
-    lang: Annotated[Lang | None, typer.Option(help="Language of the messages (default: by LANG).")] = None,
+    lang: LanguageOption = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON document instead of lines and a table.")
     ] = False,
@@ -62,45 +56,43 @@ def predict(
     if command.invoked_subcommand:
         _refuse_options_before(command)
         return 0
-    language = LANGUAGES[lang or Lang.from_environment(os.environ)]
-    errors = Console(stderr=True, highlight=False)
-    try:
-        with errors.status(language.reading_stack):
-            endpoints = _endpoints(stack=stack, cwd=cwd, file=file, only=only or [], language=language)
+    terminal = Terminal.speaking(lang)
+    language = terminal.language
+    with terminal.ending(interrupted="check-interrupted"):
+        with terminal.errors.status(language.text("reading-stack")):
+            endpoints = _endpoints(stack=stack, cwd=cwd, file=file, only=only or [])
         if not endpoints:
-            errors.print(language.no_models, markup=False, soft_wrap=True)
+            terminal.say("no-models")
         limits = Limits(timeout=timeout, kubeconfig=kubeconfig, context=context)
         outcomes: dict[str, Outcome] = {}
-        with Progress(endpoints, language=language, console=errors) as progress:
+        with Progress(endpoints, language=language, console=terminal.errors) as progress:
             for event in check_all(endpoints, limits=limits):
                 progress.show(event)
                 if isinstance(event, Outcome):
                     outcomes[event.endpoint.name] = event
         ordered = [outcomes[endpoint.name] for endpoint in endpoints]
-    except InputError as problem:
-        errors.print(str(problem), markup=False, soft_wrap=True)
-        return BAD_USAGE
-    except KeyboardInterrupt:
-        errors.print(language.interrupted, markup=False, soft_wrap=True)
-        return INTERRUPTED
     if as_json:
         # JSON is UTF-8 whatever the locale; a lone surrogate leaves as its escape, which is JSON's as well.
         _reconfigure(sys.stdout, encoding="utf-8")
         print(report.to_json(ordered, language=language))
     elif ordered:
-        console = Console(width=None if sys.stdout.isatty() else PIPED_WIDTH, highlight=False)
-        report.print_report(ordered, language=language, console=console)
+        report.print_report(ordered, language=language, console=terminal.out)
     try:
         if junit:
             report.write_junit(ordered, path=junit, language=language)
     except OSError as problem:
-        errors.print(language.unwritable_file.format(path=junit, problem=problem), markup=False, soft_wrap=True)
+        terminal.say("unwritable-file", path=junit, problem=problem)
         return BAD_USAGE
     return report.exit_code(ordered)
 
 
 def _refuse_options_before(command: typer.Context) -> None:
-    """Raise typer.BadParameter for options of this check's before another command: they would count for nothing."""
+    """Refuse options of the check before another command, where they would have no effect.
+
+    Raises:
+        typer.BadParameter: there are some.
+
+    """
     sources = {name: command.get_parameter_source(name) for name in command.params}
     given = [
         f"--{name.replace('_', '-')}" for name, source in sources.items() if source and source.name == "COMMANDLINE"
@@ -109,14 +101,17 @@ def _refuse_options_before(command: typer.Context) -> None:
         raise typer.BadParameter(f"{', '.join(given)}: options come after `{command.invoked_subcommand}`")
 
 
-def _endpoints(
-    *, stack: str | None, cwd: Path | None, file: Path | None, only: list[str], language: Language
-) -> list[Endpoint]:
-    """Give the endpoints to check, or raise InputError."""
-    endpoints = {item.name: item for item in read_endpoints(stack=stack, cwd=cwd, file=file, language=language) or ()}
+def _endpoints(*, stack: str | None, cwd: Path | None, file: Path | None, only: list[str]) -> list[Endpoint]:
+    """Give the endpoints to check.
+
+    Raises:
+        InputError: there are none to be read, or none of a model in `only`.
+
+    """
+    endpoints = {endpoint.name: endpoint for endpoint in read_endpoints(stack=stack, cwd=cwd, file=file) or ()}
     for model in only:
         if model not in endpoints:
-            raise InputError(language.unknown_model.format(model=model, known=", ".join(endpoints) or "-"))
+            raise InputError("unknown-model", model=model, known=", ".join(endpoints) or "-")
     return [endpoint for model, endpoint in endpoints.items() if not only or model in only]
 
 

@@ -10,20 +10,20 @@ from tenacity import RetryCallState, Retrying, retry_if_exception, wait_exponent
 
 from endpoints.endpoint import Check, Endpoint, GraphCheck
 from endpoints.failures import CheckFailed, GrpcError, HttpError, LoadFailed, ReadTimeout, WrongShape, WrongValue
-from endpoints.gateway import Gateway
+from endpoints.gateway import GatewayClient
 from kube.inference_service import ServiceReport, ServiceStatus, StatusUnreadable
 from predict.comparison import compare, within
 from predict.outcome import Outcome, Waiting
 from predict.protocols import Prediction, protocol_of
 
 PAUSE_SECONDS = 3.0  # longest pause between two attempts, shortest between two looks at the InferenceService
-# KServe tells of the first download that failed, while the kubelet tries again after 10 s, then 20 s, then 40 s.
+# KServe reports the first download that failed, while the kubelet tries again after 10 s, then 20 s, then 40 s.
 LOAD_FAILURE_SECONDS = 30.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """How long to wait for a model (`timeout`, seconds), and the cluster that can say why it does not come."""
+    """How long to wait for a model (`timeout`, seconds), and the cluster to ask why it is not ready."""
 
     timeout: float
     kubeconfig: Path | None = None
@@ -31,7 +31,7 @@ class Limits:
 
 
 class EndpointCheck:
-    """One run of one check; `notify` is told at every attempt that failed but may yet succeed."""
+    """One run of one endpoint's check; `notify` is called after every attempt that failed but may still succeed."""
 
     def __init__(self, endpoint: Endpoint, *, limits: Limits, notify: Callable[[Waiting], None]) -> None:
         self._endpoint = endpoint
@@ -42,11 +42,11 @@ class EndpointCheck:
         self._service_read_at = float("-inf")
         self._load_failed_at = float("inf")  # since when every look has found a load failure
         deadline = self._started + limits.timeout
-        self._gateway = Gateway(address=endpoint.gateway_address, host=endpoint.host, deadline=deadline)
+        self._gateway = GatewayClient(address=endpoint.gateway_address, host=endpoint.host, deadline=deadline)
         self._protocol = protocol_of(endpoint, gateway=self._gateway)
 
     def run(self) -> Outcome:
-        """Try until the model predicts, the timeout is over, or waiting is known to be vain."""
+        """Try until the model predicts, the timeout is over, or it is known that waiting will not help."""
         retrying = Retrying(
             retry=retry_if_exception(lambda error: isinstance(error, CheckFailed) and error.failure.passing),
             wait=wait_exponential(multiplier=0.25, max=PAUSE_SECONDS),
@@ -71,7 +71,7 @@ class EndpointCheck:
         )
 
     def overdue(self) -> Outcome:
-        """Give the end of a run that does not end by itself: an answer may come byte by byte for ever."""
+        """Give the outcome of a run that does not end by itself, since an answer may come byte by byte for ever."""
         failure = ReadTimeout(path=self._gateway.asked, seconds=self._waited)
         return Outcome(endpoint=self._endpoint, waited_s=self._waited, failure=failure, model_ready=False)
 
@@ -83,7 +83,7 @@ class EndpointCheck:
         try:
             return metadata, self._protocol.predict(self._endpoint.check.sent)
         except CheckFailed as problem:
-            # What the gateway refuses or the path breaks is no answer of the model, ready as it was.
+            # A refusal by the gateway, or a broken connection, is not an answer of the model that was ready before.
             not_answered = problem.failure.passing or isinstance(problem.failure, HttpError | GrpcError)
             raise CheckFailed(problem.failure, model_ready=not not_answered) from problem
 
@@ -98,7 +98,7 @@ class EndpointCheck:
         return compare(expected=check.explanations, got=explanations, tolerance=tolerance, what="explanations")
 
     def _failed(self, problem: CheckFailed) -> Outcome:
-        if problem.model_ready:  # what the InferenceService said before it was ready explains nothing
+        if problem.model_ready:  # what the InferenceService said before that explains nothing
             return Outcome(endpoint=self._endpoint, waited_s=self._waited, failure=problem.failure, model_ready=True)
         if not self._given_up:
             self._read_service()
@@ -111,7 +111,7 @@ class EndpointCheck:
         )
 
     def _loading_failed(self) -> bool:
-        """Tell, by a look at the InferenceService that is not old, whether waiting is vain."""
+        """Tell by the InferenceService, read again if that was some time ago, whether waiting will not help."""
         if time.monotonic() - self._service_read_at >= PAUSE_SECONDS:
             self._read_service()
         return self._given_up
@@ -128,7 +128,7 @@ class EndpointCheck:
 
     @property
     def _given_up(self) -> bool:
-        """Whether the load failure of the latest look is one that no retry cures, or has lasted."""
+        """Whether the InferenceService has a load failure that retries do not cure, or that has lasted."""
         failure = self._load_failure
         lasted = self._service_read_at - self._load_failed_at
         return failure is not None and (not failure.passing or lasted >= LOAD_FAILURE_SECONDS)

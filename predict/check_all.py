@@ -1,4 +1,4 @@
-"""Checks all endpoints at once."""
+"""Checks all endpoints at the same time."""
 
 import threading
 import time
@@ -9,13 +9,13 @@ from endpoints.endpoint import Endpoint
 from predict.check import EndpointCheck, Limits
 from predict.outcome import Outcome, Waiting
 
-GRACE_SECONDS = 15.0  # beyond the timeout, for the last attempt and the look at the InferenceService
+GRACE_SECONDS = 15.0  # beyond the timeout, for the last attempt and for reading the InferenceService
 
 
 def check_all(
     endpoints: Sequence[Endpoint], *, limits: Limits, grace: float = GRACE_SECONDS
 ) -> Iterator[Waiting | Outcome]:
-    """Yield every change of state as it comes; exactly one Outcome an endpoint, within the timeout and `grace`."""
+    """Yield every change of state when it happens; one Outcome for each endpoint, within the timeout and `grace`."""
     events: SimpleQueue[Waiting | Outcome | BaseException] = SimpleQueue()
 
     def work(check: EndpointCheck) -> None:

@@ -18,7 +18,7 @@ from endpoints.failures import (
     UnknownName,
     one_line,
 )
-from endpoints.gateway import CONNECT_SECONDS, Gateway
+from endpoints.gateway import CONNECT_SECONDS, GatewayClient
 from predict.protocols.open_inference import SERVICE, classes_of
 
 OPTIONS = (
@@ -29,10 +29,10 @@ OPTIONS = (
 )
 
 
-class GrpcGateway:
+class GrpcGatewayClient:
     """The gRPC side of a `gateway`: the same address, host and deadline."""
 
-    def __init__(self, gateway: Gateway) -> None:
+    def __init__(self, gateway: GatewayClient) -> None:
         self._gateway = gateway
         parts = urlsplit(gateway.address)
         self._place = (parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80))
@@ -45,7 +45,12 @@ class GrpcGateway:
         )
 
     def call(self, method: str, *, seconds: float, **fields: Any) -> Any:
-        """Give the method's response, or raise CheckFailed; the wait for it lasts at most `seconds`."""
+        """Call a method and give its response, for which it waits `seconds` at most.
+
+        Raises:
+            CheckFailed: the gateway cannot be reached, or the call ends with another status than OK.
+
+        """
         path = f"/{SERVICE}/{method}"
         seconds = self._gateway.allowed(seconds)
         self._gateway.asked = path
@@ -60,7 +65,7 @@ class GrpcGateway:
             raise CheckFailed(_failure(problem, path=path, seconds=seconds)) from problem
 
     def _reach(self, seconds: float) -> None:
-        """Connect once by plain TCP: gRPC says the same of a name, an address and a port that are not there."""
+        """Connect once by plain TCP, because gRPC does not tell an unknown name, address and port apart."""
         try:
             socket.create_connection(self._place, timeout=seconds).close()
         except socket.gaierror as problem:
@@ -72,12 +77,12 @@ class GrpcGateway:
 
 
 def _failure(problem: Any, *, path: str, seconds: float) -> Failure:
-    """Sort out a status; `problem` is a call that ended with one."""
+    """Tell the failures apart by status; `problem` is a call that ended with one."""
     status, said = problem.code(), one_line(problem.details() or "")
     headers = dict(problem.initial_metadata() or ()) | dict(problem.trailing_metadata() or ())
     if status is grpc.StatusCode.DEADLINE_EXCEEDED:
         return ReadTimeout(path=path, seconds=seconds)
-    # Envoy puts its own 404 into this status, without a word; model servers have one.
+    # Envoy turns its own 404 into this status without details; model servers give details.
     if status is grpc.StatusCode.UNIMPLEMENTED and not said:
         return NoRoute(path=path)
     if status is grpc.StatusCode.UNAVAILABLE and "server" not in headers:

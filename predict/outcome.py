@@ -1,4 +1,4 @@
-"""What a check tells while it runs and when it ends."""
+"""What a check reports while it runs and when it ends."""
 
 from dataclasses import dataclass
 
@@ -12,7 +12,7 @@ from predict.protocols import Prediction
 
 @dataclass(frozen=True, kw_only=True)
 class Waiting:
-    """A model is not there yet, for this reason."""
+    """A model that is not ready yet, for this reason."""
 
     endpoint: Endpoint
     failure: Failure

@@ -1,4 +1,4 @@
-"""Shows what is being waited for: a live line a model on a terminal, else a plain line a change of state."""
+"""Shows the progress of all checks: a live line for each model on a terminal, else a line for each change of state."""
 
 from collections.abc import Sequence
 from types import TracebackType
@@ -10,8 +10,9 @@ from rich.progress import SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
 from endpoints.endpoint import Endpoint
-from predict.messages import Language
+from locales.language import Language
 from predict.outcome import Outcome, Waiting
+from predict.words import explain, verdict
 
 
 class Progress:
@@ -32,8 +33,8 @@ class Progress:
         )
         for endpoint in endpoints:
             self._tasks[endpoint.name] = self._live.add_task("", total=1)
-            facts = {"name": endpoint.name, "host": endpoint.host, "gateway": endpoint.gateway_address}
-            self._say(endpoint, language.asking.format(**facts))
+            gateway = endpoint.gateway_address
+            self._say(endpoint, language.text("asking", name=endpoint.name, host=endpoint.host, gateway=gateway))
 
     def __enter__(self) -> Self:
         self._live.start()
@@ -45,13 +46,13 @@ class Progress:
         self._live.stop()
 
     def show(self, event: Waiting | Outcome) -> None:
-        """Take in a change of state."""
-        name, words = event.endpoint.name, self._language
+        """Show a change of state."""
+        name, language = event.endpoint.name, self._language
         if isinstance(event, Waiting):
-            label = words.words(event.failure, event.endpoint).label
-            self._say(event.endpoint, words.waiting.format(name=name, label=label))
+            label = explain(event.failure, event.endpoint, language=language).title
+            self._say(event.endpoint, language.text("waiting", name=name, label=label))
         else:
-            self._say(event.endpoint, f"{name}: {words.verdict(event)}")
+            self._say(event.endpoint, f"{name}: {verdict(event, language=language)}")
             self._live.advance(self._tasks[name])
 
     def _say(self, endpoint: Endpoint, line: str) -> None:

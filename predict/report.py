@@ -1,4 +1,4 @@
-"""The end of a run, for people (lines and a table) and for programs (JSON, JUnit XML)."""
+"""The report of a run, for people (lines and a table) and for programs (JSON, JUnit XML)."""
 
 import json
 from collections.abc import Sequence
@@ -13,9 +13,10 @@ from rich.text import Text
 from endpoints.endpoint import Endpoint
 from endpoints.failures import one_line
 from kube.inference_service import ServiceReport
-from predict.messages import Language, display_name
+from locales.language import Language
 from predict.outcome import Outcome
 from predict.protocols import Prediction
+from predict.words import display_name, explain, explain_service, verdict
 
 CELL_WIDTH = 60  # predictions are cut to this in the table; the lines and the JSON report have them whole
 
@@ -50,7 +51,7 @@ class Report(BaseModel):
 
 
 def exit_code(outcomes: Sequence[Outcome]) -> int:
-    """Let the worst win: 2 if a model is not reachable or not ready, else 1 if one answers wrongly, else 0."""
+    """Give the worst: 2 if a model is not reachable or not ready, else 1 if one gives a wrong answer, else 0."""
     return max((outcome.exit_code for outcome in outcomes), default=0)
 
 
@@ -59,7 +60,7 @@ def to_json(outcomes: Sequence[Outcome], *, language: Language) -> str:
     models = []
     for outcome in outcomes:
         endpoint = outcome.endpoint
-        words = language.words(outcome.failure, endpoint) if outcome.failure else None
+        said = explain(outcome.failure, endpoint, language=language) if outcome.failure else None
         models.append(
             ModelReport(
                 endpoint=endpoint,
@@ -70,9 +71,9 @@ def to_json(outcomes: Sequence[Outcome], *, language: Language) -> str:
                 explanations=outcome.prediction.explanations if outcome.prediction else None,
                 latency_ms=outcome.prediction.latency_ms if outcome.prediction else None,
                 waited_s=outcome.waited_s,
-                cause=words.cause if words else None,
-                status=language.service(outcome.service, endpoint),
-                advice=words.advice if words else None,
+                cause=said.meaning if said else None,
+                status=explain_service(outcome.service, endpoint, language=language),
+                advice=said.advice if said else None,
                 inference_service=outcome.service,
                 metadata=outcome.metadata,
             )
@@ -83,10 +84,10 @@ def to_json(outcomes: Sequence[Outcome], *, language: Language) -> str:
 
 
 def print_report(outcomes: Sequence[Outcome], *, language: Language, console: Console) -> None:
-    """Print one line a model, with a failure's reasons and remedies, and a table of all."""
-    table = Table(*language.columns)
+    """Print a line for each model, below it what explains a failure and what to do, and a table of all."""
+    table = Table(*language.tables["check"])
     for outcome in outcomes:
-        for line in _lines(outcome, language=language):
+        for line in lines_of(outcome, language=language):
             console.print(Text(line), soft_wrap=True)
         endpoint, prediction = outcome.endpoint, outcome.prediction
         row = (
@@ -96,25 +97,25 @@ def print_report(outcomes: Sequence[Outcome], *, language: Language, console: Co
             one_line(repr(endpoint.check.expected), limit=CELL_WIDTH) if endpoint.check else "–",
             one_line(repr(prediction.predictions), limit=CELL_WIDTH) if prediction else "–",
             f"{prediction.latency_ms:.1f}" if prediction else "–",
-            language.verdict(outcome),
+            verdict(outcome, language=language),
         )
         table.add_row(*(Text(cell, overflow="fold") for cell in row), style="red" if outcome.failure else None)
     right = sum(outcome.verdict == "ok" for outcome in outcomes)
     console.print(table)
-    console.print(Text(language.summary.format(right=right, all=len(outcomes))), soft_wrap=True)
+    console.print(Text(language.text("summary", right=right, all=len(outcomes))), soft_wrap=True)
 
 
 def write_junit(outcomes: Sequence[Outcome], *, path: Path, language: Language) -> None:
-    """Write JUnit XML: wrong answers as failures, models not there as errors, those not compared as skipped."""
+    """Write JUnit XML: a wrong answer is a failure, a model that is not ready an error, one not compared is skipped."""
     suite = Xml.Element("testsuite", name="predict", tests=str(len(outcomes)))
     for outcome in outcomes:
         endpoint = outcome.endpoint
         case = Xml.SubElement(suite, "testcase", classname=f"predict.{endpoint.namespace}", name=endpoint.name)
         case.set("time", f"{outcome.waited_s:.3f}")
-        text = "\n".join(_lines(outcome, language=language))
+        text = "\n".join(lines_of(outcome, language=language))
         if outcome.failure is not None:
             kind = "failure" if outcome.model_ready else "error"
-            cause = language.words(outcome.failure, endpoint).cause
+            cause = explain(outcome.failure, endpoint, language=language).meaning
             Xml.SubElement(case, kind, type=outcome.verdict, message=cause).text = text
         elif outcome.verdict == "answered":
             Xml.SubElement(case, "skipped", message=text)
@@ -124,22 +125,23 @@ def write_junit(outcomes: Sequence[Outcome], *, path: Path, language: Language) 
     Xml.ElementTree(suite).write(path, encoding="utf-8", xml_declaration=True)
 
 
-def _lines(outcome: Outcome, *, language: Language) -> list[str]:
-    """Say what came out: the answer, or the cause, what the InferenceService adds, and what to do."""
+def lines_of(outcome: Outcome, *, language: Language) -> list[str]:
+    """Describe an outcome: the answer, or the cause, what the InferenceService adds, what to do, where to read more."""
     endpoint = outcome.endpoint
     names = {"name": endpoint.name, "display": display_name(endpoint.name)}
     if outcome.failure is not None:
-        words = language.words(outcome.failure, endpoint)
-        more = (language.service(outcome.service, endpoint), f"→ {words.advice}")
-        first = language.failed.format(cause=words.cause, waited=outcome.waited_s, **names)
+        said = explain(outcome.failure, endpoint, language=language)
+        first = language.text("failed", cause=said.meaning, waited=outcome.waited_s, **names)
+        service = explain_service(outcome.service, endpoint, language=language)
+        more = (service, f"→ {said.advice}", f"  {language.page}#check-{outcome.verdict}")
         return [first, *(f"  {line}" for line in more if line)]
     if outcome.prediction is None:
-        return [language.not_compared.format(**names)]
-    return [language.answered.format(body=_body(outcome.prediction, endpoint), **names)]
+        return [language.text("not-compared", **names)]
+    return [language.text("answered", body=_body(outcome.prediction, endpoint), **names)]
 
 
 def _body(prediction: Prediction, endpoint: Endpoint) -> JsonValue:
-    """What was answered, in one."""
+    """Give the whole answer."""
     if endpoint.is_a_graph:
         return prediction.predictions
     explained = {"explanations": prediction.explanations} if prediction.explanations is not None else {}

@@ -1,12 +1,12 @@
-"""What KServe refuses before there is anything to run: formats, runtimes, storage URIs."""
+"""Declarations that KServe refuses before it creates anything: formats, runtimes, storage URIs."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
 from doctor.findings import Cause, Evidence, Finding
-from doctor.kinds import OwnRuntime, Runtime
-from doctor.model import ModelView, words
+from doctor.kinds import ClusterServingRuntime, ServingRuntime
+from doctor.model import ModelView, evidence_from
 
 _REASONS = {
     "RuntimeNotRecognized": Cause.RUNTIME_UNKNOWN,
@@ -17,13 +17,13 @@ _REASONS = {
 
 
 def declared_wrongly(view: ModelView) -> Iterator[Finding]:
-    """No runtime for the format, one that is unknown or disabled; a storage URI of no known kind."""
+    """Find a format without a runtime, a runtime that is unknown or disabled, or a storage URI of an unknown kind."""
     model = view.model
     if model.transition == "InvalidSpec":
         cause = _REASONS.get(model.failure_reason, Cause.DECLARATION_REFUSED)
         if cause is Cause.RUNTIME_NONE and model.runtime:
             cause = Cause.RUNTIME_MISMATCH
-        evidence = [words("InferenceService", f"{model.failure_reason}: {model.failure}")]
+        evidence = [evidence_from("InferenceService", f"{model.failure_reason}: {model.failure}")]
         known = runtimes(view)
         yield view.finding(
             cause,
@@ -37,13 +37,13 @@ def declared_wrongly(view: ModelView) -> Iterator[Finding]:
     for event in view.warnings:
         if "StorageURI not supported" in event.message:
             schemes = ", ".join(sorted({part.strip(" []") for part in _listed(event.message)}))
-            yield view.finding(Cause.STORAGE_URI_UNKNOWN, [words("KServe", event.message)], schemes=schemes)
+            yield view.finding(Cause.STORAGE_URI_UNKNOWN, [evidence_from("KServe", event.message)], schemes=schemes)
             return
 
 
-def runtimes(view: ModelView) -> tuple[Runtime, ...]:
-    """The runtimes that the model may have: the cluster's and its namespace's."""
-    return (*view.facts.of(Runtime), *view.facts.of(OwnRuntime, view.namespace))
+def runtimes(view: ModelView) -> tuple[ClusterServingRuntime, ...]:
+    """Give the runtimes that the model may use: the cluster's and those of its namespace."""
+    return (*view.facts.of(ClusterServingRuntime), *view.facts.of(ServingRuntime, view.namespace))
 
 
 def _listed(message: str) -> Iterable[str]:
@@ -51,13 +51,13 @@ def _listed(message: str) -> Iterable[str]:
     return inner.split(",") if inner else []
 
 
-def _serves(runtime: Runtime) -> str:
+def _serves(runtime: ClusterServingRuntime) -> str:
     formats = ", ".join(dict.fromkeys(form.name for form in runtime.formats))
     return f"{runtime.name} ({formats}; {', '.join(runtime.protocols) or 'v1'})"
 
 
-def _why(view: ModelView, known: tuple[Runtime, ...]) -> str:
-    """The narrowest thing that no runtime, or not the named one, has."""
+def _why(view: ModelView, known: tuple[ClusterServingRuntime, ...]) -> str:
+    """Name what no runtime offers, or what the named runtime is instead."""
     model = view.model
     if model.runtime:
         named = [runtime for runtime in known if runtime.name == model.runtime]
@@ -77,18 +77,18 @@ def _why(view: ModelView, known: tuple[Runtime, ...]) -> str:
 
 
 def refusal(view: ModelView) -> list[Evidence]:
-    """Everywhere that says why KServe, Knative or Kubernetes would not make something for the model."""
-    found = [words("InferenceService", item.message) for item in view.model.conditions if _refuses(item.reason)]
+    """Collect what KServe, Knative and Kubernetes say about objects of the model that they refuse to create."""
+    found = [evidence_from("InferenceService", item.message) for item in view.model.conditions if _refuses(item.reason)]
     for revision in view.revisions:
         found += [
-            words(f"revision {revision.name}", item.message)
+            evidence_from(f"revision {revision.name}", item.message)
             for item in revision.conditions
             if item.status == "False" and item.reason == "FailedCreate"
         ]
-    found += [words(f"Deployment {item.name}", item.failure) for item in view.deployments if item.failure]
-    # A reconciliation that failed once, by another's change at the same time, is no refusal.
+    found += [evidence_from(f"Deployment {item.name}", item.failure) for item in view.deployments if item.failure]
+    # A reconciliation that failed once because of a simultaneous change by somebody else is not a refusal.
     found += [
-        words(f"{event.kind} {event.about}", event.message)
+        evidence_from(f"{event.kind} {event.about}", event.message)
         for event in view.warnings
         if (event.reason == "FailedCreate" and not view.pods)
         or (event.reason == "InternalError" and event.kind == "InferenceService" and not view.revisions)

@@ -1,11 +1,11 @@
-"""The way to the models: the gateway's pods and address, routes by host, names."""
+"""The gateway: its pods and address, its routes by host, and DNS."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
-from doctor.checks import Check, Name, Section
+from doctor.checks import CheckResult, Name, Section
 from doctor.facts import Asked, Facts
 from doctor.findings import Cause, Evidence, Finding
 from doctor.ingress import Ingress, ingresses
@@ -21,22 +21,24 @@ from doctor.kinds import (
     VirtualService,
     condition,
 )
-from doctor.model import words
+from doctor.model import evidence_from
 from endpoints import failures as f
 
 _UNREACHABLE = (f.ConnectionRefused, f.ConnectTimeout, f.UnknownName, f.Disconnected)
 _NO_UPSTREAM = ("no healthy upstream", "connection failure", "connection timeout")
 
 
-def way_in(facts: Facts) -> Iterator[Check]:
-    """Whether a gateway runs, with an address."""
+def way_in(facts: Facts) -> Iterator[CheckResult]:
+    """Check that a gateway runs and has an address."""
     found = ingresses(facts)
     missed = facts.missed(Service, IstioGateway, Gateway, EndpointSlice)
     if not found and (facts.of(InferenceService) or missed):
         clustered = Finding(cause=Cause.GATEWAY_MISSING, kind="Service", name="gateway")
-        yield Check(section=Section.GATEWAY, name=Name.WAY_IN, findings=() if missed else (clustered,), unread=missed)
+        yield CheckResult(
+            section=Section.GATEWAY, name=Name.WAY_IN, findings=() if missed else (clustered,), unread=missed
+        )
     for ingress in found:
-        yield Check(
+        yield CheckResult(
             section=Section.GATEWAY,
             name=Name.WAY_IN,
             facts={"gateway": ingress.name, "address": ingress.address or "-", "count": str(ingress.backends)},
@@ -47,7 +49,7 @@ def way_in(facts: Facts) -> Iterator[Check]:
     if facts.of(Gateway) or broken:
         names = ", ".join(gateway.name for gateway in facts.of(Gateway))
         findings = tuple(_not_programmed(gateway) for gateway in broken)
-        yield Check(section=Section.GATEWAY, name=Name.GATEWAYS, facts={"names": names}, findings=findings)
+        yield CheckResult(section=Section.GATEWAY, name=Name.GATEWAYS, facts={"names": names}, findings=findings)
 
 
 def _way_in(ingress: Ingress, facts: Facts) -> Iterator[Finding]:
@@ -57,13 +59,13 @@ def _way_in(ingress: Ingress, facts: Facts) -> Iterator[Finding]:
     told["part"] = ingress.deployments[0].name if ingress.deployments else service.name
     if not ingress.backends and not facts.missed(EndpointSlice, namespace=service.namespace):
         evidence = [
-            words(f"Deployment {item.namespace}/{item.name}", f"{item.ready} of {item.wanted} pods are ready")
+            evidence_from(f"Deployment {item.namespace}/{item.name}", f"{item.ready} of {item.wanted} pods are ready")
             for item in ingress.deployments
-        ] or [words(f"Service {ingress.name}", "no pod has its labels")]
+        ] or [evidence_from(f"Service {ingress.name}", "no pod has its labels")]
         yield Finding(cause=Cause.GATEWAY_DOWN, facts=told, evidence=tuple(evidence), **about)
     if not ingress.address and not facts.missed(Node):
         text = f"type {service.type}, no address given to it"
-        evidence = [words(f"Service {ingress.name}", text)]
+        evidence = [evidence_from(f"Service {ingress.name}", text)]
         yield Finding(cause=Cause.GATEWAY_NO_ADDRESS, facts=told, evidence=tuple(evidence), **about)
 
 
@@ -80,12 +82,12 @@ def _not_programmed(gateway: Gateway) -> Finding:
         namespace=gateway.namespace,
         name=gateway.name,
         facts={"gateway": gateway.name, "namespace": gateway.namespace},
-        evidence=tuple(words(f"Gateway {gateway.name}", text) for text in said[:2]),
+        evidence=tuple(evidence_from(f"Gateway {gateway.name}", text) for text in said[:2]),
     )
 
 
-def answers(facts: Facts) -> Iterator[Check]:
-    """Whether something behind the gateway answers for the models' hosts."""
+def answers(facts: Facts) -> Iterator[CheckResult]:
+    """Check that something behind the gateway answers for the models' hosts."""
     findings: list[Finding] = []
     unreachable: dict[str, Asked] = {}
     for (namespace, name), asked in sorted(facts.answers.items()):
@@ -95,12 +97,12 @@ def answers(facts: Facts) -> Iterator[Check]:
         elif isinstance(failure, f.NoRoute):
             findings.append(_about(Cause.NO_ROUTE, namespace, name, asked, _routes(facts, namespace, asked.host)))
         elif isinstance(failure, f.HttpError) and failure.status in {502, 503, 504} and _no_upstream(failure):
-            said = [words(f"gateway {asked.address}", f"HTTP {failure.status}: {failure.said}")]
+            said = [evidence_from(f"gateway {asked.address}", f"HTTP {failure.status}: {failure.said}")]
             findings.append(_about(Cause.NO_UPSTREAM, namespace, name, asked, said))
     findings = [_unreachable(asked) for asked in unreachable.values()] + findings
     if facts.answers:
         count = str(len(facts.answers))
-        yield Check(section=Section.GATEWAY, name=Name.ANSWERS, facts={"count": count}, findings=tuple(findings))
+        yield CheckResult(section=Section.GATEWAY, name=Name.ANSWERS, facts={"count": count}, findings=tuple(findings))
 
 
 def _no_upstream(failure: f.HttpError) -> bool:
@@ -115,7 +117,7 @@ def _unreachable(asked: Asked) -> Finding:
         kind="Gateway",
         name=asked.address,
         facts={"address": asked.address, "host": asked.host},
-        evidence=(words(f"gateway {asked.address}", ": ".join(filter(None, (kind, problem)))),),
+        evidence=(evidence_from(f"gateway {asked.address}", ": ".join(filter(None, (kind, problem)))),),
     )
 
 
@@ -131,21 +133,21 @@ def _about(cause: Cause, namespace: str, name: str, asked: Asked, evidence: list
 
 
 def _routes(facts: Facts, namespace: str, host: str) -> list[Evidence]:
-    """What stands for the host in the namespace."""
-    found = [words(f"gateway, Host {host}", "its own 404, without a body")]
+    """Give what the gateway and the namespace's routes say about the host."""
+    found = [evidence_from(f"gateway, Host {host}", "its own 404, without a body")]
     named = [f"VirtualService {item.name}" for item in facts.of(VirtualService, namespace) if host in item.hosts]
     named += [f"HTTPRoute {item.name}" for item in facts.of(HTTPRoute, namespace) if host in item.hostnames]
     if not facts.missed(VirtualService, HTTPRoute, namespace=namespace):
-        found.append(words(f"namespace {namespace}", f"routes of this host: {', '.join(named) or 'none'}"))
+        found.append(evidence_from(f"namespace {namespace}", f"routes of this host: {', '.join(named) or 'none'}"))
     for route in facts.of(HTTPRoute, namespace):
         if host in route.hostnames:
             refused = [item for parent in route.parents for item in parent.conditions if item.status != "True"]
-            found += [words(f"HTTPRoute {route.name}", str(item)) for item in refused]
+            found += [evidence_from(f"HTTPRoute {route.name}", str(item)) for item in refused]
     return found
 
 
-def names(facts: Facts) -> Iterator[Check]:
-    """Whether DNS leads to the gateway; it need not, as a client may send the Host header."""
+def names(facts: Facts) -> Iterator[CheckResult]:
+    """Check whether DNS leads to the gateway; it need not, since a client may send the Host header."""
     addresses = {asked.address for asked in facts.answers.values()}
     addresses |= {ingress.address for ingress in ingresses(facts)} - {""}
     ours = {urlsplit(address).hostname for address in addresses}
@@ -158,7 +160,7 @@ def names(facts: Facts) -> Iterator[Check]:
             cause = Cause.HOST_UNRESOLVED
         elif addresses and not ours & set(found):
             cause = Cause.HOST_ELSEWHERE
-        # One example says it: as a rule they are all of one domain.
+        # One example is enough: as a rule all hosts are in one domain.
         if cause is not Cause.HOST_UNRESOLVED or host == unresolved[0]:
             findings = (Finding(cause=cause, kind="Host", name=host, facts=told),) if cause else ()
-            yield Check(section=Section.GATEWAY, name=Name.DNS, facts=told, findings=findings)
+            yield CheckResult(section=Section.GATEWAY, name=Name.DNS, facts=told, findings=findings)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from doctor.findings import Cause, Evidence, Finding
 from doctor.kinds import condition
-from doctor.model import ModelView, container_source, words
+from doctor.model import ModelView, container_source, evidence_from
 
 _PULLING = {"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "RegistryUnavailable"}
 _FETCHED = re.compile(r'Unable to fetch image "([^"]+)"')
@@ -34,21 +34,21 @@ _KINDS: tuple[tuple[Cause, re.Pattern[str]], ...] = (
 
 
 def not_pulled(view: ModelView) -> Iterator[Finding]:
-    """Why an image is not there: wrong name, refused, or no registry."""
+    """Find why an image is not pulled: a wrong name, a refusal, or a registry out of reach."""
     for image, source, text in _pulling(view):
         told = [event.message for event in view.warnings if event.message.startswith("Failed to pull image")]
-        # A registry's refusal says "not found" of what it hides: what was asked last comes with the reason.
+        # A registry may say "not found" of an image that it refuses; the reason is in the warning of the last attempt.
         whole = text if "rpc error" in text or not told else f"{text} {told[0]}"
         without = whole.replace(image, "")
         cause = next((kind for kind, pattern in _KINDS if pattern.search(without)), Cause.IMAGE_FAILED)
         registry = image.partition("/")[0]
-        evidence: list[Evidence] = [words(source, whole)]
+        evidence: list[Evidence] = [evidence_from(source, whole)]
         yield view.finding(cause, evidence, image=image, registry=registry)
         return
 
 
 def _pulling(view: ModelView) -> Iterator[tuple[str, str, str]]:
-    """Images that are waited for, with what says so."""
+    """Find the images that are not pulled: image, source and text of the evidence."""
     for pod, status in view.statuses:
         if status.waiting and status.waiting.reason in _PULLING:
             source = container_source(pod, status.name)

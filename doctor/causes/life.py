@@ -1,4 +1,4 @@
-"""A model's beginning, change and end: deadlines, canaries, deletion, sleep."""
+"""The life of a model: start, deadlines, new versions, scaling to zero, deletion."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from datetime import datetime
 from doctor.facts import Facts
 from doctor.findings import Cause, Evidence, Finding
 from doctor.kinds import Namespace, Pod, condition, holds
-from doctor.model import ModelView, words
+from doctor.model import ModelView, evidence_from
 
 KSERVES = "inferenceservice.finalizers"
-# KServe deletes in a second; a model it has not looked at after this time is not looked at.
+# KServe reacts within a second; what it has not handled after this time, it does not handle.
 PROMPT_SECONDS = 15.0
 DELETION_SECONDS = 60.0
 
 
 def going(view: ModelView) -> Iterator[Finding]:
-    """A model that is being deleted, and what holds it if that takes long."""
+    """Find a model that is being deleted, and the finalizers that hold it if that takes long."""
     deleted = view.model.meta.deleted
     if deleted is None:
         return
@@ -26,42 +26,44 @@ def going(view: ModelView) -> Iterator[Finding]:
     passed = _seconds(view.facts, deleted)
     stuck = passed > (PROMPT_SECONDS if foreign else DELETION_SECONDS)
     cause = Cause.DELETION_STUCK if stuck and finalizers else Cause.DELETION
-    evidence = [words("InferenceService", f"deleted {passed:.0f} s ago, finalizers: {', '.join(finalizers) or '-'}")]
+    evidence = [
+        evidence_from("InferenceService", f"deleted {passed:.0f} s ago, finalizers: {', '.join(finalizers) or '-'}")
+    ]
     yield view.finding(cause, evidence, finalizers=", ".join(foreign or finalizers) or "-")
 
 
 def in_a_closing_namespace(view: ModelView) -> Iterator[Finding]:
-    """A namespace that is being deleted takes nothing new."""
+    """Find a namespace that is being deleted: nothing can be created in it."""
     namespace = view.facts.get(Namespace, view.namespace)
     if namespace is not None and namespace.phase == "Terminating":
         yield view.finding(Cause.NAMESPACE_TERMINATING, namespace_evidence(namespace))
 
 
 def namespace_evidence(namespace: Namespace) -> list[Evidence]:
-    """What holds a namespace that is being deleted."""
+    """Give what keeps a namespace from being deleted."""
     held = [item for item in namespace.conditions if item.status == "True" and item.message]
-    return [words(f"namespace {namespace.name}", item.message) for item in held][:3]
+    return [evidence_from(f"namespace {namespace.name}", item.message) for item in held][:3]
 
 
 def overdue(view: ModelView) -> Iterator[Finding]:
-    """A revision or Deployment that was given up after its time."""
+    """Find a revision or Deployment that was not ready within its progress deadline."""
     for revision in view.revisions:
         for item in revision.conditions:
             if item.reason == "ProgressDeadlineExceeded" and item.status == "False":
-                evidence = [words(f"revision {revision.name}", f"{item.reason}: {item.message}")]
+                evidence = [evidence_from(f"revision {revision.name}", f"{item.reason}: {item.message}")]
                 yield view.finding(Cause.DEADLINE_EXCEEDED, evidence, version=revision.name)
                 return
     for deployment in view.deployments:
         progress = condition(deployment.conditions, "Progressing")
         if progress and progress.status == "False" and progress.reason == "ProgressDeadlineExceeded":
-            evidence = [words(f"Deployment {deployment.name}", progress.message)]
-            # Knative takes a while to say of a revision what its Deployment says already.
+            evidence = [evidence_from(f"Deployment {deployment.name}", progress.message)]
+            # The Deployment says so some time before Knative says it of the revision.
             yield view.finding(Cause.DEADLINE_EXCEEDED, evidence, version=deployment.revision or deployment.name)
             return
 
 
 def new_version_waits(view: ModelView, *, cause_known: bool) -> Iterator[Finding]:
-    """A new version that takes no requests while the one before answers, once something is known to be wrong."""
+    """Find a new version that is not ready while the one before answers, if something is known to be wrong with it."""
     model = view.model
     new, old = model.created_revision, model.ready_revision
     if not (old and new and new != old and cause_known):
@@ -69,29 +71,31 @@ def new_version_waits(view: ModelView, *, cause_known: bool) -> Iterator[Finding
     said = ", ".join(f"{target.revision} {target.percent} %" for target in model.traffic)
     share = str(model.canary_percent if model.canary_percent is not None else 100)
     yield view.finding(
-        Cause.CANARY_STUCK, [words("InferenceService", f"traffic: {said}")], new=new, old=old, share=share
+        Cause.CANARY_STUCK, [evidence_from("InferenceService", f"traffic: {said}")], new=new, old=old, share=share
     )
 
 
 def not_routed(view: ModelView) -> Iterator[Finding]:
-    """A server that is ready, and no way to it."""
+    """Find a server that is ready, but has no route."""
     conditions = view.model.conditions
     if view.model.ready or not holds(conditions, "PredictorReady") or holds(conditions, "IngressReady"):
         return
     ingress = condition(conditions, "IngressReady")
     route = condition(conditions, "PredictorRouteReady")
-    found = [words("InferenceService", str(item)) for item in (ingress, route) if item and item.status != "True"]
+    found = [
+        evidence_from("InferenceService", str(item)) for item in (ingress, route) if item and item.status != "True"
+    ]
     yield view.finding(Cause.ROUTE_NOT_READY, found)
 
 
 def waiting(view: ModelView) -> Finding:
-    """What a model is that is not ready and has nothing wrong that is known."""
+    """Describe a model that is not ready without a known fault: it is starting, or KServe does not handle it."""
     model = view.model
     created = model.meta.created
     if not model.conditions:
         passed = _seconds(view.facts, created) if created else 0.0
         if passed > PROMPT_SECONDS and not model.transition:
-            return view.finding(Cause.UNNOTICED, [words("InferenceService", f"no status after {passed:.0f} s")])
+            return view.finding(Cause.UNNOTICED, [evidence_from("InferenceService", f"no status after {passed:.0f} s")])
     doing = [
         f"pod {pod.name}: {status.name} {status.waiting.reason}"
         for pod, status in view.statuses
@@ -101,12 +105,12 @@ def waiting(view: ModelView) -> Finding:
         for pod, status in view.statuses
         if status.running_since and not status.ready
     ]
-    evidence = [words("pods", "; ".join(doing[:3]))] if doing else []
+    evidence = [evidence_from("pods", "; ".join(doing[:3]))] if doing else []
     return view.finding(Cause.STARTING, [*evidence, *view.unready()], age=_age(view))
 
 
 def asleep(view: ModelView) -> Iterator[Finding]:
-    """A model that is ready and has no pod, as it should without requests; or one that was stopped."""
+    """Find a model that is scaled to zero, or that was stopped."""
     model = view.model
     if model.stopped:
         yield view.finding(Cause.STOPPED)
@@ -115,7 +119,7 @@ def asleep(view: ModelView) -> Iterator[Finding]:
 
 
 def _unseen(view: ModelView) -> bool:
-    """Whether there may be pods that could not be read."""
+    """Tell whether there may be pods that could not be read."""
     return bool(view.facts.missed(Pod, namespace=view.namespace))
 
 

@@ -1,18 +1,18 @@
-"""Every model: what is the matter with it, the cause before what follows from it."""
+"""Every model: what is wrong with it, the cause before what follows from it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 
 from doctor.causes import declaration, images, life, placing, refused, server, storage
-from doctor.checks import Check, Name, Section
+from doctor.checks import CheckResult, Name, Section
 from doctor.facts import Facts
 from doctor.findings import Cause, Finding
 from doctor.kinds import Deployment, Event, InferenceService, Pod, Revision
-from doctor.model import ModelView, words
+from doctor.model import ModelView, evidence_from
 from endpoints.endpoint import Endpoint
 
-# In the order in which a model comes to life: what fails first is the cause.
+# In the order in which a model starts: what fails first is the cause.
 FAMILIES: tuple[Callable[[ModelView], Iterator[Finding]], ...] = (
     life.in_a_closing_namespace,
     refused.not_allowed,
@@ -25,17 +25,17 @@ FAMILIES: tuple[Callable[[ModelView], Iterator[Finding]], ...] = (
     life.not_routed,
     life.overdue,
 )
-# What a new version may fail at while the old one answers, and the model is ready.
+# What can be wrong with a new version while the model is ready, because the old version answers.
 _OF_NEW_VERSION = FAMILIES[1:-2]
 
 
 def all_of(facts: Facts) -> tuple[InferenceService, ...]:
-    """The models, by namespace and name."""
+    """Give the models, by namespace and name."""
     return tuple(sorted(facts.of(InferenceService), key=lambda model: (model.namespace, model.name)))
 
 
-def declared(facts: Facts) -> Iterator[Check]:
-    """Whether every model is there that the stack, or the command line, names."""
+def declared(facts: Facts) -> Iterator[CheckResult]:
+    """Check that every model exists that the stack or the command line names."""
     there = {(model.namespace, model.name): model for model in facts.of(InferenceService)}
     findings = [finding for endpoint in facts.endpoints for finding in _of_stack(facts, endpoint, there)]
     known = {model.name for model in facts.of(InferenceService)} | {endpoint.name for endpoint in facts.endpoints}
@@ -47,7 +47,7 @@ def declared(facts: Facts) -> Iterator[Check]:
     missed = facts.missed(InferenceService)
     if findings or facts.endpoints or missed or not there:
         count = str(len(there))
-        yield Check(
+        yield CheckResult(
             section=Section.MODELS, name=Name.DECLARED, facts={"count": count}, findings=tuple(findings), unread=missed
         )
 
@@ -59,7 +59,7 @@ def _of_stack(facts: Facts, endpoint: Endpoint, there: Mapping[tuple[str, str], 
         yield _missing(cause, endpoint.namespace, endpoint.name)
     elif model is not None and model.host and model.host != endpoint.host:
         view = ModelView(facts=facts, model=model)
-        evidence = [words("InferenceService", f"url {model.url}")]
+        evidence = [evidence_from("InferenceService", f"url {model.url}")]
         yield view.finding(Cause.HOST_DIFFERS, evidence, host=endpoint.host, found=model.host)
 
 
@@ -68,13 +68,13 @@ def _missing(cause: Cause, namespace: str, name: str) -> Finding:
     return Finding(cause=cause, kind="InferenceService", namespace=namespace, name=name, facts=told)
 
 
-def check(facts: Facts, model: InferenceService, *, broken: tuple[Finding, ...]) -> Check:
-    """Whether the model is ready, and why not; what is `broken` of the platform explains a model without a fault."""
+def check(facts: Facts, model: InferenceService, *, broken: tuple[Finding, ...]) -> CheckResult:
+    """Check that the model is ready; `broken` parts of the platform explain one that is not and has no fault itself."""
     view = ModelView(facts=facts, model=model)
     findings = tuple(_findings(view, broken=broken))
     wrong = any(not finding.cause.note for finding in findings)
     missed = facts.missed(Pod, Revision, Deployment, Event, namespace=model.namespace)
-    return Check(
+    return CheckResult(
         section=Section.MODELS,
         name=Name.MODEL,
         facts={
@@ -102,7 +102,7 @@ def _findings(view: ModelView, *, broken: tuple[Finding, ...]) -> Iterator[Findi
         yield from found
         yield from life.new_version_waits(view, cause_known=bool(found))
         return
-    # What is declared wrongly is not made: that it is refused says the same again.
+    # KServe creates nothing of a wrong declaration: its refusal would only repeat that.
     found = list(declaration.declared_wrongly(view))
     found = found or [finding for family in FAMILIES for finding in family(view)]
     yield from found

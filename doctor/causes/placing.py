@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator
 
 from doctor.findings import Cause, Evidence, Finding
-from doctor.kinds import Claim, condition
-from doctor.model import ModelView, words
+from doctor.kinds import PersistentVolumeClaim, condition
+from doctor.model import ModelView, evidence_from
 
 _INSUFFICIENT = re.compile(r"Insufficient ([\w./-]*\w)")
 _NO_CLAIM = re.compile(r'persistentvolumeclaim "([^"]+)" not found')
@@ -15,7 +15,7 @@ _UNBOUND = re.compile(r"unbound immediate PersistentVolumeClaims|waiting for (?:
 
 
 def not_placed(view: ModelView) -> Iterator[Finding]:
-    """Why a pod is on no node: no claim, too little of something, or no node that it may have."""
+    """Find why a pod is on no node: a claim is missing or not bound, a resource is short, or no node fits."""
     evidence = _unscheduled(view)
     text = " ".join(item.text for item in evidence)
     missing = _NO_CLAIM.search(text)
@@ -24,7 +24,7 @@ def not_placed(view: ModelView) -> Iterator[Finding]:
         return
     claim = view.has_claim(view.claim) if view.claim else None
     if not view.model.ready and claim is not None and claim.phase == "Pending":
-        found = evidence[:1] or [words(f"PersistentVolumeClaim {claim.name}", "Pending")]
+        found = evidence[:1] or [evidence_from(f"PersistentVolumeClaim {claim.name}", "Pending")]
         yield view.finding(Cause.CLAIM_PENDING, found, claim=claim.name)
         return
     if not evidence:
@@ -39,7 +39,7 @@ def not_placed(view: ModelView) -> Iterator[Finding]:
 
 
 def _known_missing(view: ModelView) -> bool:
-    unknown = view.facts.missed(Claim, namespace=view.namespace)
+    unknown = view.facts.missed(PersistentVolumeClaim, namespace=view.namespace)
     return not view.model.ready and not unknown and view.has_claim(view.claim) is None
 
 
@@ -48,13 +48,13 @@ def _unscheduled(view: ModelView) -> list[Evidence]:
     for pod in view.pods:
         scheduled = condition(pod.conditions, "PodScheduled")
         if scheduled and scheduled.status == "False" and scheduled.reason == "Unschedulable":
-            found.append(words(f"pod {pod.name}", scheduled.message))
+            found.append(evidence_from(f"pod {pod.name}", scheduled.message))
     for revision in view.revisions:
         available = condition(revision.conditions, "ResourcesAvailable")
         if available and available.status == "False" and available.reason == "Unschedulable":
-            found.append(words(f"revision {revision.name}", available.message))
+            found.append(evidence_from(f"revision {revision.name}", available.message))
     if found or view.pods or view.model.ready:
         return found
-    # Knative takes the pod away when the revision's time is over: its warning stays for an hour.
+    # Knative removes the pod after the revision's progress deadline; the warning stays for an hour.
     gone = [event for event in view.warnings if event.reason == "FailedScheduling"]
-    return [words(f"pod {event.about}, which is gone", event.message) for event in gone[:1]]
+    return [evidence_from(f"pod {event.about}, which is gone", event.message) for event in gone[:1]]

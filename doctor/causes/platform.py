@@ -1,30 +1,30 @@
-"""The cluster itself, and the parts that every model needs: KServe, Knative, Istio, cert-manager, their webhooks."""
+"""The cluster, and what every model needs: KServe, Knative, Istio, cert-manager and their webhooks."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from doctor.checks import Check, Name, Section
+from doctor.checks import CheckResult, Name, Section
 from doctor.facts import PLATFORM, Facts
 from doctor.findings import Cause, Evidence, Finding
 from doctor.ingress import ingresses
 from doctor.kinds import (
+    ClusterServingRuntime,
     Deployment,
     EndpointSlice,
     InferenceService,
-    MutatingWebhooks,
+    MutatingWebhookConfiguration,
     Node,
-    OwnRuntime,
     Pod,
     Revision,
-    Runtime,
     Service,
-    ValidatingWebhooks,
+    ServingRuntime,
+    ValidatingWebhookConfiguration,
     Webhook,
     condition,
     holds,
 )
-from doctor.model import words
+from doctor.model import evidence_from
 
 KSERVE, KNATIVE = "kserve", "knative-serving"
 CONTROLLER = "kserve-controller-manager"
@@ -40,23 +40,23 @@ _SECTIONS = {
 }
 
 
-def api(facts: Facts) -> Check:
-    """Whether the cluster answers."""
+def api(facts: Facts) -> CheckResult:
+    """Check that the cluster answers."""
     findings: tuple[Finding, ...] = ()
     if not facts.version:
         cause = Cause.CLUSTER_REFUSES if facts.refused else Cause.CLUSTER_UNREACHABLE
         evidence = (Evidence(source="GET /version", text=facts.unreachable),)
         findings = (Finding(cause=cause, kind="Cluster", name="cluster", evidence=evidence),)
-    return Check(section=Section.CLUSTER, name=Name.API, facts={"version": facts.version}, findings=findings)
+    return CheckResult(section=Section.CLUSTER, name=Name.API, facts={"version": facts.version}, findings=findings)
 
 
-def nodes(facts: Facts) -> Check:
-    """Whether its nodes are ready."""
+def nodes(facts: Facts) -> CheckResult:
+    """Check that the nodes are ready."""
     found = []
     for node in facts.of(Node):
         ready = condition(node.conditions, "Ready")
         if ready is None or ready.status != "True":
-            evidence = (words(f"node {node.name}", str(ready)),)
+            evidence = (evidence_from(f"node {node.name}", str(ready)),)
             found.append(
                 Finding(
                     cause=Cause.NODE_NOT_READY,
@@ -66,7 +66,7 @@ def nodes(facts: Facts) -> Check:
                     evidence=evidence,
                 )
             )
-    return Check(
+    return CheckResult(
         section=Section.CLUSTER,
         name=Name.NODES,
         facts={"count": str(len(facts.of(Node)))},
@@ -76,12 +76,12 @@ def nodes(facts: Facts) -> Check:
 
 
 def is_installed(facts: Facts) -> bool:
-    """Whether the cluster knows InferenceServices."""
+    """Tell whether the cluster knows InferenceServices."""
     return InferenceService not in facts.absent
 
 
-def installed(facts: Facts) -> Check:
-    """Whether KServe's definitions are there, and Knative's where a model needs them."""
+def installed(facts: Facts) -> CheckResult:
+    """Check that KServe's CRDs exist, and Knative's if a model needs them."""
     findings: list[Finding] = []
     if not is_installed(facts):
         findings.append(Finding(cause=Cause.KSERVE_NOT_INSTALLED, kind="CustomResourceDefinition", name="kserve"))
@@ -95,13 +95,13 @@ def installed(facts: Facts) -> Check:
                 facts={"models": ", ".join(needing)},
             )
         )
-    return Check(
+    return CheckResult(
         section=Section.KSERVE, name=Name.INSTALLED, findings=tuple(findings), unread=facts.missed(InferenceService)
     )
 
 
-def parts(facts: Facts) -> Iterator[Check]:
-    """Whether the Deployments of the platform run; the gateway's are looked at with the gateway."""
+def parts(facts: Facts) -> Iterator[CheckResult]:
+    """Check that the platform's Deployments run, except the gateway's, which are checked with the gateway."""
     gateways = {(item.namespace, item.name) for ingress in ingresses(facts) for item in ingress.deployments}
     own = [item for item in facts.of(Deployment) if item.namespace in PLATFORM and not item.model]
     own = [item for item in own if (item.namespace, item.name) not in gateways]
@@ -113,17 +113,19 @@ def parts(facts: Facts) -> Iterator[Check]:
             findings.append(_no_controller())
         if group or findings or missed:
             told = {"parts": ", ".join(item.name for item in group)}
-            yield Check(section=section, name=name, facts=told, findings=tuple(findings), unread=missed)
+            yield CheckResult(section=section, name=name, facts=told, findings=tuple(findings), unread=missed)
 
 
 def _cause_of(namespace: str) -> Cause:
-    """What it means that something does not run there."""
+    """Give the cause for a Deployment in this namespace that does not run."""
     return _KINDS.get(namespace, Cause.PLATFORM_PART_DOWN)
 
 
 def _down(item: Deployment, cause: Cause, facts: Facts) -> Finding:
-    evidence = [words(f"Deployment {item.namespace}/{item.name}", f"{item.ready} of {item.wanted} pods are ready")]
-    evidence += [words(f"Deployment {item.name}", item.failure)] if item.failure else []
+    evidence = [
+        evidence_from(f"Deployment {item.namespace}/{item.name}", f"{item.ready} of {item.wanted} pods are ready")
+    ]
+    evidence += [evidence_from(f"Deployment {item.name}", item.failure)] if item.failure else []
     for pod in facts.of(Pod, item.namespace):
         if item.selector and item.selector.items() <= pod.meta.labels.items():
             evidence += _pod_says(pod)
@@ -144,30 +146,32 @@ def _no_controller() -> Finding:
         namespace=KSERVE,
         name=CONTROLLER,
         facts={"part": CONTROLLER, "namespace": KSERVE, "wanted": "1"},
-        evidence=(words(f"namespace {KSERVE}", "has no Deployment"),),
+        evidence=(evidence_from(f"namespace {KSERVE}", "has no Deployment"),),
     )
 
 
 def _pod_says(pod: Pod) -> list[Evidence]:
-    """Why a pod of the platform does not run."""
+    """Give the reason why a pod of the platform does not run."""
     for status in (*pod.init, *pod.containers):
         if status.waiting and status.waiting.reason:
-            return [words(f"pod {pod.name}", f"{status.name}: {status.waiting.reason}: {status.waiting.message}")]
+            return [
+                evidence_from(f"pod {pod.name}", f"{status.name}: {status.waiting.reason}: {status.waiting.message}")
+            ]
     scheduled = condition(pod.conditions, "PodScheduled")
     if scheduled and scheduled.status == "False":
-        return [words(f"pod {pod.name}", scheduled.message)]
+        return [evidence_from(f"pod {pod.name}", scheduled.message)]
     return []
 
 
-def webhooks(facts: Facts) -> Check:
-    """Whether something stands behind every webhook without which nothing is created or changed."""
+def webhooks(facts: Facts) -> CheckResult:
+    """Check that a pod is behind every webhook that the API server must ask before it creates or changes objects."""
     asked: dict[tuple[str, str], list[Webhook]] = {}
     findings: list[Finding] = []
-    for item in (*facts.of(MutatingWebhooks), *facts.of(ValidatingWebhooks)):
+    for item in (*facts.of(MutatingWebhookConfiguration), *facts.of(ValidatingWebhookConfiguration)):
         for hook in item.webhooks:
             if hook.service and hook.policy == "Fail":
                 asked.setdefault((hook.namespace, hook.service), []).append(hook)
-    missed = facts.missed(MutatingWebhooks, ValidatingWebhooks, EndpointSlice)
+    missed = facts.missed(MutatingWebhookConfiguration, ValidatingWebhookConfiguration, EndpointSlice)
     for (namespace, service), hooks in asked.items():
         backends = [
             backend
@@ -185,12 +189,12 @@ def webhooks(facts: Facts) -> Check:
         if not any(backend.ready for backend in backends) and not facts.missed(EndpointSlice, namespace=namespace):
             there = facts.get(Service, service, namespace) is not None or bool(facts.missed(Service))
             text = f"{len(backends)} addresses, none ready" if there else "there is no such Service"
-            evidence = (words(f"Service {namespace}/{service}", text),)
+            evidence = (evidence_from(f"Service {namespace}/{service}", text),)
             findings.append(Finding(cause=Cause.WEBHOOK_DOWN, facts=told, evidence=evidence, **about))
         elif any(not hook.authority for hook in hooks):
-            evidence = (words(f"webhook {hooks[0].name}", "has no caBundle"),)
+            evidence = (evidence_from(f"webhook {hooks[0].name}", "has no caBundle"),)
             findings.append(Finding(cause=Cause.WEBHOOK_UNTRUSTED, facts=told, evidence=evidence, **about))
-    return Check(
+    return CheckResult(
         section=Section.PLATFORM,
         name=Name.WEBHOOKS,
         facts={"count": str(sum(map(len, asked.values())))},
@@ -199,20 +203,25 @@ def webhooks(facts: Facts) -> Check:
     )
 
 
-def runtimes(facts: Facts) -> Check:
-    """Which serving runtimes are there; a model that finds none says so itself."""
-    enabled = [runtime for kind in (Runtime, OwnRuntime) for runtime in facts.of(kind) if not runtime.disabled]
+def runtimes(facts: Facts) -> CheckResult:
+    """Count the serving runtimes; that a model finds none is a finding of the model."""
+    enabled = [
+        runtime
+        for kind in (ClusterServingRuntime, ServingRuntime)
+        for runtime in facts.of(kind)
+        if not runtime.disabled
+    ]
     formats = sorted({form.name for runtime in enabled for form in runtime.formats})
-    return Check(
+    return CheckResult(
         section=Section.KSERVE,
         name=Name.RUNTIMES,
         facts={"count": str(len(enabled)), "formats": ", ".join(formats) or "-"},
-        unread=facts.missed(Runtime),
+        unread=facts.missed(ClusterServingRuntime),
     )
 
 
 def stops_models(facts: Facts) -> tuple[Finding, ...]:
-    """What is down of the platform that a model which does nothing may wait for."""
+    """Find the faults of the platform that may keep a model from starting."""
     found = [finding for check in parts(facts) for finding in check.findings]
     found += webhooks(facts).findings
     if not any(holds(node.conditions, "Ready") for node in facts.of(Node)):

@@ -1,4 +1,4 @@
-"""Pods that may not be made: accounts, secrets, quotas, webhooks."""
+"""Pods that the API server refuses: service accounts, Secrets, quotas, webhooks."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from doctor.causes.declaration import refusal
 from doctor.findings import Cause, Finding
 from doctor.model import ModelView
 
-# The first that fits says it; what they name goes into the words.
+# The first pattern that matches gives the cause; its named groups are facts of the finding.
 _REFUSALS: tuple[tuple[Cause, re.Pattern[str]], ...] = (
     (Cause.NAMESPACE_TERMINATING, re.compile(r"because it is being terminated")),
     (Cause.SERVICE_ACCOUNT_MISSING, re.compile(r'serviceaccounts? "(?P<missing>[^"]+)" not found')),
@@ -29,7 +29,7 @@ _REFUSALS: tuple[tuple[Cause, re.Pattern[str]], ...] = (
 
 
 def not_allowed(view: ModelView) -> Iterator[Finding]:
-    """Why its pods, or what makes them, are refused."""
+    """Find why the model's pods, or what creates them, are refused."""
     said = refusal(view)
     for cause, pattern in _REFUSALS:
         found = [(item, match) for item in said if (match := pattern.search(item.text))]

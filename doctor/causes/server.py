@@ -1,4 +1,4 @@
-"""A model's server that ends, or runs and is not ready."""
+"""A model server that ends, or that runs but is not ready."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import datetime
 
 from doctor.findings import Cause, Evidence, Finding
 from doctor.kinds import Pod, condition
-from doctor.model import INITIALIZER, SERVER, ModelView, container_source, last_line, words
+from doctor.model import INITIALIZER, SERVER, ModelView, container_source, evidence_from, last_line
 
 _OOM = "OOMKilled"
 _QUEUE = "queue-proxy"
@@ -16,44 +16,44 @@ _QUEUE = "queue-proxy"
 _STATUS = re.compile(r"(?:got status code|probe failed with statuscode): (\d{3})")
 _EXIT = re.compile(r"ExitCode(\d+)")
 KILLED = "137"  # by SIGKILL
-# A server that loads answers with an error, too: one of the client's errors does not pass.
+# A server that is still loading answers with an error, too; but a 4xx does not go away by waiting.
 SURE_SECONDS = 20.0
 LOADING_SECONDS = 120.0
 
 
 def out_of_memory(view: ModelView) -> Iterator[Finding]:
-    """A container that was killed at its memory limit."""
+    """Find a container that was killed at its memory limit."""
     for pod, status in view.statuses:
         if not pod.ready and status.failed and status.failed.reason == _OOM:
             declared = pod.container(status.name)
             limit = (declared.memory if declared else "") or "-"
             text = f"OOMKilled, exit {status.failed.exit_code}, {status.restarts} restarts"
-            evidence = [words(container_source(pod, status.name), text)]
+            evidence = [evidence_from(container_source(pod, status.name), text)]
             yield view.finding(Cause.MEMORY_EXCEEDED, evidence, container=status.name, limit=limit)
             return
     for source, code, _ in _ends(view):
         if code == KILLED:
-            evidence = [words(source, f"exit {code}: killed, as at the memory limit")]
+            evidence = [evidence_from(source, f"exit {code}: killed, as at the memory limit")]
             yield view.finding(Cause.MEMORY_EXCEEDED, evidence, container=SERVER, limit="-")
 
 
 def crashed(view: ModelView) -> Iterator[Finding]:
-    """A server that ended with an error, as it does when it cannot read its model."""
+    """Find a server that ended with an error, as it does when it cannot read its model."""
     for pod, status in view.statuses:
         end = status.failed
         if pod.ready or status.ready or status.name == INITIALIZER or end is None or end.reason == _OOM:
             continue
         text = last_line(view.said(pod, status)) or end.reason
-        evidence = [words(container_source(pod, status.name), f"exit {end.exit_code}: {text}")]
+        evidence = [evidence_from(container_source(pod, status.name), f"exit {end.exit_code}: {text}")]
         yield view.finding(Cause.SERVER_CRASHED, evidence, container=status.name, exit=str(end.exit_code))
         return
     for source, code, text in _ends(view):
         if code != KILLED:
-            yield view.finding(Cause.SERVER_CRASHED, [words(source, text)], container=SERVER, exit=code)
+            yield view.finding(Cause.SERVER_CRASHED, [evidence_from(source, text)], container=SERVER, exit=code)
 
 
 def _ends(view: ModelView) -> Iterator[tuple[str, str, str]]:
-    """How servers ended whose pods are gone, as Knative keeps it: source, exit code, words."""
+    """Give how servers ended whose pods are gone, from Knative's revisions: source, exit code, message."""
     for revision in view.revisions if not view.pods else ():
         healthy = condition(revision.conditions, "ContainerHealthy")
         ended = _EXIT.match(healthy.reason) if healthy and healthy.status == "False" else None
@@ -62,7 +62,7 @@ def _ends(view: ModelView) -> Iterator[tuple[str, str, str]]:
 
 
 def probed_in_vain(view: ModelView) -> Iterator[Finding]:
-    """A server that runs, and answers its readiness probe with an error."""
+    """Find a server that runs, but answers its readiness probe with an error."""
     for pod in view.pods:
         since = _running_since(pod)
         if pod.ready or since is None or any(status.failed for status in pod.containers):
@@ -82,12 +82,12 @@ def probed_in_vain(view: ModelView) -> Iterator[Finding]:
 
 
 def _running_since(pod: Pod) -> datetime | None:
-    """Since when its server runs; None while it does not."""
+    """Give the time since which the server runs; None while it does not."""
     return next((status.running_since for status in pod.containers if status.name != _QUEUE), None)
 
 
 def _answered(view: ModelView, pod: Pod) -> str | None:
-    """The HTTP status of the probe's latest answer, if it got one."""
+    """Give the HTTP status of the latest answer to the probe, if there was one."""
     seen = _STATUS.findall(view.log(pod, _QUEUE))
     if seen:
         return str(seen[-1])
@@ -104,6 +104,6 @@ def _path(view: ModelView, pod: Pod) -> str:
 
 
 def _evidence(view: ModelView, pod: Pod, status: str) -> list[Evidence]:
-    found = [words(f"pod {pod.name}", f"readiness probe GET {_path(view, pod)}: HTTP {status}")]
+    found = [evidence_from(f"pod {pod.name}", f"readiness probe GET {_path(view, pod)}: HTTP {status}")]
     lines = [line for line in view.log(pod, SERVER).splitlines() if "Error" in line or "error" in line]
-    return [*found, *(words(container_source(pod, SERVER), line) for line in lines[-1:])]
+    return [*found, *(evidence_from(container_source(pod, SERVER), line) for line in lines[-1:])]

@@ -1,4 +1,4 @@
-"""A model's files that do not come."""
+"""Model files that cannot be fetched."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from doctor.findings import Cause, Evidence, Finding
 from doctor.kinds import Secret, ServiceAccount
-from doctor.model import INITIALIZER, ModelView, container_source, last_line, words
+from doctor.model import INITIALIZER, ModelView, container_source, evidence_from, last_line
 from kube.inference_service import KEYS_REFUSED
 
 _OOM = "OOMKilled"
@@ -39,7 +39,7 @@ _ENDPOINT = "serving.kserve.io/s3-endpoint"
 
 
 def not_fetched(view: ModelView) -> Iterator[Finding]:
-    """Why the files did not come: no keys, wrong keys, no such store, bucket or folder."""
+    """Find why the files could not be fetched: no keys, wrong keys, no such store, bucket or folder."""
     said = _said(view)
     if said is None:
         return
@@ -55,7 +55,7 @@ def not_fetched(view: ModelView) -> Iterator[Finding]:
         and "amazonaws.com" in said.text
     ):
         cause = Cause.STORAGE_SECRET_BARE
-        evidence.append(words(f"Secret {secrets[0].name}", f"has no annotation {_ENDPOINT}"))
+        evidence.append(evidence_from(f"Secret {secrets[0].name}", f"has no annotation {_ENDPOINT}"))
     if cause is Cause.STORAGE_KEYS_MISSING:
         evidence += _no_keys(view)
     endpoints = [secret.meta.annotations.get(_ENDPOINT, "") for secret in secrets]
@@ -69,30 +69,32 @@ def not_fetched(view: ModelView) -> Iterator[Finding]:
 
 
 def _said(view: ModelView) -> Evidence | None:
-    """What the storage initializer said when it failed the last time, or KServe says it said."""
+    """Give what the storage initializer said when it failed the last time."""
     for pod, status in view.statuses:
         if status.name == INITIALIZER and status.failed and status.failed.reason != _OOM:
             text = view.said(pod, status)
-            return words(container_source(pod, INITIALIZER), last_line(text) or f"exit {status.failed.exit_code}")
+            return evidence_from(
+                container_source(pod, INITIALIZER), last_line(text) or f"exit {status.failed.exit_code}"
+            )
     return _said_before(view)
 
 
 def _said_before(view: ModelView) -> Evidence | None:
-    """The same of a pod that is gone."""
+    """Give the same for a pod that is gone, from KServe's status or a warning."""
     model = view.model
     fetching = any(status.name == INITIALIZER and not status.failed for _, status in view.statuses)
     if model.transition == "BlockedByFailedLoad" and model.failure_reason == "ModelLoadFailed" and model.failure:
         # KServe does not say which container it was.
         kinds = [kind for kind, pattern in _KINDS if pattern.search(model.failure)]
         if kinds and (not view.pods or fetching) and "://" in model.failure:
-            return words("KServe, of a pod before", last_line(model.failure))
+            return evidence_from("KServe, of a pod before", last_line(model.failure))
     if not view.pods and not model.ready:
         told = (
             event
             for event in view.warnings
             if event.reason == "BackOff" and f"container {INITIALIZER}" in event.message
         )
-        return next((words(f"pod {event.about}, which is gone", event.message) for event in told), None)
+        return next((evidence_from(f"pod {event.about}, which is gone", event.message) for event in told), None)
     return None
 
 
@@ -108,4 +110,4 @@ def _no_keys(view: ModelView) -> list[Evidence]:
     if view.facts.missed(ServiceAccount, namespace=view.namespace) or account is None:
         return []
     listed = ", ".join(entry.get("name", "") for entry in account.secrets)
-    return [words(f"ServiceAccount {account.name}", f"lists {listed}" if listed else "lists no Secret")]
+    return [evidence_from(f"ServiceAccount {account.name}", f"lists {listed}" if listed else "lists no Secret")]

@@ -1,7 +1,7 @@
 """Inference protocols: how to ask a model whether it is ready, what it is, and for a prediction."""
 
 from endpoints.endpoint import Endpoint
-from endpoints.gateway import Gateway
+from endpoints.gateway import GatewayClient
 from predict.protocols.graph import Graph
 from predict.protocols.interface import InferenceProtocol, Prediction
 from predict.protocols.openai import OpenAI
@@ -11,7 +11,7 @@ from predict.protocols.v2 import V2
 __all__ = ["InferenceProtocol", "Prediction", "protocol_of"]
 
 
-def protocol_of(endpoint: Endpoint, *, gateway: Gateway) -> InferenceProtocol:
+def protocol_of(endpoint: Endpoint, *, gateway: GatewayClient) -> InferenceProtocol:
     """Give the client for the endpoint's protocol."""
     if endpoint.protocol == "grpc-v2":
         from predict.protocols.grpc_v2 import GrpcV2  # noqa: PLC0415 - gRPC takes long to import

@@ -3,7 +3,7 @@
 from pydantic import JsonValue
 
 from endpoints.endpoint import Endpoint
-from endpoints.gateway import Gateway, json_of
+from endpoints.gateway import GatewayClient, json_of
 from predict.protocols.interface import InferenceProtocol, Prediction
 from predict.protocols.rest import PREDICT_SECONDS, READY_SECONDS, refused
 
@@ -11,12 +11,12 @@ from predict.protocols.rest import PREDICT_SECONDS, READY_SECONDS, refused
 class Graph(InferenceProtocol):
     """KServe's router, which passes a request on to models."""
 
-    def __init__(self, *, endpoint: Endpoint, gateway: Gateway) -> None:
+    def __init__(self, *, endpoint: Endpoint, gateway: GatewayClient) -> None:
         self._endpoint = endpoint
         self._gateway = gateway
 
     def ready(self) -> None:
-        """The router is there; what its models are it does not say."""
+        """Return if the router answers; it does not say whether its models are ready."""
         self._gateway.send("GET", self._endpoint.metadata_path, seconds=READY_SECONDS)
 
     def metadata(self) -> JsonValue:
@@ -26,7 +26,7 @@ class Graph(InferenceProtocol):
     def predict(self, sent: JsonValue) -> Prediction:
         """Send a request; the prediction is the whole answer."""
         path = self._endpoint.predict_path
-        with refused(below=500):  # the router's own word for a model that is not there yet is 500
+        with refused(below=500):  # the router answers 500 for a model that is not ready yet
             response = self._gateway.send("POST", path, body=sent, seconds=PREDICT_SECONDS)
         latency_ms = response.elapsed.total_seconds() * 1000
         return Prediction(predictions=json_of(response, path=path), latency_ms=latency_ms)

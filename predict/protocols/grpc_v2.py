@@ -16,14 +16,14 @@ from endpoints.failures import (
     NoModel,
     one_line,
 )
-from endpoints.gateway import Gateway
+from endpoints.gateway import GatewayClient
 from endpoints.tensors import leaves, reshape, shape_of
-from predict.grpc_gateway import GrpcGateway
+from predict.grpc_gateway import GrpcGatewayClient
 from predict.protocols.interface import InferenceProtocol, Prediction
 
 READY_SECONDS = 10.0
 PREDICT_SECONDS = float("inf")  # the gateway's deadline bounds it
-# What the gateway or its policies say, besides model servers that are not there yet.
+# Statuses that the gateway or its policies give, or model servers that are not ready yet.
 NOT_THE_MODELS = {"UNAUTHENTICATED", "PERMISSION_DENIED", "UNAVAILABLE", "RESOURCE_EXHAUSTED", "CANCELLED"}
 # Datatype → its field in contents, and struct's letter for one value in raw contents.
 TYPES = {
@@ -46,12 +46,12 @@ TYPES = {
 class GrpcV2(InferenceProtocol):
     """Sends the rows as one FP64 tensor `input-0`, reads the first output tensor."""
 
-    def __init__(self, *, endpoint: Endpoint, gateway: Gateway) -> None:
+    def __init__(self, *, endpoint: Endpoint, gateway: GatewayClient) -> None:
         self._endpoint = endpoint
-        self._gateway = GrpcGateway(gateway)
+        self._gateway = GrpcGatewayClient(gateway)
 
     def ready(self) -> None:
-        """Raise NoModel if a model server answers without having this model ready."""
+        """Return if the model is ready; raise CheckFailed(NoModel) if a server answers that does not have it ready."""
         try:
             answer = self._gateway.call("ModelReady", seconds=READY_SECONDS, name=self._endpoint.name)
         except CheckFailed as problem:
@@ -63,7 +63,7 @@ class GrpcV2(InferenceProtocol):
             raise CheckFailed(NoModel(said="ready: false", serves="?"))
 
     def metadata(self) -> JsonValue:
-        """Give what the server tells about the model, as v2 over HTTP has it."""
+        """Give the server's metadata of the model, in the form of v2 over HTTP."""
         told = self._gateway.call("ModelMetadata", seconds=READY_SECONDS, name=self._endpoint.name)
 
         def tensors(described: Any) -> list[JsonValue]:
@@ -78,7 +78,7 @@ class GrpcV2(InferenceProtocol):
         }
 
     def predict(self, sent: JsonValue) -> Prediction:
-        """Ask for one prediction an instance; their numbers and shape were checked when the endpoint was read."""
+        """Ask for one prediction for each instance; that they are one tensor was checked when the endpoint was read."""
         data = [float(str(leaf)) for _, leaf in leaves(sent)]
         shape = list(shape_of(sent) or ())
         tensor = {"name": "input-0", "datatype": "FP64", "shape": shape, "contents": {"fp64_contents": data}}

@@ -6,7 +6,7 @@ from pydantic import JsonValue
 
 
 class Prediction(NamedTuple):
-    """The predictions, one an instance, or a graph's answer, and how long it took; what explains them, if asked for."""
+    """The predictions, one for each instance, or a graph's answer; how long it took; the explanations, if asked for."""
 
     predictions: JsonValue
     latency_ms: float
@@ -14,13 +14,18 @@ class Prediction(NamedTuple):
 
 
 class InferenceProtocol(Protocol):
-    """How to talk to one model or graph; every method raises CheckFailed with what went wrong."""
+    """How to talk to one model or graph.
+
+    Raises:
+        CheckFailed: from every method, with what went wrong.
+
+    """
 
     def ready(self) -> None:
-        """Return once the model says it is ready; raise at once if it does not."""
+        """Return if the model says that it is ready, else raise; does not wait."""
 
     def metadata(self) -> JsonValue:
-        """Give what the server tells about the model."""
+        """Give the server's metadata of the model."""
 
     def predict(self, sent: JsonValue) -> Prediction:
-        """Ask for what an endpoint's check sends: instances, or a graph's request."""
+        """Send what an endpoint's check sends, instances or a graph's request, and give the answer."""

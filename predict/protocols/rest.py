@@ -1,26 +1,26 @@
-"""What v1 and v2 over REST have in common; a protocol of its own only adds paths and payloads."""
+"""What the protocols over REST have in common; each of them adds its paths and payloads."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import requests
+import httpx2 as httpx
 from pydantic import JsonValue
 
 from endpoints.endpoint import Endpoint
 from endpoints.failures import CheckFailed, ErrorInAnswer, HttpError, NoModel, PredictionRefused, one_line
-from endpoints.gateway import Gateway, json_of
+from endpoints.gateway import GatewayClient, json_of
 from predict.protocols.interface import InferenceProtocol, Prediction
 
 READY_SECONDS = 10.0
 PREDICT_SECONDS = float("inf")  # the gateway's deadline bounds it
-# The gateway's or its policies' own answers, besides 3xx: some pass while pods come and go, none is the model's.
+# Answers of the gateway or its policies, besides 3xx: some pass while pods start and stop; none is the model's.
 NOT_THE_MODELS = {401, 403, 407, 408, 429, 502, 503, 504}
 
 
 @contextmanager
 def refused(*, below: int = 600) -> Iterator[None]:
-    """Around a prediction: tell an error of the model's own, of a status `below`, from one on the way to it."""
+    """Turn an error of the model itself, with a status `below`, into PredictionRefused; others are left as they are."""
     try:
         yield
     except CheckFailed as problem:
@@ -33,7 +33,7 @@ def refused(*, below: int = 600) -> Iterator[None]:
 class RestProtocol(InferenceProtocol, ABC):
     """An inference protocol over the gateway's HTTP."""
 
-    def __init__(self, *, endpoint: Endpoint, gateway: Gateway) -> None:
+    def __init__(self, *, endpoint: Endpoint, gateway: GatewayClient) -> None:
         self._endpoint = endpoint
         self._gateway = gateway
 
@@ -48,10 +48,15 @@ class RestProtocol(InferenceProtocol, ABC):
 
     @abstractmethod
     def predictions(self, answer: dict[str, JsonValue]) -> list[JsonValue]:
-        """Take the predictions out of an answer; LookupError, TypeError or ValueError if they are not there."""
+        """Take the predictions out of an answer.
+
+        Raises:
+            LookupError, TypeError, ValueError: there are none in it.
+
+        """
 
     def ready(self) -> None:
-        """Raise NoModel if a model server answers without having this model ready."""
+        """Return if the model is ready; raise CheckFailed(NoModel) if a server answers that does not have it ready."""
         try:
             response = self._gateway.send("GET", self.ready_path, seconds=READY_SECONDS)
         except CheckFailed as problem:
@@ -65,12 +70,12 @@ class RestProtocol(InferenceProtocol, ABC):
             raise CheckFailed(NoModel(said=one_line(str(state.get("error") or response.text)), serves=self._served()))
 
     def metadata(self) -> JsonValue:
-        """Give what the server tells about the model."""
+        """Give the server's metadata of the model."""
         path = self._endpoint.metadata_path
         return json_of(self._gateway.send("GET", path, seconds=READY_SECONDS), path=path)
 
     def predict(self, sent: JsonValue) -> Prediction:
-        """Ask for one prediction an instance."""
+        """Ask for one prediction for each instance."""
         instances: list[JsonValue] = sent if isinstance(sent, list) else [sent]
         path = self._endpoint.predict_path
         with refused():
@@ -80,7 +85,7 @@ class RestProtocol(InferenceProtocol, ABC):
             latency_ms=response.elapsed.total_seconds() * 1000,
         )
 
-    def _predictions(self, response: requests.Response, answer: JsonValue) -> list[JsonValue]:
+    def _predictions(self, response: httpx.Response, answer: JsonValue) -> list[JsonValue]:
         if not isinstance(answer, dict) or "error" in answer:
             said = str(answer["error"]) if isinstance(answer, dict) else response.text
             raise CheckFailed(ErrorInAnswer(said=one_line(said)))
@@ -91,7 +96,7 @@ class RestProtocol(InferenceProtocol, ABC):
             raise CheckFailed(ErrorInAnswer(said=one_line(said))) from problem
 
     def _served(self) -> str:
-        """List the server's models for a message: best effort, not every server has such a list."""
+        """Give the server's list of models for a message; `?` if it has none."""
         path = self._endpoint.metadata_path.rpartition("/")[0]
         try:
             answer = json_of(self._gateway.send("GET", path, seconds=READY_SECONDS), path=path)

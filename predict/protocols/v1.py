@@ -29,7 +29,7 @@ class V1(RestProtocol):
         return predictions
 
     def predict(self, sent: JsonValue) -> Prediction:
-        """Ask for one prediction an instance, and for what explains them if the check says what that should be."""
+        """Ask for one prediction for each instance, and for explanations if the check expects some."""
         prediction = super().predict(sent)
         check, path = self._endpoint.check, self._endpoint.explain_path
         if path is None or not isinstance(check, Check) or check.explanations is None:

@@ -24,7 +24,7 @@ class V2(RestProtocol):
         return f"{self._endpoint.metadata_path}/ready"
 
     def request(self, instances: list[JsonValue]) -> JsonValue:
-        """Flatten the rows, row-major; their numbers and their shape were checked when the endpoint was read."""
+        """Flatten the rows, row-major; that they are one tensor was checked when the endpoint was read."""
         shape: list[JsonValue] = list(shape_of(instances) or ())
         data = [leaf for _, leaf in leaves(instances)]
         return {"inputs": [{"name": "input-0", "shape": shape, "datatype": "FP64", "data": data}]}

@@ -10,9 +10,10 @@ import pytest
 import yaml
 
 from endpoints.endpoint import Endpoint, parse_endpoints
+from locales.language import load
 from predict.check import EndpointCheck, Limits
-from predict.messages import LANGUAGES, Lang
 from predict.outcome import Outcome
+from predict.words import explain, explain_service
 from tests.unit.predict.server import Reply, Server, serving
 
 ROOT = Path(__file__).parents[3]
@@ -95,12 +96,13 @@ def check(endpoint: Endpoint, *, timeout: float = 0.6, context: str | None = Non
     return EndpointCheck(endpoint, limits=Limits(timeout=timeout, context=context), notify=lambda _: None).run()
 
 
-def words(outcome: Outcome, lang: Lang = Lang.EN) -> str:
+def words(outcome: Outcome, code: str = "en") -> str:
     """Cause, what the InferenceService adds, advice."""
     assert outcome.failure is not None
-    language = LANGUAGES[lang]
-    said = language.words(outcome.failure, outcome.endpoint)
-    return "\n".join(filter(None, (said.cause, language.service(outcome.service, outcome.endpoint), said.advice)))
+    language = load(code)
+    said = explain(outcome.failure, outcome.endpoint, language=language)
+    service = explain_service(outcome.service, outcome.endpoint, language=language)
+    return "\n".join(filter(None, (said.meaning, service, said.advice)))
 
 
 def run_predict(*arguments: str, stdin: str | None = None, **environment: str) -> "subprocess.CompletedProcess[str]":

@@ -9,7 +9,6 @@ import pytest
 
 from predict.check import EndpointCheck, Limits
 from predict.check_all import check_all
-from predict.messages import Lang
 from predict.outcome import Outcome, Waiting
 from tests.unit.predict.conftest import ROWS, check, endpoint, serve_v1, words
 from tests.unit.predict.server import Reply, Server
@@ -109,7 +108,7 @@ def test_model_without_artefact(gateway: Server) -> None:
     )
     assert "Check that `storage_uri` holds a model file of the declared format" in text
     assert "kubectl logs -n default -l serving.kserve.io/inferenceservice=sklearn-model -c kserve-container" in text
-    assert "没有就绪的模型 sklearn-model" in words(outcome, Lang.ZH)
+    assert "没有就绪的模型 sklearn-model" in words(outcome, "zh")
 
 
 @pytest.mark.parametrize("ready", [False, "False"])
@@ -146,7 +145,7 @@ def test_swapped_model(gateway: Server) -> None:
     assert text.startswith("The answer has other values: expected [1, 0], got [0.823, 0.177]; largest difference 0.177")
     assert "at predictions[0], tolerance 1e-06" in text
     assert "are not swapped" in text
-    assert "最大差异 0.177" in words(outcome, Lang.ZH)
+    assert "最大差异 0.177" in words(outcome, "zh")
 
 
 @pytest.mark.parametrize(
@@ -158,7 +157,7 @@ def test_wrong_width_answer(gateway: Server, predictions: list[Any], got: str) -
     assert (outcome.verdict, outcome.exit_code) == ("wrong-shape", 1)
     shape = f"The answer has another shape (predictions × width of a row): expected 2, got {got}; "
     assert words(outcome).startswith(shape + f"expected [1, 0], got {predictions}.")
-    assert f"预期 2，实际 {got}" in words(outcome, Lang.ZH)
+    assert f"预期 2，实际 {got}" in words(outcome, "zh")
 
 
 @pytest.mark.parametrize(
@@ -177,7 +176,7 @@ def test_error_inside_a_200(gateway: Server, body: object, said: str) -> None:
     outcome = check(endpoint(gateway))
     assert (outcome.verdict, outcome.exit_code) == ("error-in-answer", 1)
     assert words(outcome).startswith(f"HTTP 200, but without usable predictions in it: {said}")
-    assert "没有可用的预测结果" in words(outcome, Lang.ZH)
+    assert "没有可用的预测结果" in words(outcome, "zh")
 
 
 @pytest.mark.parametrize("shape", [[0], [0, 3]])
@@ -290,7 +289,7 @@ def test_wrong_host(gateway: Server) -> None:
         f"curl -v -H 'Host: sklearn-model.default.example.org' {gateway.address}/v1/models/sklearn-model",
     ):
         assert hint in text
-    assert "没有 Host sklearn-model.default.example.org 的路由" in words(outcome, Lang.ZH)
+    assert "没有 Host sklearn-model.default.example.org 的路由" in words(outcome, "zh")
 
 
 def test_gateway_that_refuses_connections() -> None:
@@ -323,11 +322,11 @@ def test_gateway_without_a_route_to_it(code: int, monkeypatch: pytest.MonkeyPatc
     outcome = check(endpoint("http://198.51.100.1:80"))
     assert (outcome.verdict, outcome.exit_code) == ("connect-timeout", 2)
     assert "or no route to it." in words(outcome)
-    assert "或没有通往它的路由" in words(outcome, Lang.ZH)
+    assert "或没有通往它的路由" in words(outcome, "zh")
 
 
 @pytest.mark.parametrize("address", ["http://a..b:80", f"http://{'a' * 64}.b:80", "http://127.0.0.1:99999"])
-def test_gateway_address_that_is_none(address: str) -> None:
+def test_an_address_that_no_socket_takes(address: str) -> None:
     outcome = check(endpoint(address))
     assert (outcome.verdict, outcome.exit_code) == ("disconnected", 2)
 
@@ -380,13 +379,13 @@ def test_the_last_attempt_has_time_to_succeed(gateway: Server) -> None:
     assert outcome.verdict == "ok"
 
 
-def test_the_seconds_of_a_last_attempt_are_not_zero(gateway: Server) -> None:
+def test_the_last_attempt_has_its_seconds_in_the_message(gateway: Server) -> None:
     over = threading.Event()
     gateway.on(HOST, READY, Reply(b"", status=503), Reply(b"", wait_for=over))
     outcome = check(endpoint(gateway), timeout=0.2)
     over.set()
     assert f"did not answer /v1/models/sklearn-model within 2.0 s (Host {HOST})" in words(outcome)
-    assert "在 2.0 秒内未响应" in words(outcome, Lang.ZH)
+    assert "在 2.0 秒内未响应" in words(outcome, "zh")
 
 
 def test_an_answer_that_never_ends_does_not_hold_up_the_others(gateway: Server) -> None:
@@ -401,7 +400,7 @@ def test_an_answer_that_never_ends_does_not_hold_up_the_others(gateway: Server) 
     assert f"did not answer /v1/models/slow-model within {slow.waited_s:.1f} s" in words(slow)
 
 
-def test_something_that_speaks_no_http() -> None:
+def test_a_server_that_does_not_speak_http() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         stop = threading.Event()
 
@@ -445,7 +444,7 @@ def test_answer_that_is_not_json(gateway: Server, request_: str, exit_code: int)
     outcome = check(endpoint(gateway))
     assert (outcome.verdict, outcome.exit_code) == ("not-json", exit_code)
     assert f"(Host {HOST}) is not JSON but text/html: <html> [31mWelcome</html>." in words(outcome)
-    assert "不是 JSON，而是 text/html" in words(outcome, Lang.ZH)
+    assert "不是 JSON，而是 text/html" in words(outcome, "zh")
 
 
 @pytest.mark.parametrize("body", [b"9" * 5000, b"[" * 100_000])

@@ -181,7 +181,7 @@ def test_a_model_without_check_is_shown_as_not_compared(models: Server, tmp_path
             '{"m": {"protocol": "v3"}}',
             "m.protocol: Input should be 'v1', 'v2', 'grpc-v2', 'openai' or 'graph'",
         ),
-        (["--lang", "zh"], "[]", "endpoints 的内容无法识别:\n  endpoints: Input should be a valid dictionary"),
+        (["--lang", "zh"], "[]", "endpoints 的内容无法识别：\n  endpoints: Input should be a valid dictionary"),
         (["--only", "sklearn-model"], "{}", "No model 'sklearn-model' in the endpoints. There are: -."),
     ],
 )
@@ -278,7 +278,9 @@ def test_an_unexpected_error_gives_70_and_a_traceback(
     assert capsys.readouterr().err.endswith("RuntimeError: a bug\n")
 
 
-def test_an_output_that_nobody_reads_is_no_wrong_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_output_that_nobody_reads_does_not_count_as_a_wrong_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def closed(*_: object, **__: object) -> None:
         raise BrokenPipeError(errno.EPIPE, "Broken pipe")
 

@@ -9,11 +9,12 @@ from pydantic import JsonValue
 
 from endpoints.endpoint import Endpoint
 from endpoints.failures import HttpError, PredictionRefused, WrongShape, WrongValue
+from locales.language import CODES, load
 from predict.check import EndpointCheck, Limits
 from predict.comparison import within
-from predict.messages import LANGUAGES, Lang
 from predict.outcome import Outcome
 from predict.report import to_json
+from predict.words import explain, explain_service
 from tests.unit.predict.conftest import described
 from tests.unit.predict.server import Reply, Server
 
@@ -38,7 +39,7 @@ def test_the_answer_is_compared_by_value(gateway: Server) -> None:
     outcome = checked(gateway, Reply({"labels": {"predictions": [1, 0]}, "odds": {"predictions": [0.8304, 0.17]}}))
     assert (outcome.verdict, outcome.exit_code) == ("ok", 0)
     assert gateway.requests[-1].body == REQUEST
-    assert '"got": {' in to_json([outcome], language=LANGUAGES[Lang.EN])
+    assert '"got": {' in to_json([outcome], language=load("en"))
 
 
 def test_fields_that_the_check_does_not_name_may_be_anything(gateway: Server) -> None:
@@ -75,8 +76,8 @@ def test_another_value_is_wrong_and_told_where(gateway: Server, answer: object, 
 def test_another_form_is_wrong(gateway: Server, answer: object) -> None:
     outcome = checked(gateway, Reply(answer))
     assert isinstance(outcome.failure, WrongShape)
-    words = LANGUAGES[Lang.EN].words(outcome.failure, outcome.endpoint)
-    assert "expected {labels, odds}, got" in words.cause
+    said = explain(outcome.failure, outcome.endpoint, language=load("en"))
+    assert "expected {labels, odds}, got" in said.meaning
 
 
 @pytest.mark.parametrize("value", [7, "yes", None, [], {}, [{"a": 1}]], ids=repr)
@@ -85,13 +86,13 @@ def test_any_json_may_be_expected(gateway: Server, value: JsonValue) -> None:
     assert checked(gateway, Reply(value), check=check).verdict == "ok"
 
 
-def test_a_request_that_no_model_takes_is_refused(gateway: Server) -> None:
+def test_a_request_that_a_model_refuses(gateway: Server) -> None:
     outcome = checked(gateway, Reply({"error": "expected 4 features"}, status=400))
     assert outcome.failure == PredictionRefused(status=400, said="expected 4 features")
     assert outcome.exit_code == 1
 
 
-def test_a_model_that_is_not_there_yet_is_waited_for(gateway: Server) -> None:
+def test_a_model_that_is_not_ready_yet_is_waited_for(gateway: Server) -> None:
     """The router's readiness says nothing of the models behind it."""
     starting = Reply({"error": "Failed to process request", "cause": "connection refused"}, status=500)
     assert checked(gateway, starting, starting, Reply(ANSWER)).verdict == "ok"
@@ -106,22 +107,21 @@ def test_a_graph_without_a_check_is_only_asked_whether_it_is_there(gateway: Serv
     assert [request.method for request in gateway.requests] == ["GET"]
 
 
-@pytest.mark.parametrize("lang", Lang)
-def test_advice_is_of_a_graph(gateway: Server, lang: Lang) -> None:
-    language = LANGUAGES[lang]
-    words = language.words(PredictionRefused(status=400, said="no"), endpoint(gateway))
-    assert "-l serving.kserve.io/inferencegraph=both -c user-container" in words.advice
+@pytest.mark.parametrize("code", CODES)
+def test_advice_is_of_a_graph(gateway: Server, code: str) -> None:
+    said = explain(PredictionRefused(status=400, said="no"), endpoint(gateway), language=load(code))
+    assert "-l serving.kserve.io/inferencegraph=both -c user-container" in said.advice
 
 
 @pytest.mark.parametrize(
     "check", [{"instances": [1], "predictions": [1]}, {"request": 1}, {"request": 1, "response": 1, "tolerance": -1}]
 )
-def test_a_graphs_check_has_a_form_of_its_own(gateway: Server, check: object) -> None:
+def test_a_graph_takes_only_a_graphs_check(gateway: Server, check: object) -> None:
     with pytest.raises(ValueError, match=r"check\."):
         endpoint(gateway, check=check)
 
 
-def test_a_models_check_is_none_of_a_graph(gateway: Server) -> None:
+def test_a_model_does_not_take_a_graphs_check(gateway: Server) -> None:
     with pytest.raises(ValueError, match=r"check\.instances"):
         Endpoint.model_validate(described(gateway, check={"request": 1, "response": 1}))
 
@@ -133,13 +133,13 @@ def test_lists_are_compared_as_a_whole() -> None:
     assert within({"a": {}}, {"a": 1}) == {"a": 1}
 
 
-def test_the_status_of_a_graph_is_an_inference_graphs(gateway: Server, kubernetes: Server) -> None:
+def test_the_status_of_a_graph_is_read_from_its_inference_graph(gateway: Server, kubernetes: Server) -> None:
     path = "GET /apis/serving.kserve.io/v1alpha1/namespaces/default/inferencegraphs/both"
     status = {"conditions": [{"type": "Ready", "status": "False", "reason": "RevisionFailed"}]}
     document = {"apiVersion": "serving.kserve.io/v1alpha1", "kind": "InferenceGraph", "metadata": {"name": "both"}}
     kubernetes.on(kubernetes.address.removeprefix("http://"), path, Reply({**document, "status": status}))
     check = EndpointCheck(endpoint(gateway), limits=Limits(timeout=0.5), notify=lambda _: None)
     outcome = check.run()  # the gateway has no route for it
-    said = LANGUAGES[Lang.EN].service(outcome.service, outcome.endpoint)
+    said = explain_service(outcome.service, outcome.endpoint, language=load("en"))
     why = "Why: python -m predict doctor -n default"
     assert said == f"InferenceGraph default/both is not ready: Ready=False (RevisionFailed). {why}"

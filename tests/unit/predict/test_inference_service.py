@@ -10,7 +10,7 @@ import yaml
 
 from endpoints.failures import LoadFailed, StorageRefused
 from kube.inference_service import ServiceStatus
-from predict.messages import LANGUAGES, Lang
+from locales.language import load
 from predict.report import to_json
 from tests.unit.predict.conftest import check, endpoint, serve_v1, words
 from tests.unit.predict.server import Reply, Server
@@ -48,7 +48,7 @@ def test_refused_storage_keys_are_said_plainly_and_at_once(gateway: Server, kube
         "(InferenceService default/sklearn-model, BlockedByFailedLoad)."
     )
     assert "Set the right keys in the stack's setting `storage.<name>`" in text
-    assert "存储拒绝了访问密钥" in words(outcome, Lang.ZH)
+    assert "存储拒绝了访问密钥" in words(outcome, "zh")
 
 
 @pytest.mark.parametrize(
@@ -145,7 +145,7 @@ def test_conditions_in_the_way_are_listed(gateway: Server, kubernetes: Server) -
         "InferenceService default/sklearn-model is not ready: IngressReady=Unknown (Predictor ingress not created); "
         "PredictorReady=False (RevisionFailed: 0/1 nodes available)." in words(outcome)
     )
-    assert "InferenceService default/sklearn-model 未就绪" in words(outcome, Lang.ZH)
+    assert "InferenceService default/sklearn-model 未就绪" in words(outcome, "zh")
 
 
 def test_a_stopped_service_says_so(gateway: Server, kubernetes: Server) -> None:
@@ -187,7 +187,7 @@ def test_the_json_report_names_the_kind_of_finding(
     gateway: Server, kubernetes: Server, reply: Reply, kind: str
 ) -> None:
     kubernetes.on(kubernetes.address.removeprefix("http://"), INFERENCE_SERVICE, reply)
-    report = json.loads(to_json([check(endpoint(gateway))], language=LANGUAGES[Lang.EN]))
+    report = json.loads(to_json([check(endpoint(gateway))], language=load("en")))
     assert report["models"][0]["inference_service"]["kind"] == kind
 
 
@@ -212,7 +212,7 @@ def test_no_kubeconfig_is_said_and_no_crash(gateway: Server) -> None:
     assert outcome.verdict == "no-route"
     said = "The status of InferenceService default/sklearn-model could not be read: ConfigError: Configuration file"
     assert said in words(outcome)
-    assert "无法读取 InferenceService default/sklearn-model 的状态" in words(outcome, Lang.ZH)
+    assert "无法读取 InferenceService default/sklearn-model 的状态" in words(outcome, "zh")
 
 
 def test_a_broken_kubeconfig_is_said(gateway: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

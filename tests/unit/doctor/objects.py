@@ -11,6 +11,7 @@ from doctor.facts import Facts
 from doctor.findings import Finding
 from doctor.kinds import (
     MODEL_LABEL,
+    ClusterServingRuntime,
     Deployment,
     EndpointSlice,
     Event,
@@ -20,7 +21,6 @@ from doctor.kinds import (
     Object,
     Pod,
     Revision,
-    Runtime,
     Secret,
     Service,
     ServiceAccount,
@@ -170,10 +170,12 @@ def secret(name: str = "keys", **annotations: str) -> Secret:
     return Secret.model_validate({"metadata": meta(name, annotations=annotations)})
 
 
-def runtime(name: str, form: str, *, disabled: bool = False, protocols: Sequence[str] = ("v1", "v2")) -> Runtime:
+def runtime(
+    name: str, form: str, *, disabled: bool = False, protocols: Sequence[str] = ("v1", "v2")
+) -> ClusterServingRuntime:
     formats = [{"name": form, "version": "1", "autoSelect": True}]
     spec = {"disabled": disabled, "supportedModelFormats": formats, "protocolVersions": list(protocols)}
-    return Runtime.model_validate({"metadata": meta(name, ""), "spec": spec})
+    return ClusterServingRuntime.model_validate({"metadata": meta(name, ""), "spec": spec})
 
 
 def service(

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from doctor.checks import Check, State
+from doctor.checks import CheckResult, State
 from doctor.diagnosis import diagnose
 from doctor.facts import Asked, Facts, Unread
 from doctor.findings import Cause
@@ -16,15 +16,14 @@ from doctor.kinds import (
     HTTPRoute,
     InferenceService,
     IstioGateway,
-    MutatingWebhooks,
+    MutatingWebhookConfiguration,
     Object,
     Revision,
     VirtualService,
 )
 from doctor.report import exit_code
 from endpoints import failures as f
-from tests.unit.predict.conftest import endpoint
-from tests.unit.predict.doctor.objects import (
+from tests.unit.doctor.objects import (
     backends,
     condition,
     deployment,
@@ -38,16 +37,17 @@ from tests.unit.predict.doctor.objects import (
     runtime,
     service,
 )
+from tests.unit.predict.conftest import endpoint
 
 INGRESS = {"app": "istio-ingressgateway", "istio": "ingressgateway"}
 HOST = "iris.default.example.com"
 ADDRESS = "http://10.0.0.1:31080"
 
 
-def webhooks(*, authority: str = "Q0E=", policy: str = "Fail") -> MutatingWebhooks:
+def webhooks(*, authority: str = "Q0E=", policy: str = "Fail") -> MutatingWebhookConfiguration:
     client = {"service": {"name": "kserve-webhook-server-service", "namespace": "kserve"}, "caBundle": authority}
     hook = {"name": "inferenceservice.defaulter", "clientConfig": client, "failurePolicy": policy}
-    return MutatingWebhooks.model_validate({"metadata": meta("x", ""), "webhooks": [hook]})
+    return MutatingWebhookConfiguration.model_validate({"metadata": meta("x", ""), "webhooks": [hook]})
 
 
 def gateway(programmed: str = "True") -> Gateway:
@@ -76,7 +76,7 @@ def healthy(**changes: tuple[Object, ...]) -> list[Object]:
     return [item for group in (parts | changes).values() for item in group]
 
 
-def causes(checks: tuple[Check, ...]) -> list[str]:
+def causes(checks: tuple[CheckResult, ...]) -> list[str]:
     return [finding.cause.value for check in checks for finding in check.findings]
 
 
@@ -84,14 +84,14 @@ def seen(*objects: Object, **more: Any) -> list[str]:
     return causes(diagnose(facts(*objects, **more)))
 
 
-def test_what_is_well() -> None:
+def test_a_healthy_deployment_has_no_findings() -> None:
     checks = diagnose(facts(*healthy(), answers={("default", "iris"): Asked(address=ADDRESS, host=HOST, failure=None)}))
     assert causes(checks) == []
     assert {check.state for check in checks} == {State.OK}
     assert exit_code(checks) == 0
 
 
-def test_a_cluster_that_does_not_answer_is_all_that_is_said() -> None:
+def test_of_a_cluster_that_does_not_answer_nothing_else_is_reported() -> None:
     (check,) = diagnose(Facts(unreachable="ConnectError: refused"))
     assert [finding.cause for finding in check.findings] == [Cause.CLUSTER_UNREACHABLE]
     (check,) = diagnose(Facts(unreachable="401", refused=True))
@@ -138,7 +138,7 @@ def test_kserve_or_knative_that_is_not_installed() -> None:
         ),
     ],
 )
-def test_one_thing_that_is_down(changed: dict[str, tuple[Object, ...]], expected: list[str]) -> None:
+def test_one_part_of_the_platform_that_is_down(changed: dict[str, tuple[Object, ...]], expected: list[str]) -> None:
     assert seen(*healthy(**changed)) == expected
 
 
@@ -192,7 +192,7 @@ def test_names(addresses: tuple[str, ...], expected: list[str]) -> None:
     assert exit_code(checks) == 0  # a client may send the Host header
 
 
-def test_what_a_stack_says_of_its_models() -> None:
+def test_the_models_of_a_stack_are_compared_with_the_clusters() -> None:
     there = endpoint(ADDRESS, "iris")
     away = endpoint(ADDRESS, "absent")
     nowhere = endpoint(ADDRESS, "lost", namespace="nowhere")
@@ -218,7 +218,7 @@ def test_what_a_stack_says_of_its_models() -> None:
         "clusterservingruntimes",
     ],
 )
-def test_what_could_not_be_read_is_not_all_right(what: str) -> None:
+def test_a_check_that_could_not_be_made_is_not_ok(what: str) -> None:
     missed = Unread(what=what, where="", why="forbidden")
     parts = {"nodes": "node", "services": "ingress", "clusterservingruntimes": "runtime", "inferenceservices": "model"}
     left = healthy(**({parts[what]: ()} if what in parts else {}))

@@ -8,9 +8,9 @@ import pytest
 
 from doctor.facts import Unread
 from doctor.findings import Cause
-from doctor.kinds import Claim, Object
+from doctor.kinds import Object, PersistentVolumeClaim
 from doctor.model import INITIALIZER
-from tests.unit.predict.doctor.objects import (
+from tests.unit.doctor.objects import (
     POD,
     REVISION,
     account,
@@ -66,7 +66,7 @@ def test_what_the_storage_initializer_says(message: str, cause: str) -> None:
     assert fetched(f"Traceback …\n{message}\n") == [cause]
 
 
-def test_keys_without_an_endpoint_ask_aws() -> None:
+def test_keys_without_an_endpoint_are_sent_to_aws() -> None:
     said = 'Could not connect to the endpoint URL: "https://models.s3.amazonaws.com/"'
     annotated = secret(**{"serving.kserve.io/s3-endpoint": "minio:9000"})
     assert fetched(said, account("keys"), secret()) == ["storage-secret-bare"]
@@ -155,7 +155,7 @@ def test_knative_that_cannot_ask_for_a_digest() -> None:
         ("unable to create new content because it is being terminated", "namespace-terminating", ("model", "iris")),
     ],
 )
-def test_pods_that_may_not_be_made(said: str, cause: str, fact: tuple[str, str]) -> None:
+def test_pods_that_the_api_server_refuses(said: str, cause: str, fact: tuple[str, str]) -> None:
     failure = condition("ReplicaFailure", "True", "FailedCreate", said)
     refused = deployment(f"{REVISION}-deployment", "default", failure, ready=0, of=labels())
     (by_deployment,) = found(CONTROLLER, inference_service(), refused)
@@ -230,11 +230,11 @@ def test_what_the_scheduler_says(said: str, cause: str) -> None:
     ]
 
 
-def test_a_claim_is_looked_up_unless_it_may_not_be_read() -> None:
+def test_a_missing_claim_is_found_unless_claims_may_not_be_read() -> None:
     model = inference_service(model={"storageUri": "pvc://files/iris"})
     unread = Unread(what="persistentvolumeclaims", where="default", why="forbidden")
-    pending = Claim.model_validate({"metadata": meta("files"), "status": {"phase": "Pending"}})
-    bound = Claim.model_validate({"metadata": meta("files"), "status": {"phase": "Bound"}})
+    pending = PersistentVolumeClaim.model_validate({"metadata": meta("files"), "status": {"phase": "Pending"}})
+    bound = PersistentVolumeClaim.model_validate({"metadata": meta("files"), "status": {"phase": "Bound"}})
     assert seen(model) == ["claim-missing"]
     assert seen(model, unread=(unread,)) == ["starting"]
     assert seen(model, pending) == ["claim-pending"]
@@ -277,7 +277,7 @@ def test_a_probe_that_is_answered_with_an_error(status: int, seconds: float, cau
     assert seen(model, pod(server), warned) == [cause]
 
 
-def test_a_server_that_is_asked_by_tcp_and_loads_is_starting() -> None:
+def test_a_loading_server_with_a_tcp_probe_is_starting() -> None:
     silent = pod(running(seconds=600), running(name="queue-proxy", seconds=600))
     assert seen(inference_service(), silent) == ["starting"]
 
@@ -287,7 +287,7 @@ def traffic(new: str, old: str) -> dict[str, Any]:
     return {"components": {"predictor": {"latestCreatedRevision": new, "latestReadyRevision": old, "traffic": share}}}
 
 
-def test_a_canary_that_does_not_come_has_its_cause_first() -> None:
+def test_the_cause_comes_before_the_canary_that_is_stuck_by_it() -> None:
     model = inference_service(predictor={"canaryTrafficPercent": 10}, status=traffic("iris-predictor-00002", REVISION))
     newer = revision(
         condition("ResourcesAvailable", "False", "Unschedulable", "0/1: 1 Insufficient cpu."),
@@ -300,7 +300,7 @@ def test_a_canary_that_does_not_come_has_its_cause_first() -> None:
     assert seen(model, revision(name="iris-predictor-00002"), revision()) == ["starting"]
 
 
-def test_versions_of_the_past_are_not_looked_at() -> None:
+def test_old_versions_are_ignored() -> None:
     old = pod(failed("no model file"))
     status = {"components": {"predictor": {"latestCreatedRevision": "iris-predictor-00002"}}}
     assert seen(inference_service(status=status), old, revision(), revision(name="iris-predictor-00002")) == [
@@ -322,7 +322,7 @@ def test_a_deletion(finalizers: list[str], seconds: float, cause: str) -> None:
     assert seen(model) == [cause]
 
 
-def test_a_ready_model_without_pods_sleeps_only_if_it_may() -> None:
+def test_a_ready_model_without_pods_is_scaled_to_zero_only_if_declared_so() -> None:
     assert seen(inference_service(ready=True, predictor={"minReplicas": 0}), revision()) == ["scaled-to-zero"]
     assert seen(inference_service(ready=True), revision()) == []
     unread = Unread(what="pods", where="default", why="forbidden")
@@ -341,7 +341,7 @@ def test_a_route_that_is_not_ready() -> None:
     assert seen(inference_service(status={"conditions": conditions})) == ["route-not-ready"]
 
 
-def test_a_model_nobody_has_looked_at() -> None:
+def test_a_model_that_kserve_does_not_handle() -> None:
     assert seen(inference_service(status={"conditions": []})) == ["unnoticed"]
     down = deployment("kserve-controller-manager", "kserve", ready=0, wanted=0)
     (finding,) = found(inference_service(status={"conditions": []}), down)

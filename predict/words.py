@@ -1,0 +1,85 @@
+"""Puts the outcome of a check into words."""
+
+import json
+from dataclasses import asdict
+
+from endpoints.endpoint import Endpoint
+from endpoints.failures import Failure
+from kube.inference_service import ServiceMissing, ServiceReport, ServiceStatus, StatusUnreadable
+from locales.language import Language, Message
+from predict.outcome import Outcome
+
+SPELLING = {
+    "xgboost": "XGBoost",
+    "lightgbm": "LightGBM",
+    "pytorch": "PyTorch",
+    "tensorflow": "TensorFlow",
+    "onnx": "ONNX",
+}
+
+
+def explain(failure: Failure, endpoint: Endpoint, *, language: Language) -> Message:
+    """Put a failure of an endpoint into words."""
+    kind = "inferencegraph" if endpoint.is_a_graph else "inferenceservice"
+    pods = f"-n {endpoint.namespace} -l serving.kserve.io/{kind}={endpoint.name}"
+    container = "user-container" if endpoint.is_a_graph else "kserve-container"
+    values = {
+        "name": endpoint.name,
+        "namespace": endpoint.namespace,
+        "host": endpoint.host,
+        "gateway": endpoint.gateway_address,
+        "protocol": endpoint.protocol,
+        "kind": kind,
+        "curl": _metadata_command(endpoint),
+        "logs": f"kubectl logs {pods} -c {container}",
+        "storage_logs": f"kubectl logs {pods} -c storage-initializer",
+        "explainer_logs": f"kubectl logs {pods},component=explainer -c {container}",
+    }
+    # A quoted text may end in a full stop, which the sentence around it has already.
+    own = {key: value.rstrip(".") if isinstance(value, str) else value for key, value in asdict(failure).items()}
+    return language.failures[failure.verdict].filled(values | own)
+
+
+def verdict(outcome: Outcome, *, language: Language) -> str:
+    """Give an outcome as a label for a table cell."""
+    if outcome.failure is not None:
+        return explain(outcome.failure, outcome.endpoint, language=language).title
+    return language.text("right" if outcome.endpoint.check else "answered-only")
+
+
+def explain_service(report: ServiceReport | None, endpoint: Endpoint, *, language: Language) -> str | None:
+    """Say what the InferenceService adds to a failure; None if it was not read, or is the failure itself."""
+    kind = "InferenceGraph" if endpoint.is_a_graph else "InferenceService"
+    service = f"{kind} {endpoint.namespace}/{endpoint.name}"
+    model = "" if endpoint.is_a_graph else f"{endpoint.name} "  # the doctor knows a graph's models, not graphs
+    doctor = f"python -m predict doctor {model}-n {endpoint.namespace}"
+    match report:
+        case ServiceStatus(load_failure=None, not_true=()):
+            return language.text("service-ready", service=service)
+        case ServiceStatus(load_failure=None, not_true=conditions):
+            stated = "; ".join(map(str, conditions))
+            return language.text("service-not-ready", service=service, conditions=stated, doctor=doctor)
+        case ServiceMissing():
+            return language.text("service-missing", service=service, doctor=doctor)
+        case StatusUnreadable(problem=problem):
+            return language.text("service-unreadable", service=service, problem=problem)
+        case _:
+            return None
+
+
+def display_name(model: str) -> str:
+    """Name a model in a sentence: without `-model`, frameworks as they spell themselves, other words capitalised."""
+    words = model.removesuffix("-model").split("-")
+    return " ".join(SPELLING.get(word, word.capitalize()) for word in words)
+
+
+def _metadata_command(endpoint: Endpoint) -> str:
+    """Give a command that asks for the model's metadata and shows the connection."""
+    if endpoint.protocol != "grpc-v2":
+        return f"curl -v -H 'Host: {endpoint.host}' {endpoint.gateway_address}{endpoint.metadata_path}"
+    place = endpoint.gateway_address.partition("://")[2]
+    name = json.dumps({"name": endpoint.name})
+    return (
+        f"grpcurl -v -plaintext -proto open_inference_grpc.proto -authority {endpoint.host} -d '{name}' {place} "
+        f"{endpoint.metadata_path.removeprefix('/')}"
+    )
