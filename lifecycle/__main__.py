@@ -115,13 +115,13 @@ def _deploy(deployment: Deployment, target: Target) -> None:
 @app.command()
 def preview(stack: StackOption = None, context: ContextOption = None) -> None:
     """Show what `up` would change; the cluster must be there."""
-    Target.of(stack, context).open().stack.preview()
+    Target.of(stack, context).open().preview()
 
 
 @app.command()
 def refresh(stack: StackOption = None, context: ContextOption = None) -> None:
     """Bring Pulumi's state in line with what is in the cluster."""
-    Target.of(stack, context).open().stack.refresh(show_secrets=False)
+    Target.of(stack, context).open().refresh()
 
 
 @app.command()
@@ -144,7 +144,7 @@ def _destroy(target: Target) -> None:
     try:
         deployment = Deployment.find(target.file, context=target.context)
         if deployment:
-            deployment.stack.destroy(show_secrets=False)
+            deployment.destroy()
     except automation.CommandError as error:
         if target.context:
             raise

@@ -14,6 +14,8 @@ from lifecycle.commands import run
 from lifecycle.stack_file import StackFile, StackFileError
 
 OPERATIONS = ("up", "preview", "refresh", "destroy")
+# What Pulumi's engine reports of an operation that Ctrl-C ended.
+CANCELED = ("update canceled", "preview canceled")
 # The program reads this variable, too, which the Automation API's own argument `config_file` does not set.
 CONFIG_FILE = "PULUMI_OPTION_CONFIG_FILE"
 
@@ -106,15 +108,47 @@ class Deployment:
         return cls(file=file, copy=copy, stack=stack)
 
     def up(self) -> None:
-        """Deploy what the stack's file says, after a look at what is there: an interrupted destroy goes on by itself.
+        """Deploy what the stack's file says, after a refresh: a destroy that was interrupted goes on in the cluster.
 
         Raises:
             automation.CommandError: Pulumi failed.
+            KeyboardInterrupt: the user ended it.
         """
         if (self.stack.export_stack().deployment or {}).get("pending_operations"):
             # A run that was killed left them. They are no longer under way.
-            self.stack.refresh(clear_pending_creates=True, show_secrets=False)
-        self.stack.up(refresh=True, show_secrets=False)
+            self._operate(self.stack.refresh, clear_pending_creates=True, show_secrets=False)
+        self._operate(self.stack.up, refresh=True, show_secrets=False)
+
+    def preview(self) -> None:
+        """Show what `up` would change; raises as `up` does."""
+        self._operate(self.stack.preview)
+
+    def refresh(self) -> None:
+        """Bring the state in line with what is in the cluster; raises as `up` does."""
+        self._operate(self.stack.refresh, show_secrets=False)
+
+    def destroy(self) -> None:
+        """Destroy what is deployed; raises as `up` does."""
+        self._operate(self.stack.destroy, show_secrets=False)
+
+    def _operate(self, operation: Callable[..., object], **options: bool) -> None:
+        """Run an operation, and tell its end by Ctrl-C from a failure.
+
+        While Pulumi draws live progress, it reads Ctrl-C as a key: this process gets no signal, and the exit status
+        is that of any failure.
+        """
+        canceled: list[str] = []
+
+        def note(event: automation.EngineEvent) -> None:
+            if event.diagnostic_event and any(text in event.diagnostic_event.message for text in CANCELED):
+                canceled.append(event.diagnostic_event.message)
+
+        try:
+            operation(on_event=note, **options)
+        except automation.CommandError:
+            if canceled:
+                raise KeyboardInterrupt from None
+            raise
 
     def remove(self, *, force: bool) -> None:
         """Remove the stack from the backend; with `force`, also one that still has resources.

@@ -14,7 +14,7 @@ SALT = "encryptionsalt: v1:a=:v1:b:c==\n"
 PULUMI = """\
 #!/bin/sh
 [ "$1" = --non-interactive ] && shift
-echo "pulumi $*" | sed 's/ --stack dev$//' >> calls
+echo "pulumi $*" | sed 's/ --event-log [^ ]*//; s/ --stack dev$//' >> calls
 case "$*" in
   version) echo v3.259.0 ;;
   "stack select"*)

@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 
@@ -99,6 +100,15 @@ def test_a_program_that_fails_ends_up_with_the_advice(deployable: Project) -> No
     assert text.endswith("Why: make doctor\n")
 
 
+def wait_for_program(project: Project, started: subprocess.Popen[str]) -> None:
+    """Wait until Pulumi runs the program."""
+    deadline = time.monotonic() + 240
+    while not (project.folder / "started").exists():
+        assert started.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
 @pytest.mark.parametrize(
     "interrupt",
     [
@@ -111,11 +121,7 @@ def test_an_interrupted_up_leaves_a_stack_that_goes_on(
 ) -> None:
     (deployable.folder / "slow").touch()
     started = deployable.start("up")
-    deadline = time.monotonic() + 240
-    while not (deployable.folder / "started").exists():
-        assert started.poll() is None
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    wait_for_program(deployable, started)
     interrupt(started)
     text, _ = started.communicate(timeout=100)
     assert started.returncode == 130, text
@@ -123,3 +129,22 @@ def test_an_interrupted_up_leaves_a_stack_that_goes_on(
     (deployable.folder / "slow").unlink()
     status, text = deployable.run("up")
     assert status == 0, text
+
+
+def test_ctrl_c_on_a_terminal_is_not_a_failure(deployable: Project) -> None:
+    """Pulumi reads it as a key there, and no other process gets a signal."""
+    (deployable.folder / "slow").touch()
+    up = f"stty rows 40 cols 150; exec {sys.executable} -m lifecycle up"
+    started = subprocess.Popen(
+        ["script", "--quiet", "--return", "--command", up, "/dev/null"],
+        cwd=deployable.folder,
+        env={"PATH": "/usr/bin:/bin", "TERM": "xterm"},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    wait_for_program(deployable, started)
+    text, _ = started.communicate("\x03", timeout=100)
+    assert "^C received" in text
+    assert started.returncode == 130, text
+    assert "Why:" not in text
