@@ -120,13 +120,13 @@ FAULTS = (
     Fault(
         name="secretless",
         cause="secret-missing",
-        says=("service account no-secret lists a Secret that is not there: nowhere",),
+        says=("service account no-secret lists a Secret that does not exist: nowhere",),
         predictor=model(account="no-secret"),
     ),
     Fault(
         name="accountless",
         cause="service-account-missing",
-        says=("names a service account that is not there: nobody",),
+        says=("names a service account that does not exist: nobody",),
         predictor=model(account="nobody"),
     ),
     Fault(
@@ -144,7 +144,11 @@ FAULTS = (
     Fault(
         name="probe",
         cause="probe-failing",
-        says=("answers HTTP 404", "/v1/models/another", "Model with name another does not exist"),
+        says=(
+            "answers its readiness probe with HTTP 404",
+            "/v1/models/another",
+            "Model with name another does not exist",
+        ),
         predictor=model(readinessProbe={"httpGet": {"path": "/v1/models/another", "port": 8080}, "periodSeconds": 2}),
     ),
     Fault(
@@ -180,7 +184,7 @@ FAULTS = (
     Fault(
         name="nodes",
         cause="nodes-not-fitting",
-        says=("no node is one that nodes may run on", "node affinity/selector"),
+        says=("nodes may run on none of the nodes", "node affinity/selector"),
         predictor=model() | NOWHERE,
     ),
     Fault(

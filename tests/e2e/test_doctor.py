@@ -172,7 +172,7 @@ def test_logs_say_why_there_are_none(faulty: Deployment, diagnosed: dict[str, li
     assert "quota tight leaves no room" in none.stderr
     waiting = faulty.predict("logs", "nodes", "--lang", "en")
     assert waiting.status == NOT_READY
-    assert "no node is one that nodes may run on" in waiting.stderr
+    assert "nodes may run on none of the nodes" in waiting.stderr
     failed = faulty.predict("logs", "prefix", "--lang", "en")
     assert "No model found in nothing-here" in failed.stdout
     missing = faulty.predict("logs", "no-such-model", "--lang", "en")
