@@ -18,7 +18,7 @@ from endpoints.failures import (
 )
 from endpoints.gateway import GatewayClient
 from endpoints.tensors import leaves, reshape, shape_of
-from predict.grpc_gateway import GrpcGatewayClient
+from predict.protocols.grpc_gateway import GrpcGatewayClient
 from predict.protocols.interface import InferenceProtocol, Prediction
 
 READY_SECONDS = 10.0
