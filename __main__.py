@@ -1,29 +1,30 @@
 """The deployment, top to bottom: settings, cluster, platform, credentials, models, graphs, outputs."""
 
-import pulumi
+from pulumi import Inputs, ResourceOptions, run
 
+from components.objects.cluster import cluster_provider, own_namespaces
 from components.objects.owner import this_stack
 from components.platform.context import Supply
 from components.platform.platform import Platform, PlatformArgs
-from components.preflight.cluster import cluster_provider, declare_namespaces, look_at_cluster
+from components.preflight.cluster import preflight
 from components.preflight.extra_images import require_extra_images
+from components.serving.context import ServingContext
 from components.serving.inference_graph import InferenceGraph, InferenceGraphArgs
 from components.serving.inference_service import InferenceService, InferenceServiceArgs
-from components.serving.storage_credentials import StorageCredentials, StorageCredentialsArgs
+from components.serving.storage_credentials import storage_credentials
 from components.settings.platform_stack import PlatformStack
 from components.settings.stack import load, raw_config
 from components.teardown.termination_wait import termination_waits
 
 
-async def deploy() -> pulumi.Inputs:
+async def deploy() -> Inputs:
     """Declare everything; gives the stack's outputs."""
     platform_stack = await PlatformStack.named(raw_config().get("platform"))
     settings = load(platform=platform_stack)
     require_extra_images(settings)
-    found = look_at_cluster(settings, owner=this_stack())
+    cluster = preflight(settings, owner=this_stack())
+    provider = cluster_provider("cluster", kubeconfig=settings.cluster.kubeconfig, context=settings.cluster.context)
     supply = Supply.of(settings)
-    on_cluster = pulumi.ResourceOptions(provider=cluster_provider("cluster", settings.cluster))
-
     platform = platform_stack or Platform(
         "platform",
         args=PlatformArgs(
@@ -32,75 +33,47 @@ async def deploy() -> pulumi.Inputs:
             ingress=settings.ingress,
             has_knative=settings.needs_knative,
             monitoring=settings.monitoring,
-            foreign_namespaces=found.foreign_namespaces,
+            foreign_namespaces=cluster.foreign_namespaces,
         ),
-        opts=on_cluster,
+        opts=ResourceOptions(provider=provider),
     )
-    namespaces = declare_namespaces(found.own_namespaces, owner=this_stack(), opts=on_cluster)
-    in_namespaces = pulumi.ResourceOptions.merge(on_cluster, pulumi.ResourceOptions(depends_on=namespaces))
-    credentials = {
-        (store, namespace): StorageCredentials(
-            f"{namespace}/{store}",
-            args=StorageCredentialsArgs(name=store, storage=settings.storage[store], namespace=namespace),
-            opts=in_namespaces,
-        )
-        for store, namespace in settings.used_stores
-    }
-    all_ready = pulumi.ResourceOptions.merge(
-        in_namespaces, pulumi.ResourceOptions(depends_on=[*platform.ready, *credentials.values()])
+    namespaces = own_namespaces(cluster.own_namespaces, opts=ResourceOptions(provider=provider))
+    credentials = storage_credentials(settings, opts=ResourceOptions(provider=provider, depends_on=namespaces))
+    places = [*namespaces, *platform.ready]
+    waits = termination_waits(settings, own=cluster.own_namespaces, opts=ResourceOptions(depends_on=places))
+    ready = [*places, *credentials.values()]
+    context = ServingContext.of(
+        settings,
+        supply=supply,
+        gateway_address=platform.gateway_address,
+        credentials=credentials,
+        termination_waits=waits,
+        changing_mode=cluster.changing_mode,
     )
-    accounts = {opened: opening.service_account for opened, opening in credentials.items()}
-    after_platform = pulumi.ResourceOptions(depends_on=[*namespaces, *platform.ready])
-    ends = termination_waits(settings, own=found.own_namespaces, opts=after_platform)
     models = {
         model.name: InferenceService(
             model.name,
-            args=InferenceServiceArgs(
-                model=model,
-                runtimes=settings.release.runtimes,
-                cluster=settings.cluster,
-                namespace=settings.namespace_of(model),
-                owner=this_stack(),
-                domain=settings.ingress.domain,
-                service_account=accounts.get((model.storage or "", settings.namespace_of(model))),
-                resources=supply.footprint.predictor,
-                gateway_address=platform.gateway_address,
-                images=supply.images,
-                termination_wait=ends[settings.namespace_of(model)],
-                changes_mode=model.name in found.changing_mode,
-            ),
-            opts=all_ready,
+            args=InferenceServiceArgs(model=model, context=context),
+            opts=ResourceOptions(provider=provider, depends_on=ready),
         )
         for model in settings.models
     }
     graphs = {
         graph.name: InferenceGraph(
             graph.name,
-            args=InferenceGraphArgs(
-                graph=graph,
-                models={model.name: model for model in settings.models},
-                cluster=settings.cluster,
-                owner=this_stack(),
-                domain=settings.ingress.domain,
-                resources=supply.footprint.router,
-                gateway_address=platform.gateway_address,
-                termination_wait=ends[settings.namespace_of(graph)],
-                changes_mode=graph.name in found.changing_mode,
-            ),
-            opts=pulumi.ResourceOptions.merge(
-                all_ready, pulumi.ResourceOptions(depends_on=[models[name] for name in sorted(graph.targets)])
-            ),
+            args=InferenceGraphArgs(graph=graph, models=settings.models, context=context),
+            opts=ResourceOptions(provider=provider, depends_on=[*ready, *(models[m] for m in sorted(graph.targets))]),
         )
         for graph in settings.graphs
     }
+    example = next((model.example for model in models.values()), None)
 
-    examples = [model.example for model in models.values()]
     return {
         "endpoints": {name: served.endpoint for name, served in (models | graphs).items()},
-        "gateway": {"address": platform.gateway_address, "example": examples[0] if examples else None},
+        "gateway": {"address": platform.gateway_address, "example": example},
         "platform": {"settings": settings.shared, "gateway_address": platform.gateway_address},
         **({"monitoring": platform.monitoring} if platform.monitoring else {}),
     }
 
 
-pulumi.run(deploy)
+run(deploy)

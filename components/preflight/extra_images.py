@@ -1,4 +1,4 @@
-"""Images that the local cluster builds when a stack first needs them: whether its registry has them yet."""
+"""Check that the registry has the images that the local cluster builds only on demand."""
 
 from __future__ import annotations
 
@@ -15,13 +15,14 @@ REGISTRY_TIMEOUT = 10
 
 
 def require_extra_images(settings: Settings) -> None:
-    """Refuse a stack whose images the local cluster has yet to build: its pods would wait for them in vain.
+    """Refuse a stack with images that are not built yet; its pods would wait for them for ever.
 
-    Asks the registry of `mirror.charts`, which has the images, too, where a release builds some on demand.
+    Asks the registry of `mirror.charts`. With a release that builds images on demand, it has the images, too.
     Source: the OCI distribution API, `GET /v2/<name>/tags/list`.
 
     Raises:
-        SettingsError: lists each such image with its place in the settings and the command that builds it.
+        SettingsError: the registry does not answer, or lacks images; the text has each image, its place in the settings
+            and the command that builds it.
     """
     if problems := _missing(settings):
         raise SettingsError(problems)
@@ -56,7 +57,7 @@ def _has(client: httpx.Client, mirror: Mirror, image: str) -> bool:
 
 
 def _wanted(settings: Settings) -> Iterator[tuple[str, str]]:
-    """(place in the settings, image without registry and tag) of every image that is not the platform's own."""
+    """(place in the settings, image without registry and tag) of all images but those of every platform."""
     if settings.monitoring:
         yield from (
             ("monitoring", image) for image, extra in settings.release.on_demand.items() if extra == "monitoring"
@@ -74,9 +75,9 @@ def _wanted(settings: Settings) -> Iterator[tuple[str, str]]:
         )
 
 
-def _images(stated: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, str]]:
+def _images(settings: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, str]]:
     """(path, image) of every `image` at any depth of a model's settings."""
-    for key, value in stated.items():
+    for key, value in settings.items():
         here = f"{path}.{key}" if path else key
         if key == "image" and isinstance(value, str):
             yield here, value

@@ -1,1 +1,1 @@
-"""How a model or a graph of the settings becomes KServe's objects. The platform does not belong here."""
+"""How a model or a graph of the settings becomes KServe's objects. Waiting for them belongs in `rollout`."""

@@ -1,8 +1,8 @@
-"""A service that divides requests among a model's two versions by their rewards.
+"""A service that divides requests between a model's two versions by their rewards.
 
-It asks each version by the host name that Knative gives it, and so leaves the InferenceService alone. To move
-`canaryTrafficPercent` instead would be to change what Pulumi declares: every `pulumi up` would take it back, every
-refresh would find it as drift, and every reward would have Knative program its routes again.
+It reaches each version by the host name that Knative gives it, so the InferenceService stays as it is declared. A
+bandit that changed `canaryTrafficPercent` instead would change what Pulumi declares: every `pulumi up` would undo the
+change, every refresh would report it as drift, and every reward would make Knative program its routes again.
 """
 
 from __future__ import annotations
@@ -24,12 +24,14 @@ RESOURCES = PodResources(requests={"cpu": "20m", "memory": "64Mi"}, limits={"cpu
 
 @dataclass(frozen=True, kw_only=True)
 class BanditArgs:
-    """A model with a canary, and where its bandit runs.
+    """A model with a canary, and its bandit.
 
     Attributes:
-        host: under which the gateway has it.
-        predict_path: where the model predicts.
-        versions: names the two versions: rewards are kept for them alone.
+        model: name of the model.
+        host: host name of the bandit at the gateway.
+        predict_path: path of the model's predictions.
+        versions: identifies the two versions; when it changes, the rewards start again.
+        epsilon: share of the requests that goes to either version at random, from 0 to 1.
         timeout: seconds a prediction may take.
 
     """
@@ -45,10 +47,10 @@ class BanditArgs:
 
 
 class Bandit(pulumi.ComponentResource):
-    """The service behind the gateway, done when it answers.
+    """The service behind the gateway. It is done when its pod is ready.
 
-    One pod runs; while one takes another's place, both add to the same rewards. These are in a ConfigMap of its own,
-    which it makes, and which goes with its service account.
+    It has one pod; while a new pod replaces the old one, both add to the same rewards. The bandit keeps them in a
+    ConfigMap that it creates itself, and that Kubernetes deletes with the bandit's service account.
     """
 
     def __init__(self, name: str, *, args: BanditArgs, opts: pulumi.ResourceOptions | None = None) -> None:
@@ -56,7 +58,7 @@ class Bandit(pulumi.ComponentResource):
         self._name, self._args = name, args
         self._inside = pulumi.ResourceOptions(parent=self)
         account = k8s.core.v1.ServiceAccount(name, metadata=self._metadata(), opts=self._inside)
-        allowed = self._may_keep_rewards(account)
+        allowed = self._grant_access_to_rewards(account)
         deployment = self._deployment(account, opts=pulumi.ResourceOptions(parent=self, depends_on=[allowed]))
         service = k8s.core.v1.Service(
             name,
@@ -77,12 +79,12 @@ class Bandit(pulumi.ComponentResource):
     def _labels(self) -> dict[str, str]:
         return {"app.kubernetes.io/name": "bandit", "app.kubernetes.io/instance": self._name}
 
-    def _may_keep_rewards(self, account: k8s.core.v1.ServiceAccount) -> pulumi.Resource:
+    def _grant_access_to_rewards(self, account: k8s.core.v1.ServiceAccount) -> pulumi.Resource:
         role = k8s.rbac.v1.Role(
             self._name,
             metadata=self._metadata(),
             rules=[
-                # A name cannot be allowed for what is not there yet.
+                # RBAC cannot restrict the creation of objects by name.
                 k8s.rbac.v1.PolicyRuleArgs(api_groups=[""], resources=["configmaps"], verbs=["create"]),
                 k8s.rbac.v1.PolicyRuleArgs(
                     api_groups=[""], resources=["configmaps"], verbs=["get", "update"], resource_names=[self._name]
@@ -148,15 +150,15 @@ class Bandit(pulumi.ComponentResource):
             "owner": self._name,
             "owner-uid": account.metadata.uid,
         }
-        return [word for option, value in options.items() for word in (f"--{option}", value)]
+        return [argument for option, value in options.items() for argument in (f"--{option}", value)]
 
     def _url(self, version: str) -> str:
-        """Inside the cluster, a version has a name in front of Knative's for the model."""
+        """URL of a version inside the cluster: Knative puts the version's tag before the model's name."""
         host = f"{version}-{self._args.model}-predictor.{self._args.namespace}.svc.cluster.local"
         return f"http://{host}{self._args.predict_path}"
 
     def _route(self, service: k8s.core.v1.Service) -> None:
-        """By the gateway that KServe's own routes to models go through."""
+        """Route from the gateway of KServe's own routes to models."""
         destination = {"host": f"{self._name}.{self._args.namespace}.svc.cluster.local", "port": {"number": 80}}
         custom_resource(
             self._name,

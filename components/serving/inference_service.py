@@ -1,69 +1,52 @@
-"""Models that are served."""
+"""The InferenceService of a model."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import pulumi
 
-from components.charts.sources import ImageMirror
 from components.objects.custom_resource import custom_resource
 from components.objects.owner import ANNOTATION as OWNER
-from components.objects.webhooks import patient
-from components.rollout.model import ModelRollout
-from components.rollout.wait import DECLARED
+from components.rollout.hooks import model_hooks
+from components.rollout.server import SPEC_HASH_ANNOTATION
 from components.serving.bandit import Bandit, BanditArgs
-from components.serving.mode_fields import MODE_ANNOTATION, mode_annotations
-from components.serving.model_paths import Paths
-from components.serving.predictor import ServersArgs, canary_traffic, companions_of, predictor_of
+from components.serving.context import ServingContext
+from components.serving.modes import MODE_ANNOTATION
+from components.serving.paths import Paths
+from components.serving.spec import InferenceServiceSpec, canary_traffic
 from components.settings.model import Model
-from components.settings.server import REQUEST_TIMEOUT, ComponentType
-from components.settings.stack import Cluster
+from components.settings.server import REQUEST_TIMEOUT
 from endpoints.endpoint import Check, Endpoint
-from kube.connection import connect
 from releases.runtimes import BANDIT_IMAGE
 from releases.types import GRPC_V2
 
-# How much longer the deployment waits than Knative does: KServe's word for a failure comes after Knative's.
-MARGIN = 60
-# Knative's, for one of a model's versions.
+# Header of Knative that chooses one of a model's versions.
 VERSION_HEADER = "Knative-Serving-Tag"
 
 
 @dataclass(frozen=True, kw_only=True)
-class InferenceServiceArgs(ServersArgs):
-    """A model and where it is served.
+class InferenceServiceArgs:
+    """A model, and what it shares with the other models of the stack."""
 
-    Attributes:
-        owner: the stack it is of.
-        domain: of the models' routes.
-        gateway_address: URL of the gateway, without a path.
-        images: where the image of a bandit is, unless the model names it.
-        termination_wait: deleted after it, and waits until its pods are gone.
-        changes_mode: whether it may run in another of KServe's modes now: then it is deleted before it is made anew.
+    model: Model
+    context: ServingContext
 
-    """
-
-    cluster: Cluster
-    namespace: str
-    owner: str
-    domain: str
-    gateway_address: pulumi.Output[str]
-    images: ImageMirror | None = None
-    termination_wait: pulumi.Resource | None = None
-    changes_mode: bool = False
+    @property
+    def namespace(self) -> str:
+        """Namespace of the model."""
+        return self.model.namespace or self.context.cluster.namespace
 
 
 class InferenceService(pulumi.ComponentResource):
-    """A model behind the gateway, done when it is ready.
+    """A model behind the gateway. It is done when the new version gets the requests.
 
     Attributes:
-        endpoint: what a client needs to ask it, and what it should answer; known once it is ready.
-        example: a command that asks it what it is.
+        endpoint: what a client needs to reach it, and what it should answer; known once it is ready.
+        example: command that asks the model for its metadata.
 
     """
 
@@ -72,85 +55,80 @@ class InferenceService(pulumi.ComponentResource):
 
     def __init__(self, name: str, *, args: InferenceServiceArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("kserve-multi-model:serving:InferenceService", name, {}, opts)
-        model = args.model
-        companions = companions_of(args)
-        predictor = predictor_of(args, companions=companions)
-        rollout = _rollout(args, predictor=predictor, companions=companions)
+        model, context = args.model, args.context
+        spec = InferenceServiceSpec(
+            model=model,
+            runtimes=context.runtimes,
+            service_account=context.service_account(model, namespace=args.namespace),
+            resources=context.footprint.predictor,
+        )
+        components = spec.components()
+        hashes = {component: fields["annotations"][SPEC_HASH_ANNOTATION] for component, fields in components.items()}
+        servers = context.servers(model.mode, namespace=args.namespace, timeout=model.timeout)
         service = custom_resource(
             name,
             api_version="serving.kserve.io/v1beta1",
             kind="InferenceService",
             name=model.name,
             namespace=args.namespace,
-            annotations={**mode_annotations(model), OWNER: args.owner},
-            spec={"predictor": predictor, **{str(kind): spec for kind, spec in companions.items()}},
-            # What KServe says it has observed is of a companion, which may be younger: then the hooks alone wait.
-            ready=None if companions else "Ready",
-            timeout=model.timeout + MARGIN,
+            annotations={**spec.annotations, OWNER: context.owner},
+            spec=components,
+            # With a transformer or an explainer, KServe may report the generation of its server as observed, which
+            # need not be the model's. Then only the hooks wait.
+            ready="Ready" if components.keys() == {"predictor"} else None,
+            timeout=servers.timeout,
             opts=pulumi.ResourceOptions(
                 parent=self,
-                depends_on=args.termination_wait,
-                hooks=rollout.hooks(name, patience=patient(f"model-{name}-webhooks")),
+                depends_on=context.termination_waits.get(args.namespace),
+                hooks=model_hooks(
+                    model.name,
+                    servers=servers,
+                    spec_hashes=hashes,
+                    share=components["predictor"].get("canaryTrafficPercent", 100),
+                ),
                 replace_on_changes=[f'metadata.annotations["{MODE_ANNOTATION}"]'],
-                delete_before_replace=args.changes_mode or None,
+                delete_before_replace=model.name in context.changing_mode or None,
             ),
         )
-        _bandit(args, declared=rollout.predictor, opts=pulumi.ResourceOptions(parent=self, depends_on=[service]))
-        self.endpoint = pulumi.Output.all(service.id, args.gateway_address).apply(
+        _declare_bandit(
+            args, versions=hashes["predictor"], opts=pulumi.ResourceOptions(parent=self, depends_on=[service])
+        )
+        self.endpoint = pulumi.Output.all(service.id, context.gateway_address).apply(
             lambda known: _endpoint(args, gateway_address=known[1])
         )
         self.example = self.endpoint.apply(_example)
         self.register_outputs({"endpoint": self.endpoint})
 
 
-def _rollout(
-    args: InferenceServiceArgs,
-    *,
-    predictor: Mapping[str, Any],
-    companions: Mapping[ComponentType, Mapping[str, Any]],
-) -> ModelRollout:
-    return ModelRollout(
-        connect=partial(connect, kubeconfig=args.cluster.kubeconfig, context=args.cluster.context),
-        model=args.model,
-        namespace=args.namespace,
-        predictor=predictor["annotations"][DECLARED],
-        companions={kind: companion["annotations"][DECLARED] for kind, companion in companions.items()},
-        share=predictor.get("canaryTrafficPercent", 100),
-        timeout=args.model.timeout + MARGIN,
-    )
-
-
-def _bandit(args: InferenceServiceArgs, *, declared: str, opts: pulumi.ResourceOptions) -> None:
-    """What divides requests among a model's versions, where that is asked for."""
-    model = args.model
+def _declare_bandit(args: InferenceServiceArgs, *, versions: str, opts: pulumi.ResourceOptions) -> None:
+    """The bandit of a model whose settings ask for one; `versions` names the model's two versions."""
+    model, context = args.model, args.context
     bandit = model.canary.bandit if model.canary else None
-    image = args.images.image(BANDIT_IMAGE) if args.images else None
-    if bandit is None or (stated := bandit.image or image) is None:
+    if bandit is None:
+        return
+    image = bandit.image or (context.images.image(BANDIT_IMAGE) if context.images else None)
+    if image is None:
         return
     Bandit(
         model.bandit_name,
         args=BanditArgs(
             model=model.name,
             namespace=args.namespace,
-            host=_bandit_host(args),
+            host=context.host(model.bandit_name, namespace=args.namespace),
             predict_path=Paths.of(model).predict,
-            versions=declared,
+            versions=versions,
             epsilon=bandit.epsilon,
             timeout=model.request_timeout or REQUEST_TIMEOUT,
-            image=stated,
+            image=image,
         ),
         opts=opts,
     )
 
 
-def _bandit_host(args: InferenceServiceArgs) -> str:
-    return f"{args.model.bandit_name}.{args.namespace}.{args.domain}"
-
-
 def _endpoint(args: InferenceServiceArgs, *, gateway_address: str) -> dict[str, Any]:
-    model = args.model
-    host = f"{model.name}.{args.namespace}.{args.domain}"
-    paths = Paths.of(model)
+    model, context, paths = args.model, args.context, Paths.of(args.model)
+    host = context.host(model.name, namespace=args.namespace)
+    has_bandit = model.canary and model.canary.bandit
     return Endpoint(
         name=model.name,
         namespace=args.namespace,
@@ -161,15 +139,15 @@ def _endpoint(args: InferenceServiceArgs, *, gateway_address: str) -> dict[str, 
         metadata_path=paths.metadata,
         explain_path=paths.explain if model.explainer else None,
         gateway_address=gateway_address,
-        context=args.cluster.context,
+        context=context.cluster.context,
         check=Check(**model.check.model_dump()) if model.check else None,
         versions=_versions(model),
-        bandit=_bandit_host(args) if model.canary and model.canary.bandit else None,
+        bandit=context.host(model.bandit_name, namespace=args.namespace) if has_bandit else None,
     ).model_dump()
 
 
 def _versions(model: Model) -> dict[str, dict[str, str]]:
-    """The headers that choose a version of a model with a canary, by KServe's names for the two."""
+    """Headers that choose a version of a model with a canary, by KServe's names for the two versions."""
     names = ("latest", "prev") if canary_traffic(model) is not None else ()
     return {name: {VERSION_HEADER: name} for name in names}
 

@@ -1,4 +1,4 @@
-"""Keys to the stores that models are fetched from."""
+"""Keys of the stores that models are downloaded from."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from urllib.parse import urlsplit
 import pulumi
 import pulumi_kubernetes as k8s
 
-from components.settings.stack import S3Storage
+from components.settings.stack import S3Storage, Settings
 
 ANNOTATION = "serving.kserve.io/s3-"
 
 
 @dataclass(frozen=True, kw_only=True)
 class StorageCredentialsArgs:
-    """A store by its name in the settings, and the namespace of the models that may open it."""
+    """A store, its name in the settings, and the namespace of the models that use it."""
 
     name: str
     storage: S3Storage
@@ -24,7 +24,7 @@ class StorageCredentialsArgs:
 
 
 class StorageCredentials(pulumi.ComponentResource):
-    """A service account whose pods get a store's keys when they fetch a model.
+    """A service account whose pods get a store's keys when they download a model.
 
     Attributes:
         service_account: its name.
@@ -37,9 +37,9 @@ class StorageCredentials(pulumi.ComponentResource):
         super().__init__("kserve-multi-model:storage:StorageCredentials", name, {}, opts)
         inside = pulumi.ResourceOptions(parent=self)
         keys = args.storage.keys
-        # Other stacks in the namespace may have a store of the same name.
+        # Another stack may have a store of the same name in the namespace.
         own_name = f"{re.sub('[^a-z0-9-]', '-', pulumi.get_stack().lower())}-storage-{args.name}"
-        # KServe takes a secret for S3's by these names; an anonymous store has them without a value.
+        # KServe recognises a secret for S3 by these names. For an anonymous store their values are empty.
         secret = k8s.core.v1.Secret(
             name,
             metadata=k8s.meta.v1.ObjectMetaArgs(
@@ -61,6 +61,20 @@ class StorageCredentials(pulumi.ComponentResource):
         )
         self.service_account = account.metadata.name
         self.register_outputs({"service_account": self.service_account})
+
+
+def storage_credentials(
+    settings: Settings, *, opts: pulumi.ResourceOptions
+) -> dict[tuple[str, str], StorageCredentials]:
+    """Credentials for each store and each namespace whose models use it, by both names."""
+    return {
+        (store, namespace): StorageCredentials(
+            f"{namespace}/{store}",
+            args=StorageCredentialsArgs(name=store, storage=settings.storage[store], namespace=namespace),
+            opts=opts,
+        )
+        for store, namespace in settings.used_stores
+    }
 
 
 def _annotations(storage: S3Storage) -> dict[str, str]:

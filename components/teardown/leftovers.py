@@ -5,18 +5,18 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import ClassVar
 
 import httpx2 as httpx
 from pydantic import AliasPath, BaseModel, Field
 
-from components.rollout.wait import PAUSE, Following, UnheardError, asked
 from components.teardown.termination_wait import Served
 from kube.connection import UnknownLogin
+from kube.read import ForbiddenError, get
 
-TIMEOUT = 300
-# Seconds to wait where the cluster cannot be read: twice as long as Knative's servers stay up for late requests.
-UNSEEN_PAUSE = 60
+TIMEOUT_SECONDS = 300
+POLL_SECONDS = 1.0
+# Wait this long where the cluster cannot be read: twice as long as Knative keeps a server up for late requests.
+UNREADABLE_SECONDS = 60
 PODS = "/api/v1/namespaces/{}/pods"
 # Knative must still run while these exist: its Routes and Ingresses have finalizers.
 OBJECTS = (
@@ -87,7 +87,7 @@ class Leftovers:
         """Read it from the API server.
 
         Raises:
-            UnheardError: the API server refused to answer.
+            ForbiddenError: the API server refused to answer.
             httpx.HTTPError: it could not be reached.
             ValueError: its answer is not a list of objects.
         """
@@ -97,7 +97,7 @@ class Leftovers:
         return (*self._of(self.served, client), *ending)
 
     def _pods(self, client: httpx.Client) -> tuple[Item, ...]:
-        """Pods of Deployments. A finished pod of a Job stays, and is nobody's to wait for."""
+        """Pods of Deployments. The finished pods of a Job stay, so they are not waited for."""
         pods = self._listed(client, PODS)
         return tuple(pod for pod in pods if any(owner.kind == "ReplicaSet" for owner in pod.owners))
 
@@ -117,22 +117,24 @@ class Leftovers:
         )
 
     def _deleted(self, client: httpx.Client, kind: str, *, names: Iterable[str]) -> set[str]:
-        there = {item.name for item in self._listed(client, kind) if not item.deletion}
-        return {*names} - there
+        existing = {item.name for item in self._listed(client, kind) if not item.deletion}
+        return {*names} - existing
 
     def _listed(self, client: httpx.Client, kind: str) -> tuple[Item, ...]:
         path = kind.format(self.namespace)
-        answer = asked(client, path)
+        answer = get(client, path)
         if answer.status_code == httpx.codes.NOT_FOUND:
             return ()
         found = _Items.model_validate(answer.raise_for_status().json())
         return tuple(item.model_copy(update={"path": path}) for item in found.items or ())
 
 
-def end(leftovers: Leftovers, *, connect: Callable[[], httpx.Client], timeout: float = TIMEOUT) -> None:
-    """Wait until nothing is left, for `timeout` seconds at most. Terminating pods are left to their kubelet.
+def wait_until_gone(
+    leftovers: Leftovers, *, connect: Callable[[], httpx.Client], timeout: float = TIMEOUT_SECONDS
+) -> None:
+    """Wait until nothing is left, for `timeout` seconds at most. Remove terminating pods from the API server.
 
-    Where the cluster cannot be read with this login, wait UNSEEN_PAUSE seconds.
+    Where the cluster cannot be read with this login, wait UNREADABLE_SECONDS instead.
 
     Raises:
         TimeoutError: something is left; the text names it.
@@ -142,9 +144,9 @@ def end(leftovers: Leftovers, *, connect: Callable[[], httpx.Client], timeout: f
         with connect() as client:
             client.headers.update(METADATA_ONLY)
             while (left := _released(leftovers, client)) and time.monotonic() < stop:
-                time.sleep(PAUSE)
-    except (UnknownLogin, UnheardError):
-        time.sleep(UNSEEN_PAUSE)
+                time.sleep(POLL_SECONDS)
+    except (UnknownLogin, ForbiddenError):
+        time.sleep(UNREADABLE_SECONDS)
         return
     if left:
         raise TimeoutError(f"namespace {leftovers.namespace}: still there after {timeout:.0f} s: {', '.join(left)}")
@@ -163,7 +165,7 @@ def _released(leftovers: Leftovers, client: httpx.Client) -> list[str]:
 
 
 def _release(client: httpx.Client, pod: Item) -> None:
-    """Remove a terminating pod from the API server. Without the right to do that, its end is waited for.
+    """Remove a terminating pod from the API server. Without permission, nothing happens.
 
     The kubelet still ends the containers as it began, so requests under way are answered. Deleting again with a shorter
     grace period would not help: the kubelet reads it only after the first one is over.
@@ -175,20 +177,3 @@ def _release(client: httpx.Client, pod: Item) -> None:
         headers={"Accept": "application/json"},
         json={"apiVersion": "v1", "kind": "DeleteOptions", **options},
     )
-
-
-@dataclass(frozen=True, kw_only=True)
-class FormerRemoval(Following):
-    """Wait until nothing is left of a deleted model or graph of the same name.
-
-    KServe would use a leftover for the new one, and Kubernetes would then remove it.
-    """
-
-    served: Served
-    by: ClassVar[str] = "Kubernetes"
-    failure: ClassVar[str] = "cannot be made: what is left of the one before is still there"
-
-    def look(self, client: httpx.Client) -> str | None:
-        """Names of what is left, or None."""
-        left = Leftovers(namespace=self.place[0], served=self.served, kinds=OBJECTS).look(client)
-        return ", ".join(item.called for item in left) or None

@@ -2,9 +2,9 @@
 
 A terminating model server first answers the requests it has, which may take 300 s. Behind Knative it also stays up for
 another 30 s without any requests, because clients may still use its address. Both are right while a model is updated
-or scaled; `destroy` need not wait for them. No field of a model says so, and `pulumi destroy` does not run the program,
-so hooks cannot either. A dynamic provider can: Pulumi loads this module, whose name is in the stack's state. Renaming
-the module or its provider breaks the `destroy` of stacks that were deployed before.
+or scaled, but `destroy` need not wait so long. No field of a model can say that, and hooks cannot either, because
+`pulumi destroy` does not run the program. A dynamic provider can: Pulumi loads this module, whose name is in the
+stack's state. Renaming the module or its provider breaks the `destroy` of stacks that were deployed before.
 """
 
 from __future__ import annotations
@@ -40,20 +40,20 @@ class TerminationWaitProvider(ResourceProvider):
     serialize_as_secret_always = False
 
     def create(self, props: dict[str, Any]) -> CreateResult:
-        """Record whose pods are meant."""
+        """Record which pods the deletion waits for."""
         return CreateResult(props["namespace"], props)
 
     def diff(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> DiffResult:
         """Ask for a replacement when models are removed: deleting the old resource waits for their pods."""
-        stated = ("namespace", "own", *SERVED, *CONNECTION)
-        changed = [name for name in stated if olds.get(name) != news.get(name)]
+        inputs = ("namespace", "own", *SERVED, *CONNECTION)
+        changed = [name for name in inputs if olds.get(name) != news.get(name)]
         fewer = [name for name in SERVED if {*(olds.get(name) or ())} - {*(news.get(name) or ())}]
         return DiffResult(
             changes=bool(changed), replaces=[name for name in changed if name == "namespace" or name in fewer]
         )
 
     def update(self, _id: str, _olds: dict[str, Any], news: dict[str, Any]) -> UpdateResult:
-        """Record the new models."""
+        """Record models that were added, or a new way to the cluster."""
         return UpdateResult(news)
 
     def delete(self, _id: str, props: dict[str, Any]) -> None:
@@ -63,12 +63,12 @@ class TerminationWaitProvider(ResourceProvider):
             TimeoutError: something is still there after 300 s; the text names it.
         """
         # Pulumi loads this module for every command, and few of them delete.
-        from components.teardown.leftovers import Leftovers, end  # noqa: PLC0415
+        from components.teardown.leftovers import Leftovers, wait_until_gone  # noqa: PLC0415
         from kube.connection import connect  # noqa: PLC0415
 
         names = {kind: tuple(props[kind]) for kind in SERVED if props.get(kind) is not None}
         kubeconfig = props.get("kubeconfig")
-        end(
+        wait_until_gone(
             Leftovers(namespace=props["namespace"], served=Served(**names) if names else None, own=props["own"]),
             connect=partial(connect, kubeconfig=Path(kubeconfig) if kubeconfig else None, context=props.get("context")),
         )
@@ -110,7 +110,7 @@ class TerminationWait(Resource, module="kserve-multi-model", name="TerminationWa
 def termination_waits(
     settings: Settings, *, own: Collection[str], opts: pulumi.ResourceOptions
 ) -> dict[str, TerminationWait]:
-    """One for each namespace with models or graphs of the stack, by namespace; `own` are those the stack made."""
+    """One wait for each namespace with models or graphs of the stack, by namespace; the stack made those in `own`."""
     return {
         namespace: TerminationWait(
             namespace,

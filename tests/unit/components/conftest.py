@@ -59,7 +59,7 @@ def api() -> Iterator[server.Server]:
 
 @pytest.fixture
 def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """The pauses of what follows the cluster, made in no time."""
+    """Seconds of each pause of a wait; no pause is taken."""
     made: list[float] = []
     monkeypatch.setattr("components.rollout.wait.time.sleep", made.append)
     return made

@@ -1,4 +1,4 @@
-"""Where a model answers, by its protocol."""
+"""Paths at which a model answers, which depend on its protocol."""
 
 from __future__ import annotations
 
@@ -13,9 +13,12 @@ GRPC_SERVICE = "inference.GRPCInferenceService"
 
 @dataclass(frozen=True, kw_only=True)
 class Paths:
-    """Where a model answers, by its protocol; `ready`, over HTTP, with an error until it is loaded.
+    """Paths at which a model answers. For gRPC they are those of its methods.
 
-    Only v1 has a place to `explain`.
+    Attributes:
+        ready: always of HTTP; gives an error until the model is loaded.
+        explain: None for all protocols but v1, which alone has explanations.
+
     """
 
     metadata: str
@@ -25,7 +28,7 @@ class Paths:
 
     @classmethod
     def of(cls, model: Model) -> Self:
-        """The paths of v1, or of the open inference protocol; gRPC's methods have paths, too."""
+        """Paths of v1, of OpenAI's protocol, or of the Open Inference Protocol over REST or gRPC."""
         if model.protocol == "v1":
             own = f"/v1/models/{model.name}"
             return cls(metadata=own, ready=own, predict=f"{own}:predict", explain=f"{own}:explain")

@@ -1,113 +1,59 @@
-"""Credentials and InferenceServices: down to the fields KServe reads."""
+"""InferenceServices: the fields that KServe reads, the hooks and the endpoint."""
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from typing import Any
 
 import pulumi
 import pytest
-from pydantic import SecretStr
 
 from components.charts.sources import ImageMirror
+from components.rollout.hooks import PredecessorRemoval
+from components.serving.context import ServingContext
 from components.serving.inference_service import InferenceService, InferenceServiceArgs
-from components.serving.storage_credentials import StorageCredentials, StorageCredentialsArgs
 from components.settings.model import Model, ValidationContext
-from components.settings.resource_profiles import FOOTPRINTS, PodResources
-from components.settings.stack import Cluster, S3Storage
-from components.teardown.leftovers import FormerRemoval
+from components.settings.resource_profiles import FOOTPRINTS, Footprint
+from components.settings.stack import Cluster
 from components.teardown.termination_wait import Served
 from endpoints.endpoint import Endpoint
 from releases.local import LOCAL
 from releases.official_0_20 import OFFICIAL_0_20
 from releases.types import Release
-from tests.unit.components.conftest import ACCESS_KEY, PROFILE, SECRET_KEY
-from tests.unit.components.recording import Recording, record, without_secrets
-
-PREFIX = "serving.kserve.io/s3-"
-
-
-def credentials(**stated: Any) -> Recording:
-    storage = S3Storage(kind="s3", **stated)
-    args = StorageCredentialsArgs(name="demo", storage=storage, namespace="models")
-    return record(lambda: StorageCredentials("demo", args=args))
-
-
-def notes(recording: Recording) -> dict[str, str]:
-    noted: dict[str, str] = recording.the(":Secret", "demo").plain["metadata"]["annotations"]
-    return {key.removeprefix(PREFIX): value for key, value in noted.items()}
-
-
-def test_a_store_on_the_own_machine() -> None:
-    recording = credentials(profile=PROFILE, endpoint="http://192.0.2.2:9000/", verify_ssl=False)
-    assert notes(recording) == {
-        "endpoint": "192.0.2.2:9000",
-        "usehttps": "0",
-        "region": "us-east-1",
-        "verifyssl": "0",
-        "usevirtualbucket": "false",
-        "useanoncredential": "false",
-    }
-    secret = recording.the(":Secret", "demo").plain
-    assert secret["stringData"] == {"AWS_ACCESS_KEY_ID": ACCESS_KEY, "AWS_SECRET_ACCESS_KEY": SECRET_KEY}
-    assert secret["metadata"]["namespace"] == "models"
-
-
-def test_amazons_store() -> None:
-    noted = notes(credentials(profile=PROFILE, region="eu-west-1", virtual_bucket=True))
-    assert (noted["endpoint"], noted["usehttps"], noted["region"]) == ("s3.amazonaws.com", "1", "eu-west-1")
-    assert noted["usevirtualbucket"] == "true"
-
-
-def test_an_open_store_has_no_keys() -> None:
-    recording = credentials(anonymous=True)
-    assert notes(recording)["useanoncredential"] == "true"
-    assert set(recording.the(":Secret", "demo").plain["stringData"].values()) == {""}
-
-
-def test_keys_are_stored_as_secrets() -> None:
-    recording = credentials(access_key_id=SecretStr("AKIDGIVEN"), secret_access_key=SecretStr("given-secret"))
-    in_the_open = json.dumps([without_secrets(r.inputs) for r in recording.resources.values()])
-    assert "AKIDGIVEN" not in in_the_open
-    assert "given-secret" not in in_the_open
-
-
-def test_the_service_account_has_the_secret_of_the_store() -> None:
-    recording = credentials(profile=PROFILE)
-    secret, account = recording.the(":Secret", "demo"), recording.the(":ServiceAccount", "demo")
-    assert account.plain["secrets"] == [{"name": secret.plain["metadata"]["name"]}]
-    assert recording.waits_for(account, secret)
+from tests.unit.components.recording import record
 
 
 def arguments(
     *,
-    account: str | None = "storage-demo",
-    footprint: PodResources | None = None,
+    account: str | None = None,
+    footprint: Footprint = FOOTPRINTS["default"],
     release: Release = LOCAL,
     images: ImageMirror | None = None,
+    changes_mode: bool = False,
     **stated: Any,
 ) -> InferenceServiceArgs:
     document = {"name": "iris", "storage_uri": "s3://models/iris", **stated}
     if "container" not in stated:
         document.setdefault("format", "sklearn")
+    if account:
+        document["storage"] = "demo"
     around = ValidationContext(release=release, storage=None, mode="Knative", mirrored=images is not None)
-    return InferenceServiceArgs(
-        model=Model.model_validate(document, context=around),
-        runtimes=release.runtimes,
-        cluster=Cluster(context="here"),
-        namespace="models",
+    context = ServingContext(
+        cluster=Cluster(context="here", namespace="models"),
         owner="org/project/dev",
         domain="example.com",
-        service_account=pulumi.Output.from_input(account) if account else None,
-        resources=footprint,
-        gateway_address=pulumi.Output.from_input("http://192.0.2.1:31080"),
+        runtimes=release.runtimes,
+        footprint=footprint,
         images=images,
+        gateway_address=pulumi.Output.from_input("http://192.0.2.1:31080"),
+        service_accounts={("demo", "models"): pulumi.Output.from_input(account)} if account else {},
+        changing_mode=frozenset({"iris"} if changes_mode else ()),
     )
+    return InferenceServiceArgs(model=Model.model_validate(document, context=around), context=context)
 
 
 def served(**stated: Any) -> tuple[Any, Any]:
-    """The InferenceService's object and the endpoint it gives."""
+    """InferenceService as it is declared, and its endpoint."""
     args = arguments(**stated)
     endpoints: list[Any] = []
 
@@ -131,8 +77,8 @@ def predictor(**stated: Any) -> Any:
     return served(**stated)[0]["spec"]["predictor"]
 
 
-def test_a_model_in_its_fewest_words() -> None:
-    service, endpoint = served(account=None)
+def test_model_with_defaults() -> None:
+    service, endpoint = served()
     assert service["metadata"] == {
         "name": "iris",
         "namespace": "models",
@@ -165,8 +111,9 @@ def test_a_model_in_its_fewest_words() -> None:
 @pytest.mark.feature("a limit of requests at a time", proof="objects")
 @pytest.mark.feature("GPUs, nodes and tolerations", proof="objects")
 @pytest.mark.feature("replicas, resources and timeouts", proof="objects")
-def test_everything_a_model_can_say() -> None:
+def test_model_with_all_settings() -> None:
     service, _ = served(
+        account="storage-demo",
         version="1",
         runtime="kserve-sklearnserver",
         protocol="v2",
@@ -225,11 +172,11 @@ def test_everything_a_model_can_say() -> None:
     assert noted["serving.knative.dev/progress-deadline"] == "90s"
 
 
-def test_resources_are_the_models_own_or_the_footprints() -> None:
-    small = FOOTPRINTS["small"].predictor
-    assert small
+def test_model_without_resources_gets_those_of_the_footprint() -> None:
+    small = FOOTPRINTS["small"]
+    assert small.predictor
     service, _ = served(footprint=small)
-    assert service["spec"]["predictor"]["model"]["resources"] == small.values()
+    assert service["spec"]["predictor"]["model"]["resources"] == small.predictor.values()
 
 
 @pytest.mark.parametrize(
@@ -244,28 +191,28 @@ def test_resources_are_the_models_own_or_the_footprints() -> None:
         ({"limits": {"ephemeral-storage": "1Gi"}}, {"requests": {}, "limits": {"ephemeral-storage": "1Gi"}}),
     ],
 )
-def test_resources_said_in_part_make_a_valid_pod(stated: dict[str, Any], completed: dict[str, Any]) -> None:
+def test_partial_resources_are_completed(stated: dict[str, Any], completed: dict[str, Any]) -> None:
     service, _ = served(resources=stated)
     assert service["spec"]["predictor"]["model"]["resources"] == completed
 
 
-def test_gpus_alone_ask_for_nothing_else() -> None:
+def test_gpus_without_other_resources() -> None:
     gpus = {"nvidia.com/gpu": "2"}
     assert predictor(gpus=2)["model"]["resources"] == {"requests": gpus, "limits": gpus}
 
 
 @pytest.mark.feature("batches of requests", proof="objects")
-def test_a_batcher_collects_rows() -> None:
+def test_batcher() -> None:
     batcher = {"max_batch_size": 32, "max_latency": 50}
     assert predictor(batcher=batcher)["batcher"] == {"maxBatchSize": 32, "maxLatency": 50}
 
 
-def test_a_logger_says_which_part_it_wants() -> None:
+def test_logger_has_a_mode() -> None:
     """KServe refuses a logger without a mode."""
     assert predictor(logger={"url": "http://log"})["logger"] == {"url": "http://log", "mode": "all"}
 
 
-def test_a_service_account_is_the_stores_or_the_models_own() -> None:
+def test_service_account_of_the_storage_or_the_model() -> None:
     assert predictor(account="storage-demo")["serviceAccountName"] == "storage-demo"
     assert predictor(account=None, service_account="mine")["serviceAccountName"] == "mine"
     assert "serviceAccountName" not in predictor(account=None)
@@ -282,7 +229,7 @@ def test_a_service_account_is_the_stores_or_the_models_own() -> None:
         ({"protocol": "grpc-v2"}, "/v2/models/iris/ready"),
     ],
 )
-def test_a_model_is_ready_when_its_server_says_that_it_is_loaded(stated: dict[str, Any], path: str) -> None:
+def test_readiness_probe_asks_whether_the_model_is_loaded(stated: dict[str, Any], path: str) -> None:
     assert predictor(release=OFFICIAL_0_20, **stated)["model"]["readinessProbe"] == probe(path)
 
 
@@ -298,11 +245,11 @@ def test_a_model_is_ready_when_its_server_says_that_it_is_loaded(stated: dict[st
     ],
     ids=str,
 )
-def test_a_server_that_cannot_tell_is_not_asked(stated: dict[str, Any]) -> None:
+def test_no_probe_for_a_server_that_does_not_tell_readiness(stated: dict[str, Any]) -> None:
     assert "readinessProbe" not in predictor(release=OFFICIAL_0_20, **stated)["model"]
 
 
-def test_a_model_is_not_probed_where_kserve_may_give_it_a_server_that_cannot_tell() -> None:
+def test_no_probe_if_kserve_may_choose_such_a_server() -> None:
     mute = replace(LOCAL.runtimes[0], name="mute", reports_loaded=False)
     release = replace(LOCAL, kserve=replace(LOCAL.kserve, runtimes=(*LOCAL.runtimes, mute)))
     assert "readinessProbe" not in predictor(release=release)["model"]
@@ -311,17 +258,17 @@ def test_a_model_is_not_probed_where_kserve_may_give_it_a_server_that_cannot_tel
 
 
 @pytest.mark.parametrize("traffic", [0, 1, 99])
-def test_a_canary_gets_its_share(traffic: int) -> None:
+def test_canary_share(traffic: int) -> None:
     assert predictor(canary={"traffic": traffic})["canaryTrafficPercent"] == traffic
 
 
-def test_a_canary_with_everything_is_none() -> None:
-    """Two ways to say the same would be a change of the InferenceService and none of Knative's Service."""
+def test_canary_of_100_percent_is_the_same_as_none() -> None:
+    """A change from one to the other would change the InferenceService, but not Knative's Service."""
     assert predictor(canary={"traffic": 100}) == predictor()
 
 
-def test_moving_a_canarys_share_starts_no_new_servers() -> None:
-    """And so 0 goes back to the last revision, instead of a copy of the one on trial."""
+def test_change_of_the_canary_share_changes_nothing_else() -> None:
+    """So a share of 0 rolls back to the last revision instead of starting a copy of the new one."""
 
     def without_share(**stated: Any) -> Any:
         return {key: value for key, value in predictor(**stated).items() if key != "canaryTrafficPercent"}
@@ -354,8 +301,8 @@ CHANGES: list[dict[str, Any]] = [
 
 
 @pytest.mark.parametrize("change", CHANGES, ids=lambda change: next(iter(change)))
-def test_whatever_changes_reaches_knative_and_the_specification(change: dict[str, Any]) -> None:
-    """Else the generation that KServe says it observed, which is Knative's, is not that of the change."""
+def test_every_change_changes_the_hash(change: dict[str, Any]) -> None:
+    """Otherwise the generation that KServe reports as observed, which is Knative's, would not be that of the change."""
 
     def declared(**stated: Any) -> object:
         return predictor(**stated)["annotations"]["kserve-multi-model/declared"]
@@ -365,15 +312,15 @@ def test_whatever_changes_reaches_knative_and_the_specification(change: dict[str
 
 
 @pytest.mark.parametrize("mode", ["Knative", "Standard"])
-def test_a_model_waits_for_the_objects_of_one_before(mode: str) -> None:
+def test_model_waits_for_leftovers_of_the_same_name(mode: str) -> None:
     recording = record(lambda: InferenceService("iris", args=arguments(mode=mode)))
     (hook,) = recording.the("serving.kserve.io/v1beta1:InferenceService", "iris").beforehand
     former: Any = recording.afterwards[hook].callback
-    assert isinstance(former.__self__, FormerRemoval)
-    assert (former.__self__.place[0], former.__self__.served) == ("models", Served(models=("iris",)))
+    assert isinstance(former.__self__, PredecessorRemoval)
+    assert (former.__self__.namespace, former.__self__.served) == ("models", Served(models=("iris",)))
 
 
-def test_a_model_is_followed_into_knative_whenever_it_is_declared() -> None:
+def test_hook_waits_for_the_model_in_mode_knative() -> None:
     args = arguments(canary={"traffic": 30})
     recording = record(lambda: InferenceService("iris", args=args))
     service = recording.the("serving.kserve.io/v1beta1:InferenceService", "iris")
@@ -381,13 +328,13 @@ def test_a_model_is_followed_into_knative_whenever_it_is_declared() -> None:
     assert service.afterwards == (("model-iris-rollout",), ("model-iris-rollout", *former))
     finish: Any = recording.afterwards["model-iris-rollout"].callback
     rollout = finish.__self__
-    assert rollout.place == ("models", "iris-predictor")
-    assert rollout.declared == service.plain["spec"]["predictor"]["annotations"]["kserve-multi-model/declared"]
+    assert (rollout.namespace, rollout.name) == ("models", "iris-predictor")
+    assert rollout.spec_hash == service.plain["spec"]["predictor"]["annotations"]["kserve-multi-model/declared"]
     assert (rollout.share, rollout.timeout) == (30, 660)
 
 
 @pytest.mark.parametrize("name", ["kserve", "knative"])
-def test_a_model_may_be_called_like_a_part_of_the_platform(name: str) -> None:
+def test_model_may_have_the_name_of_a_platform_component(name: str) -> None:
     hooks = {hook for _, hook in _hooks(name)}
     assert f"{name}-webhooks" not in hooks
     assert hooks
@@ -411,7 +358,7 @@ def _hooks(name: str) -> list[tuple[str, str]]:
         ),
     ],
 )
-def test_where_a_model_answers(protocol: str, metadata: str, predict: str) -> None:
+def test_endpoint_paths_by_protocol(protocol: str, metadata: str, predict: str) -> None:
     check = {"instances": [[5.1, 3.5]], "predictions": [1]}
     _, endpoint = served(protocol=protocol, check=check)
     understood = Endpoint.model_validate(endpoint)

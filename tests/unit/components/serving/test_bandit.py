@@ -1,4 +1,4 @@
-"""A bandit beside a model with a canary: what is declared, in which order, and when it is refused."""
+"""The bandit of a model with a canary: what is declared, and in which order."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from components.serving.inference_service import InferenceService
 from endpoints.endpoint import Endpoint
 from releases.runtimes import BANDIT_IMAGE
 from tests.unit.components.recording import Recording, record
-from tests.unit.components.test_models import arguments, served
+from tests.unit.components.serving.test_inference_service import arguments, served
 
 NAME = "iris-bandit"
 
@@ -30,7 +30,7 @@ def declared(**changes: Any) -> Recording:
     return record(lambda: Bandit(NAME, args=args))
 
 
-def test_the_service_asks_each_version_by_its_name() -> None:
+def test_bandit_reaches_each_version_by_its_host_name() -> None:
     (container,) = declared().the(":Deployment", NAME).plain["spec"]["template"]["spec"]["containers"]
     said = dict(zip(container["args"][::2], container["args"][1::2], strict=True))
     assert said["--latest"] == "http://latest-iris-predictor.models.svc.cluster.local/v1/models/iris:predict"
@@ -41,7 +41,7 @@ def test_the_service_asks_each_version_by_its_name() -> None:
     assert container["readinessProbe"]["httpGet"] == {"path": "/healthz", "port": 8080}
 
 
-def test_it_may_do_nothing_but_keep_its_rewards() -> None:
+def test_bandit_may_only_access_its_own_config_map() -> None:
     recording = declared()
     assert recording.the(":Role", NAME).plain["rules"] == [
         {"apiGroups": [""], "resources": ["configmaps"], "verbs": ["create"]},
@@ -55,7 +55,7 @@ def test_it_may_do_nothing_but_keep_its_rewards() -> None:
     assert recording.waits_for(deployment, recording.the(":RoleBinding", NAME))
 
 
-def test_the_gateway_has_it_when_it_is_ready() -> None:
+def test_route_is_declared_after_the_deployment() -> None:
     recording = declared()
     route = recording.the(":VirtualService", NAME)
     assert route.plain["spec"] == {
@@ -76,7 +76,7 @@ def with_canary(canary: dict[str, Any], images: ImageMirror | None = None) -> Re
     return record(lambda: InferenceService("iris", args=args))
 
 
-def test_a_model_has_one_when_it_is_asked_for_and_after_the_model() -> None:
+def test_bandit_is_declared_on_request_after_its_model() -> None:
     mirror = ImageMirror(repository="registry.example:5000")
     recording = with_canary({"traffic": 20, "bandit": {}}, mirror)
     deployment = recording.the(":Deployment", NAME)
@@ -90,8 +90,8 @@ def test_a_model_has_one_when_it_is_asked_for_and_after_the_model() -> None:
     assert not [name for name in with_canary({"traffic": 20}).names if "bandit" in name]
 
 
-def test_a_bandit_leaves_the_model_as_it_is() -> None:
-    """The share of those who ask the model itself stays the stack's to say, and no server starts."""
+def test_bandit_does_not_change_the_inference_service() -> None:
+    """Requests to the model itself keep the declared share, and no new server starts."""
     alone, beside = (
         with_canary(canary).the("serving.kserve.io/v1beta1:InferenceService", "iris").plain
         for canary in ({"traffic": 20}, {"traffic": 20, "bandit": {"image": "mine:1"}})
@@ -99,7 +99,7 @@ def test_a_bandit_leaves_the_model_as_it_is() -> None:
     assert alone == beside
 
 
-def test_the_endpoint_says_where_it_is() -> None:
+def test_endpoint_has_the_host_of_the_bandit() -> None:
     _, endpoint = served(canary={"traffic": 20, "bandit": {"image": "mine:1"}})
     assert Endpoint.model_validate(endpoint).bandit == "iris-bandit.models.example.com"
     _, endpoint = served(canary={"traffic": 20})

@@ -7,9 +7,10 @@ from typing import Any
 import pulumi
 import pytest
 
+from components.objects.cluster import cluster_provider
 from components.objects.owner import ANNOTATION as OWNER_ANNOTATION
-from components.preflight.cluster import ClusterError, Found, cluster_provider, look_at_cluster
-from components.settings.stack import Cluster, parse
+from components.preflight.cluster import ClusterError, ClusterState, preflight
+from components.settings.stack import parse
 from tests.unit.components.kubernetes import answering, kubeconfig, reply_with
 from tests.unit.components.recording import record
 from tests.unit.predict.server import Reply, serving
@@ -25,13 +26,13 @@ def look(
     platform: str | None = None,
     mode: str | None = None,
     **cluster: Any,
-) -> Found:
+) -> ClusterState:
     stated = {name: str(value) for name, value in cluster.items()}
     mirror = {"charts": "oci://registry.example/charts", "images": "registry.example"}
     listed = [SKLEARN | model for model in models]
     document = {"release": "local", "mirror": mirror, "cluster": stated, "models": listed, "graphs": list(graphs)}
     said = {"platform": platform, "mode": mode}
-    return look_at_cluster(parse(document | {key: text for key, text in said.items() if text}), owner=OWNER)
+    return preflight(parse(document | {key: text for key, text in said.items() if text}), owner=OWNER)
 
 
 @pytest.fixture
@@ -42,19 +43,19 @@ def warnings(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 @pytest.mark.parametrize("version", [("1", "32"), ("1", "34"), ("1", "33+")])
-def test_a_tested_version(tmp_path: Path, warnings: list[str], version: tuple[str, str]) -> None:
+def test_tested_version(tmp_path: Path, warnings: list[str], version: tuple[str, str]) -> None:
     with answering(tmp_path, version=version) as file:
         look(kubeconfig=file)
     assert warnings == []
 
 
-def test_a_newer_version_is_worth_a_warning(tmp_path: Path, warnings: list[str]) -> None:
+def test_newer_version_gives_a_warning(tmp_path: Path, warnings: list[str]) -> None:
     with answering(tmp_path, version=("1", "35")) as file:
         look(kubeconfig=file)
     assert warnings == ["the cluster runs Kubernetes 1.35; release 'local' is tested on 1.32 to 1.34"]
 
 
-def test_an_older_version_is_refused(tmp_path: Path) -> None:
+def test_older_version_is_refused(tmp_path: Path) -> None:
     with (
         answering(tmp_path, version=("1", "31")) as file,
         pytest.raises(ClusterError, match=r"runs Kubernetes 1\.31; .* tested on 1\.32 to 1\.34\. Use a newer cluster"),
@@ -62,7 +63,7 @@ def test_an_older_version_is_refused(tmp_path: Path) -> None:
         look(kubeconfig=file)
 
 
-def test_the_kubeconfig_of_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_kubeconfig_of_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with answering(tmp_path) as file:
         monkeypatch.setenv("KUBECONFIG", str(file))
         look()
@@ -70,55 +71,63 @@ def test_the_kubeconfig_of_the_environment(tmp_path: Path, monkeypatch: pytest.M
 
 @pytest.mark.parametrize(
     ("context", "problem"),
-    [("elsewhere", "no Kubernetes cluster answers: .*refused.*Is it up?"), ("nowhere", "Context 'nowhere' not found")],
+    [
+        ("elsewhere", "no Kubernetes cluster answers: .*refused.*If it is running"),
+        ("nowhere", "Context 'nowhere' not found"),
+    ],
 )
-def test_a_cluster_that_is_not_there(tmp_path: Path, context: str, problem: str) -> None:
+def test_cluster_that_does_not_answer(tmp_path: Path, context: str, problem: str) -> None:
     file = kubeconfig(tmp_path, server="http://127.0.0.1:1")
     with pytest.raises(ClusterError, match=problem) as refused:
         look(kubeconfig=file, context=context)
     assert "check cluster.kubeconfig and cluster.context" in str(refused.value)
 
 
-def test_no_kubeconfig_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_kubeconfig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KUBECONFIG", str(tmp_path / "none"))
     with pytest.raises(ClusterError, match="none not found"):
         look()
 
 
-def test_namespaces_are_this_stacks_or_others(tmp_path: Path) -> None:
+def test_own_and_foreign_namespaces(tmp_path: Path) -> None:
     models = tuple({"name": name, "namespace": name} for name in ("missing", "made", "foreign"))
     with answering(tmp_path, namespaces={"made": OWNER, "foreign": None}) as file:
         found = look(kubeconfig=file, models=models)
-    assert found == Found(
+    assert found == ClusterState(
         own_namespaces=frozenset({"missing", "made"}),
         foreign_namespaces=frozenset({"foreign"}),
         changing_mode=frozenset(),
     )
 
 
-def test_another_stacks_namespace_is_refused(tmp_path: Path) -> None:
+def test_namespace_of_another_stack_is_refused(tmp_path: Path) -> None:
     with (
         answering(tmp_path, namespaces={"team-a": "organization/kserve-multi-model/a"}) as file,
-        pytest.raises(ClusterError, match="namespace 'team-a' is stack organization/kserve-multi-model/a's, and would"),
+        pytest.raises(
+            ClusterError,
+            match="namespace 'team-a' belongs to stack organization/kserve-multi-model/a and is deleted with it",
+        ),
     ):
         look(kubeconfig=file, namespace="team-a", models=({},))
 
 
 @pytest.mark.parametrize("of", [OWNER, None])
-def test_a_model_of_this_stack_or_nobody(tmp_path: Path, of: str | None) -> None:
+def test_model_of_this_stack_or_of_none_is_accepted(tmp_path: Path, of: str | None) -> None:
     with answering(tmp_path, namespaces={"models": None}, served={"models": {"iris": of}}) as file:
         look(kubeconfig=file, namespace="models", models=({},))
 
 
-def test_another_stacks_model_is_refused(tmp_path: Path) -> None:
+def test_model_of_another_stack_is_refused(tmp_path: Path) -> None:
     served = {"models": {"iris": "organization/kserve-multi-model/a"}}
     with answering(tmp_path, namespaces={"models": None}, served=served) as file:
         look(kubeconfig=file, namespace="models", models=({"name": "other"},))
-        with pytest.raises(ClusterError, match=r"^models\[0\].name: 'iris' in namespace 'models' is stack org.*/a's"):
+        with pytest.raises(
+            ClusterError, match=r"^models\[0\].name: 'iris' in namespace 'models' belongs to stack org.*/a; use"
+        ):
             look(kubeconfig=file, namespace="models", models=({},))
 
 
-def test_another_stacks_graph_is_refused_and_its_namespace_looked_at(tmp_path: Path) -> None:
+def test_graph_of_another_stack_is_refused(tmp_path: Path) -> None:
     graphs = {"items": [{"metadata": {"name": "both", "annotations": {OWNER_ANNOTATION: "org/project/team"}}}]}
     with serving() as server:
         host = server.address.removeprefix("http://")
@@ -129,14 +138,14 @@ def test_another_stacks_graph_is_refused_and_its_namespace_looked_at(tmp_path: P
         file = kubeconfig(tmp_path, server=server.address)
         models, both = ({"namespace": "elsewhere"},), {"name": "both", "ensemble": ["iris"]}
         with pytest.raises(
-            ClusterError, match=r"^graphs\[0\].name: 'both' in namespace 'models' is stack org/project/"
+            ClusterError, match=r"^graphs\[0\].name: 'both' in namespace 'models' belongs to stack org/project/"
         ):
             look(kubeconfig=file, namespace="models", models=models, graphs=(both,))
         found = look(kubeconfig=file, namespace="missing", models=models, graphs=(both,))
     assert found.own_namespaces == {"elsewhere", "missing"}
 
 
-def test_a_platform_keeps_knative_for_other_stacks_models(tmp_path: Path) -> None:
+def test_knative_is_not_removed_while_other_stacks_need_it(tmp_path: Path) -> None:
     behind = {"metadata": {"name": "m", "annotations": {OWNER_ANNOTATION: "org/project/team"}}}
     standard = {"mode": "Standard"}
     with answering(tmp_path) as file:
@@ -148,12 +157,14 @@ def test_a_platform_keeps_knative_for_other_stacks_models(tmp_path: Path) -> Non
         server.on(host, "GET /apis/serving.kserve.io/v1beta1/inferenceservices", Reply(items))
         file = kubeconfig(tmp_path, server=server.address)
         look(kubeconfig=file, models=(standard, {"name": "other"}))
-        with pytest.raises(ClusterError, match="mode: without it, Knative goes, and org/project/team has models"):
+        with pytest.raises(
+            ClusterError, match="mode: this would remove Knative, but models of org/project/team need it"
+        ):
             look(kubeconfig=file, models=(standard,))
         look(kubeconfig=file, models=(standard,), mode="Knative")
 
 
-def test_a_stack_of_models_alone_needs_kserve(tmp_path: Path) -> None:
+def test_stack_without_a_platform_needs_kserve(tmp_path: Path) -> None:
     with answering(tmp_path, namespaces={"models": None}, served={"models": {}}) as file:
         look(kubeconfig=file, platform="dev")
     with (
@@ -163,20 +174,20 @@ def test_a_stack_of_models_alone_needs_kserve(tmp_path: Path) -> None:
         look(kubeconfig=file, platform="dev")
     with (
         answering(tmp_path, namespaces={"models": None}) as file,
-        pytest.raises(ClusterError, match="it has no KServe; is it the one of the platform's stack, dev"),
+        pytest.raises(ClusterError, match="it has no KServe; is it the cluster of the platform's stack, dev"),
     ):
         look(kubeconfig=file, platform="dev")
 
 
 @pytest.mark.parametrize("text", ["# A page", "[]", "{a: b", "contexts: {}", "clusters: 7\ncontexts: [x]\n"])
-def test_a_file_that_is_no_kubeconfig(tmp_path: Path, text: str) -> None:
+def test_file_that_is_not_a_kubeconfig(tmp_path: Path, text: str) -> None:
     file = tmp_path / "README.md"
     file.write_text(text)
     with pytest.raises(ClusterError, match=r"no Kubernetes cluster answers: .*check cluster\.kubeconfig"):
         look(kubeconfig=file)
 
 
-def test_a_list_of_kubeconfigs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_several_kubeconfigs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     other = tmp_path / "other"
     other.mkdir()
     kubeconfig(other, server="http://127.0.0.1:1", contexts=("afar",))
@@ -194,9 +205,7 @@ def test_a_list_of_kubeconfigs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         {"auth-provider": {"name": "gcp"}},
     ],
 )
-def test_a_login_that_is_not_known_here_is_worth_a_warning(
-    tmp_path: Path, warnings: list[str], login: dict[str, object]
-) -> None:
+def test_unsupported_login_gives_a_warning(tmp_path: Path, warnings: list[str], login: dict[str, object]) -> None:
     file = kubeconfig(tmp_path, server="http://127.0.0.1:1", login=login)
     look(kubeconfig=file)
     (warning,) = warnings
@@ -204,7 +213,7 @@ def test_a_login_that_is_not_known_here_is_worth_a_warning(
 
 
 @pytest.mark.parametrize(("body", "status"), [({"error": "who are you"}, 401), (b"<html>", 200), ({}, 200)])
-def test_something_else_answers(tmp_path: Path, body: object, status: int) -> None:
+def test_answer_that_is_not_of_a_cluster(tmp_path: Path, body: object, status: int) -> None:
     with serving() as server:
         reply_with(server, body, status=status)
         file = kubeconfig(tmp_path, server=server.address)
@@ -212,12 +221,12 @@ def test_something_else_answers(tmp_path: Path, body: object, status: int) -> No
             look(kubeconfig=file)
 
 
-def test_a_moved_kubeconfig_is_the_same_cluster() -> None:
+def test_moved_kubeconfig_is_the_same_cluster() -> None:
     identities = set()
     for name in ("one", "other"):
         Path(name).touch()
-        cluster = Cluster(kubeconfig=Path(name), context="here")
-        provider = record(partial(cluster_provider, "cluster", cluster)).the(":kubernetes", "cluster")
+        declare = partial(cluster_provider, "cluster", kubeconfig=Path(name), context="here")
+        provider = record(declare).the(":kubernetes", "cluster")
         identities.add(provider.plain["clusterIdentifier"])
         assert provider.plain["kubeconfig"] == name
         assert provider.plain["enableSecretMutable"] == "true"
@@ -225,7 +234,7 @@ def test_a_moved_kubeconfig_is_the_same_cluster() -> None:
 
 
 @pytest.mark.parametrize("status", [404, 503])
-def test_a_cluster_that_measures_nothing_is_worth_a_warning(tmp_path: Path, warnings: list[str], status: int) -> None:
+def test_missing_metrics_give_a_warning(tmp_path: Path, warnings: list[str], status: int) -> None:
     with serving() as server:
         host = server.address.removeprefix("http://")
         reply_with(server, {"major": "1", "minor": "34"})
@@ -237,6 +246,8 @@ def test_a_cluster_that_measures_nothing_is_worth_a_warning(tmp_path: Path, warn
         assert warnings == []
         look(kubeconfig=file, models=(scaled,))
         (warning,) = warnings
-        assert warning.startswith("the cluster has no working metrics API (/apis/metrics.k8s.io/v1beta1): until it has")
+        assert warning.startswith(
+            "the cluster has no working metrics API (/apis/metrics.k8s.io/v1beta1): until it has one"
+        )
         look(kubeconfig=file, models=(scaled,))
         assert len(warnings) == 1

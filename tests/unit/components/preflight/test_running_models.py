@@ -1,4 +1,4 @@
-"""Which models are to run in another mode than they do, asked of a Kubernetes API on the loopback."""
+"""Models and graphs that change their mode, against a Kubernetes API on the loopback."""
 
 from __future__ import annotations
 
@@ -65,24 +65,24 @@ def changing(folder: Path, *replies: Reply, graphs: Reply | None = None) -> froz
             return changing_mode([*MODELS, *GRAPHS], running=running_in(client, "models"))
 
 
-def test_a_change_of_mode_is_seen_before_it_is_made(tmp_path: Path, warnings: list[str]) -> None:
+def test_change_of_mode_gives_a_warning(tmp_path: Path, warnings: list[str]) -> None:
     assert changing(tmp_path, Reply(RUNNING)) == {"moves"}
     (warning,) = warnings
     assert warning.startswith("moves changes from mode Knative to Standard, which KServe cannot do: it is deleted and")
     assert "does not answer in between" in warning
 
 
-def test_a_graphs_mode_is_what_it_was_declared_with(tmp_path: Path, warnings: list[str]) -> None:
+def test_mode_of_a_graph_is_the_declared_one(tmp_path: Path, warnings: list[str]) -> None:
     assert changing(tmp_path, Reply({"items": []}), graphs=Reply(RUNNING_GRAPHS)) == {"other"}
     assert warnings[0].startswith("other changes from mode Knative to Standard")
 
 
-def test_without_kserve_nothing_runs(tmp_path: Path, warnings: list[str]) -> None:
+def test_nothing_runs_without_kserve(tmp_path: Path, warnings: list[str]) -> None:
     assert changing(tmp_path, Reply(status=404)) == frozenset()
     assert warnings == []
 
 
 @pytest.mark.parametrize("reply", [Reply(status=403), Reply(status=503)])
-def test_where_it_is_not_told_any_may_change(tmp_path: Path, warnings: list[str], reply: Reply) -> None:
+def test_every_mode_may_change_if_the_cluster_does_not_tell(tmp_path: Path, warnings: list[str], reply: Reply) -> None:
     assert changing(tmp_path, reply) == {"stays", "moves", "waits", "new", "same", "other"}
     assert warnings == []

@@ -1,41 +1,26 @@
-"""KServe's modes Standard and Knative: what is declared for a model in each."""
+"""What is declared of a model in each of KServe's two modes."""
 
 from __future__ import annotations
 
 from typing import Any
 
-import pulumi
 import pytest
 
-from components.rollout.wait import DECLARED
-from components.serving.inference_service import InferenceService, InferenceServiceArgs
-from components.settings.model import Model, ValidationContext
+from components.rollout.server import SPEC_HASH_ANNOTATION
+from components.serving.inference_service import InferenceService
 from components.settings.modes import Mode
-from components.settings.stack import Cluster
-from releases.local import LOCAL
 from tests.unit.components.recording import Recording, Resource, record
+from tests.unit.components.serving.test_inference_service import arguments
 
 
-def declared(mode: Mode = "Standard", *, changes_mode: bool = False, **said: Any) -> tuple[Recording, Resource]:
+def declared(mode: Mode = "Standard", *, changes_mode: bool = False, **stated: Any) -> tuple[Recording, Resource]:
     """A model as it is declared: the program, and the InferenceService."""
-    document = {"name": "iris", "format": "sklearn", "storage_uri": "s3://models/iris", **said}
-    args = InferenceServiceArgs(
-        model=Model.model_validate(document, context=ValidationContext(release=LOCAL, storage=None, mode=mode)),
-        runtimes=LOCAL.runtimes,
-        cluster=Cluster(),
-        namespace="models",
-        owner="org/project/dev",
-        domain="example.com",
-        service_account=None,
-        resources=None,
-        gateway_address=pulumi.Output.from_input("http://192.0.2.1:31080"),
-        changes_mode=changes_mode,
-    )
+    args = arguments(mode=mode, changes_mode=changes_mode, **stated)
     recording = record(lambda: InferenceService("iris", args=args))
     return recording, recording.the("serving.kserve.io/v1beta1:InferenceService", "iris")
 
 
-def test_a_deployment_in_its_fewest_words() -> None:
+def test_standard_model_with_defaults() -> None:
     _, service = declared()
     assert service.plain["metadata"]["annotations"] == {
         "kserve-multi-model/stack": "org/project/dev",
@@ -45,11 +30,11 @@ def test_a_deployment_in_its_fewest_words() -> None:
         "pulumi.com/deletionPropagationPolicy": "background",
     }
     predictor = service.plain["spec"]["predictor"]
-    assert list(predictor.pop("annotations")) == [DECLARED]
+    assert list(predictor.pop("annotations")) == [SPEC_HASH_ANNOTATION]
     assert predictor == {
         "minReplicas": 1,
         "maxReplicas": 1,
-        # As long as Knative gives a request; and a server that ends may finish one.
+        # Knative's default timeout; a terminating server may finish a request.
         "timeout": 300,
         "terminationGracePeriodSeconds": 305,
         "model": {
@@ -68,7 +53,7 @@ def test_a_deployment_in_its_fewest_words() -> None:
 
 
 @pytest.mark.feature("scaling by cpu or memory", mode="Standard", proof="objects")
-def test_a_deployment_that_is_scaled() -> None:
+def test_standard_model_with_scaling() -> None:
     _, service = declared(replicas={"min": 2, "max": 5}, scale={"metric": "memory", "target": 70}, request_timeout=20)
     assert service.plain["metadata"]["annotations"]["serving.kserve.io/autoscalerClass"] == "hpa"
     predictor = service.plain["spec"]["predictor"]
@@ -78,7 +63,7 @@ def test_a_deployment_that_is_scaled() -> None:
 
 @pytest.mark.feature("GPUs, nodes and tolerations", mode="Standard", proof="objects")
 @pytest.mark.feature("replicas, resources and timeouts", mode="Standard", proof="objects")
-def test_a_deployment_asks_for_what_its_model_needs() -> None:
+def test_standard_model_with_resources_and_nodes() -> None:
     _, service = declared(
         replicas={"min": 2, "max": 2},
         resources={"requests": {"cpu": "2"}},
@@ -93,29 +78,30 @@ def test_a_deployment_asks_for_what_its_model_needs() -> None:
     assert predictor["model"]["resources"] == {"requests": asked, "limits": asked}
 
 
-def test_any_change_reaches_the_deployment() -> None:
+def test_change_of_a_standard_model_changes_its_hash() -> None:
     def digest(**said: Any) -> str:
         noted: dict[str, str] = declared(**said)[1].plain["spec"]["predictor"]["annotations"]
-        return noted[DECLARED]
+        return noted[SPEC_HASH_ANNOTATION]
 
     scaled: list[dict[str, Any]] = [{"replicas": {"min": 1, "max": most}} for most in (2, 3)]
     changed = [*scaled, {"request_timeout": 9}]
     assert len({digest(), *(digest(**said) for said in changed)}) == 1 + len(changed)
 
 
-def test_a_deployment_is_followed_whenever_it_is_declared() -> None:
+def test_hook_waits_for_the_model_in_mode_standard() -> None:
     recording, service = declared()
     former = ("model-iris-former-transformer", "model-iris-former-explainer")
     assert service.afterwards == (("model-iris-rollout",), ("model-iris-rollout", *former))
     finish: Any = recording.afterwards["model-iris-rollout"].callback
     rollout = finish.__self__
-    assert (rollout.place, rollout.selector) == (("models", "iris-predictor"), "app=isvc.iris-predictor")
-    assert rollout.declared == service.plain["spec"]["predictor"]["annotations"][DECLARED]
+    assert (rollout.namespace, rollout.name) == ("models", "iris-predictor")
+    assert rollout.selector == "app=isvc.iris-predictor"
+    assert rollout.spec_hash == service.plain["spec"]["predictor"]["annotations"][SPEC_HASH_ANNOTATION]
 
 
 @pytest.mark.parametrize("mode", ["Knative", "Standard"])
 @pytest.mark.parametrize("changes_mode", [True, False])
-def test_another_mode_is_another_object_under_the_same_name(mode: Mode, *, changes_mode: bool) -> None:
+def test_change_of_mode_replaces_the_object(mode: Mode, *, changes_mode: bool) -> None:
     _, service = declared(mode, changes_mode=changes_mode)
     assert service.replaced_by == ('metadata.annotations["serving.kserve.io/deploymentMode"]',)
     assert service.deleted_first is changes_mode

@@ -1,4 +1,4 @@
-"""Images that are built on demand: refused at preview while the registry has them not, with the command that builds."""
+"""Images that are built on demand: a stack is refused at preview while the registry lacks one."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def registry(*there: str) -> Iterator[str]:
         ),
     ],
 )
-def test_what_the_registry_lacks_is_named_with_its_remedy(
+def test_missing_images_are_refused_with_the_command_that_builds_them(
     stated: dict[str, Any], place: str, image: str, extra: str
 ) -> None:
     with registry() as address, pytest.raises(SettingsError) as refused:
@@ -70,14 +70,14 @@ def test_what_the_registry_lacks_is_named_with_its_remedy(
         require_extra_images(settings(address, **stated))
 
 
-def test_nothing_is_asked_for_what_every_cluster_has() -> None:
+def test_registry_is_not_asked_for_images_of_every_platform() -> None:
     require_extra_images(settings("127.0.0.1:1", models=[SKLEARN]))
 
 
-def test_a_registry_that_does_not_answer_is_a_reason_to_stop() -> None:
+def test_registry_that_does_not_answer_is_refused() -> None:
     with pytest.raises(SettingsError, match=r"mirror\.charts: oci://127\.0\.0\.1:1/charts does not answer"):
         require_extra_images(settings("127.0.0.1:1", models=[ONNX]))
 
 
-def test_an_official_release_has_no_images_on_demand() -> None:
+def test_official_release_has_no_images_on_demand() -> None:
     require_extra_images(parse({"release": "0.20", "models": [ONNX | {"format": "lightgbm"}], "monitoring": True}))

@@ -1,4 +1,4 @@
-"""Inference graphs: what is declared for them."""
+"""InferenceGraphs: what is declared of a graph."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from typing import Any
 import pulumi
 import pytest
 
+from components.rollout.hooks import PredecessorRemoval
+from components.serving.context import ServingContext
 from components.serving.inference_graph import InferenceGraph, InferenceGraphArgs
-from components.settings.resource_profiles import PodResources
-from components.teardown.leftovers import FormerRemoval
+from components.settings.resource_profiles import Footprint, PodResources
 from components.teardown.termination_wait import Served
 from endpoints.endpoint import Endpoint, GraphCheck
 from tests.unit.components.recording import Recording, record
@@ -18,18 +19,19 @@ from tests.unit.components.settings.test_graph import graph, settings
 ANNOTATION = "kserve-multi-model/declared"
 
 
-def recorded(footprint: PodResources | None = None, **stated: Any) -> tuple[Recording, Any]:
+def recorded(router: PodResources | None = None, **stated: Any) -> tuple[Recording, Any]:
     """What is declared of a graph, and the endpoint it gives."""
     stack = settings(graph(**stated))
-    args = InferenceGraphArgs(
-        graph=stack.graphs[0],
-        models={model.name: model for model in stack.models},
+    context = ServingContext(
         cluster=stack.cluster,
         owner="org/project/dev",
         domain="example.com",
-        resources=footprint,
+        runtimes=(),
+        footprint=Footprint(router=router),
+        images=None,
         gateway_address=pulumi.Output.from_input("http://192.0.2.1"),
     )
+    args = InferenceGraphArgs(graph=stack.graphs[0], models=stack.models, context=context)
     endpoints: list[Any] = []
     recording = record(lambda: InferenceGraph("both", args=args).endpoint.apply(endpoints.append))
     return recording, endpoints[0]
@@ -50,8 +52,8 @@ WORDS = "http://words-transformer.models.svc.cluster.local/v1/models/words:predi
 
 
 @pytest.mark.feature("inference graph: ensemble", mode="both", proof="objects")
-def test_a_graph_in_its_fewest_words() -> None:
-    """Each model is asked by its own protocol, and by its transformer where it has one."""
+def test_graph_with_defaults() -> None:
+    """Each model gets requests in its own protocol, through its transformer if it has one."""
     found = declared(ensemble=["labels", "odds", "words"])
     assert found["spec"] == {
         "minReplicas": 1,
@@ -76,7 +78,7 @@ def test_a_graph_in_its_fewest_words() -> None:
 
 
 @pytest.mark.feature("inference graph: sequence", mode="both", proof="objects")
-def test_a_sequence_hands_predictions_on_as_instances() -> None:
+def test_sequence_passes_predictions_on_as_instances() -> None:
     stages = ["labels", "words", {"to": "odds", "data": "$response"}]
     last = {"to": "http://log/x", "data": "$request", "condition": "predictions.#(==1)", "dependency": "soft"}
     assert nodes(sequence=[*stages, last])["root"] == {
@@ -104,7 +106,7 @@ def test_a_sequence_hands_predictions_on_as_instances() -> None:
 @pytest.mark.feature("inference graph: switch", mode="both", proof="objects")
 @pytest.mark.feature("inference graph: splitter", mode="both", proof="objects")
 @pytest.mark.feature("inference graph: nested nodes", mode="both", proof="objects")
-def test_nodes_lead_to_nodes() -> None:
+def test_nested_nodes() -> None:
     further = {"ab": {"splitter": [{"to": "labels", "weight": 80}, {"to": "odds", "weight": 20, "name": "b"}]}}
     assert nodes(switch=[{"to": "ab", "condition": "a.b"}, "words"], nodes=further) == {
         "root": {
@@ -124,7 +126,7 @@ def test_nodes_lead_to_nodes() -> None:
     }
 
 
-def test_everything_else_a_graph_can_say() -> None:
+def test_graph_with_all_other_settings() -> None:
     found = declared(
         ensemble=["labels"],
         replicas={"min": 0, "max": 4},
@@ -153,39 +155,39 @@ def test_everything_else_a_graph_can_say() -> None:
     assert noted["serving.knative.dev/progress-deadline"] == "90s"
 
 
-def test_a_graph_that_says_nothing_has_the_footprints_resources() -> None:
-    footprint = PodResources(requests={"cpu": "10m"}, limits={"cpu": "1"})
-    assert declared(ensemble=["labels"], footprint=footprint)["spec"]["resources"] == footprint.values()
+def test_graph_without_resources_gets_those_of_the_footprint() -> None:
+    router = PodResources(requests={"cpu": "10m"}, limits={"cpu": "1"})
+    assert declared(ensemble=["labels"], router=router)["spec"]["resources"] == router.values()
 
 
-def test_a_graph_is_followed_into_knative() -> None:
-    """KServe does not say which generation its Ready is of."""
+def test_hook_waits_for_the_graph() -> None:
+    """A graph's status does not say which generation its Ready condition describes."""
     recording, _ = recorded(ensemble=["labels"], timeout=90)
     found = recording.the("serving.kserve.io/v1alpha1:InferenceGraph", "both")
     assert found.afterwards == (("graph-both-rollout",), ("graph-both-rollout",))
     assert found.on_error == ("graph-both-webhooks",)
     finish: Any = recording.afterwards["graph-both-rollout"].callback
     rollout = finish.__self__
-    assert (rollout.place, rollout.share, rollout.timeout) == (("models", "both"), 100, 150)
+    assert (rollout.namespace, rollout.name, rollout.share, rollout.timeout) == ("models", "both", 100, 150)
     noted = found.plain["metadata"]["annotations"]
-    assert rollout.declared == noted[ANNOTATION]
+    assert rollout.spec_hash == noted[ANNOTATION]
     assert noted["pulumi.com/waitFor"] == "condition=Ready"
     assert noted["kserve-multi-model/stack"] == "org/project/dev"
 
 
 @pytest.mark.parametrize("mode", ["Standard", "Knative"])
-def test_a_graph_is_gone_before_what_is_made_of_it(mode: str) -> None:
-    """Else KServe makes that again for as long as the graph waits for its end."""
+def test_graph_is_deleted_before_its_children(mode: str) -> None:
+    """Otherwise KServe would recreate the children while the deletion of the graph waits for them."""
     noted = declared(ensemble=["labels"], mode=mode)["metadata"]["annotations"]
     assert noted["pulumi.com/deletionPropagationPolicy"] == "background"
 
 
-def test_a_graph_waits_for_the_objects_of_one_before() -> None:
+def test_graph_waits_for_leftovers_of_the_same_name() -> None:
     recording, _ = recorded(ensemble=["labels"])
     (hook,) = recording.the("serving.kserve.io/v1alpha1:InferenceGraph", "both").beforehand
     former: Any = recording.afterwards[hook].callback
-    assert isinstance(former.__self__, FormerRemoval)
-    assert (former.__self__.place[0], former.__self__.served) == ("models", Served(graphs=("both",)))
+    assert isinstance(former.__self__, PredecessorRemoval)
+    assert (former.__self__.namespace, former.__self__.served) == ("models", Served(graphs=("both",)))
 
 
 @pytest.mark.parametrize(
@@ -199,7 +201,7 @@ def test_whatever_changes_reaches_knative(change: dict[str, Any]) -> None:
     assert digest(ensemble=["labels"], check={"request": 1, "response": 2}) == digest(ensemble=["labels"])
 
 
-def test_where_a_graph_answers() -> None:
+def test_endpoint_of_a_graph() -> None:
     check = {"request": {"instances": [1]}, "response": {"a": 1}}
     _, described = recorded(ensemble=["labels"], check=check)
     endpoint = Endpoint.model_validate(described)

@@ -1,4 +1,4 @@
-"""Formats, protocols and containers: what KServe and Knative read of them."""
+"""Formats, protocols and containers: the fields that KServe and Knative read."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import pytest
 from components.settings.resource_profiles import SERVING_RUNTIME
 from releases.local import LOCAL
 from releases.official_0_20 import OFFICIAL_0_20
-from tests.unit.components.test_models import predictor, probe, served
+from tests.unit.components.serving.test_inference_service import predictor, probe, served
 
 H2C_8081 = [{"name": "h2c", "containerPort": 8081, "protocol": "TCP"}]
 H2C_9000 = [{"name": "h2c", "containerPort": 9000, "protocol": "TCP"}]
-# What is said, and of the model that is declared: format, protocolVersion, runtime, ports.
+# Settings, and what the InferenceService then has: protocolVersion, runtime, ports.
 FORMATS: list[tuple[dict[str, Any], str | None, str | None, Any]] = [
     ({"format": "pytorch"}, "v1", None, None),
     ({"format": "pytorch", "protocol": "v2"}, "v2", None, None),
@@ -48,9 +48,7 @@ FORMATS: list[tuple[dict[str, Any], str | None, str | None, Any]] = [
 @pytest.mark.feature("Paddle models", mode="both", proof="objects")
 @pytest.mark.feature("vLLM models", mode="both", proof="objects")
 @pytest.mark.parametrize(("stated", "protocol", "runtime", "ports"), FORMATS, ids=lambda value: str(value)[:60])
-def test_a_format_becomes_what_kserve_reads(
-    stated: dict[str, Any], protocol: str | None, runtime: str | None, ports: Any
-) -> None:
+def test_fields_of_each_format(stated: dict[str, Any], protocol: str | None, runtime: str | None, ports: Any) -> None:
     model = predictor(release=OFFICIAL_0_20, **stated)["model"]
     assert model["modelFormat"] == {
         k: stated[s] for k, s in (("name", "format"), ("version", "version")) if s in stated
@@ -61,7 +59,7 @@ def test_a_format_becomes_what_kserve_reads(
 
 @pytest.mark.parametrize("model_format", ["sklearn", "xgboost", "lightgbm", "onnx"])
 @pytest.mark.parametrize("protocol", ["v1", "v2", "grpc-v2"])
-def test_the_local_release_has_every_protocol_of_every_format(model_format: str, protocol: str) -> None:
+def test_local_release_has_every_protocol_of_every_format(model_format: str, protocol: str) -> None:
     model = predictor(release=LOCAL, format=model_format, protocol=protocol)["model"]
     path = "/v1/models/iris" if protocol == "v1" else "/v2/models/iris/ready"
     assert model["readinessProbe"] == probe(path)
@@ -70,13 +68,13 @@ def test_the_local_release_has_every_protocol_of_every_format(model_format: str,
 
 def container(image: str = "registry.example/server:v1", *, storage_uri: str | None = None, **stated: Any) -> Any:
     said = {key: stated.pop(key) for key in ("command", "args", "port", "ready_path") if key in stated}
-    declared = predictor(account=None, storage_uri=storage_uri, container={"image": image, **said}, **stated)
+    declared = predictor(storage_uri=storage_uri, container={"image": image, **said}, **stated)
     assert "model" not in declared
     (only,) = declared["containers"]
     return only
 
 
-def test_a_container_in_its_fewest_words() -> None:
+def test_container_with_defaults() -> None:
     assert container() == {
         "name": "kserve-container",
         "image": "registry.example/server:v1",
@@ -86,7 +84,7 @@ def test_a_container_in_its_fewest_words() -> None:
 
 
 @pytest.mark.feature("a container of your own", mode="both", proof="objects")
-def test_everything_a_container_can_say() -> None:
+def test_container_with_all_settings() -> None:
     assert container(
         command=["python"],
         args=["serve.py", "--fast"],
@@ -113,16 +111,15 @@ def test_everything_a_container_can_say() -> None:
     assert SERVING_RUNTIME.requests["cpu"] == "1"
 
 
-def test_a_container_that_speaks_grpc() -> None:
+def test_container_with_grpc() -> None:
     silent = container(protocol="grpc-v2")
     assert silent["ports"] == H2C_8081
     assert "readinessProbe" not in silent
     assert container(protocol="grpc-v2", ready_path="/up", port=9000)["readinessProbe"] == probe("/up")
 
 
-def test_what_is_said_of_a_server_holds_for_a_container() -> None:
+def test_container_with_settings_of_the_model() -> None:
     declared = predictor(
-        account=None,
         storage_uri=None,
         container={"image": "a"},
         replicas={"min": 0, "max": 3},
@@ -133,7 +130,7 @@ def test_what_is_said_of_a_server_holds_for_a_container() -> None:
     assert declared["nodeSelector"] == {"pool": "a"}
 
 
-def test_the_example_of_the_gateway_fits_the_protocol() -> None:
+def test_endpoint_of_a_grpc_model() -> None:
     _, endpoint = served(protocol="grpc-v2")
     assert endpoint["gateway_address"] == "http://192.0.2.1:31080"
     assert endpoint["host"] == "iris.models.example.com"

@@ -8,19 +8,20 @@ import httpx2 as httpx
 import pulumi
 import pytest
 
-from components.rollout.wait import Following, KnativeRollout, RolloutError
+from components.rollout.server import KnativeRollout
+from components.rollout.wait import RolloutError, Wait
 from kube.connection import UnknownLogin
 from tests.unit.predict.server import Reply, Server
 
 pytestmark = pytest.mark.usefixtures("pauses")
 
 PATH = "GET /apis/serving.knative.dev/v1/namespaces/models/services/iris-predictor"
-DECLARED = "0123456789abcdef"
+SPEC_HASH = "0123456789abcdef"
 
 
 def knative_service(
     *,
-    declared: str = DECLARED,
+    spec_hash: str = SPEC_HASH,
     share: int = 100,
     generation: int = 3,
     observed: int = 3,
@@ -34,7 +35,7 @@ def knative_service(
         {
             "metadata": {"name": "iris-predictor", "generation": generation},
             "spec": {
-                "template": {"metadata": {"annotations": {"kserve-multi-model/declared": declared}}},
+                "template": {"metadata": {"annotations": {"kserve-multi-model/declared": spec_hash}}},
                 "traffic": traffic,
             },
             "status": {
@@ -49,10 +50,10 @@ def knative_service(
     )
 
 
-def finish(rollout: Following) -> None:
-    """As a hook does, on a loop of its own: asyncio.run would leave the thread without one."""
+def run(wait: Wait) -> None:
+    """Run the hook on an event loop of its own; asyncio.run would leave the thread without one."""
     loop = asyncio.new_event_loop()
-    loop.run_until_complete(rollout.finish(pulumi.ResourceHookArgs(urn="u", id="i", name="n", type="t")))
+    loop.run_until_complete(wait.run(pulumi.ResourceHookArgs(urn="u", id="i", name="n", type="t")))
     loop.close()
 
 
@@ -60,20 +61,21 @@ def follow(api: Server, *replies: Reply, share: int = 100, timeout: float = 60, 
     api.on(api.address.removeprefix("http://"), PATH, *replies)
     rollout = KnativeRollout(
         connect=lambda: httpx.Client(base_url=api.address),
-        place=("models", "iris-predictor"),
-        declared=DECLARED,
+        namespace="models",
+        name="iris-predictor",
+        spec_hash=SPEC_HASH,
         share=share,
         timeout=timeout,
         model=model,
     )
-    finish(rollout)
+    run(rollout)
 
 
 @pytest.mark.parametrize(("before", "waits"), [("iris-00001", 1), (None, 0)])
-def test_a_roll_back_is_waited_for_where_there_is_a_version_before(
+def test_waits_for_a_rollback_if_there_is_a_previous_version(
     api: Server, pauses: list[float], before: str | None, waits: int
 ) -> None:
-    """What was promoted is shared between two names of it first; without a version before, it stays so."""
+    """First, two names of the promoted version share the requests. Without a previous version, that is final."""
     path = "GET /apis/serving.kserve.io/v1beta1/namespaces/models/inferenceservices/iris"
     known = {"status": {"components": {"predictor": {"previousRolledoutRevision": before} if before else {}}}}
     api.on(api.address.removeprefix("http://"), path, Reply(known))
@@ -81,7 +83,7 @@ def test_a_roll_back_is_waited_for_where_there_is_a_version_before(
     assert len(pauses) == waits
 
 
-def test_what_is_served_is_not_waited_for(api: Server, pauses: list[float]) -> None:
+def test_does_not_wait_for_what_is_served(api: Server, pauses: list[float]) -> None:
     follow(api, knative_service())
     assert pauses == []
 
@@ -89,7 +91,7 @@ def test_what_is_served_is_not_waited_for(api: Server, pauses: list[float]) -> N
 @pytest.mark.parametrize(
     "before",
     [
-        knative_service(declared="of before"),
+        knative_service(spec_hash="old"),
         knative_service(observed=2),
         knative_service(ready="Unknown"),
         knative_service(share=30),
@@ -100,12 +102,12 @@ def test_what_is_served_is_not_waited_for(api: Server, pauses: list[float]) -> N
     ],
     ids=["not told", "not looked", "not ready", "the share of before", "just made", "not there", "busy", "no JSON"],
 )
-def test_what_is_not_served_yet_is_waited_for(api: Server, pauses: list[float], before: Reply) -> None:
+def test_waits_until_the_new_version_is_served(api: Server, pauses: list[float], before: Reply) -> None:
     follow(api, before, before, knative_service())
     assert len(pauses) == 2
 
 
-def test_a_canary_is_served_with_its_share(api: Server, pauses: list[float]) -> None:
+def test_waits_for_the_share_of_a_canary(api: Server, pauses: list[float]) -> None:
     follow(api, knative_service(share=100), knative_service(share=30), share=30)
     assert len(pauses) == 1
     follow(api, knative_service(share=0), share=0)
@@ -115,35 +117,35 @@ def test_a_canary_is_served_with_its_share(api: Server, pauses: list[float]) -> 
     ("reply", "why"),
     [
         (knative_service(ready="False"), "RevisionMissing: wait"),
-        (knative_service(declared="of before"), "KServe has not told Knative yet"),
-        (knative_service(observed=2), "Knative has not looked yet"),
-        (Reply({"metadata": {"generation": 1}, "spec": {}}), "KServe has not told Knative yet"),
+        (knative_service(spec_hash="old"), "KServe has not updated it yet"),
+        (knative_service(observed=2), "Knative has not acted on the update yet"),
+        (Reply({"metadata": {"generation": 1}, "spec": {}}), "KServe has not updated it yet"),
         (Reply(status=404), "404"),
     ],
 )
-def test_waiting_ends_and_says_for_what(api: Server, reply: Reply, why: str) -> None:
-    with pytest.raises(RolloutError, match=f"iris-predictor does not serve it after 0 s: .*{why}"):
+def test_error_names_what_is_pending(api: Server, reply: Reply, why: str) -> None:
+    with pytest.raises(RolloutError, match=f"iris-predictor does not serve what was declared after 0 s: .*{why}"):
         follow(api, reply, timeout=0)
 
 
 @pytest.mark.parametrize("status", [401, 403])
-def test_who_may_not_look_does_not_wait(api: Server, pauses: list[float], status: int, warnings: list[str]) -> None:
+def test_warns_and_does_not_wait_without_permission(
+    api: Server, pauses: list[float], status: int, warnings: list[str]
+) -> None:
     follow(api, Reply(status=status))
     assert pauses == []
-    assert warnings == [
-        f"whether Knative serves iris-predictor as declared is not checked: the cluster answers {status}"
-    ]
+    assert warnings == [f"the rollout of iris-predictor is not checked: the cluster answers {status}"]
 
 
-def test_a_cluster_that_only_the_provider_can_reach_is_not_asked(warnings: list[str]) -> None:
+def test_warns_if_only_the_provider_can_log_in(warnings: list[str]) -> None:
     def connect() -> httpx.Client:
         raise UnknownLogin("kubeconfig: proxy-url")
 
     rollout = KnativeRollout(
-        connect=connect, place=("models", "iris-predictor"), declared=DECLARED, share=100, timeout=60
+        connect=connect, namespace="models", name="iris-predictor", spec_hash=SPEC_HASH, timeout=60
     )
-    finish(rollout)
-    assert warnings == ["whether Knative serves iris-predictor as declared is not checked: kubeconfig: proxy-url"]
+    run(rollout)
+    assert warnings == ["the rollout of iris-predictor is not checked: kubeconfig: proxy-url"]
 
 
 @pytest.fixture

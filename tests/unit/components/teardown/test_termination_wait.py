@@ -1,4 +1,4 @@
-"""The dynamic resource: what is remembered of it, and what its deletion does in a process of its own."""
+"""The dynamic resource: its inputs in the state, and its deletion in a process of its own."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.unit.components.kubernetes import kubeconfig
 from tests.unit.components.recording import record
 from tests.unit.predict.server import Reply, Server
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 TYPE = "pulumi-python:dynamic/kserve-multi-model:TerminationWait"
 STATED: dict[str, Any] = {
     "namespace": "models",
@@ -37,15 +37,15 @@ def declared(**stated: Any) -> dict[str, Any]:
     return dict(record(lambda: TerminationWait("models", args=args)).the(TYPE, "models").inputs)
 
 
-def test_the_state_has_its_module_by_name_and_no_code_and_no_secret() -> None:
-    """Whatever Python it is destroyed with, and without a passphrase."""
+def test_state_has_the_module_name_but_no_code_and_no_secret() -> None:
+    """So it can be destroyed with any version of Python, and without a passphrase."""
     kept = base64.b64decode(declared()["__provider"])
     assert b"components.teardown.termination_wait" in kept
     assert b"TerminationWaitProvider" in kept
     assert len(kept) < 200
 
 
-def test_what_is_remembered() -> None:
+def test_inputs_in_the_state() -> None:
     served = Served(models=("b", "a"), graphs=("g",))
     inputs = declared(served=served, kubeconfig=Path("/home/me/kubeconfig"), context="here")
     assert {key: value for key, value in inputs.items() if key != "__provider"} == {
@@ -72,14 +72,14 @@ def test_what_is_remembered() -> None:
     ],
     ids=str,
 )
-def test_it_is_replaced_when_some_are_left_out(change: dict[str, Any], changes: bool, replaces: list[str]) -> None:
-    """The old one is deleted after these are."""
+def test_replaced_when_models_are_removed(change: dict[str, Any], changes: bool, replaces: list[str]) -> None:
+    """Pulumi deletes the old resource after those models."""
     found = TerminationWaitProvider().diff("models", STATED, STATED | change)
     assert (found.changes, found.replaces) == (changes, replaces)
 
 
-def test_a_destroy_waits_in_pulumis_own_process(api: Server, tmp_path: Path) -> None:
-    """It knows the module by the state alone; the program does not run."""
+def test_deletion_runs_in_pulumis_own_process(api: Server, tmp_path: Path) -> None:
+    """It finds the module by the state alone; the program does not run."""
     host = api.address.removeprefix("http://")
     pod = {"metadata": {"name": "activator", "uid": "u", "ownerReferences": [{"kind": "ReplicaSet"}]}}
     going = {"metadata": {**pod["metadata"], "deletionTimestamp": "2026-01-01T00:00:00Z"}}

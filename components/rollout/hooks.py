@@ -1,0 +1,168 @@
+"""Hooks of a model's or a graph's object: before it is made, after it is made, and after it is changed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+import httpx2 as httpx
+import pulumi
+from pydantic import AliasPath, BaseModel, Field
+
+from components.objects.webhooks import patient
+from components.rollout.server import Condition, ServerRollout, Servers
+from components.rollout.wait import Wait
+from components.settings.server import COMPONENT_TYPES
+from components.teardown.leftovers import OBJECTS, Leftovers
+from components.teardown.termination_wait import Served
+from kube.read import get, read
+
+
+def model_hooks(
+    model: str, *, servers: Servers, spec_hashes: Mapping[str, str], share: int
+) -> pulumi.ResourceHookBinding:
+    """Hooks of the InferenceService of this name.
+
+    Args:
+        model: name of the InferenceService.
+        servers: those that KServe makes for it.
+        spec_hashes: hash of each component that is declared: predictor, and transformer or explainer if it has one.
+        share: part of the requests that the latest revision of the predictor has to get, in per cent.
+
+    """
+    predictor = servers.rollout(f"{model}-predictor", spec_hash=spec_hashes["predictor"], share=share, model=model)
+    rollouts = [pulumi.ResourceHook(f"model-{model}-rollout", predictor.run)]
+    removals = []
+    for component in COMPONENT_TYPES:
+        name = f"{model}-{component}"
+        if component in spec_hashes:
+            rollout = ComponentRollout(
+                connect=servers.connect,
+                namespace=servers.namespace,
+                name=name,
+                timeout=servers.timeout,
+                model=model,
+                server=servers.rollout(name, spec_hash=spec_hashes[component]),
+            )
+            rollouts.append(pulumi.ResourceHook(f"model-{name}-rollout", rollout.run))
+        else:
+            removal = ComponentRemoval(
+                connect=servers.connect,
+                namespace=servers.namespace,
+                name=name,
+                timeout=servers.timeout,
+                model=model,
+                paths=servers.paths(name),
+            )
+            removals.append(pulumi.ResourceHook(f"model-{model}-former-{component}", removal.run))
+    return pulumi.ResourceHookBinding(
+        on_error=patient(f"model-{model}-webhooks").on_error,
+        before_create=[_predecessor_hook(f"model-{model}-former", model, Served(models=(model,)), servers=servers)],
+        after_create=[*rollouts],
+        after_update=[*rollouts, *removals],
+    )
+
+
+def graph_hooks(graph: str, *, servers: Servers, spec_hash: str) -> pulumi.ResourceHookBinding:
+    """Hooks of the InferenceGraph of this name."""
+    # KServe gives the container of its router the graph's name.
+    router = servers.rollout(graph, spec_hash=spec_hash, container=graph)
+    rollout = pulumi.ResourceHook(f"graph-{graph}-rollout", router.run)
+    return pulumi.ResourceHookBinding(
+        on_error=patient(f"graph-{graph}-webhooks").on_error,
+        before_create=[_predecessor_hook(f"graph-{graph}-former", graph, Served(graphs=(graph,)), servers=servers)],
+        after_create=[rollout],
+        after_update=[rollout],
+    )
+
+
+def _predecessor_hook(hook: str, name: str, served: Served, *, servers: Servers) -> pulumi.ResourceHook:
+    removal = PredecessorRemoval(
+        connect=servers.connect, namespace=servers.namespace, name=name, timeout=servers.timeout, served=served
+    )
+    return pulumi.ResourceHook(hook, removal.run)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PredecessorRemoval(Wait):
+    """Wait until nothing is left of a deleted model or graph of the same name.
+
+    KServe would use a leftover for the new one, and Kubernetes would then remove it.
+    """
+
+    served: Served
+    failure: ClassVar[str] = "cannot be made: parts of the deleted one of the same name still exist"
+
+    def pending(self, client: httpx.Client) -> str | None:
+        """Names of what is left."""
+        left = Leftovers(namespace=self.namespace, served=self.served, kinds=OBJECTS).look(client)
+        return ", ".join(item.called for item in left) or None
+
+
+class ModelStatus(BaseModel):
+    """Status of an InferenceService, which includes its route."""
+
+    conditions: tuple[Condition, ...] = Field((), validation_alias=AliasPath("status", "conditions"))
+
+    @property
+    def pending(self) -> str | None:
+        """Reason why requests may not go where they should, or None."""
+        ready = any(condition.type == "Ready" and condition.status == "True" for condition in self.conditions)
+        return None if ready else "KServe has not changed the model's route yet"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ComponentWait(Wait):
+    """Wait for a transformer or an explainer.
+
+    Attributes:
+        model: InferenceService that it belongs to.
+
+    """
+
+    model: str
+
+    def route_pending(self, client: httpx.Client) -> str | None:
+        """Reason why requests may not go where they should, or None."""
+        path = f"/apis/serving.kserve.io/v1beta1/namespaces/{self.namespace}/inferenceservices/{self.model}"
+        return read(ModelStatus, client, path).pending
+
+
+@dataclass(frozen=True, kw_only=True)
+class ComponentRollout(ComponentWait):
+    """Wait until a component gets the model's requests. KServe changes the route only when its server is ready."""
+
+    server: ServerRollout
+    failure: ClassVar[str] = ServerRollout.failure
+
+    def pending(self, client: httpx.Client) -> str | None:
+        """Reason why it does not get the model's requests yet."""
+        return self.server.pending(client) or self.route_pending(client)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ComponentRemoval(ComponentWait):
+    """Remove a component that is no longer declared: KServe changes the route, but leaves its server running for ever.
+
+    Attributes:
+        paths: API paths of what KServe made for it; if any object exists, the first one does.
+
+    """
+
+    paths: tuple[str, ...]
+    failure: ClassVar[str] = "is still there"
+
+    def pending(self, client: httpx.Client) -> str | None:
+        """Reason the old component is still needed, or None once it gets no more requests and is deleted."""
+        first = get(client, self.paths[0])
+        if first.status_code == httpx.codes.NOT_FOUND:
+            return None
+        first.raise_for_status()
+        reason = self.route_pending(client)
+        if reason is None:
+            for path in reversed(self.paths):
+                deletion = client.delete(path)
+                if deletion.status_code != httpx.codes.NOT_FOUND:
+                    deletion.raise_for_status()
+        return reason

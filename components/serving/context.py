@@ -1,0 +1,97 @@
+"""What all models and graphs of a stack have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Self
+
+import pulumi
+
+from components.charts.sources import ImageMirror
+from components.objects.owner import this_stack
+from components.platform.context import Supply
+from components.rollout.server import Servers
+from components.serving.storage_credentials import StorageCredentials
+from components.settings.model import Model
+from components.settings.modes import Mode
+from components.settings.resource_profiles import Footprint
+from components.settings.stack import Cluster, Settings
+from kube.connection import connect
+from releases.types import ServingRuntime
+
+# KServe reports a failure later than Knative does, so the deployment waits this much longer than Knative.
+READY_MARGIN_SECONDS = 60
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServingContext:
+    """What all models and graphs of a stack have in common.
+
+    Attributes:
+        owner: full name of the stack.
+        domain: domain of all host names.
+        runtimes: serving runtimes that KServe has.
+        footprint: resources of servers whose settings name none.
+        images: registry of the bandit's image, unless the model names one.
+        gateway_address: URL of the gateway, without a path.
+        service_accounts: account with the keys of a store, by the store's name and the namespace of its models.
+        termination_waits: resource of each namespace that is deleted after its models, and waits for their pods.
+        changing_mode: names of models and graphs that may run in the other mode now; they are deleted before they are
+            made anew.
+
+    """
+
+    cluster: Cluster
+    owner: str
+    domain: str
+    runtimes: tuple[ServingRuntime, ...]
+    footprint: Footprint
+    images: ImageMirror | None
+    gateway_address: pulumi.Output[str]
+    service_accounts: Mapping[tuple[str, str], pulumi.Output[str]] = field(default_factory=dict)
+    termination_waits: Mapping[str, pulumi.Resource] = field(default_factory=dict)
+    changing_mode: frozenset[str] = frozenset()
+
+    @classmethod
+    def of(
+        cls,
+        settings: Settings,
+        *,
+        supply: Supply,
+        gateway_address: pulumi.Output[str],
+        credentials: Mapping[tuple[str, str], StorageCredentials],
+        termination_waits: Mapping[str, pulumi.Resource],
+        changing_mode: frozenset[str],
+    ) -> Self:
+        """Context of the running stack with these settings."""
+        return cls(
+            cluster=settings.cluster,
+            owner=this_stack(),
+            domain=settings.ingress.domain,
+            runtimes=settings.release.runtimes,
+            footprint=supply.footprint,
+            images=supply.images,
+            gateway_address=gateway_address,
+            service_accounts={store: keys.service_account for store, keys in credentials.items()},
+            termination_waits=termination_waits,
+            changing_mode=changing_mode,
+        )
+
+    def service_account(self, model: Model, *, namespace: str) -> pulumi.Output[str] | None:
+        """Account with the keys of the model's storage, if the model has one of the stack's."""
+        return self.service_accounts.get((model.storage, namespace)) if model.storage else None
+
+    def host(self, name: str, *, namespace: str) -> str:
+        """Host name of a model, a graph or a bandit."""
+        return f"{name}.{namespace}.{self.domain}"
+
+    def servers(self, mode: Mode, *, namespace: str, timeout: int) -> Servers:
+        """Servers of a model or a graph that is to be ready after `timeout` seconds."""
+        return Servers(
+            connect=partial(connect, kubeconfig=self.cluster.kubeconfig, context=self.cluster.context),
+            mode=mode,
+            namespace=namespace,
+            timeout=timeout + READY_MARGIN_SECONDS,
+        )

@@ -1,0 +1,96 @@
+"""KServe's two modes: what an InferenceService or InferenceGraph says differently in each of them."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any, ClassVar
+
+from components.objects.custom_resource import BACKGROUND_DELETION
+from components.settings.model import Model
+from components.settings.modes import Mode, Replicas, Scale
+from components.settings.server import REQUEST_TIMEOUT
+
+MODE_ANNOTATION = "serving.kserve.io/deploymentMode"
+AUTOSCALER_ANNOTATION = "serving.kserve.io/autoscalerClass"
+# A terminating server goes on this long. By then Istio has told the gateway to stop using it, even on a busy cluster.
+PRE_STOP_SECONDS = 5
+
+
+class ServingMode(ABC):
+    """What is declared differently in each mode.
+
+    Attributes:
+        routes_graphs: whether a graph has a route without one of this program's.
+
+    """
+
+    routes_graphs: ClassVar[bool]
+
+    @abstractmethod
+    def annotations(self, *, replicas: Replicas, scale: Scale, timeout: int) -> dict[str, str]:
+        """Annotations of every InferenceService and InferenceGraph; `timeout` is in seconds until it is ready.
+
+        Its deletion does not wait for its children. They end with their longest request, and KServe would recreate a
+        child that is deleted before its graph.
+        """
+
+    @property
+    def model_annotations(self) -> dict[str, str]:
+        """Further annotations of an InferenceService."""
+        return {}
+
+    def predictor_fields(self, model: Model) -> dict[str, Any]:
+        """Fields of the predictor."""
+        return {}
+
+    @property
+    def container_fields(self) -> dict[str, Any]:
+        """Fields of the container in the predictor that serves the model."""
+        return {}
+
+
+class KnativeMode(ServingMode):
+    """A server is a Service of Knative.
+
+    The annotations do not name the mode, because it is KServe's default on every platform with Knative. One more
+    annotation would start a new revision of every model that is deployed.
+    """
+
+    routes_graphs = True
+
+    def annotations(self, *, replicas: Replicas, scale: Scale, timeout: int) -> dict[str, str]:
+        """Deadline and averaging window of Knative."""
+        window = {"autoscaling.knative.dev/window": f"{scale.window}s"} if scale.window else {}
+        return {"serving.knative.dev/progress-deadline": f"{timeout}s", **window, **BACKGROUND_DELETION}
+
+    @property
+    def model_annotations(self) -> dict[str, str]:
+        """Routes by version, also without a canary.
+
+        The annotation is part of the revision, so one that came and went with the canary would start new servers.
+        """
+        return {"serving.kserve.io/enable-tag-routing": "true"}
+
+
+class StandardMode(ServingMode):
+    """A server is a Deployment. The fields are those that Knative would set by itself."""
+
+    routes_graphs = False
+
+    def annotations(self, *, replicas: Replicas, scale: Scale, timeout: int) -> dict[str, str]:
+        """Mode and autoscaler."""
+        autoscaler = "hpa" if replicas.min < replicas.max else "none"
+        return {MODE_ANNOTATION: "Standard", AUTOSCALER_ANNOTATION: autoscaler, **BACKGROUND_DELETION}
+
+    def predictor_fields(self, model: Model) -> dict[str, Any]:
+        """Timeout of a request; a terminating server may finish those it has."""
+        timeout = model.request_timeout or REQUEST_TIMEOUT
+        return {"timeout": timeout, "terminationGracePeriodSeconds": PRE_STOP_SECONDS + timeout}
+
+    @property
+    def container_fields(self) -> dict[str, Any]:
+        """Pause before the server is told to stop."""
+        return {"lifecycle": {"preStop": {"sleep": {"seconds": PRE_STOP_SECONDS}}}}
+
+
+SERVING_MODES: dict[Mode, ServingMode] = {"Knative": KnativeMode(), "Standard": StandardMode()}

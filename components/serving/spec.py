@@ -1,0 +1,242 @@
+"""Spec of an InferenceService: its predictor, and the transformer and explainer beside it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pulumi
+
+from components.rollout.server import SERVER_CONTAINER, SPEC_HASH_ANNOTATION
+from components.serving.modes import SERVING_MODES, ServingMode
+from components.serving.paths import Paths
+from components.settings.model import Model
+from components.settings.resource_profiles import SERVING_RUNTIME, PodResources
+from components.settings.server import (
+    COMPONENT_TYPES,
+    PORT,
+    Component,
+    ContainerSettings,
+    Toleration,
+    Transformer,
+)
+from releases.types import GRPC_V2, ServingRuntime
+
+# Port of gRPC in KServe's SDK, and so of a container that does not say its port.
+GRPC_PORT = 8081
+# A server is ready at most 2 s after its model is loaded, and unready 20 s after it is gone. A server that is busy with
+# a request and answers nothing else has ten times 30 s for it, which is what Knative gives a request.
+PROBE = {"periodSeconds": 2, "timeoutSeconds": 30, "failureThreshold": 10}
+
+
+@dataclass(frozen=True, kw_only=True)
+class InferenceServiceSpec:
+    """Builds the spec of a model's InferenceService.
+
+    Attributes:
+        runtimes: serving runtimes that KServe has.
+        service_account: account with the keys of the model's storage; None for the account that the model names.
+        resources: of servers whose settings name none; None for those of the serving runtime.
+
+    """
+
+    model: Model
+    runtimes: tuple[ServingRuntime, ...]
+    service_account: pulumi.Output[str] | None
+    resources: PodResources | None
+
+    @property
+    def mode(self) -> ServingMode:
+        """What depends on the model's mode."""
+        return SERVING_MODES[self.model.mode]
+
+    @property
+    def annotations(self) -> dict[str, str]:
+        """Annotations of the InferenceService."""
+        model = self.model
+        scaling = self.mode.annotations(replicas=model.replicas, scale=model.scale, timeout=model.timeout)
+        return scaling | self.mode.model_annotations
+
+    def components(self) -> dict[str, dict[str, Any]]:
+        """Spec of each component by its name, the predictor first. Each has SPEC_HASH_ANNOTATION.
+
+        The hash changes with everything that is declared of the component. The generation that KServe reports as
+        observed is that of Knative's Service. So a change that reached only the InferenceService, or only Knative's
+        Service, would be waited for in vain, or not at all. With the hash, each change reaches both. The share of a
+        canary is not in it: that share reaches both by itself, and must not start a new revision.
+        """
+        stated = {component: self.model.component(component) for component in COMPONENT_TYPES}
+        beside = {str(name): self._component(settings) for name, settings in stated.items() if settings}
+        return {"predictor": self._predictor(beside)} | beside
+
+    def _predictor(self, beside: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+        model = self.model
+        spec = drop_none(
+            {
+                "minReplicas": model.replicas.min,
+                "maxReplicas": model.replicas.max,
+                "scaleMetric": model.scale.metric,
+                "scaleTarget": model.scale.target,
+                "containerConcurrency": model.concurrency,
+                "timeout": model.request_timeout,
+                **self.mode.predictor_fields(model),
+                "nodeSelector": model.node_selector or None,
+                "tolerations": [toleration_spec(toleration) for toleration in model.tolerations] or None,
+                "labels": model.labels or None,
+                "batcher": _batcher(model),
+                "logger": {"url": model.logger.url, "mode": model.logger.mode} if model.logger else None,
+                "model": None if model.container else self._model(),
+                "containers": [self._container(model.container)] if model.container else None,
+            }
+        )
+        account = model.service_account if self.service_account is None else self.service_account
+        declared = spec_hash([self.annotations, model.annotations, spec, *beside.values()])
+        return spec | drop_none(
+            {
+                "annotations": {**model.annotations, SPEC_HASH_ANNOTATION: declared},
+                "serviceAccountName": account,
+                "canaryTrafficPercent": canary_traffic(model),
+            }
+        )
+
+    def _model(self) -> dict[str, Any]:
+        """Model of a format, which a serving runtime serves."""
+        model = self.model
+        runtimes = model.matching_runtimes(self.runtimes)
+        # The port of gRPC differs between runtimes, and not all of them declare it. So KServe is not left to choose.
+        for_grpc = runtimes[0] if model.protocol == GRPC_V2 else None
+        return drop_none(
+            {
+                "modelFormat": drop_none({"name": model.format, "version": model.version}),
+                "protocolVersion": runtimes[0].protocol_version(model.protocol),
+                "storageUri": model.storage_uri,
+                "runtime": for_grpc.name if for_grpc else model.runtime,
+                "ports": [_port(for_grpc.grpc_port, model)] if for_grpc else None,
+                **self._container_fields(model.environment),
+                # KServe chooses one of the runtimes, so all of them must be able to tell.
+                "readinessProbe": _probe(Paths.of(model).ready) if all(r.reports_loaded for r in runtimes) else None,
+            }
+        )
+
+    def _container(self, container: ContainerSettings) -> dict[str, Any]:
+        """Container of the stack's own, for which KServe downloads the model's files to /mnt/models."""
+        model, is_grpc = self.model, self.model.protocol == GRPC_V2
+        port = container.port or (GRPC_PORT if is_grpc else PORT)
+        files = {"STORAGE_URI": model.storage_uri} if model.storage_uri else {}
+        ready = container.ready_path or (None if is_grpc else Paths.of(model).ready)
+        return drop_none(
+            {
+                "name": SERVER_CONTAINER,
+                "image": container.image,
+                "command": list(container.command) or None,
+                "args": list(container.args) or None,
+                "ports": [_port(port, model)],
+                **self._container_fields({**model.environment, **files}),
+                "readinessProbe": _probe(ready, port=PORT if is_grpc else port) if ready else None,
+            }
+        )
+
+    def _container_fields(self, environment: Mapping[str, str]) -> dict[str, Any]:
+        """Fields that a serving runtime's container and one of the stack's own have in common."""
+        asked = self.model.resources_with_gpus
+        resources = asked.within(self.resources or SERVING_RUNTIME) if asked else self.resources
+        return {
+            "resources": resources.values() if resources else None,
+            "env": _env(environment) or None,
+            **self.mode.container_fields,
+        }
+
+    def _component(self, component: Component) -> dict[str, Any]:
+        """Transformer or explainer. It is ready when it answers for the model."""
+        asked = component.resources
+        resources = asked.within(self.resources or SERVING_RUNTIME) if asked else self.resources
+        port = component.port if isinstance(component, Transformer) else PORT
+        container = {
+            "name": SERVER_CONTAINER,
+            "image": component.image,
+            "command": component.command,
+            "args": _component_arguments(component, port=port, protocol=self.model.protocol),
+            "ports": [{"containerPort": port, "protocol": "TCP"}],
+            "env": _env(component.environment),
+            "resources": resources.values() if resources else None,
+            "readinessProbe": _probe(Paths.of(self.model).ready, port=port),
+        }
+        spec = drop_none(
+            {
+                "minReplicas": component.replicas.min,
+                "maxReplicas": component.replicas.max,
+                "containerConcurrency": component.concurrency,
+                "timeout": component.request_timeout,
+                "containers": [{name: value for name, value in container.items() if value}],
+            }
+        )
+        return {**spec, "annotations": {SPEC_HASH_ANNOTATION: spec_hash([self.annotations, spec])}}
+
+
+def canary_traffic(model: Model) -> int | None:
+    """Share of the latest version in per cent, or None without a canary.
+
+    100 % is no canary either. KServe does the same in both cases, and must not see a change from one to the other.
+    """
+    return model.canary.traffic if model.canary and model.canary.traffic < 100 else None
+
+
+def _component_arguments(component: Component, *, port: int, protocol: str) -> list[str]:
+    """Arguments of the settings, and those that KServe leaves out or gets wrong, unless the settings have them.
+
+    KServe does not pass on the protocol, always gives 8080 as the port, and starts as many processes as a server gets
+    requests at a time.
+    """
+    added = {
+        "--predictor_protocol": protocol if protocol != "v1" else None,
+        "--http_port": port if port != PORT else None,
+        "--workers": 1 if component.concurrency else None,
+    }
+    missing = [name for name in added if not any(argument.startswith(name) for argument in component.args)]
+    return [*component.args, *(f"{name}={added[name]}" for name in missing if added[name])]
+
+
+def _port(port: int | None, model: Model) -> dict[str, Any]:
+    """Port that requests go to. The name h2c says that they are HTTP/2, as those of gRPC are."""
+    name = {"name": "h2c"} if model.protocol == GRPC_V2 else {}
+    return {**name, "containerPort": port, "protocol": "TCP"}
+
+
+def _probe(path: str, *, port: int = PORT) -> dict[str, Any]:
+    return {"httpGet": {"path": path, "port": port}, **PROBE}
+
+
+def _env(environment: Mapping[str, str]) -> list[dict[str, str]]:
+    return [{"name": name, "value": text} for name, text in environment.items()]
+
+
+def _batcher(model: Model) -> dict[str, int] | None:
+    if model.batcher is None:
+        return None
+    return {"maxBatchSize": model.batcher.max_batch_size, "maxLatency": model.batcher.max_latency}
+
+
+def toleration_spec(toleration: Toleration) -> dict[str, Any]:
+    """Toleration as Kubernetes writes it."""
+    return drop_none(
+        {
+            "key": toleration.key,
+            "operator": toleration.operator,
+            "value": toleration.value,
+            "effect": toleration.effect,
+            "tolerationSeconds": toleration.seconds,
+        }
+    )
+
+
+def drop_none(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Fields that have a value."""
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def spec_hash(declared: object) -> str:
+    """16 hexadecimal digits that change with everything in a JSON document."""
+    return hashlib.sha256(json.dumps(declared, sort_keys=True).encode()).hexdigest()[:16]
