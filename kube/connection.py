@@ -1,93 +1,180 @@
-"""A connection of our own to the cluster, for the few questions that the provider does not answer."""
+"""The HTTP client of the Kubernetes API, which logs in as the kubeconfig says."""
 
 from __future__ import annotations
 
+import ipaddress
 import os
+import ssl
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import getproxies_environment, proxy_bypass
 
 import httpx2 as httpx
-import yaml
-from lightkube import KubeConfig
-from lightkube.config.client_adapter import Client, ConnectionParams
-from lightkube.core.exceptions import ConfigError
 
-TIMEOUT = httpx.Timeout(10)
-DEFAULT_FILE = Path("~/.kube/config")
-# What lightkube and the parsers below it raise for a file that is something else.
-NOT_A_KUBECONFIG = (AttributeError, AssertionError, KeyError, TypeError, ValueError, yaml.YAMLError)
-EXEC_VERSIONS = ("client.authentication.k8s.io/v1alpha1", "client.authentication.k8s.io/v1beta1")
+from kube.kubeconfig import Access, UnsupportedLoginError, find_access
+from kube.login import Certificate, Credential, Login, authority_of, login_of
+
+SECONDS = 10.0
 
 
-class UnknownLogin(Exception):  # noqa: N818 - no error of the user's
-    """The kubeconfig asks for a way to connect that the provider knows and this program does not."""
+def connect(*, kubeconfig: Path | None = None, context: str | None = None, seconds: float = SECONDS) -> httpx.Client:
+    """Client of the cluster that kubectl would choose; `find_access` says which that is.
 
-
-def connect(*, kubeconfig: Path | None, context: str | None) -> httpx.Client:
-    """An HTTP client of the cluster, as its provider would choose it; $KUBECONFIG may list several files.
+    Args:
+        kubeconfig: the only file to read; None: as kubectl.
+        context: its name; None: the current one.
+        seconds: how long connecting, and each wait for a part of an answer, may take.
 
     Raises:
-        ConfigError: there is no kubeconfig, it is none, or it has no such context.
-        UnknownLogin: the cluster can be reached in a way that is not known here.
+        UnsupportedLoginError: the kubeconfig asks for something that this program does not know.
+        KubeconfigError: the kubeconfig cannot be used, or its login plugin fails. A request raises it, too, when the
+            plugin fails to renew the login.
+
     """
-    file = kubeconfig or _file_with(context)
-    if file is None:
-        return Client(_selected(KubeConfig.from_service_account(), context), ConnectionParams(timeout=TIMEOUT))
-    _refuse_unknown(file, context)
-    try:
-        return Client(_selected(KubeConfig.from_file(file), context), ConnectionParams(timeout=TIMEOUT))
-    except NOT_A_KUBECONFIG as problem:
-        raise ConfigError(f"{file} is no kubeconfig: {problem}") from problem
+    return client_of(find_access(kubeconfig=kubeconfig, context=context), seconds=seconds)
 
 
-def _selected(config: KubeConfig, context: str | None) -> Any:
-    selected = config.get(context)
-    if selected is None:
-        raise ConfigError("the kubeconfig has no current context")
-    return selected
+def client_of(access: Access, *, seconds: float = SECONDS) -> httpx.Client:
+    """Client of the context's cluster. Raises as `connect` does."""
+    login = login_of(access)
+    server = _server(access)
+    transport = _Transport(access, login=login, proxy=_proxy(access, server))
+    transport.prepare(login.credential())
+    headers = _impersonation(access)
+    return httpx.Client(base_url=server, transport=transport, headers=headers, timeout=httpx.Timeout(seconds))
 
 
-def _file_with(context: str | None) -> Path | None:
-    """The first kubeconfig that has the context, else the first that is there; None inside a cluster."""
-    listed = os.environ.get("KUBECONFIG")
-    files = [Path(name).expanduser() for name in (listed.split(os.pathsep) if listed else [str(DEFAULT_FILE)]) if name]
-    there = [file for file in files if file.is_file()]
-    if not there and not listed and "KUBERNETES_SERVICE_HOST" in os.environ:
+class _Transport(httpx.BaseTransport):
+    """Adds the login to each request; after the status 401 it asks once more with a renewed one.
+
+    A connection carries the certificate it was opened with. So each certificate has connections of its own, and those
+    of a former one stay for the answers that still come through them.
+    """
+
+    def __init__(self, access: Access, *, login: Login, proxy: str | None) -> None:
+        self._access = access
+        self._login = login
+        self._proxy = proxy
+        self._connections: dict[Certificate | None, httpx.HTTPTransport] = {}
+        self._lock = threading.Lock()
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """Send it."""
+        credential = self._login.credential()
+        response = self._send(request, credential)
+        if response.status_code != httpx.codes.UNAUTHORIZED:
+            return response
+        renewed = self._login.renew(credential)
+        if renewed == credential:
+            return response
+        response.read()
+        response.close()
+        return self._send(request, renewed)
+
+    def prepare(self, credential: Credential) -> httpx.HTTPTransport:
+        """The connections with this certificate. Raises KubeconfigError if it cannot be used."""
+        with self._lock:
+            if credential.certificate not in self._connections:
+                context = _tls(self._access, credential.certificate)
+                self._connections[credential.certificate] = httpx.HTTPTransport(verify=context, proxy=self._proxy)
+            return self._connections[credential.certificate]
+
+    def close(self) -> None:
+        """Close all connections."""
+        for connections in self._connections.values():
+            connections.close()
+
+    def _send(self, request: httpx.Request, credential: Credential) -> httpx.Response:
+        if credential.authorization:
+            request.headers["Authorization"] = credential.authorization
+        if self._access.cluster.server_name:
+            request.extensions = {**request.extensions, "sni_hostname": self._access.cluster.server_name}
+        return self.prepare(credential).handle_request(request)
+
+
+def _server(access: Access) -> str:
+    """URL of the API server. Without a scheme it is https if anything is said of certificates, as for kubectl."""
+    cluster, user = access.cluster, access.user
+    if "://" in cluster.server:
+        return cluster.server
+    certificates = (cluster.authority, cluster.authority_file, user.certificate, user.certificate_file)
+    return f"{'https' if cluster.insecure or any(certificates) else 'http'}://{cluster.server}"
+
+
+def _proxy(access: Access, server: str) -> str | None:
+    """The kubeconfig's proxy, else that of HTTPS_PROXY or HTTP_PROXY, which no loopback address goes through."""
+    proxy = access.cluster.proxy
+    address = urlsplit(server)
+    host = address.hostname or ""
+    if not proxy and not _is_loopback(host) and not proxy_bypass(host):
+        proxy = getproxies_environment().get(address.scheme, "")
+    if not proxy:
         return None
-    if not there:
-        raise ConfigError(f"{', '.join(map(str, files))} not found")
-    named = [file for file in there if _named(_document(file), "contexts", context or "")]
-    current = [file for file in there if not context and _document(file).get("current-context")]
-    return (named or current or there)[0]
+    scheme = urlsplit(proxy).scheme
+    if scheme not in {"http", "https"}:
+        remedy = "use one of the kind http or https"
+        raise UnsupportedLoginError(f"{access.source}: proxies of the kind {scheme!r} are not supported; {remedy}")
+    return proxy
 
 
-def _document(file: Path) -> dict[str, Any]:
+def _is_loopback(host: str) -> bool:
     try:
-        document = yaml.safe_load(file.read_text())
-    except (yaml.YAMLError, UnicodeDecodeError) as problem:
-        raise ConfigError(f"{file} is no kubeconfig: {type(problem).__name__}") from problem
-    if not isinstance(document, dict):
-        raise ConfigError(f"{file} is no kubeconfig: it is no mapping")
-    return document
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
-def _named(document: dict[str, Any], kind: str, name: str) -> dict[str, Any]:
-    """The entry of this name in one of a kubeconfig's three lists; empty where there is none."""
-    entries = document.get(kind)
-    found = [e for e in entries if isinstance(e, dict) and e.get("name") == name] if isinstance(entries, list) else []
-    entry = found[0].get(kind.removesuffix("s")) if found else None
-    return entry if isinstance(entry, dict) else {}
+def _impersonation(access: Access) -> list[tuple[str, str]]:
+    """Headers that ask to act as another user."""
+    user = access.user
+    headers = [("Impersonate-User", user.impersonate), ("Impersonate-Uid", user.impersonate_uid)]
+    headers += [("Impersonate-Group", group) for group in user.impersonate_groups]
+    headers += [(f"Impersonate-Extra-{key}", text) for key, texts in user.impersonate_extra.items() for text in texts]
+    return [(name, text) for name, text in headers if text]
 
 
-def _refuse_unknown(file: Path, context: str | None) -> None:
-    document = _document(file)
-    chosen = _named(document, "contexts", context or str(document.get("current-context")))
-    cluster = _named(document, "clusters", str(chosen.get("cluster")))
-    user = _named(document, "users", str(chosen.get("user")))
-    command = user.get("exec") or {}
-    unknown = [key for key in ("proxy-url", "tls-server-name") if cluster.get(key)]
-    unknown += ["auth-provider"] if user.get("auth-provider") else []
-    if command and command.get("apiVersion") not in EXEC_VERSIONS:
-        unknown.append(f"exec of {command.get('apiVersion')}")
-    if unknown:
-        raise UnknownLogin(f"{file}: {', '.join(unknown)}")
+def _tls(access: Access, certificate: Certificate | None) -> ssl.SSLContext:
+    """How the cluster is trusted, with the client's certificate. Nothing of either is written to a disk."""
+    authority = authority_of(access)
+    if access.cluster.insecure and authority is not None:
+        raise access.error("it has both certificate-authority and insecure-skip-tls-verify; remove one of them")
+    if authority is None:
+        context = httpx.create_ssl_context(verify=not access.cluster.insecure)
+    else:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN  # an intermediate authority will do, as for kubectl
+        try:
+            context.load_verify_locations(cadata=authority.decode("ascii"))
+        except (ssl.SSLError, ValueError) as problem:
+            raise access.error("certificate-authority is not a certificate in PEM; correct it") from problem
+    if certificate is not None:
+        _load_certificate(context, certificate, access=access)
+    return context
+
+
+def _load_certificate(context: ssl.SSLContext, certificate: Certificate, *, access: Access) -> None:
+    try:
+        with ExitStack() as stack:
+            chain, key = (stack.enter_context(_as_path(pem)) for pem in (certificate.chain, certificate.key))
+            # With a password given, OpenSSL does not ask for one on the terminal.
+            context.load_cert_chain(chain, key, password="")
+    except (OSError, ValueError) as problem:  # ssl.SSLError is an OSError
+        remedy = "both must be PEM, belong together, and the key must have no password"
+        raise access.error(f"the client certificate and its key cannot be used: {remedy}") from problem
+
+
+@contextmanager
+def _as_path(content: bytes) -> Iterator[str]:
+    """A path to read the content from, once. It is a pipe's, because ssl takes certificates from paths only."""
+    reader, writer = os.pipe()
+    try:
+        with open(writer, "wb", buffering=0) as pipe:  # noqa: PTH123 - a file descriptor
+            os.set_blocking(writer, False)
+            if pipe.write(content) != len(content):
+                raise ValueError("the certificate is larger than a pipe holds")
+        yield f"/dev/fd/{reader}"
+    finally:
+        os.close(reader)

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 
 import httpx2 as httpx
 import pulumi
-from lightkube.core.exceptions import ConfigError
 
 from components.objects.owner import ANNOTATION as OWNER
 from components.preflight.running_models import RunningModel, changing_mode, running_in, stacks_behind_knative
 from components.settings.stack import Settings
-from kube.connection import UnknownLogin, connect
+from kube.connection import connect
+from kube.kubeconfig import KubeconfigError, UnsupportedLoginError
 from releases.types import Release
 
 METRICS_API = "/apis/metrics.k8s.io/v1beta1"
@@ -59,14 +59,14 @@ def preflight(settings: Settings, *, owner: str) -> ClusterState:
             owners = {name: _owner(client, name) for name in sorted(settings.namespaces)}
             running = {name: running_in(client, name) for name in settings.namespaces}
             missing = list(_missing(client, settings, owner=owner))
-    except UnknownLogin as problem:
+    except UnsupportedLoginError as problem:
         pulumi.log.warn(f"the cluster's version and namespaces are not checked: {problem}")
         return ClusterState(
             own_namespaces=frozenset(),
             foreign_namespaces=settings.namespaces,
             changing_mode=frozenset(served.name for served in settings.served),
         )
-    except (ConfigError, httpx.HTTPError, OSError, ValueError, KeyError) as problem:
+    except (KubeconfigError, httpx.HTTPError, OSError, ValueError, KeyError) as problem:
         remedy = "check cluster.kubeconfig and cluster.context in the stack's settings, or $KUBECONFIG"
         raise ClusterError(f"no Kubernetes cluster answers: {problem}. If it is running, {remedy}") from problem
     _require_version(version, release=settings.release)

@@ -12,7 +12,7 @@ from typing import ClassVar
 import httpx2 as httpx
 import pulumi
 
-from kube.connection import UnknownLogin
+from kube.kubeconfig import UnsupportedLoginError
 from kube.read import ForbiddenError
 
 POLL_SECONDS = 1.0
@@ -59,7 +59,7 @@ class Wait(ABC):
         """
         try:
             reason = await asyncio.to_thread(self._poll)
-        except (UnknownLogin, ForbiddenError) as problem:
+        except (UnsupportedLoginError, ForbiddenError) as problem:
             pulumi.log.warn(f"the rollout of {self.name} is not checked: {problem}")
             return
         if reason:

@@ -10,7 +10,7 @@ import httpx2 as httpx
 from pydantic import AliasPath, BaseModel, Field
 
 from components.teardown.termination_wait import Served
-from kube.connection import UnknownLogin
+from kube.kubeconfig import UnsupportedLoginError
 from kube.read import ForbiddenError, get
 
 TIMEOUT_SECONDS = 300
@@ -145,7 +145,7 @@ def wait_until_gone(
             client.headers.update(METADATA_ONLY)
             while (left := _released(leftovers, client)) and time.monotonic() < stop:
                 time.sleep(POLL_SECONDS)
-    except (UnknownLogin, ForbiddenError):
+    except (UnsupportedLoginError, ForbiddenError):
         time.sleep(UNREADABLE_SECONDS)
         return
     if left:

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from datetime import datetime
+from typing import Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import AliasPath, BaseModel, ConfigDict, Field, model_validator
+
+Strings = dict[str, str]
+MODEL_LABEL = "serving.kserve.io/inferenceservice"
+REVISION_LABEL = "serving.knative.dev/revision"
 
 
 class View(BaseModel):
@@ -23,3 +28,89 @@ def without_nulls(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: without_nulls(inner) for key, inner in value.items() if inner is not None}
     return [without_nulls(inner) for inner in value] if isinstance(value, list) else value
+
+
+def in_status(*path: str) -> AliasPath:
+    """Path of a field of the status."""
+    return AliasPath("status", *path)
+
+
+def in_spec(*path: str) -> AliasPath:
+    """Path of a field of the spec."""
+    return AliasPath("spec", *path)
+
+
+class Metadata(View):
+    """What every object has."""
+
+    name: str = ""
+    namespace: str = ""
+    uid: str = ""
+    generation: int = 0
+    created: datetime | None = Field(None, validation_alias="creationTimestamp")
+    deleted: datetime | None = Field(None, validation_alias="deletionTimestamp")
+    finalizers: tuple[str, ...] = ()
+    labels: Strings = {}
+    annotations: Strings = {}
+
+
+class Object(View):
+    """An object of the API at `api`, listed as `plural`."""
+
+    api: ClassVar[str]
+    plural: ClassVar[str]
+
+    metadata: Metadata
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        return self.metadata.name
+
+    @property
+    def namespace(self) -> str:
+        """Its namespace; empty for an object of the whole cluster."""
+        return self.metadata.namespace
+
+    @property
+    def model(self) -> str:
+        """Name of the InferenceService that it belongs to, by its label."""
+        return self.metadata.labels.get(MODEL_LABEL, "")
+
+    @property
+    def revision(self) -> str:
+        """Knative's revision that it belongs to; empty without Knative."""
+        return self.metadata.labels.get(REVISION_LABEL, "")
+
+    @classmethod
+    def path(cls, *, namespace: str = "", name: str = "") -> str:
+        """URL path of one object or, without a name, of the list; without a namespace, of the whole cluster."""
+        place = f"namespaces/{namespace}/" if namespace else ""
+        return f"/{cls.api}/{place}{cls.plural}{f'/{name}' if name else ''}"
+
+
+class Condition(View):
+    """One condition of a status; `status` is True, False or Unknown."""
+
+    type: str
+    status: str
+    reason: str = ""
+    message: str = ""
+
+    def __str__(self) -> str:
+        details = ": ".join(filter(None, (self.reason, self.message)))
+        return f"{self.type}={self.status}" + (f" ({details})" if details else "")
+
+
+Conditions = tuple[Condition, ...]
+
+
+def condition(conditions: Conditions, kind: str) -> Condition | None:
+    """The condition of this type; None if it is missing."""
+    return next((found for found in conditions if found.type == kind), None)
+
+
+def is_true(conditions: Conditions, kind: str) -> bool:
+    """Whether the condition of this type is there and True."""
+    found = condition(conditions, kind)
+    return found is not None and found.status == "True"

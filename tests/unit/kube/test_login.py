@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from kube import login
-from kube.client import connect
+from kube.connection import connect
 from kube.kubeconfig import KubeconfigError, UnsupportedLoginError
 from tests.unit.kube.conftest import (
     V1,

@@ -10,7 +10,7 @@ import pytest
 
 from components.rollout.server import KnativeRollout
 from components.rollout.wait import RolloutError, Wait
-from kube.connection import UnknownLogin
+from kube.kubeconfig import UnsupportedLoginError
 from tests.unit.predict.server import Reply, Server
 
 pytestmark = pytest.mark.usefixtures("pauses")
@@ -139,7 +139,7 @@ def test_warns_and_does_not_wait_without_permission(
 
 def test_warns_if_only_the_provider_can_log_in(warnings: list[str]) -> None:
     def connect() -> httpx.Client:
-        raise UnknownLogin("kubeconfig: proxy-url")
+        raise UnsupportedLoginError("kubeconfig: proxy-url")
 
     rollout = KnativeRollout(
         connect=connect, namespace="models", name="iris-predictor", spec_hash=SPEC_HASH, timeout=60

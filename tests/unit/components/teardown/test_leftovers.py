@@ -10,7 +10,7 @@ import pytest
 
 from components.teardown.leftovers import GRAPHS, MODELS, OBJECTS, PODS, UNREADABLE_SECONDS, Leftovers, wait_until_gone
 from components.teardown.termination_wait import Served
-from kube.connection import UnknownLogin
+from kube.kubeconfig import UnsupportedLoginError
 from tests.unit.predict.server import Reply, Server
 
 pytestmark = pytest.mark.usefixtures("pauses")
@@ -159,7 +159,7 @@ def test_pauses_without_permission(api: Server, pauses: list[float], status: int
 
 def test_pauses_if_the_login_is_not_supported(pauses: list[float]) -> None:
     def connect() -> httpx.Client:
-        raise UnknownLogin("proxy-url")
+        raise UnsupportedLoginError("proxy-url")
 
     wait_until_gone(Leftovers(namespace=HERE, served=SERVED), connect=connect)
     assert pauses == [UNREADABLE_SECONDS]

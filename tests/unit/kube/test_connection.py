@@ -10,7 +10,7 @@ from typing import Any
 import httpx2 as httpx
 import pytest
 
-from kube.client import connect
+from kube.connection import connect
 from kube.kubeconfig import KubeconfigError, UnsupportedLoginError
 from tests.unit.kube.conftest import Authority, answer, encoded, serving_tls, write
 from tests.unit.predict.server import Reply, Server, serving

@@ -1,0 +1,54 @@
+"""Gateways and routes: the Gateway API's and Istio's own."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from pydantic import Field
+
+from kube.views.base import Conditions, Object, Strings, View, in_spec, in_status
+
+
+class Gateway(Object):
+    """A gateway of the Gateway API."""
+
+    api: ClassVar[str] = "apis/gateway.networking.k8s.io/v1"
+    plural: ClassVar[str] = "gateways"
+
+    conditions: Conditions = Field((), validation_alias=in_status("conditions"))
+    addresses: tuple[Strings, ...] = Field((), validation_alias=in_status("addresses"))
+    asked_addresses: tuple[Strings, ...] = Field((), validation_alias=in_spec("addresses"))
+
+
+class RouteParent(View):
+    """What a gateway says of a route."""
+
+    conditions: Conditions = ()
+
+
+class HTTPRoute(Object):
+    """A route of the Gateway API."""
+
+    api: ClassVar[str] = "apis/gateway.networking.k8s.io/v1"
+    plural: ClassVar[str] = "httproutes"
+
+    hostnames: tuple[str, ...] = Field((), validation_alias=in_spec("hostnames"))
+    parents: tuple[RouteParent, ...] = Field((), validation_alias=in_status("parents"))
+
+
+class IstioGateway(Object):
+    """A gateway of Istio's own API: the pods with these labels."""
+
+    api: ClassVar[str] = "apis/networking.istio.io/v1"
+    plural: ClassVar[str] = "gateways"
+
+    selector: Strings = Field({}, validation_alias=in_spec("selector"))
+
+
+class VirtualService(Object):
+    """A route of Istio's own API."""
+
+    api: ClassVar[str] = "apis/networking.istio.io/v1"
+    plural: ClassVar[str] = "virtualservices"
+
+    hosts: tuple[str, ...] = Field((), validation_alias=in_spec("hosts"))

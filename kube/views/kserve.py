@@ -1,0 +1,128 @@
+"""Objects of KServe."""
+
+from __future__ import annotations
+
+import re
+from typing import ClassVar
+from urllib.parse import urlsplit
+
+from pydantic import AliasPath, Field
+
+from kube.views.base import Condition, Conditions, Object, View, in_spec, in_status, is_true
+from kube.views.knative import TrafficTarget
+
+MODE_ANNOTATION = "serving.kserve.io/deploymentMode"
+STOP_ANNOTATION = "serving.kserve.io/stop"
+# Errors of a model's download that mean refused access keys: the status only as clients write it, since a path may
+# contain the number; S3's codes; boto's words for no keys.
+KEYS_REFUSED = re.compile(
+    r"\(403\)|\[403\]|\b403 Client Error|\bForbidden\b|SignatureDoesNotMatch|InvalidAccessKeyId|AccessDenied"
+    r"|InvalidToken|ExpiredToken|NoCredentialsError|Unable to locate credentials"
+)
+
+
+def _model(*path: str) -> AliasPath:
+    return in_spec("predictor", "model", *path)
+
+
+def _predictor(*path: str) -> AliasPath:
+    return in_status("components", "predictor", *path)
+
+
+class Served(Object):
+    """An InferenceService or an InferenceGraph."""
+
+    url: str = Field("", validation_alias=in_status("url"))
+    conditions: Conditions = Field((), validation_alias=in_status("conditions"))
+
+    @property
+    def ready(self) -> bool:
+        """Whether KServe reports it as ready."""
+        return is_true(self.conditions, "Ready")
+
+    @property
+    def not_true(self) -> tuple[Condition, ...]:
+        """The conditions that stand in the way of Ready. `Stopped` is the one that should be False."""
+        return tuple(item for item in self.conditions if (item.status == "True") == (item.type == "Stopped"))
+
+    @property
+    def host(self) -> str:
+        """The host of its URL; empty while it has none."""
+        return urlsplit(self.url).hostname or ""
+
+
+class InferenceService(Served):
+    """A model, as declared and as KServe reports it.
+
+    Attributes:
+        transition: progress of loading the model, such as UpToDate, InProgress, BlockedByFailedLoad, InvalidSpec.
+        failure_reason: why it could not be loaded; `failure_message` has the details.
+        previous_revision: the revision that got all requests before the last one that did.
+
+    """
+
+    api: ClassVar[str] = "apis/serving.kserve.io/v1beta1"
+    plural: ClassVar[str] = "inferenceservices"
+
+    format: str = Field("", validation_alias=_model("modelFormat", "name"))
+    version: str = Field("", validation_alias=_model("modelFormat", "version"))
+    protocol: str = Field("", validation_alias=_model("protocolVersion"))
+    runtime: str = Field("", validation_alias=_model("runtime"))
+    storage_uri: str = Field("", validation_alias=_model("storageUri"))
+    probe_path: str = Field("", validation_alias=_model("readinessProbe", "httpGet", "path"))
+    service_account: str = Field("default", validation_alias=in_spec("predictor", "serviceAccountName"))
+    min_replicas: int = Field(1, validation_alias=in_spec("predictor", "minReplicas"))
+    canary_percent: int | None = Field(None, validation_alias=in_spec("predictor", "canaryTrafficPercent"))
+    mode: str = Field("", validation_alias=in_status("deploymentMode"))
+    transition: str = Field("", validation_alias=in_status("modelStatus", "transitionStatus"))
+    failure_reason: str = Field("", validation_alias=in_status("modelStatus", "lastFailureInfo", "reason"))
+    failure_message: str = Field("", validation_alias=in_status("modelStatus", "lastFailureInfo", "message"))
+    created_revision: str = Field("", validation_alias=_predictor("latestCreatedRevision"))
+    ready_revision: str = Field("", validation_alias=_predictor("latestReadyRevision"))
+    previous_revision: str = Field("", validation_alias=_predictor("previousRolledoutRevision"))
+    traffic: tuple[TrafficTarget, ...] = Field((), validation_alias=_predictor("traffic"))
+
+    @property
+    def stopped(self) -> bool:
+        """Whether it is stopped by its annotation."""
+        return self.metadata.annotations.get(STOP_ANNOTATION, "").lower() == "true"
+
+    @property
+    def standard(self) -> bool:
+        """Whether it runs without Knative, as a plain Deployment."""
+        mode = self.mode or self.metadata.annotations.get(MODE_ANNOTATION, "")
+        return mode in {"Standard", "RawDeployment"}
+
+
+class InferenceGraph(Served):
+    """A graph of models. Its status does not have its mode, so the mode is the declared one."""
+
+    api: ClassVar[str] = "apis/serving.kserve.io/v1alpha1"
+    plural: ClassVar[str] = "inferencegraphs"
+
+    mode: str = Field("Knative", validation_alias=AliasPath("metadata", "annotations", MODE_ANNOTATION))
+
+
+class ModelFormat(View):
+    """A model format that a runtime serves; `chosen` says whether KServe may choose the runtime for it."""
+
+    name: str
+    version: str = ""
+    chosen: bool = Field(False, validation_alias="autoSelect")
+
+
+class ClusterServingRuntime(Object):
+    """A serving runtime of the whole cluster."""
+
+    api: ClassVar[str] = "apis/serving.kserve.io/v1alpha1"
+    plural: ClassVar[str] = "clusterservingruntimes"
+
+    disabled: bool = Field(False, validation_alias=in_spec("disabled"))
+    formats: tuple[ModelFormat, ...] = Field((), validation_alias=in_spec("supportedModelFormats"))
+    protocols: tuple[str, ...] = Field((), validation_alias=in_spec("protocolVersions"))
+
+
+class ServingRuntime(ClusterServingRuntime):
+    """A serving runtime of a namespace."""
+
+    plural: ClassVar[str] = "servingruntimes"
