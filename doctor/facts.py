@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TypeVar
 
-from doctor.kinds import Namespace, Object
 from endpoints.endpoint import Endpoint
 from endpoints.failures import Failure
+from kube.views.base import Object
+from kube.views.kubernetes import Namespace
 
 T = TypeVar("T", bound=Object)
 # The namespaces of what models need; the last two hold the gateways of the other ingresses that Knative may use.

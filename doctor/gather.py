@@ -9,49 +9,39 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import httpx2 as httpx
-from lightkube import ConfigError
-from lightkube.config.client_adapter import Client, ConnectionParams
-from pydantic import ValidationError
 
 from doctor.facts import PLATFORM, Asked, Facts, Unread
 from doctor.ingress import ingresses
-from doctor.kinds import (
-    MODEL_LABEL,
-    ClusterServingRuntime,
-    Deployment,
-    EndpointSlice,
-    Event,
-    Gateway,
-    HTTPRoute,
-    InferenceService,
-    IstioGateway,
-    MutatingWebhookConfiguration,
-    Namespace,
-    Node,
-    Object,
-    PersistentVolumeClaim,
-    Pod,
-    ResourceQuota,
-    Revision,
-    Route,
-    Secret,
-    Service,
-    ServiceAccount,
-    ServingRuntime,
-    ValidatingWebhookConfiguration,
-    VirtualService,
-)
 from endpoints.endpoint import Endpoint
 from endpoints.failures import CheckFailed, Failure, one_line
 from endpoints.gateway import GatewayClient
 from endpoints.sources import InputError
-from kube.status import load_kubeconfig
+from kube.connection import client_of, refusal_of
+from kube.kubeconfig import KubeconfigError, find_access
+from kube.views.base import MODEL_LABEL, Object
+from kube.views.gateways import Gateway, HTTPRoute, IstioGateway, VirtualService
+from kube.views.knative import Revision, Route
+from kube.views.kserve import ClusterServingRuntime, InferenceService, ServingRuntime
+from kube.views.kubernetes import (
+    Deployment,
+    EndpointSlice,
+    Event,
+    MutatingWebhookConfiguration,
+    Namespace,
+    Node,
+    PersistentVolumeClaim,
+    Pod,
+    ResourceQuota,
+    Secret,
+    Service,
+    ServiceAccount,
+    ValidatingWebhookConfiguration,
+)
 
 T = TypeVar("T", bound=Object)
-TIMEOUT = httpx.Timeout(10)
 PAGE = "500"
 AT_ONCE = 8
 LOG_LINES = "15"
@@ -96,14 +86,10 @@ def connect(*, kubeconfig: Path | None, context: str | None) -> tuple[httpx.Clie
 
     """
     try:
-        config = load_kubeconfig(kubeconfig, context).get(context)
-        if config is None:
-            raise ConfigError("the kubeconfig has no current context")
-        return Client(config, ConnectionParams(timeout=TIMEOUT)), config.namespace
-    except ConfigError as problem:
+        access = find_access(kubeconfig=kubeconfig, context=context)
+        return client_of(access), access.namespace
+    except KubeconfigError as problem:
         raise InputError("no-kubeconfig", problem=problem) from problem
-    except Exception as problem:  # files, YAML, certificates
-        raise InputError("no-kubeconfig", problem=one_line(f"{type(problem).__name__}: {problem}")) from problem
 
 
 def look(wanted: Wanted, *, kubeconfig: Path | None, context: str | None) -> Facts:
@@ -175,24 +161,23 @@ class _Reader:
         return answer.text.strip() if answer.is_success else ""
 
     def _list(self, kind: type[T], namespace: str | None, *, labels: str) -> list[T]:
-        inside = f"namespaces/{namespace}/" if namespace else ""
         asked = {"limit": PAGE} | ({"labelSelector": labels} if labels else {})
         asked |= {"fieldSelector": "type=Warning"} if kind is Event else {}
         headers = {"Accept": NAMES_ONLY} if kind is Secret else {}
         found: list[T] = []
         while True:
             try:
-                answer = self._client.get(f"/{kind.api}/{inside}{kind.plural}", params=asked, headers=headers)
+                answer = self._client.get(kind.path(namespace=namespace or ""), params=asked, headers=headers)
                 if answer.status_code == 404:
                     self.absent.add(kind)
                     return found
                 if not answer.is_success:
-                    raise _RefusedError(_words(answer), forbidden=answer.status_code in {401, 403})
-                body = _without_nulls(answer.json())
-                found += [kind.model_validate(item) for item in body.get("items", [])]
-            except (httpx.HTTPError, ValidationError, ValueError) as problem:
+                    raise _RefusedError(refusal_of(answer), forbidden=answer.status_code in {401, 403})
+                body = answer.json()
+                found += [kind.model_validate(item) for item in body.get("items") or ()]
+            except (httpx.HTTPError, KubeconfigError, ValueError) as problem:
                 raise _RefusedError(one_line(f"{type(problem).__name__}: {problem}")) from problem
-            onward = body.get("metadata", {}).get("continue")
+            onward = (body.get("metadata") or {}).get("continue")
             if not onward:
                 return found
             asked["continue"] = onward
@@ -207,7 +192,7 @@ def gather(client: httpx.Client, *, wanted: Wanted, home: str) -> Facts:
     base = Facts(endpoints=wanted.endpoints, names=wanted.names, namespace=wanted.namespace)
     try:
         version = reader.version()
-    except (httpx.HTTPError, ConfigError, OSError, ValueError) as problem:
+    except (httpx.HTTPError, KubeconfigError, OSError, ValueError) as problem:
         refused = isinstance(problem, httpx.HTTPStatusError)
         return replace(base, unreachable=one_line(f"{type(problem).__name__}: {problem}"), refused=refused)
     with ThreadPoolExecutor(AT_ONCE) as pool:
@@ -331,19 +316,3 @@ def _resolve(host: str, found: dict[str, tuple[str, ...]]) -> None:
         found[host] = tuple(sorted({str(entry[4][0]) for entry in socket.getaddrinfo(host, None)}))
     except OSError:
         found[host] = ()
-
-
-def _words(answer: httpx.Response) -> str:
-    try:
-        body = answer.json()
-    except ValueError:
-        body = None
-    said = body.get("message") if isinstance(body, dict) else None
-    return one_line(str(said or f"HTTP {answer.status_code}"))
-
-
-def _without_nulls(value: Any) -> Any:
-    """Drop the fields that are null: the API means the same by them as by fields that are absent."""
-    if isinstance(value, dict):
-        return {key: _without_nulls(inner) for key, inner in value.items() if inner is not None}
-    return [_without_nulls(inner) for inner in value] if isinstance(value, list) else value

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from doctor.facts import Facts
-from doctor.kinds import Deployment, EndpointSlice, Gateway, IstioGateway, Node, Service
+from kube.views.gateways import Gateway, IstioGateway
+from kube.views.kubernetes import Deployment, EndpointSlice, Node, Service
 
 HTTP = 80
 

@@ -17,11 +17,14 @@ from doctor.checks import Name
 from doctor.diagnosis import diagnose
 from doctor.facts import Facts
 from doctor.gather import Wanted, connect, gather
-from doctor.kinds import InferenceService, Pod
 from doctor.model import INITIALIZER, SERVER, ModelView
 from doctor.words import evidence_of, explain, remedy, titled
 from endpoints.failures import one_line
 from endpoints.sources import InputError
+from kube.connection import refusal_of
+from kube.kubeconfig import KubeconfigError
+from kube.views.kserve import InferenceService
+from kube.views.kubernetes import Pod
 from locales.terminal import Terminal
 
 DURATION = re.compile(r"(\d+)([smh]?)")
@@ -219,8 +222,7 @@ def _read(client: httpx.Client, source: Source, query: Query, lines: queue.Queue
                     lines.put(_Line(source=source, text=text))
             else:
                 answer.read()
-                body = answer.json() if "json" in answer.headers.get("content-type", "") else {}
-                problem = one_line(str(body.get("message") or f"HTTP {answer.status_code}"))
-    except (httpx.HTTPError, ValueError) as broken:
+                problem = one_line(refusal_of(answer))
+    except (httpx.HTTPError, KubeconfigError) as broken:
         problem = one_line(f"{type(broken).__name__}: {broken}")
     lines.put(_Line(source=source, text=None, problem=problem))

@@ -7,17 +7,10 @@ from dataclasses import dataclass
 
 from doctor.facts import Facts
 from doctor.findings import Cause, Evidence, Finding
-from doctor.kinds import (
-    ContainerStatus,
-    Deployment,
-    Event,
-    InferenceService,
-    PersistentVolumeClaim,
-    Pod,
-    Revision,
-    ServiceAccount,
-)
 from endpoints.failures import one_line
+from kube.views.knative import Revision
+from kube.views.kserve import InferenceService
+from kube.views.kubernetes import ContainerStatus, Deployment, Event, PersistentVolumeClaim, Pod, ServiceAccount
 
 SERVER = "kserve-container"
 INITIALIZER = "storage-initializer"
@@ -52,7 +45,7 @@ class ModelView:
             pod
             for pod in self.facts.of(Pod, self.namespace)
             if pod.model == self.model.name
-            and pod.meta.deleted is None
+            and pod.metadata.deleted is None
             and (not pod.revision or not current or pod.revision in current or pod.component != "predictor")
         )
 

@@ -13,9 +13,10 @@ from rich.text import Text
 from doctor.causes import models, platform
 from doctor.checks import State
 from doctor.facts import Facts, Unread
-from doctor.kinds import Deployment, InferenceService
 from doctor.model import ModelView
 from doctor.words import explain
+from kube.views.kserve import InferenceService
+from kube.views.kubernetes import Deployment
 from locales.language import Language
 
 MINUTE, HOUR, DAY = 60, 3600, 86400
@@ -92,7 +93,7 @@ def _row(facts: Facts, model: InferenceService, *, language: Language) -> Row:
     check = models.check(facts, model, broken=platform.stops_models(facts))
     view = ModelView(facts=facts, model=model)
     findings = list(check.findings)
-    created = model.meta.created
+    created = model.metadata.created
     return Row(
         namespace=model.namespace,
         name=model.name,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from doctor.checks import CheckResult, State
 from doctor.findings import Finding
-from doctor.kinds import InferenceService
+from kube.views.kserve import InferenceService
 from locales.language import Language, Message, fill
 
 

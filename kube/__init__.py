@@ -1,1 +1,1 @@
-"""How the Kubernetes API is reached and read: one connection, views of KServe's objects."""
+"""Find the kubeconfig, connect to the Kubernetes API, read its objects. What is declared does not belong here."""

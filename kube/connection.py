@@ -9,13 +9,13 @@ import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from urllib.parse import urlsplit
 from urllib.request import getproxies_environment, proxy_bypass
 
 import httpx2 as httpx
 
+from kube.credentials import Certificate, Credential, authority_of
 from kube.kubeconfig import Access, UnsupportedLoginError, find_access
-from kube.login import Certificate, Credential, Login, authority_of, login_of
+from kube.login import Login, login_of
 
 SECONDS = 10.0
 
@@ -95,25 +95,44 @@ class _Transport(httpx.BaseTransport):
         return self.prepare(credential).handle_request(request)
 
 
+def refusal_of(answer: httpx.Response) -> str:
+    """Why the API server did not do what it was asked: the message of its answer, else the HTTP status."""
+    try:
+        body = answer.json()
+    except ValueError:
+        body = None
+    message = body.get("message") if isinstance(body, dict) else None
+    return str(message or f"HTTP {answer.status_code}")
+
+
 def _server(access: Access) -> str:
     """URL of the API server. Without a scheme it is https if anything is said of certificates, as for kubectl."""
     cluster, user = access.cluster, access.user
-    if "://" in cluster.server:
-        return cluster.server
     certificates = (cluster.authority, cluster.authority_file, user.certificate, user.certificate_file)
-    return f"{'https' if cluster.insecure or any(certificates) else 'http'}://{cluster.server}"
+    scheme = "https" if cluster.insecure or any(certificates) else "http"
+    server = cluster.server if "://" in cluster.server else f"{scheme}://{cluster.server}"
+    _require_url(server, what="server", access=access)
+    return server
+
+
+def _require_url(text: str, *, what: str, access: Access) -> None:
+    try:
+        httpx.URL(text)
+    except httpx.InvalidURL as problem:
+        raise access.error(f"{what} {text!r} is not a URL: {problem}; correct it") from problem
 
 
 def _proxy(access: Access, server: str) -> str | None:
     """The kubeconfig's proxy, else that of HTTPS_PROXY or HTTP_PROXY, which no loopback address goes through."""
     proxy = access.cluster.proxy
-    address = urlsplit(server)
-    host = address.hostname or ""
+    address = httpx.URL(server)
+    host = address.host
     if not proxy and not _is_loopback(host) and not proxy_bypass(host):
         proxy = getproxies_environment().get(address.scheme, "")
     if not proxy:
         return None
-    scheme = urlsplit(proxy).scheme
+    _require_url(proxy, what="proxy", access=access)
+    scheme = httpx.URL(proxy).scheme
     if scheme not in {"http", "https"}:
         remedy = "use one of the kind http or https"
         raise UnsupportedLoginError(f"{access.source}: proxies of the kind {scheme!r} are not supported; {remedy}")

@@ -11,8 +11,8 @@ from tenacity import RetryCallState, Retrying, retry_if_exception, wait_exponent
 from endpoints.endpoint import Check, Endpoint, GraphCheck
 from endpoints.failures import CheckFailed, GrpcError, HttpError, LoadFailed, ReadTimeout, WrongShape, WrongValue
 from endpoints.gateway import GatewayClient
-from kube.inference_service import ServiceReport, ServiceStatus, StatusUnreadable
 from predict.comparison import compare, within
+from predict.inference_service import ServiceReport, ServiceStatus, StatusUnreadable, read_status
 from predict.outcome import Outcome, Waiting
 from predict.protocols import Prediction, protocol_of
 
@@ -119,9 +119,6 @@ class EndpointCheck:
     def _read_service(self) -> None:
         if isinstance(self._service, StatusUnreadable) and self._service.final:
             return
-
-        from kube.status import read_status  # noqa: PLC0415 - a third of the start-up time, seldom needed
-
         self._service = read_status(self._endpoint, kubeconfig=self._limits.kubeconfig, context=self._limits.context)
         self._service_read_at = time.monotonic()
         self._load_failed_at = min(self._load_failed_at, self._service_read_at) if self._load_failure else float("inf")

@@ -6,7 +6,7 @@ from pydantic import JsonValue
 
 from endpoints.endpoint import Endpoint
 from endpoints.failures import Failure
-from kube.inference_service import ServiceReport
+from predict.inference_service import ServiceReport
 from predict.protocols import Prediction
 
 

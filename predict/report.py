@@ -12,8 +12,8 @@ from rich.text import Text
 
 from endpoints.endpoint import Endpoint
 from endpoints.failures import one_line
-from kube.inference_service import ServiceReport
 from locales.language import Language
+from predict.inference_service import ServiceReport
 from predict.outcome import Outcome
 from predict.protocols import Prediction
 from predict.words import display_name, explain, explain_service, verdict

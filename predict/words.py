@@ -4,9 +4,9 @@ import json
 from dataclasses import asdict
 
 from endpoints.endpoint import Endpoint
-from endpoints.failures import Failure
-from kube.inference_service import ServiceMissing, ServiceReport, ServiceStatus, StatusUnreadable
+from endpoints.failures import Failure, one_line
 from locales.language import Language, Message
+from predict.inference_service import ServiceMissing, ServiceReport, ServiceStatus, StatusUnreadable
 from predict.outcome import Outcome
 
 SPELLING = {
@@ -57,7 +57,7 @@ def explain_service(report: ServiceReport | None, endpoint: Endpoint, *, languag
         case ServiceStatus(load_failure=None, not_true=()):
             return language.text("service-ready", service=service)
         case ServiceStatus(load_failure=None, not_true=conditions):
-            stated = "; ".join(map(str, conditions))
+            stated = "; ".join(one_line(str(item)) for item in conditions)
             return language.text("service-not-ready", service=service, conditions=stated, doctor=doctor)
         case ServiceMissing():
             return language.text("service-missing", service=service, doctor=doctor)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from doctor.findings import Cause, Evidence, Finding
-from doctor.kinds import ClusterServingRuntime, ServingRuntime
 from doctor.model import ModelView, evidence_from
+from kube.views.kserve import ClusterServingRuntime, ServingRuntime
 
 _REASONS = {
     "RuntimeNotRecognized": Cause.RUNTIME_UNKNOWN,
@@ -23,7 +23,7 @@ def declared_wrongly(view: ModelView) -> Iterator[Finding]:
         cause = _REASONS.get(model.failure_reason, Cause.DECLARATION_REFUSED)
         if cause is Cause.RUNTIME_NONE and model.runtime:
             cause = Cause.RUNTIME_MISMATCH
-        evidence = [evidence_from("InferenceService", f"{model.failure_reason}: {model.failure}")]
+        evidence = [evidence_from("InferenceService", f"{model.failure_reason}: {model.failure_message}")]
         known = runtimes(view)
         yield view.finding(
             cause,

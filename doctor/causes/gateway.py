@@ -9,20 +9,12 @@ from doctor.checks import CheckResult, Name, Section
 from doctor.facts import Asked, Facts
 from doctor.findings import Cause, Evidence, Finding
 from doctor.ingress import Ingress, ingresses
-from doctor.kinds import (
-    Deployment,
-    EndpointSlice,
-    Gateway,
-    HTTPRoute,
-    InferenceService,
-    IstioGateway,
-    Node,
-    Service,
-    VirtualService,
-    condition,
-)
 from doctor.model import evidence_from
 from endpoints import failures as f
+from kube.views.base import condition
+from kube.views.gateways import Gateway, HTTPRoute, IstioGateway, VirtualService
+from kube.views.kserve import InferenceService
+from kube.views.kubernetes import Deployment, EndpointSlice, Node, Service
 
 _UNREACHABLE = (f.ConnectionRefused, f.ConnectTimeout, f.UnknownName, f.Disconnected)
 _NO_UPSTREAM = ("no healthy upstream", "connection failure", "connection timeout")

@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator
 
 from doctor.findings import Cause, Evidence, Finding
-from doctor.kinds import condition
 from doctor.model import ModelView, container_source, evidence_from
+from kube.views.base import condition
 
 _PULLING = {"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "RegistryUnavailable"}
 _FETCHED = re.compile(r'Unable to fetch image "([^"]+)"')

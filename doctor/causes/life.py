@@ -7,8 +7,9 @@ from datetime import datetime
 
 from doctor.facts import Facts
 from doctor.findings import Cause, Evidence, Finding
-from doctor.kinds import Namespace, Pod, condition, holds
 from doctor.model import ModelView, evidence_from
+from kube.views.base import condition, is_true
+from kube.views.kubernetes import Namespace, Pod
 
 KSERVES = "inferenceservice.finalizers"
 # KServe reacts within a second; what it has not handled after this time, it does not handle.
@@ -18,10 +19,10 @@ DELETION_SECONDS = 60.0
 
 def going(view: ModelView) -> Iterator[Finding]:
     """Find a model that is being deleted, and the finalizers that hold it if that takes long."""
-    deleted = view.model.meta.deleted
+    deleted = view.model.metadata.deleted
     if deleted is None:
         return
-    finalizers = view.model.meta.finalizers
+    finalizers = view.model.metadata.finalizers
     foreign = [name for name in finalizers if name != KSERVES]
     passed = _seconds(view.facts, deleted)
     stuck = passed > (PROMPT_SECONDS if foreign else DELETION_SECONDS)
@@ -78,7 +79,7 @@ def new_version_waits(view: ModelView, *, cause_known: bool) -> Iterator[Finding
 def not_routed(view: ModelView) -> Iterator[Finding]:
     """Find a server that is ready, but has no route."""
     conditions = view.model.conditions
-    if view.model.ready or not holds(conditions, "PredictorReady") or holds(conditions, "IngressReady"):
+    if view.model.ready or not is_true(conditions, "PredictorReady") or is_true(conditions, "IngressReady"):
         return
     ingress = condition(conditions, "IngressReady")
     route = condition(conditions, "PredictorRouteReady")
@@ -91,7 +92,7 @@ def not_routed(view: ModelView) -> Iterator[Finding]:
 def waiting(view: ModelView) -> Finding:
     """Describe a model that is not ready without a known fault: it is starting, or KServe does not handle it."""
     model = view.model
-    created = model.meta.created
+    created = model.metadata.created
     if not model.conditions:
         passed = _seconds(view.facts, created) if created else 0.0
         if passed > PROMPT_SECONDS and not model.transition:
@@ -128,5 +129,5 @@ def _seconds(facts: Facts, since: datetime) -> float:
 
 
 def _age(view: ModelView) -> str:
-    created = view.model.meta.created
+    created = view.model.metadata.created
     return f"{_seconds(view.facts, created):.0f}" if created else "?"

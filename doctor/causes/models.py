@@ -8,9 +8,11 @@ from doctor.causes import declaration, images, life, placing, refused, server, s
 from doctor.checks import CheckResult, Name, Section
 from doctor.facts import Facts
 from doctor.findings import Cause, Finding
-from doctor.kinds import Deployment, Event, InferenceService, Pod, Revision
 from doctor.model import ModelView, evidence_from
 from endpoints.endpoint import Endpoint
+from kube.views.knative import Revision
+from kube.views.kserve import InferenceService
+from kube.views.kubernetes import Deployment, Event, Pod
 
 # In the order in which a model starts: what fails first is the cause.
 FAMILIES: tuple[Callable[[ModelView], Iterator[Finding]], ...] = (

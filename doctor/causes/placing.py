@@ -6,8 +6,9 @@ import re
 from collections.abc import Iterator
 
 from doctor.findings import Cause, Evidence, Finding
-from doctor.kinds import PersistentVolumeClaim, condition
 from doctor.model import ModelView, evidence_from
+from kube.views.base import condition
+from kube.views.kubernetes import PersistentVolumeClaim
 
 _INSUFFICIENT = re.compile(r"Insufficient ([\w./-]*\w)")
 _NO_CLAIM = re.compile(r'persistentvolumeclaim "([^"]+)" not found')

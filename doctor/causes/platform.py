@@ -8,23 +8,20 @@ from doctor.checks import CheckResult, Name, Section
 from doctor.facts import PLATFORM, Facts
 from doctor.findings import Cause, Evidence, Finding
 from doctor.ingress import ingresses
-from doctor.kinds import (
-    ClusterServingRuntime,
+from doctor.model import evidence_from
+from kube.views.base import condition, is_true
+from kube.views.knative import Revision
+from kube.views.kserve import ClusterServingRuntime, InferenceService, ServingRuntime
+from kube.views.kubernetes import (
     Deployment,
     EndpointSlice,
-    InferenceService,
     MutatingWebhookConfiguration,
     Node,
     Pod,
-    Revision,
     Service,
-    ServingRuntime,
     ValidatingWebhookConfiguration,
     Webhook,
-    condition,
-    holds,
 )
-from doctor.model import evidence_from
 
 KSERVE, KNATIVE = "kserve", "knative-serving"
 CONTROLLER = "kserve-controller-manager"
@@ -127,7 +124,7 @@ def _down(item: Deployment, cause: Cause, facts: Facts) -> Finding:
     ]
     evidence += [evidence_from(f"Deployment {item.name}", item.failure)] if item.failure else []
     for pod in facts.of(Pod, item.namespace):
-        if item.selector and item.selector.items() <= pod.meta.labels.items():
+        if item.selector and item.selector.items() <= pod.metadata.labels.items():
             evidence += _pod_says(pod)
     return Finding(
         cause=cause,
@@ -224,6 +221,6 @@ def stops_models(facts: Facts) -> tuple[Finding, ...]:
     """Find the faults of the platform that may keep a model from starting."""
     found = [finding for check in parts(facts) for finding in check.findings]
     found += webhooks(facts).findings
-    if not any(holds(node.conditions, "Ready") for node in facts.of(Node)):
+    if not any(is_true(node.conditions, "Ready") for node in facts.of(Node)):
         found += nodes(facts).findings
     return tuple(found)

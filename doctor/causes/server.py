@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from doctor.findings import Cause, Evidence, Finding
-from doctor.kinds import Pod, condition
 from doctor.model import INITIALIZER, SERVER, ModelView, container_source, evidence_from, last_line
+from kube.views.base import condition
+from kube.views.kubernetes import Pod
 
 _OOM = "OOMKilled"
 _QUEUE = "queue-proxy"

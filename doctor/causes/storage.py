@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterator
 
 from doctor.findings import Cause, Evidence, Finding
-from doctor.kinds import Secret, ServiceAccount
 from doctor.model import INITIALIZER, ModelView, container_source, evidence_from, last_line
-from kube.inference_service import KEYS_REFUSED
+from kube.views.kserve import KEYS_REFUSED
+from kube.views.kubernetes import Secret, ServiceAccount
 
 _OOM = "OOMKilled"
 _KINDS: tuple[tuple[Cause, re.Pattern[str]], ...] = (
@@ -51,14 +51,14 @@ def not_fetched(view: ModelView) -> Iterator[Finding]:
         cause is Cause.STORAGE_UNREACHABLE
         and scheme == "s3"
         and secrets
-        and not any(key == _ENDPOINT for secret in secrets for key in secret.meta.annotations)
+        and not any(key == _ENDPOINT for secret in secrets for key in secret.metadata.annotations)
         and "amazonaws.com" in said.text
     ):
         cause = Cause.STORAGE_SECRET_BARE
         evidence.append(evidence_from(f"Secret {secrets[0].name}", f"has no annotation {_ENDPOINT}"))
     if cause is Cause.STORAGE_KEYS_MISSING:
         evidence += _no_keys(view)
-    endpoints = [secret.meta.annotations.get(_ENDPOINT, "") for secret in secrets]
+    endpoints = [secret.metadata.annotations.get(_ENDPOINT, "") for secret in secrets]
     yield view.finding(
         cause,
         evidence,
@@ -83,11 +83,15 @@ def _said_before(view: ModelView) -> Evidence | None:
     """Give the same for a pod that is gone, from KServe's status or a warning."""
     model = view.model
     fetching = any(status.name == INITIALIZER and not status.failed for _, status in view.statuses)
-    if model.transition == "BlockedByFailedLoad" and model.failure_reason == "ModelLoadFailed" and model.failure:
+    if (
+        model.transition == "BlockedByFailedLoad"
+        and model.failure_reason == "ModelLoadFailed"
+        and model.failure_message
+    ):
         # KServe does not say which container it was.
-        kinds = [kind for kind, pattern in _KINDS if pattern.search(model.failure)]
-        if kinds and (not view.pods or fetching) and "://" in model.failure:
-            return evidence_from("KServe, of a pod before", last_line(model.failure))
+        kinds = [kind for kind, pattern in _KINDS if pattern.search(model.failure_message)]
+        if kinds and (not view.pods or fetching) and "://" in model.failure_message:
+            return evidence_from("KServe, of a pod before", last_line(model.failure_message))
     if not view.pods and not model.ready:
         told = (
             event

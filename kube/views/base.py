@@ -74,12 +74,12 @@ class Object(View):
 
     @property
     def model(self) -> str:
-        """Name of the InferenceService that it belongs to, by its label."""
+        """The InferenceService that it belongs to by its label; empty if to none."""
         return self.metadata.labels.get(MODEL_LABEL, "")
 
     @property
     def revision(self) -> str:
-        """Knative's revision that it belongs to; empty without Knative."""
+        """The Knative revision that it belongs to by its label; empty without Knative."""
         return self.metadata.labels.get(REVISION_LABEL, "")
 
     @classmethod

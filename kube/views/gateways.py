@@ -21,7 +21,7 @@ class Gateway(Object):
 
 
 class RouteParent(View):
-    """What a gateway says of a route."""
+    """What one of its gateways says about a route."""
 
     conditions: Conditions = ()
 
@@ -37,7 +37,7 @@ class HTTPRoute(Object):
 
 
 class IstioGateway(Object):
-    """A gateway of Istio's own API: the pods with these labels."""
+    """A gateway of Istio's own API; it runs in the pods with the labels `selector`."""
 
     api: ClassVar[str] = "apis/networking.istio.io/v1"
     plural: ClassVar[str] = "gateways"

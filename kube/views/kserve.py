@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AliasPath, Field
 
-from kube.views.base import Condition, Conditions, Object, View, in_spec, in_status, is_true
+from kube.views.base import Conditions, Object, View, in_spec, in_status, is_true
 from kube.views.knative import TrafficTarget
 
 MODE_ANNOTATION = "serving.kserve.io/deploymentMode"
@@ -19,6 +19,11 @@ KEYS_REFUSED = re.compile(
     r"\(403\)|\[403\]|\b403 Client Error|\bForbidden\b|SignatureDoesNotMatch|InvalidAccessKeyId|AccessDenied"
     r"|InvalidToken|ExpiredToken|NoCredentialsError|Unable to locate credentials"
 )
+
+
+def not_true(conditions: Conditions) -> Conditions:
+    """The conditions that stand in the way of Ready. `Stopped` is the one that should be False."""
+    return tuple(item for item in conditions if (item.status == "True") == (item.type == "Stopped"))
 
 
 def _model(*path: str) -> AliasPath:
@@ -39,11 +44,6 @@ class Served(Object):
     def ready(self) -> bool:
         """Whether KServe reports it as ready."""
         return is_true(self.conditions, "Ready")
-
-    @property
-    def not_true(self) -> tuple[Condition, ...]:
-        """The conditions that stand in the way of Ready. `Stopped` is the one that should be False."""
-        return tuple(item for item in self.conditions if (item.status == "True") == (item.type == "Stopped"))
 
     @property
     def host(self) -> str:

@@ -10,43 +10,48 @@ from pydantic import AliasChoices, AliasPath, Field
 from kube.views.base import Conditions, Object, Strings, View, condition, in_spec, in_status, is_true
 
 
-class Terminated(View):
-    """End of a container."""
+class ContainerStateTerminated(View):
+    """The state of a container that has ended."""
 
     exit_code: int = Field(0, validation_alias="exitCode")
     reason: str = ""
     message: str = ""
 
 
-class Waiting(View):
-    """Why a container does not run yet."""
+class ContainerStateWaiting(View):
+    """The state of a container that does not run yet."""
 
     reason: str = ""
     message: str = ""
 
 
-class Running(View):
-    """Since when a container runs."""
+class ContainerStateRunning(View):
+    """The state of a container that runs."""
 
     since: datetime | None = Field(None, validation_alias="startedAt")
 
 
 class ContainerStatus(View):
-    """A container of a pod: waiting, running or terminated, and how it ended the last time."""
+    """A container of a pod: waiting, running or ended, and how it ended the last time."""
 
     name: str
     image: str = ""
     ready: bool = False
     restarts: int = Field(0, validation_alias="restartCount")
-    waiting: Waiting | None = Field(None, validation_alias=AliasPath("state", "waiting"))
-    running: Running | None = Field(None, validation_alias=AliasPath("state", "running"))
-    terminated: Terminated | None = Field(None, validation_alias=AliasPath("state", "terminated"))
-    terminated_before: Terminated | None = Field(None, validation_alias=AliasPath("lastState", "terminated"))
+    waiting: ContainerStateWaiting | None = Field(None, validation_alias=AliasPath("state", "waiting"))
+    running: ContainerStateRunning | None = Field(None, validation_alias=AliasPath("state", "running"))
+    ended: ContainerStateTerminated | None = Field(None, validation_alias=AliasPath("state", "terminated"))
+    ended_before: ContainerStateTerminated | None = Field(None, validation_alias=AliasPath("lastState", "terminated"))
 
     @property
-    def failed(self) -> Terminated | None:
-        """Its latest end, if that was a failure."""
-        end = self.terminated or self.terminated_before
+    def running_since(self) -> datetime | None:
+        """When it was started, if it runs."""
+        return self.running.since if self.running else None
+
+    @property
+    def failed(self) -> ContainerStateTerminated | None:
+        """How it ended the last time, if that was a failure."""
+        end = self.ended or self.ended_before
         return end if end is not None and end.exit_code else None
 
 
@@ -73,12 +78,12 @@ class Pod(Object):
 
     @property
     def ready(self) -> bool:
-        """Whether it takes requests."""
+        """Whether its condition Ready is True."""
         return is_true(self.conditions, "Ready")
 
     @property
     def component(self) -> str:
-        """Part of the model that it serves: predictor, transformer, explainer."""
+        """The component of the model that it belongs to: predictor, transformer or explainer."""
         return self.metadata.labels.get("component", "predictor")
 
     def container(self, name: str) -> Container | None:
@@ -124,7 +129,7 @@ class Deployment(Object):
 
 
 class Node(Object):
-    """A machine of the cluster."""
+    """A node of the cluster."""
 
     api: ClassVar[str] = "api/v1"
     plural: ClassVar[str] = "nodes"
@@ -151,7 +156,7 @@ class Namespace(Object):
 
 
 class Webhook(View):
-    """One webhook: the Service that is asked, and whether its refusal or silence counts (`policy` is Fail)."""
+    """One entry of a webhook configuration: the Service that is asked, and what happens if it does not answer."""
 
     name: str
     policy: str = Field("Fail", validation_alias="failurePolicy")
@@ -161,7 +166,7 @@ class Webhook(View):
 
 
 class WebhookConfiguration(Object):
-    """Some webhooks."""
+    """A webhook configuration."""
 
     api: ClassVar[str] = "apis/admissionregistration.k8s.io/v1"
 
@@ -169,13 +174,13 @@ class WebhookConfiguration(Object):
 
 
 class MutatingWebhookConfiguration(WebhookConfiguration):
-    """Webhooks that change objects."""
+    """A MutatingWebhookConfiguration."""
 
     plural: ClassVar[str] = "mutatingwebhookconfigurations"
 
 
 class ValidatingWebhookConfiguration(WebhookConfiguration):
-    """Webhooks that refuse objects."""
+    """A ValidatingWebhookConfiguration."""
 
     plural: ClassVar[str] = "validatingwebhookconfigurations"
 
@@ -222,7 +227,7 @@ class Service(Object):
 
 
 class ServiceAccount(Object):
-    """An account that pods run as; `secrets` are those it may use."""
+    """A ServiceAccount, with the Secrets that it lists."""
 
     api: ClassVar[str] = "api/v1"
     plural: ClassVar[str] = "serviceaccounts"
@@ -231,14 +236,14 @@ class ServiceAccount(Object):
 
 
 class Secret(Object):
-    """Name and annotations of a Secret. What is in it is never read."""
+    """A Secret's name and annotations; its content is never read."""
 
     api: ClassVar[str] = "api/v1"
     plural: ClassVar[str] = "secrets"
 
 
 class ResourceQuota(Object):
-    """Limits of a namespace, and how much is used."""
+    """The limits of a namespace, and how much of them is used."""
 
     api: ClassVar[str] = "api/v1"
     plural: ClassVar[str] = "resourcequotas"
@@ -248,7 +253,7 @@ class ResourceQuota(Object):
 
 
 class PersistentVolumeClaim(Object):
-    """A claim of a volume."""
+    """A PersistentVolumeClaim."""
 
     api: ClassVar[str] = "api/v1"
     plural: ClassVar[str] = "persistentvolumeclaims"

@@ -9,18 +9,16 @@ from typing import Any, TypeVar
 from doctor.causes import models, platform
 from doctor.facts import Facts
 from doctor.findings import Finding
-from doctor.kinds import (
-    MODEL_LABEL,
-    ClusterServingRuntime,
+from kube.views.base import MODEL_LABEL, Object
+from kube.views.knative import Revision
+from kube.views.kserve import ClusterServingRuntime, InferenceService
+from kube.views.kubernetes import (
     Deployment,
     EndpointSlice,
     Event,
-    InferenceService,
     Namespace,
     Node,
-    Object,
     Pod,
-    Revision,
     Secret,
     Service,
     ServiceAccount,

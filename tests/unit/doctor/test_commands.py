@@ -12,19 +12,19 @@ from typing import Any, Protocol
 import pytest
 
 from doctor.gather import Wanted, connect, gather
-from doctor.kinds import (
-    InferenceService,
+from doctor.logs import Query, seconds, sources_of
+from endpoints.sources import InputError
+from kube.views.base import Object
+from kube.views.knative import Revision
+from kube.views.kserve import InferenceService
+from kube.views.kubernetes import (
     MutatingWebhookConfiguration,
     Node,
-    Object,
     Pod,
-    Revision,
     Secret,
     ServiceAccount,
     ValidatingWebhookConfiguration,
 )
-from doctor.logs import Query, seconds, sources_of
-from endpoints.sources import InputError
 from predict.__main__ import main
 from tests.unit.doctor.objects import failed, pod, running
 from tests.unit.predict.conftest import described, run_predict

@@ -8,8 +8,9 @@ import pytest
 
 from doctor.facts import Unread
 from doctor.findings import Cause
-from doctor.kinds import Object, PersistentVolumeClaim
 from doctor.model import INITIALIZER
+from kube.views.base import Object
+from kube.views.kubernetes import PersistentVolumeClaim
 from tests.unit.doctor.objects import (
     POD,
     REVISION,

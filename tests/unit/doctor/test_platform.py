@@ -11,18 +11,13 @@ from doctor.diagnosis import diagnose
 from doctor.facts import Asked, Facts, Unread
 from doctor.findings import Cause
 from doctor.ingress import ingresses
-from doctor.kinds import (
-    Gateway,
-    HTTPRoute,
-    InferenceService,
-    IstioGateway,
-    MutatingWebhookConfiguration,
-    Object,
-    Revision,
-    VirtualService,
-)
 from doctor.report import exit_code
 from endpoints import failures as f
+from kube.views.base import Object
+from kube.views.gateways import Gateway, HTTPRoute, IstioGateway, VirtualService
+from kube.views.knative import Revision
+from kube.views.kserve import InferenceService
+from kube.views.kubernetes import MutatingWebhookConfiguration
 from tests.unit.doctor.objects import (
     backends,
     condition,

@@ -73,16 +73,16 @@ def test_nothing_of_a_certificate_is_written(
     temporary.mkdir(mode=0o500)
     monkeypatch.setenv("TMPDIR", str(temporary))
     monkeypatch.setattr(tempfile, "tempdir", None)
-    descriptors = set(Path("/dev/fd").iterdir())
     with serving_tls(authority, clients=True) as api:
         answer(api, Reply({}))
         file = write(tmp_path / "config", server=api.address, user=user, cluster=cluster)
         changed = temporary.stat().st_mtime_ns
+        descriptors = set(Path("/dev/fd").iterdir())
         with connect(kubeconfig=file) as client:
+            assert set(Path("/dev/fd").iterdir()) <= descriptors
             assert client.get("/version").is_success
             assert temporary.stat().st_mtime_ns == changed
             assert list(temporary.iterdir()) == []
-    assert len(set(Path("/dev/fd").iterdir()) - descriptors) == 0
     assert sorted(path.name for path in tmp_path.iterdir()) == ["config", "temporary"]
 
 
@@ -164,6 +164,12 @@ def test_a_server_without_a_scheme(api: Server, authority: Authority, tmp_path: 
         cluster = {"insecure-skip-tls-verify": True}
         server = secure.address.removeprefix("https://")
         assert get(write(tmp_path / "config", server=server, cluster=cluster)) == 200
+
+
+@pytest.mark.parametrize("cluster", [{"server": "https://[::1"}, {"server": "https://a", "proxy-url": "http://b:port"}])
+def test_what_is_not_a_url(tmp_path: Path, cluster: dict[str, str]) -> None:
+    with pytest.raises(KubeconfigError, match=r"context 'here': (server|proxy) '.*' is not a URL: .*; correct it"):
+        connect(kubeconfig=write(tmp_path / "config", cluster=cluster))
 
 
 def test_how_long_an_answer_may_take(api: Server, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from kube import login
+from kube import plugin as plugin_module
 from kube.connection import connect
 from kube.kubeconfig import KubeconfigError, UnsupportedLoginError
 from tests.unit.kube.conftest import (
@@ -260,7 +260,7 @@ def test_a_plugin_that_fails_says_why(plugin: PluginScript, tmp_path: Path) -> N
 def test_a_plugin_that_does_not_end_is_stopped_with_its_children(
     plugin: PluginScript, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(login, "PLUGIN_SECONDS", 1.0)
+    monkeypatch.setattr(plugin_module, "PLUGIN_SECONDS", 1.0)
     plugin.runs_code("import subprocess; subprocess.run(['sleep', '600'])")
     begun = time.monotonic()
     with pytest.raises(KubeconfigError, match=r"did not end in 1 s\. If it waits for you, log in first"):

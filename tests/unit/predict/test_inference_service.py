@@ -9,8 +9,9 @@ import pytest
 import yaml
 
 from endpoints.failures import LoadFailed, StorageRefused
-from kube.inference_service import ServiceStatus
+from kube.views.kserve import InferenceService
 from locales.language import load
+from predict.inference_service import ServiceStatus
 from predict.report import to_json
 from tests.unit.predict.conftest import check, endpoint, serve_v1, words
 from tests.unit.predict.server import Reply, Server
@@ -70,7 +71,8 @@ def test_refused_storage_keys_are_said_plainly_and_at_once(gateway: Server, kube
     ],
 )
 def test_what_counts_as_refused_keys(message: str, refused: bool) -> None:
-    failure = ServiceStatus.model_validate(blocked(message)).load_failure
+    service = InferenceService.model_validate({"metadata": {}, "status": blocked(message)})
+    failure = ServiceStatus.of(service).load_failure
     assert type(failure) is (StorageRefused if refused else LoadFailed)
 
 
@@ -210,15 +212,17 @@ def test_a_look_that_is_not_allowed_is_not_repeated(gateway: Server, kubernetes:
 def test_no_kubeconfig_is_said_and_no_crash(gateway: Server) -> None:
     outcome = check(endpoint(gateway))
     assert outcome.verdict == "no-route"
-    said = "The status of InferenceService default/sklearn-model could not be read: ConfigError: Configuration file"
-    assert said in words(outcome)
+    said = "The status of InferenceService default/sklearn-model could not be read: "
+    assert f"{said}{Path.home() / '.kube/config'} not found; set KUBECONFIG" in words(outcome)
     assert "无法读取 InferenceService default/sklearn-model 的状态" in words(outcome, "zh")
 
 
 def test_a_broken_kubeconfig_is_said(gateway: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "broken").write_text("clusters: [")
     monkeypatch.setenv("KUBECONFIG", str(tmp_path / "broken"))
-    assert "could not be read: ParserError" in words(check(endpoint(gateway)))
+    assert f"could not be read: {tmp_path / 'broken'}, line 1: it is not a kubeconfig: it is not YAML" in words(
+        check(endpoint(gateway))
+    )
 
 
 @pytest.mark.parametrize(
@@ -226,7 +230,7 @@ def test_a_broken_kubeconfig_is_said(gateway: Server, tmp_path: Path, monkeypatc
     [
         ("elsewhere", None, "could not be read: ConnectError"),
         ("elsewhere", "here", "says it is ready"),
-        ("nowhere", None, "could not be read: ConfigError: Context 'nowhere' not found"),
+        ("nowhere", None, "kubeconfig, context 'nowhere': there is no such context; its contexts are elsewhere, here"),
     ],
 )
 def test_the_given_context_wins_over_the_endpoints(
@@ -251,6 +255,6 @@ def test_several_kubeconfigs_without_the_context(
     gateway: Server, kubernetes: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("KUBECONFIG", os.pathsep.join([str(tmp_path / "absent"), os.environ["KUBECONFIG"]]))
-    assert "ConfigError: Context 'nowhere' not found" in words(check(endpoint(gateway, context="nowhere")))
+    assert "context 'nowhere': there is no such context" in words(check(endpoint(gateway, context="nowhere")))
     monkeypatch.setenv("KUBECONFIG", os.pathsep.join([str(tmp_path / "absent"), str(tmp_path / "absent too")]))
-    assert f"Configuration file {tmp_path / 'absent'} not found" in words(check(endpoint(gateway)))
+    assert f"{tmp_path / 'absent'}, {tmp_path / 'absent too'} not found" in words(check(endpoint(gateway)))

@@ -1,0 +1,148 @@
+"""Login plugins (exec plugins): programs that kubectl runs to log in."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import signal
+import subprocess
+import threading
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic import AliasPath, AwareDatetime, Field, ValidationError
+
+from kube.credentials import Certificate, Credential, authority_of
+from kube.kubeconfig import Access, KubeconfigError, Plugin
+from kube.views.base import View
+
+PLUGIN_SECONDS = 60.0
+PLUGIN_VERSIONS = ("client.authentication.k8s.io/v1", "client.authentication.k8s.io/v1beta1")
+
+
+def require_usable(plugin: Plugin, *, access: Access) -> None:
+    """Check what the kubeconfig says of the plugin, before it runs. Raises KubeconfigError."""
+    if plugin.version not in PLUGIN_VERSIONS:
+        known = " or ".join(PLUGIN_VERSIONS)
+        remedy = "write the kubeconfig anew with your provider's current command line tool"
+        raise access.error(f"the login plugin's apiVersion is {plugin.version!r} instead of {known}; {remedy}")
+    if not plugin.command:
+        raise access.error("the login plugin has no command; add it")
+    if plugin.interactive_mode == "Always":
+        remedy = "use a login that asks no questions, such as a service account's token"
+        raise access.error(f"the login plugin {plugin.command!r} always needs a terminal; it has none here: {remedy}")
+    modes = ("Never", "IfAvailable") if plugin.version == PLUGIN_VERSIONS[0] else ("", "Never", "IfAvailable")
+    if plugin.interactive_mode not in modes:
+        stated = f"interactiveMode {plugin.interactive_mode!r}" if plugin.interactive_mode else "no interactiveMode"
+        raise access.error(f"the login plugin has {stated}; set it to Never or IfAvailable")
+
+
+class _Issued(View):
+    """What a plugin prints: an ExecCredential."""
+
+    version: str = Field("", validation_alias="apiVersion")
+    kind: str = ""
+    token: str = Field("", validation_alias=AliasPath("status", "token"))
+    chain: str = Field("", validation_alias=AliasPath("status", "clientCertificateData"))
+    key: str = Field("", validation_alias=AliasPath("status", "clientKeyData"))
+    expires: AwareDatetime | None = Field(None, validation_alias=AliasPath("status", "expirationTimestamp"))
+
+
+@dataclass(kw_only=True)
+class PluginLogin:
+    """Credentials that a plugin issues; it runs again when they expire or the API server refuses them."""
+
+    access: Access
+    plugin: Plugin
+    certificate: Certificate | None
+    _latest: Credential | None = None
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def credential(self) -> Credential:
+        """The latest credential; the plugin runs if there is none or it has expired."""
+        with self._lock:
+            if self._latest is None or self._latest.expired:
+                self._latest = self._issue()
+            return self._latest
+
+    def renew(self, refused: Credential) -> Credential:
+        """A new credential, unless another thread has got one in the meantime."""
+        with self._lock:
+            if self._latest is None or self._latest is refused:
+                self._latest = self._issue()
+            return self._latest
+
+    def _issue(self) -> Credential:
+        try:
+            issued = _Issued.model_validate_json(self._output())
+        except ValidationError as problem:
+            error = problem.errors(include_input=False, include_url=False)[0]
+            place = ".".join(map(str, error["loc"])) or "its output"
+            raise self._error(f"printed something else than an ExecCredential: {place}: {error['msg']}") from None
+        if (issued.kind, issued.version) != ("ExecCredential", self.plugin.version):
+            printed = f"{issued.kind or 'no kind'} of {issued.version or 'no version'}"
+            raise self._error(f"printed {printed} instead of ExecCredential of {self.plugin.version}")
+        if bool(issued.chain) != bool(issued.key):
+            raise self._error("printed only one of clientCertificateData and clientKeyData")
+        if not issued.token and not issued.chain:
+            raise self._error("printed neither a token nor a client certificate")
+        own = Certificate(chain=issued.chain.encode(), key=issued.key.encode()) if issued.chain else None
+        return Credential(
+            authorization=f"Bearer {issued.token}" if issued.token else "",
+            certificate=own or self.certificate,
+            expires=issued.expires,
+        )
+
+    def _output(self) -> bytes:
+        """What the plugin prints. It has no terminal, and is stopped with all it started when it takes too long."""
+        variables = {variable.name: variable.value for variable in self.plugin.env}
+        try:
+            process = subprocess.Popen(
+                [self.plugin.command, *self.plugin.args],
+                env={**os.environ, **variables, "KUBERNETES_EXEC_INFO": json.dumps(self._question())},
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                start_new_session=True,
+            )
+        except OSError as problem:
+            hint = " ".join(self.plugin.install_hint.split()) or "Install it, or correct `command`"
+            raise self._error(f"cannot be started: {problem.strerror}. {hint}") from problem
+        try:
+            output, errors = process.communicate(timeout=PLUGIN_SECONDS)
+        except BaseException as problem:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.communicate()
+            if not isinstance(problem, subprocess.TimeoutExpired):
+                raise
+            told = f"did not end in {PLUGIN_SECONDS:g} s. If it waits for you, log in first: run it in a terminal"
+            raise self._error(told) from None
+        if process.returncode:
+            text = " ".join(errors.decode(errors="replace").split())[-300:]
+            raise self._error(f"ended with exit code {process.returncode}: {text or 'it printed no error'}")
+        return output
+
+    def _question(self) -> dict[str, Any]:
+        spec: dict[str, Any] = {"interactive": False}
+        if self.plugin.needs_cluster:
+            spec["cluster"] = _described(self.access)
+        return {"kind": "ExecCredential", "apiVersion": self.plugin.version, "spec": spec}
+
+    def _error(self, problem: str) -> KubeconfigError:
+        return self.access.error(f"the login plugin {self.plugin.command!r} {problem}")
+
+
+def _described(access: Access) -> dict[str, Any]:
+    """The cluster as a plugin reads it."""
+    cluster = access.cluster
+    authority = authority_of(access)
+    fields = {
+        "server": cluster.server,
+        "tls-server-name": cluster.server_name,
+        "insecure-skip-tls-verify": cluster.insecure,
+        "certificate-authority-data": base64.b64encode(authority).decode() if authority else "",
+        "proxy-url": cluster.proxy,
+        "config": cluster.plugin_settings,
+    }
+    return {name: value for name, value in fields.items() if value}

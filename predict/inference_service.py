@@ -1,0 +1,106 @@
+"""Reads from the cluster why an InferenceService or InferenceGraph does not answer."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, Self
+
+import httpx2 as httpx
+from pydantic import BaseModel, ConfigDict
+
+from endpoints.endpoint import Endpoint
+from endpoints.failures import LoadFailed, StorageRefused, one_line
+from kube.connection import connect, refusal_of
+from kube.kubeconfig import KubeconfigError
+from kube.views.base import Condition
+from kube.views.kserve import KEYS_REFUSED, InferenceGraph, InferenceService, not_true
+
+SECONDS = 5.0  # a look must not hold up the check for long where the cluster is out of reach
+
+
+class ServiceStatus(BaseModel):
+    """Its status. A graph has no model, so nothing of loading one."""
+
+    model_config = ConfigDict(frozen=True)
+
+    kind: Literal["status"] = "status"
+    transition: str = ""
+    reason: str = ""
+    message: str = ""
+    conditions: tuple[Condition, ...] = ()
+
+    @classmethod
+    def of(cls, service: InferenceService | InferenceGraph) -> Self:
+        """The status of what was read."""
+        if isinstance(service, InferenceGraph):
+            return cls(conditions=service.conditions)
+        return cls(
+            transition=service.transition,
+            reason=service.failure_reason,
+            message=service.failure_message,
+            conditions=service.conditions,
+        )
+
+    @property
+    def load_failure(self) -> LoadFailed | None:
+        """Why KServe could not load the model, if it says so."""
+        if self.transition not in {"BlockedByFailedLoad", "InvalidSpec"}:
+            return None
+        keys_refused = self.transition == "BlockedByFailedLoad" and KEYS_REFUSED.search(self.message)
+        kind = StorageRefused if keys_refused else LoadFailed
+        return kind(transition=self.transition, reason=self.reason or "?", message=one_line(self.message) or "?")
+
+    @property
+    def not_true(self) -> tuple[Condition, ...]:
+        """The conditions that stand in the way of Ready."""
+        return not_true(self.conditions)
+
+
+@dataclass(frozen=True)
+class ServiceMissing:
+    """The cluster has no such object."""
+
+    kind: Literal["missing"] = "missing"
+
+
+@dataclass(frozen=True)
+class StatusUnreadable:
+    """The status could not be read: no kubeconfig, no such context, no permission, no cluster …; `problem` says which.
+
+    `final` says that another look would find the same.
+    """
+
+    problem: str
+    final: bool
+    kind: Literal["unreadable"] = "unreadable"
+
+
+ServiceReport = ServiceStatus | ServiceMissing | StatusUnreadable
+
+
+def read_status(endpoint: Endpoint, *, kubeconfig: Path | None, context: str | None) -> ServiceReport:
+    """Ask the cluster of `context`, else of the endpoint's own context, else of the kubeconfig's current one.
+
+    `kubeconfig` is a file; None means the one that kubectl would use.
+    """
+    kind = InferenceGraph if endpoint.is_a_graph else InferenceService
+    path = kind.path(namespace=endpoint.namespace, name=endpoint.name)
+    try:
+        with connect(kubeconfig=kubeconfig, context=context or endpoint.context, seconds=SECONDS) as client:
+            answer = client.get(path)
+    except KubeconfigError as problem:
+        return StatusUnreadable(one_line(str(problem)), final=True)
+    except (httpx.HTTPError, OSError) as problem:
+        return _unreadable(problem)
+    if answer.status_code == httpx.codes.NOT_FOUND:
+        return ServiceMissing()
+    if not answer.is_success:
+        refused = answer.status_code in {httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN}
+        return StatusUnreadable(one_line(refusal_of(answer)), final=refused)
+    try:
+        return ServiceStatus.of(kind.model_validate_json(answer.content))
+    except ValueError as problem:  # something else answers
+        return _unreadable(problem)
+
+
+def _unreadable(problem: Exception) -> StatusUnreadable:
+    return StatusUnreadable(one_line(f"{type(problem).__name__}: {problem}"), final=False)
