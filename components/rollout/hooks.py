@@ -8,15 +8,15 @@ from typing import ClassVar
 
 import httpx2 as httpx
 import pulumi
-from pydantic import AliasPath, BaseModel, Field
 
 from components.objects.webhooks import patient
-from components.rollout.server import Condition, ServerRollout, Servers
+from components.rollout.server import ServerRollout, Servers
 from components.rollout.wait import Wait
 from components.settings.server import COMPONENT_TYPES
 from components.teardown.leftovers import OBJECTS, Leftovers
 from components.teardown.termination_wait import Served
 from kube.read import get, read
+from kube.views.kserve import InferenceService
 
 
 def model_hooks(
@@ -100,18 +100,6 @@ class PredecessorRemoval(Wait):
         return ", ".join(item.called for item in left) or None
 
 
-class ModelStatus(BaseModel):
-    """Status of an InferenceService, which includes its route."""
-
-    conditions: tuple[Condition, ...] = Field((), validation_alias=AliasPath("status", "conditions"))
-
-    @property
-    def pending(self) -> str | None:
-        """Reason why requests may not go where they should, or None."""
-        ready = any(condition.type == "Ready" and condition.status == "True" for condition in self.conditions)
-        return None if ready else "KServe has not changed the model's route yet"
-
-
 @dataclass(frozen=True, kw_only=True)
 class ComponentWait(Wait):
     """Wait for a transformer or an explainer.
@@ -125,8 +113,8 @@ class ComponentWait(Wait):
 
     def route_pending(self, client: httpx.Client) -> str | None:
         """Reason why requests may not go where they should, or None."""
-        path = f"/apis/serving.kserve.io/v1beta1/namespaces/{self.namespace}/inferenceservices/{self.model}"
-        return read(ModelStatus, client, path).pending
+        model = read(InferenceService, client, InferenceService.path(namespace=self.namespace, name=self.model))
+        return None if model.ready else "KServe has not changed the model's route yet"
 
 
 @dataclass(frozen=True, kw_only=True)

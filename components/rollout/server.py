@@ -16,18 +16,21 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import httpx2 as httpx
-from pydantic import AliasPath, BaseModel, Field
 
 from components.rollout.wait import Wait
 from components.settings.model import SELECTOR_LABEL
 from components.settings.modes import Mode
 from kube.read import read
+from kube.views.base import condition
+from kube.views.gateways import HTTPRoute
+from kube.views.knative import KnativeService
+from kube.views.kserve import InferenceService
+from kube.views.kubernetes import Deployment, Pod, PodList, Service
 
 # Its value changes with everything that is declared of a server. KServe copies it to the server's pods.
 SPEC_HASH_ANNOTATION = "kserve-multi-model/declared"
 SERVER_CONTAINER = "kserve-container"
 NOT_UPDATED = "KServe has not updated it yet"
-TEMPLATE_HASH = AliasPath("spec", "template", "metadata", "annotations", SPEC_HASH_ANNOTATION)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,60 +44,6 @@ class ServerRollout(Wait):
 
     spec_hash: str
     failure: ClassVar[str] = "does not serve what was declared"
-
-
-class Condition(BaseModel):
-    """Condition of an object's status; `status` is True, False or Unknown."""
-
-    type: str
-    status: str
-    reason: str = ""
-    message: str = ""
-
-
-class Target(BaseModel):
-    """Share of the requests for one revision, in per cent."""
-
-    latest: bool = Field(False, validation_alias="latestRevision")
-    revision: str = Field("", validation_alias="revisionName")
-    percent: int = 0
-
-
-class KnativeService(BaseModel):
-    """Service of Knative: `generation`, `spec_hash` and `traffic` are what it should be, the rest is its status."""
-
-    generation: int = Field(validation_alias=AliasPath("metadata", "generation"))
-    spec_hash: str = Field("", validation_alias=TEMPLATE_HASH)
-    traffic: tuple[Target, ...] = Field((), validation_alias=AliasPath("spec", "traffic"))
-    observed_generation: int = Field(0, validation_alias=AliasPath("status", "observedGeneration"))
-    latest_ready: str = Field("", validation_alias=AliasPath("status", "latestReadyRevisionName"))
-    conditions: tuple[Condition, ...] = Field((), validation_alias=AliasPath("status", "conditions"))
-
-    @property
-    def is_one_revision(self) -> bool:
-        """Whether the requests that do not go to the latest revision go to the same revision by its name."""
-        return any(
-            target.revision == self.latest_ready and target.percent and not target.latest for target in self.traffic
-        )
-
-    def pending(self, spec_hash: str, *, share: int) -> str | None:
-        """What has to happen until the version with this hash gets its share of the requests, or None."""
-        if self.spec_hash != spec_hash or sum(target.percent for target in self.traffic if target.latest) != share:
-            return NOT_UPDATED
-        if self.observed_generation != self.generation:
-            return "Knative has not acted on the update yet"
-        ready = next((condition for condition in self.conditions if condition.type == "Ready"), None)
-        if ready is None or ready.status != "True":
-            return ": ".join(filter(None, (ready.reason, ready.message))) if ready else "it is not ready"
-        return None
-
-
-class RolledOutVersions(BaseModel):
-    """Part of an InferenceService's status; `previous` got all requests before the revision that last got them all."""
-
-    previous: str = Field(
-        "", validation_alias=AliasPath("status", "components", "predictor", "previousRolledoutRevision")
-    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,67 +61,37 @@ class KnativeRollout(ServerRollout):
 
     def pending(self, client: httpx.Client) -> str | None:
         """What Knative or KServe has yet to do."""
-        service = read(KnativeService, client, knative_service_path(self.namespace, self.name))
-        if reason := service.pending(self.spec_hash, share=self.share):
+        service = read(KnativeService, client, KnativeService.path(namespace=self.namespace, name=self.name))
+        if reason := self._service_pending(service):
             return reason
         # KServe rolls a promoted version back in two steps. After the first, two names of one revision share the
         # requests.
-        if self.model and service.is_one_revision and self._has_previous_version(client):
+        if self.model and _is_one_revision(service) and self._has_previous_version(client):
             return "KServe has not rolled back to the version before yet"
         return None
 
-    def _has_previous_version(self, client: httpx.Client) -> bool:
-        path = f"/apis/serving.kserve.io/v1beta1/namespaces/{self.namespace}/inferenceservices/{self.model}"
-        return bool(read(RolledOutVersions, client, path).previous)
-
-
-class Deployment(BaseModel):
-    """Deployment: `generation`, `spec_hash` and `desired` are what it should be, the rest is its status."""
-
-    generation: int = Field(validation_alias=AliasPath("metadata", "generation"))
-    spec_hash: str = Field("", validation_alias=TEMPLATE_HASH)
-    desired: int = Field(1, validation_alias=AliasPath("spec", "replicas"))
-    observed_generation: int = Field(0, validation_alias=AliasPath("status", "observedGeneration"))
-    replicas: int = Field(0, validation_alias=AliasPath("status", "replicas"))
-    updated: int = Field(0, validation_alias=AliasPath("status", "updatedReplicas"))
-    available: int = Field(0, validation_alias=AliasPath("status", "availableReplicas"))
-
-    def pending(self, spec_hash: str) -> str | None:
-        """What has to happen until all pods, and no others, are of the version with this hash, or None."""
-        if self.spec_hash != spec_hash:
+    def _service_pending(self, service: KnativeService) -> str | None:
+        latest = sum(target.percent for target in service.traffic if target.latest)
+        if service.template_annotations.get(SPEC_HASH_ANNOTATION) != self.spec_hash or latest != self.share:
             return NOT_UPDATED
-        if self.observed_generation < self.generation:
-            return "Kubernetes has not acted on the update yet"
-        if self.updated < self.desired or self.available < self.updated:
-            return f"{self.available} of {self.desired} pods are ready"
-        if self.replicas > self.updated:
-            return f"{self.replicas - self.updated} old pods still exist"
+        if service.observed_generation != service.metadata.generation:
+            return "Knative has not acted on the update yet"
+        ready = condition(service.conditions, "Ready")
+        if ready is None or ready.status != "True":
+            return ": ".join(filter(None, (ready.reason, ready.message))) if ready else "it is not ready"
         return None
 
-
-class Container(BaseModel):
-    """Status of a container; its state has one key: waiting, running or terminated."""
-
-    name: str
-    state: dict[str, object] = Field(default_factory=dict)
+    def _has_previous_version(self, client: httpx.Client) -> bool:
+        path = InferenceService.path(namespace=self.namespace, name=self.model or "")
+        return bool(read(InferenceService, client, path).previous_revision)
 
 
-class Pod(BaseModel):
-    """Pod of a Deployment, of any version."""
-
-    name: str = Field(validation_alias=AliasPath("metadata", "name"))
-    spec_hash: str = Field("", validation_alias=AliasPath("metadata", "annotations", SPEC_HASH_ANNOTATION))
-    containers: tuple[Container, ...] = Field((), validation_alias=AliasPath("status", "containerStatuses"))
-
-    def runs(self, container: str) -> bool:
-        """Whether the container of this name runs."""
-        return any(one.name == container and "running" in one.state for one in self.containers)
-
-
-class PodList(BaseModel):
-    """List of pods."""
-
-    items: tuple[Pod, ...]
+def _is_one_revision(service: KnativeService) -> bool:
+    """Whether the requests that do not go to the latest revision go to the same revision by its name."""
+    return any(
+        target.revision == service.latest_ready_revision and target.percent and not target.latest
+        for target in service.traffic
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -190,13 +109,29 @@ class DeploymentRollout(ServerRollout):
 
     def pending(self, client: httpx.Client) -> str | None:
         """What the Deployment lacks, or which old pods may still get requests."""
-        deployment = read(Deployment, client, deployment_path(self.namespace, self.name))
-        if reason := deployment.pending(self.spec_hash):
+        deployment = read(Deployment, client, Deployment.path(namespace=self.namespace, name=self.name))
+        if reason := self._deployment_pending(deployment):
             return reason
         # The gateway may not know yet that a pod is terminating. So such a pod serves on for some seconds.
-        pods = read(PodList, client, f"/api/v1/namespaces/{self.namespace}/pods", labelSelector=self.selector)
-        old = [pod.name for pod in pods.items if pod.runs(self.container) and pod.spec_hash != self.spec_hash]
+        pods = read(PodList, client, Pod.path(namespace=self.namespace), labelSelector=self.selector)
+        old = [pod.name for pod in pods.items if self._serves_old_version(pod)]
         return f"old pods still serve: {', '.join(old)}" if old else None
+
+    def _deployment_pending(self, deployment: Deployment) -> str | None:
+        """What has to happen until all pods, and no others, are of the new version, or None."""
+        if deployment.pod_annotations.get(SPEC_HASH_ANNOTATION) != self.spec_hash:
+            return NOT_UPDATED
+        if deployment.observed_generation < deployment.metadata.generation:
+            return "Kubernetes has not acted on the update yet"
+        if deployment.updated < deployment.wanted or deployment.available < deployment.updated:
+            return f"{deployment.available} of {deployment.wanted} pods are ready"
+        if deployment.replicas > deployment.updated:
+            return f"{deployment.replicas - deployment.updated} old pods still exist"
+        return None
+
+    def _serves_old_version(self, pod: Pod) -> bool:
+        runs = any(status.name == self.container and status.running for status in pod.containers)
+        return runs and pod.metadata.annotations.get(SPEC_HASH_ANNOTATION) != self.spec_hash
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -247,20 +182,10 @@ class Servers:
     def paths(self, name: str) -> tuple[str, ...]:
         """API paths of what KServe makes for the server of this name. While any of them exists, the first one does."""
         if self.mode == "Knative":
-            return (knative_service_path(self.namespace, name),)
+            return (KnativeService.path(namespace=self.namespace, name=name),)
         return (
-            deployment_path(self.namespace, name),
-            f"/api/v1/namespaces/{self.namespace}/services/{name}",
+            Deployment.path(namespace=self.namespace, name=name),
+            Service.path(namespace=self.namespace, name=name),
             f"/apis/autoscaling/v2/namespaces/{self.namespace}/horizontalpodautoscalers/{name}",
-            f"/apis/gateway.networking.k8s.io/v1/namespaces/{self.namespace}/httproutes/{name}",
+            HTTPRoute.path(namespace=self.namespace, name=name),
         )
-
-
-def knative_service_path(namespace: str, name: str) -> str:
-    """API path of a Service of Knative."""
-    return f"/apis/serving.knative.dev/v1/namespaces/{namespace}/services/{name}"
-
-
-def deployment_path(namespace: str, name: str) -> str:
-    """API path of a Deployment."""
-    return f"/apis/apps/v1/namespaces/{namespace}/deployments/{name}"

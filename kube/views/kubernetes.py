@@ -91,6 +91,12 @@ class Pod(Object):
         return next((found for found in (*self.declared, *self.declared_init) if found.name == name), None)
 
 
+class PodList(View):
+    """List of pods."""
+
+    items: tuple[Pod, ...] = ()
+
+
 class Event(Object):
     """A warning about an object: the one of kind `kind` and name `about`."""
 

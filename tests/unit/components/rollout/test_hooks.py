@@ -19,7 +19,7 @@ KSERVE = "GET /apis/serving.kserve.io/v1beta1/namespaces/models/inferenceservice
 
 
 def inference_service(ready: str) -> Reply:
-    return Reply({"status": {"conditions": [{"type": "Ready", "status": ready}]}})
+    return Reply({"metadata": {}, "status": {"conditions": [{"type": "Ready", "status": ready}]}})
 
 
 def answers(api: Server, **replies: Reply | tuple[Reply, ...]) -> None:

@@ -77,7 +77,10 @@ def test_waits_for_a_rollback_if_there_is_a_previous_version(
 ) -> None:
     """First, two names of the promoted version share the requests. Without a previous version, that is final."""
     path = "GET /apis/serving.kserve.io/v1beta1/namespaces/models/inferenceservices/iris"
-    known = {"status": {"components": {"predictor": {"previousRolledoutRevision": before} if before else {}}}}
+    known = {
+        "metadata": {},
+        "status": {"components": {"predictor": {"previousRolledoutRevision": before} if before else {}}},
+    }
     api.on(api.address.removeprefix("http://"), path, Reply(known))
     follow(api, knative_service(share=0, newest="iris-00001"), knative_service(share=0), share=0, model="iris")
     assert len(pauses) == waits
