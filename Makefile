@@ -127,13 +127,17 @@ types:
 types-of-serving:
 	@cd cluster/serving && ../../.venv/bin/mypy --python-executable .venv/bin/python
 
+# In as many processes as there are cores.
+unit_tests = $(PYTHON) -m pytest -m "not e2e" -q -n logical --maxprocesses 8
+
 .PHONY: unit
 unit: lint  ## lint, then run the fast tests
-	@$(PYTHON) -m pytest -m "not e2e" -q -n logical --maxprocesses 8
+	@$(unit_tests)
 
 .PHONY: test
-test: host unit  ## also test what most users do, end-to-end on a local cluster of its own
+test: host lint  ## also test what most users do, end-to-end on a local cluster of its own
 	@$(PYTHON) -m cluster build
+	$(unit_tests)
 	$(PYTHON) -m pytest -m "journey"
 
 .PHONY: test-all

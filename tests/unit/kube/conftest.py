@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-import shutil
 import ssl
-import subprocess
 import sys
 import threading
 from collections.abc import Iterator
@@ -17,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import trustme
 import yaml
 
 from tests.unit.predict.server import Reply, Server, serving
@@ -30,33 +29,27 @@ class Authority:
     """A certificate authority, and the folder with all it signed."""
 
     folder: Path
+    signing: trustme.CA
 
     @property
     def certificate(self) -> Path:
         return self.folder / "ca.pem"
 
-    def issue(self, name: str, *, alternative: str = "DNS:unused") -> tuple[Path, Path]:
-        """Certificate and key for this common name."""
-        _openssl(self.folder, name, f"subjectAltName={alternative}", "-CA", "ca.pem", "-CAkey", "ca.key")
-        return self.folder / f"{name}.pem", self.folder / f"{name}.key"
-
-
-def _openssl(folder: Path, name: str, extension: str, *arguments: str) -> None:
-    key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", f"{name}.key"]
-    contents = ["-days", "2", "-subj", f"/CN={name}", "-addext", extension, "-out", f"{name}.pem"]
-    command = ["openssl", "req", "-x509", *key, *contents, *arguments]
-    subprocess.run(command, cwd=folder, check=True, capture_output=True)
+    def issue(self, name: str, *, alternative: str = "unused") -> tuple[Path, Path]:
+        """Certificate and key for this common name; `alternative` is a DNS name or an IP address."""
+        issued = self.signing.issue_cert(alternative, common_name=name)
+        certificate, key = self.folder / f"{name}.pem", self.folder / f"{name}.key"
+        issued.cert_chain_pems[0].write_to_path(certificate)
+        issued.private_key_pem.write_to_path(key)
+        return certificate, key
 
 
 @pytest.fixture(scope="session")
 def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
-    if shutil.which("openssl") is None:
-        pytest.skip("certificates for the test are made with openssl")
-    folder = tmp_path_factory.mktemp("authority")
-    _openssl(folder, "ca", "keyUsage=critical,keyCertSign")
-    made = Authority(folder=folder)
-    made.issue("server", alternative="IP:127.0.0.1")
-    made.issue("named", alternative="DNS:kubernetes.example")
+    made = Authority(folder=tmp_path_factory.mktemp("authority"), signing=trustme.CA())
+    made.signing.cert_pem.write_to_path(made.certificate)
+    made.issue("server", alternative="127.0.0.1")
+    made.issue("named", alternative="kubernetes.example")
     return made
 
 

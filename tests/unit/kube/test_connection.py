@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-import subprocess
 import tempfile
 from pathlib import Path
 from typing import Any
 
 import httpx2 as httpx
 import pytest
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    PrivateFormat,
+    load_pem_private_key,
+)
 
 from kube.connection import connect
 from kube.kubeconfig import KubeconfigError, UnsupportedLoginError
@@ -109,8 +114,9 @@ def test_certificates_that_cannot_be_used(
 def test_a_key_with_a_password_is_refused_and_nobody_is_asked_for_it(authority: Authority, tmp_path: Path) -> None:
     certificate, key = authority.issue("locked")
     locked = tmp_path / "locked.key"
-    command = ["openssl", "ec", "-aes128", "-passout", "pass:secret", "-in", str(key), "-out", str(locked)]
-    subprocess.run(command, check=True, capture_output=True)
+    plain = load_pem_private_key(key.read_bytes(), password=None)
+    encoding = (Encoding.PEM, PrivateFormat.TraditionalOpenSSL, BestAvailableEncryption(b"secret"))
+    locked.write_bytes(plain.private_bytes(*encoding))
     user = {"client-certificate": str(certificate), "client-key": str(locked)}
     with pytest.raises(KubeconfigError, match="the key must have no password"):
         connect(kubeconfig=write(tmp_path / "config", server="https://127.0.0.1:1", user=user))
