@@ -2,9 +2,8 @@
 
 from pulumi import Inputs, ResourceOptions, run
 
-from components.objects.cluster import cluster_provider, own_namespaces
-from components.objects.owner import this_stack
-from components.platform.context import Supply
+from components.objects import cluster_provider, own_namespaces, this_stack
+from components.platform.context import InstallContext
 from components.platform.platform import Platform, PlatformArgs
 from components.preflight.cluster import preflight
 from components.preflight.extra_images import require_extra_images
@@ -24,11 +23,11 @@ async def deploy() -> Inputs:
     require_extra_images(settings)
     cluster = preflight(settings, owner=this_stack())
     provider = cluster_provider("cluster", kubeconfig=settings.cluster.kubeconfig, context=settings.cluster.context)
-    supply = Supply.of(settings)
+    install = InstallContext.from_settings(settings)
     platform = platform_stack or Platform(
         "platform",
         args=PlatformArgs(
-            supply=supply,
+            install=install,
             release=settings.release,
             ingress=settings.ingress,
             has_knative=settings.needs_knative,
@@ -44,7 +43,7 @@ async def deploy() -> Inputs:
     ready = [*places, *credentials.values()]
     context = ServingContext.of(
         settings,
-        supply=supply,
+        install=install,
         gateway_address=platform.gateway_address,
         credentials=credentials,
         termination_waits=waits,

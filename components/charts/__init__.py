@@ -1,1 +1,1 @@
-"""How Helm charts are fetched, rendered and installed. Which charts those are is the platform's to say."""
+"""How Helm charts are fetched, rendered and installed. Which charts, with which values, belongs to `platform`."""

@@ -1,4 +1,4 @@
-"""The one place that deploys charts: where they come from, what is waited for, what a destroy takes."""
+"""Deploy Helm charts. Every chart of the program is installed through `Charts`."""
 
 from __future__ import annotations
 
@@ -19,29 +19,36 @@ from releases.types import Source
 HERE = Path(__file__).parent
 PROJECT = HERE.parents[1]
 RELEASE_TIMEOUT = 600
-# What Helm's records of our releases say, so that they can be told from other people's.
+# Helm writes this into its records of our releases. It tells them from other people's.
 DESCRIPTION = "made by kserve-multi-model"
-# What Helm says of a release whose last operation was killed.
+# Helm's errors about a release whose last operation was killed.
 LOCKED = re.compile(r"cannot re-use a name that is still in use|another operation .* is in progress")
 
-# Nobody reads a chart's objects here; without this the SDK fetches each of them back from the engine.
+# The program reads no object of a chart. Without this setting the SDK fetches each of them from the engine.
 os.environ.setdefault("PULUMI_DISABLE_RESOURCE_REFERENCES", "true")
 
 
-def merged(*layers: Mapping[str, Any]) -> dict[str, Any]:
-    """Chart values laid over each other, mapping by mapping; the later one wins."""
+def merge_values(*layers: Mapping[str, Any]) -> dict[str, Any]:
+    """Merge chart values, nested mappings included; where two layers set the same value, the later one wins."""
     result: dict[str, Any] = {}
     for layer in layers:
         for key, value in layer.items():
             below = result.get(key)
             both = isinstance(value, Mapping) and isinstance(below, Mapping)
-            result[key] = merged(below, value) if both else value  # type: ignore[arg-type]
+            result[key] = merge_values(below, value) if both else value  # type: ignore[arg-type]
     return result
 
 
 @dataclass(frozen=True, kw_only=True)
 class Charts:
-    """Deploys charts to one cluster; `kubeconfig` and `context` as in the settings."""
+    """Deploys charts to one cluster.
+
+    Attributes:
+        store: fetches the charts.
+        kubeconfig: file to connect with; None for kubectl's default.
+        context: its context; None for the current one.
+
+    """
 
     store: ChartStore
     kubeconfig: Path | None = None
@@ -55,23 +62,31 @@ class Charts:
         namespace: pulumi.Input[str],
         values: Mapping[str, Any],
         opts: pulumi.ResourceOptions,
-        drains: bool = False,
-        end_awaited: bool = False,
+        graceful_shutdown: bool = False,
+        await_deletion: bool = False,
         without: Sequence[str] = (),
         webhook_hooks: pulumi.ResourceHookBinding | None = None,
     ) -> k8s.helm.v4.Chart:
-        """A chart object by object; done when its workloads are ready and its webhooks have their CA.
+        """Deploy a chart object by object; done when its workloads are ready and its webhooks have their CA.
 
-        `drains`: its pods serve requests, which they may finish when they end. `end_awaited`: its deletion waits for
-        their end. `without`: kinds whose objects the program declares itself. `webhook_hooks` are those of the
-        objects in it that other parts' webhooks look at.
+        Args:
+            name: of the Pulumi resource and of the Helm release.
+            source: where the chart is published.
+            namespace: the namespace the chart is released into.
+            values: the chart's values.
+            opts: options of the Pulumi resource.
+            graceful_shutdown: let pods finish the requests they are serving before they stop.
+            await_deletion: let the deletion of a workload wait until its pods are gone.
+            without: kinds to leave out, because the program declares those objects itself.
+            webhook_hooks: hooks for the chart's custom resources, which webhooks of other components check.
+
         """
         if webhook_hooks:
             opts = pulumi.ResourceOptions.merge(
                 opts, pulumi.ResourceOptions(transforms=[_with_hooks_on_custom_resources(webhook_hooks)])
             )
-        said = {"--drains": drains, "--end-awaited": end_awaited}
-        options = [*(option for option, is_said in said.items() if is_said), *(f"--without={kind}" for kind in without)]
+        flags = {"--graceful-shutdown": graceful_shutdown, "--await-deletion": await_deletion}
+        options = [*(flag for flag, given in flags.items() if given), *(f"--without={kind}" for kind in without)]
         return k8s.helm.v4.Chart(
             name,
             name=name,
@@ -94,19 +109,19 @@ class Charts:
         values: Mapping[str, Any],
         opts: pulumi.ResourceOptions,
     ) -> k8s.helm.v3.Release:
-        """A chart as one resource; for charts that are mostly CustomResourceDefinitions.
+        """Deploy a chart as one Helm release; for charts that are mostly CustomResourceDefinitions.
 
-        Their schemas would be nine tenths of the stack's state, and after each one the provider fetches the cluster's
-        whole API description anew.
+        Object by object, their schemas would be nine tenths of the stack's state, and the provider would fetch the
+        cluster's whole API description again after each of them.
         """
-        hooks = pulumi.ResourceHookBinding(on_error=[pulumi.ErrorHook(f"{name}-locked", self._free)])
+        hooks = pulumi.ResourceHookBinding(on_error=[pulumi.ErrorHook(f"{name}-locked", self._unlock)])
         return k8s.helm.v3.Release(
             name,
             name=name,
             chart=self.store.path(source),
             namespace=namespace,
             values=dict(values),
-            # Relative to the project: it becomes part of the stack's state.
+            # Relative to the project, because the path becomes part of the stack's state.
             postrender=f"./{HERE.relative_to(PROJECT)}/release_postrender.py",
             timeout=RELEASE_TIMEOUT,
             description=DESCRIPTION,
@@ -114,12 +129,15 @@ class Charts:
             opts=pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(hooks=hooks)),
         )
 
-    def _free(self, failure: pulumi.ErrorHookArgs) -> bool:
-        """Free the release, once, where a killed run left it locked; Helm takes over what that run made."""
+    def _unlock(self, failure: pulumi.ErrorHookArgs) -> bool:
+        """Unlock a release that a killed run left locked, once; Helm then adopts the objects that the run made.
+
+        Returns whether the engine is to try again.
+        """
         if len(failure.errors) != 1 or not LOCKED.search(failure.errors[0]) or not failure.new_inputs:
             return False
 
-        from components.charts.helm_records import delete_lost_records  # noqa: PLC0415 - seldom needed
+        from components.charts.helm_records import delete_lost_records  # noqa: PLC0415 - rarely needed
 
         return delete_lost_records(
             failure.name,
@@ -131,7 +149,7 @@ class Charts:
 
 
 def _with_hooks_on_custom_resources(hooks: pulumi.ResourceHookBinding) -> pulumi.ResourceTransform:
-    """Hooks reach a chart's objects through a transform only."""
+    """Return a transform that adds hooks to a chart's custom resources; a chart takes no hooks for its objects."""
 
     def add(args: pulumi.ResourceTransformArgs) -> pulumi.ResourceTransformResult | None:
         # kubernetes:serving.kserve.io/v1alpha1:ServingRuntime, but not kubernetes:rbac.authorization.k8s.io/v1:Role

@@ -1,4 +1,4 @@
-"""Helm's own records of its releases in a cluster."""
+"""The Secrets in which Helm records the operations on its releases."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from kube.connection import connect
 def delete_lost_records(
     release: str, *, namespace: str, ours: str, kubeconfig: Path | None, context: str | None
 ) -> bool:
-    """Delete what is left of operations whose outcome nobody learned of; False where there is nothing of the kind.
+    """Delete the records of operations on `release` that a killed run left; return whether there were any.
 
-    Those are the records of operations on `release` that began and never ended, and those that ended after whoever
-    began them was gone: they have the description `ours`.
+    Such an operation never ended, which its record's status says, or it ended after the run was killed, and its record
+    has the description `ours`.
     """
     place = f"/api/v1/namespaces/{namespace}/secrets"
     with connect(kubeconfig=kubeconfig, context=context) as client:
@@ -35,6 +35,6 @@ def _pending(record: Mapping[str, Any]) -> bool:
 
 
 def _description(record: Mapping[str, Any]) -> str:
-    """A record is a document, packed, in base64 once by Helm and once by Kubernetes."""
+    """Read a record's description. A record is gzipped JSON, in base64 once by Helm and once by Kubernetes."""
     packed = base64.b64decode(base64.b64decode(record["data"]["release"]))
     return str(json.loads(gzip.decompress(packed))["info"].get("description", ""))

@@ -1,10 +1,10 @@
-"""Helm post-renderer: makes Pulumi order a chart's objects, and wait for them, as a running platform needs it.
+"""Helm post-renderer: annotates a chart's objects so that Pulumi creates them in order and waits until they work.
 
     helm template … | python postrender.py --namespace istio-system | kubectl apply -f -
 
-Helm creates objects kind by kind; Pulumi's Chart creates them all at once unless they carry
-`config.kubernetes.io/depends-on`, and takes "created" for "ready" unless they carry `pulumi.com/waitFor`.
-This runs on its own, in the provider's process tree: it imports nothing of the program.
+Helm creates objects kind by kind. Pulumi's Chart creates them all at once, except those with the annotation
+`config.kubernetes.io/depends-on`, and regards an object as ready once it is created, unless it has the annotation
+`pulumi.com/waitFor`. Pulumi's Kubernetes provider runs this file as a command, so it imports nothing of the program.
 """
 
 from __future__ import annotations
@@ -17,60 +17,66 @@ from typing import Any
 
 import yaml
 
-# One Kubernetes object.
+# One Kubernetes object, as parsed from YAML.
 Document = dict[str, Any]
 
 READ_BY_PODS = {"ServiceAccount", "ConfigMap", "Secret", "Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding"}
 CLUSTER_SCOPED = {"ClusterRole", "ClusterRoleBinding"}
 WORKLOADS = {"Deployment", "DaemonSet", "StatefulSet"}
 WEBHOOKS = {"MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"}
-# Longest waits, in seconds: a workload may have to pull its images first.
+# In seconds. A workload may have to pull its images first.
 WORKLOAD_TIMEOUT = 600
 OBJECT_TIMEOUT = 300
 PROBE_PERIOD = 2
-# Controllers have nothing to finish, but a pod that is slow to end holds up the end of its namespace for minutes.
-LONGEST_GRACE = 3
+# In seconds. Controllers have no requests to finish, and a slow pod delays the deletion of its namespace by minutes.
+LONGEST_GRACE_PERIOD = 3
 
 
 def adjust(
     documents: Iterable[Document],
     *,
     namespace: str,
-    drains: bool = False,
-    end_awaited: bool = False,
+    graceful_shutdown: bool = False,
+    await_deletion: bool = False,
     without: Collection[str] = (),
 ) -> list[Document]:
-    """The objects of a chart, released into `namespace`, with their order and waits.
+    """Return a chart's objects with annotations that give their order and what Pulumi waits for.
 
-    `drains`: its pods serve requests, which they may finish when they end. `end_awaited`: its deletion waits for
-    their end. `without`: kinds that are left out.
+    Args:
+        documents: the objects as the chart renders them; they are changed in place.
+        namespace: the namespace the chart is released into.
+        graceful_shutdown: let pods finish the requests they are serving before they stop.
+        await_deletion: let the deletion of a workload wait until its pods are gone.
+        without: kinds to leave out.
+
     """
     objects = [document for document in documents if document["kind"] not in without]
-    first = [_reference(o, namespace) for o in objects if o["kind"] in READ_BY_PODS]
+    read_by_pods = [_reference(o, namespace) for o in objects if o["kind"] in READ_BY_PODS]
     workloads = [_reference(o, namespace) for o in objects if o["kind"] in WORKLOADS]
     for item in objects:
         kind = item["kind"]
-        _annotations(item).pop("helm.sh/resource-policy", None)  # a destroy takes what the deployment made
+        _annotations(item).pop("helm.sh/resource-policy", None)  # `pulumi destroy` deletes everything
         if kind in WORKLOADS:
-            _after(item, first)
+            _depend_on(item, read_by_pods)
             _annotations(item)["pulumi.com/timeoutSeconds"] = str(WORKLOAD_TIMEOUT)
-            _probe_at_once(item)
-            if not drains:
-                _end_at_once(item)
-            if not end_awaited:
+            _probe_readiness_early(item)
+            if not graceful_shutdown:
+                _stop_quickly(item)
+            if not await_deletion:
                 _annotations(item)["pulumi.com/deletionPropagationPolicy"] = "background"
         elif kind in WEBHOOKS:
-            # A webhook nobody serves yet refuses everything; and waiting for its CA must not keep its server waiting.
-            _after(item, workloads)
-            _fail_at_once(item)
-            injected = [f"jsonpath={{.webhooks[{i}].clientConfig.caBundle}}" for i in range(len(item["webhooks"]))]
-            _wait(item, json.dumps(injected), timeout=OBJECT_TIMEOUT)
+            # A webhook without a running server refuses every object. Its server must not wait for the webhook's CA.
+            _depend_on(item, workloads)
+            _set_failure_policy(item)
+            ca_bundles = [f"jsonpath={{.webhooks[{i}].clientConfig.caBundle}}" for i in range(len(item["webhooks"]))]
+            _annotations(item)["pulumi.com/waitFor"] = json.dumps(ca_bundles)
+            _annotations(item)["pulumi.com/timeoutSeconds"] = str(OBJECT_TIMEOUT)
         elif kind == "Service" and item["spec"].get("type") != "LoadBalancer":
-            _annotations(item)["pulumi.com/skipAwait"] = "true"  # its workload is what is waited for
+            _annotations(item)["pulumi.com/skipAwait"] = "true"  # Pulumi waits for its workload instead
         elif kind == "ClusterRole" and item.get("aggregationRule"):
-            item.pop("rules", None)  # Kubernetes' aggregation controller owns them
+            item.pop("rules", None)  # Kubernetes' aggregation controller sets them
         if not item["metadata"]["annotations"]:
-            del item["metadata"]["annotations"]  # an empty map would be a difference for ever
+            del item["metadata"]["annotations"]  # an empty map would show as a difference in every preview
     return objects
 
 
@@ -82,7 +88,7 @@ def _annotations(item: Document) -> dict[str, str]:
 
 
 def _reference(item: Document, namespace: str) -> str:
-    """The object as `config.kubernetes.io/depends-on` names it."""
+    """Name the object as the annotation `config.kubernetes.io/depends-on` does."""
     group = item["apiVersion"].rpartition("/")[0]
     name = f"{item['kind']}/{item['metadata']['name']}"
     if item["kind"] in CLUSTER_SCOPED:
@@ -90,51 +96,55 @@ def _reference(item: Document, namespace: str) -> str:
     return f"{group}/namespaces/{item['metadata'].get('namespace') or namespace}/{name}"
 
 
-def _after(item: Document, references: list[str]) -> None:
+def _depend_on(item: Document, references: list[str]) -> None:
     if references:
         _annotations(item)["config.kubernetes.io/depends-on"] = ",".join(references)
 
 
-def _wait(item: Document, condition: str, *, timeout: int) -> None:
-    _annotations(item)["pulumi.com/waitFor"] = condition
-    _annotations(item)["pulumi.com/timeoutSeconds"] = str(timeout)
-
-
-def _probe_at_once(workload: Document) -> None:
-    """Ask for readiness from the start: KServe's controller is ready in seconds but is first asked after 30."""
+def _probe_readiness_early(workload: Document) -> None:
+    """Probe readiness from the start: KServe's controller is ready in seconds, but its first probe is after 30."""
     for container in workload["spec"]["template"]["spec"]["containers"]:
         if probe := container.get("readinessProbe"):
             probe.pop("initialDelaySeconds", None)
             probe["periodSeconds"] = min(probe.get("periodSeconds", 10), PROBE_PERIOD)
 
 
-def _fail_at_once(configuration: Document) -> None:
-    """Say what istiod itself sets of its validation once it answers: else that is a difference, and then a conflict."""
+def _set_failure_policy(configuration: Document) -> None:
+    """Declare the failure policy that istiod sets on its validation webhooks once it runs.
+
+    Otherwise the next preview shows a difference, and the update after it has a conflict over the field.
+    """
     for webhook in configuration["webhooks"]:
         if webhook["name"].endswith("validation.istio.io"):
             webhook["failurePolicy"] = "Fail"
 
 
-def _end_at_once(workload: Document) -> None:
+def _stop_quickly(workload: Document) -> None:
     pod = workload["spec"]["template"]["spec"]
-    pod["terminationGracePeriodSeconds"] = min(pod.get("terminationGracePeriodSeconds", 30), LONGEST_GRACE)
+    pod["terminationGracePeriodSeconds"] = min(pod.get("terminationGracePeriodSeconds", 30), LONGEST_GRACE_PERIOD)
 
 
 def main() -> None:
     """Read a chart's manifest from stdin, write the adjusted one to stdout."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--namespace", required=True, help="the namespace the chart is released into")
-    parser.add_argument("--without", action="append", default=[], metavar="KIND", help="leave objects of a kind out")
-    parser.add_argument("--drains", action="store_true", help="let its pods finish requests under way when they end")
-    parser.add_argument("--end-awaited", action="store_true", help="have a destroy wait for the end of its pods")
-    asked = parser.parse_args()
+    parser.add_argument("--without", action="append", default=[], metavar="KIND", help="leave out objects of this kind")
+    parser.add_argument(
+        "--graceful-shutdown",
+        action="store_true",
+        help="let pods finish the requests they are serving before they stop",
+    )
+    parser.add_argument(
+        "--await-deletion", action="store_true", help="let the deletion of a workload wait until its pods are gone"
+    )
+    options = parser.parse_args()
     documents = (document for document in yaml.load_all(sys.stdin, Loader=yaml.CSafeLoader) if document)
     adjusted = adjust(
         documents,
-        namespace=asked.namespace,
-        drains=asked.drains,
-        end_awaited=asked.end_awaited,
-        without=asked.without,
+        namespace=options.namespace,
+        graceful_shutdown=options.graceful_shutdown,
+        await_deletion=options.await_deletion,
+        without=options.without,
     )
     yaml.dump_all(adjusted, sys.stdout, Dumper=yaml.CSafeDumper)
 

@@ -1,6 +1,6 @@
-"""Where charts and manifests are published, and the folder they are fetched to before Helm sees them.
+"""Where charts and manifests are published, and the folder they are downloaded to before Helm renders them.
 
-A chart is fetched once for its content: rendering it again, as every preview does, needs no download.
+A chart is downloaded once. Previews and updates after that render it from the folder.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ HELM_CHART = "application/vnd.cncf.helm.chart.content.v1.tar+gzip"
 
 @dataclass(frozen=True, kw_only=True)
 class ChartMirror:
-    """An OCI registry path with every chart under its own name: `repository` is `host/path`."""
+    """A place in an OCI registry that has every chart under its own name: `repository` is `host/path`."""
 
     repository: str
     plain_http: bool = False
@@ -31,12 +31,12 @@ class ChartMirror:
 
 @dataclass(frozen=True, kw_only=True)
 class ImageMirror:
-    """An image registry with every image under its name: `repository` is `host/path`."""
+    """A place in an image registry that has every image under its own name: `repository` is `host/path`."""
 
     repository: str
 
     def image(self, name: str) -> str:
-        """The image's name there, without a tag."""
+        """Return the image's full name in the mirror, without a tag."""
         return f"{self.repository}/{name}"
 
 
@@ -46,15 +46,23 @@ class ChartUnavailable(pulumi.RunError):
 
 @dataclass(frozen=True, kw_only=True)
 class ChartStore:
-    """The fetched charts in `folder`, which is relative to the project: its path becomes part of the stack's state."""
+    """The downloaded charts.
+
+    Attributes:
+        folder: relative to the project, because its path becomes part of the stack's state.
+        mirror: where all charts come from; None for where each of them is published.
+
+    """
 
     folder: Path
     mirror: ChartMirror | None = None
 
     def path(self, source: Source) -> str:
-        """Path of the chart, fetched when it is not there.
+        """Return the path of a chart, which is downloaded first if it is not there.
 
-        Raises ChartUnavailable, which names the chart and the address asked.
+        Raises:
+            ChartUnavailable: the download failed; the message has the chart and the address.
+
         """
         if self.mirror:
             chart = OciChart(name=source.name, version=source.version, repository=self.mirror.repository)
@@ -72,7 +80,7 @@ class ChartStore:
                 )
 
     def _from_registry(self, chart: OciChart, *, plain_http: bool) -> Path:
-        # A tag can be moved, in a registry on the own machine often is: its digest decides.
+        # A tag can be moved, and often is in a registry on the user's machine: so the file is named by its digest.
         host, _, path = f"{chart.repository}/{chart.name}".partition("/")
         registry = Registry(url=f"{'http' if plain_http else 'https'}://{host}/v2/{path}")
         try:
@@ -92,36 +100,46 @@ class ChartStore:
         return target
 
     def _wrapped(self, manifest: Manifest) -> Path:
-        """A chart that holds a manifest as it is: nothing in it is taken for a template."""
+        """Make a chart that holds a manifest as it is, without treating anything in it as a template."""
         target = self.folder / f"{manifest.name}-{manifest.version}"
         description = target / "Chart.yaml"
         if not description.exists():
             _write(target / "files" / "manifest.yaml", _download(manifest))
             _write(target / "templates" / "manifest.yaml", b'{{ .Files.Get "files/manifest.yaml" }}\n')
-            stated = {"apiVersion": "v2", "name": manifest.name, "version": manifest.version.removeprefix("v")}
-            _write(description, yaml.safe_dump(stated).encode())  # last: with it, the chart is whole
+            metadata = {"apiVersion": "v2", "name": manifest.name, "version": manifest.version.removeprefix("v")}
+            _write(description, yaml.safe_dump(metadata).encode())  # last, because it marks the chart as complete
         return target
 
 
 @dataclass(frozen=True, kw_only=True)
 class Registry:
-    """One repository of an OCI registry, by its distribution API: `url` is `https://host/v2/path`."""
+    """One repository of an OCI registry, through the distribution API: `url` is `https://host/v2/path`."""
 
     url: str
 
     def chart_digest(self, tag: str) -> str:
-        """Digest of the chart's archive. Raises LookupError where the tag is no Helm chart."""
+        """Return the digest of the chart's archive.
+
+        Raises:
+            LookupError: the tag is not a Helm chart.
+
+        """
         manifest = self._get(f"manifests/{tag}", accept="application/vnd.oci.image.manifest.v1+json").json()
         for layer in manifest.get("layers", ()):
             if layer["mediaType"] == HELM_CHART:
                 return str(layer["digest"])
-        raise LookupError(f"{tag} is there but is no Helm chart")
+        raise LookupError(f"{tag} is there but is not a Helm chart")
 
     def blob(self, digest: str) -> bytes:
-        """The content with this digest. Raises LookupError where the registry gives something else."""
+        """Download the content with this digest.
+
+        Raises:
+            LookupError: the registry returned content with another digest.
+
+        """
         content = self._get(f"blobs/{digest}").content
         if f"sha256:{hashlib.sha256(content).hexdigest()}" != digest:
-            raise LookupError(f"the registry's content is not what its digest {digest} says")
+            raise LookupError(f"the registry returned content whose digest is not {digest}")
         return content
 
     def _get(self, path: str, *, accept: str = "*/*") -> requests.Response:
@@ -135,13 +153,13 @@ class Registry:
 
 
 def _anonymous_token(refused: requests.Response) -> str:
-    """The token a public registry gives to anybody who asks at the address in its refusal."""
+    """Get a token from the address that a public registry names when it refuses a request without one."""
     scheme, _, challenge = refused.headers.get("WWW-Authenticate", "").partition(" ")
     parameters = parse_keqv_list(parse_http_list(challenge))
     if scheme.lower() != "bearer" or "realm" not in parameters:
         refused.raise_for_status()
-    asked = {key: value for key, value in parameters.items() if key in {"service", "scope"}}
-    answer = requests.get(parameters["realm"], params=asked, timeout=REGISTRY_TIMEOUT)
+    query = {key: value for key, value in parameters.items() if key in {"service", "scope"}}
+    answer = requests.get(parameters["realm"], params=query, timeout=REGISTRY_TIMEOUT)
     answer.raise_for_status()
     return str(answer.json()["token"])
 
@@ -159,13 +177,13 @@ def _download(source: ChartArchive | Manifest) -> bytes:
 def _unavailable(source: Source, *, address: str, problem: Exception) -> ChartUnavailable:
     return ChartUnavailable(
         f"chart {source.name} {source.version} could not be fetched from {address}: {problem}\n"
-        "Can that address be reached from here, and is the chart there? `mirror` in the stack's settings names another "
-        "place for all charts."
+        "Check that the address can be reached from this machine and that the chart is there. The setting `mirror` "
+        "names another place for all charts."
     )
 
 
 def _write(target: Path, content: bytes) -> None:
-    """Write whole or not at all, also when another run writes the same."""
+    """Write the file completely or not at all, even if another run writes the same file."""
     target.parent.mkdir(parents=True, exist_ok=True)
     draft = target.with_name(f"{target.name}.{os.getpid()}")
     draft.write_bytes(content)

@@ -1,1 +1,1 @@
-"""What models run on, one ComponentResource a file. Models do not belong here."""
+"""What models need in the cluster (Istio, Knative, KServe, …), one component a file. Models do not belong here."""

@@ -1,4 +1,4 @@
-"""cert-manager: makes the certificates of other parts' webhooks."""
+"""cert-manager: issues the certificate of KServe's webhooks."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_kubernetes as k8s
 
-from components.charts.deploy import merged
-from components.platform.context import Supply
+from components.charts.deploy import merge_values
+from components.platform.context import InstallContext
 from releases.types import CertManagerRelease
 
 NAME = "cert-manager"
@@ -16,19 +16,19 @@ NAME = "cert-manager"
 
 @dataclass(frozen=True, kw_only=True)
 class CertManagerArgs:
-    """The version and where it comes from."""
+    """What cert-manager is installed with, and its chart."""
 
-    supply: Supply
+    install: InstallContext
     release: CertManagerRelease
 
 
 class CertManager(pulumi.ComponentResource):
     """cert-manager, done when its pods are ready.
 
-    Its webhook gets its CA a moment later: what it looks at is declared with `patient` hooks.
+    Its webhook gets its CA a moment later, so the objects it checks are declared with `retry_on_webhook_error`.
 
     Attributes:
-        namespace: where it runs.
+        namespace: the namespace it runs in.
 
     """
 
@@ -39,14 +39,14 @@ class CertManager(pulumi.ComponentResource):
         inside = pulumi.ResourceOptions(parent=self)
         namespace = k8s.core.v1.Namespace(NAME, metadata=k8s.meta.v1.ObjectMetaArgs(name=NAME), opts=inside)
         self.namespace = namespace.metadata.name
-        args.supply.charts.definitions(
+        args.install.charts.definitions(
             NAME,
             args.release.chart,
             namespace=self.namespace,
-            values=merged(
+            values=merge_values(
                 {
                     "startupapicheck": {"enabled": False},
-                    # In kube-system, where it is by default, the lease of an earlier installation holds up the next.
+                    # The default is kube-system, where the lease of an earlier installation would delay the next one.
                     "global": {"leaderElection": {"namespace": NAME}},
                 },
                 self._images(args),
@@ -58,9 +58,9 @@ class CertManager(pulumi.ComponentResource):
 
     @staticmethod
     def _images(args: CertManagerArgs) -> dict[str, object]:
-        if not args.supply.images:
+        if not args.install.images:
             return {}
-        image = args.supply.images.image
+        image = args.install.images.image
         return {
             "image": {"repository": image("cert-manager/cert-manager-controller")},
             "webhook": {"image": {"repository": image("cert-manager/cert-manager-webhook")}},

@@ -1,4 +1,4 @@
-"""What every part of the platform is made of: charts, images, and how much of the cluster it may take."""
+"""What every component of the platform is installed with."""
 
 from __future__ import annotations
 
@@ -14,16 +14,23 @@ CHARTS_FOLDER = Path("build/charts")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Supply:
-    """Charts, images (None: those the charts name), footprint."""
+class InstallContext:
+    """Where charts and images come from, and what the pods may request.
+
+    Attributes:
+        charts: deploys charts to the cluster.
+        images: where all images come from; None for the images that the charts name.
+        footprint: resource requests and limits of the pods.
+
+    """
 
     charts: Charts
     images: ImageMirror | None
     footprint: Footprint
 
     @classmethod
-    def of(cls, settings: Settings) -> Supply:
-        """What a stack's settings say."""
+    def from_settings(cls, settings: Settings) -> InstallContext:
+        """Read the install context from a stack's settings."""
         mirror = settings.mirror
         chart_mirror = None
         if mirror:

@@ -1,4 +1,4 @@
-"""Gateway API: the definitions of Gateway, HTTPRoute and their kin."""
+"""Gateway API: the CustomResourceDefinitions of Gateway, HTTPRoute and the others of the standard channel."""
 
 from __future__ import annotations
 
@@ -6,27 +6,27 @@ from dataclasses import dataclass
 
 import pulumi
 
-from components.platform.context import Supply
+from components.platform.context import InstallContext
 from releases.types import Source
 
 
 @dataclass(frozen=True, kw_only=True)
 class GatewayAPIArgs:
-    """The version and where it comes from."""
+    """What Gateway API is installed with, and the manifest of its CustomResourceDefinitions."""
 
-    supply: Supply
+    install: InstallContext
     definitions: Source
 
 
 class GatewayAPI(pulumi.ComponentResource):
-    """The standard channel's CustomResourceDefinitions."""
+    """Gateway API's CustomResourceDefinitions, done when they are created."""
 
     def __init__(self, name: str, *, args: GatewayAPIArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("kserve-multi-model:platform:GatewayAPI", name, {}, opts)
-        args.supply.charts.definitions(
+        args.install.charts.definitions(
             "gateway-api",
             args.definitions,
-            namespace="default",  # of Helm's record only
+            namespace="default",  # of Helm's record; the definitions have no namespace
             values={},
             opts=pulumi.ResourceOptions(parent=self),
         )

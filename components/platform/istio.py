@@ -1,4 +1,4 @@
-"""Istio: the control plane and the gateway all requests come in by."""
+"""Istio: the control plane, and the gateway that all requests from outside the cluster pass."""
 
 from __future__ import annotations
 
@@ -8,32 +8,33 @@ from typing import Any
 import pulumi
 import pulumi_kubernetes as k8s
 
-from components.charts.deploy import merged
-from components.platform.context import Supply
+from components.charts.deploy import merge_values
+from components.platform.context import InstallContext
 from components.platform.gateway_api import GatewayAPI
 from components.settings.stack import Ingress
 from releases.types import IstioRelease
 
-NAMESPACE = "istio-system"
-GATEWAY = "istio-ingressgateway"
+ISTIO_NAMESPACE = "istio-system"
+ISTIO_GATEWAY = "istio-ingressgateway"
 STATUS_PORT = 15021
 HTTP_PORT = 80
 HTTPS_PORT = 443
-# istiod writes these into every namespace and leaves them there.
+# ConfigMaps that istiod creates in every namespace and never deletes.
 CA_CONFIG_MAPS = ("istio-ca-root-cert", "istio-ca-crl")
 
 
 @dataclass(frozen=True, kw_only=True)
 class IstioArgs:
-    """The version and where it comes from, how clients reach the gateway, and what Istio looks for at its start.
+    """What Istio is installed with, its charts, and how clients reach its gateway.
 
     Attributes:
-        foreign_namespaces: those of models that it outlives.
-        statistics: regular expressions of what the gateway's Envoy counts besides what it needs itself.
+        foreign_namespaces: namespaces of models that exist before the stack and stay when it is destroyed.
+        gateway_api: istiod looks for these definitions when it starts.
+        statistics: regular expressions of additional statistics that the gateway's Envoy keeps.
 
     """
 
-    supply: Supply
+    install: InstallContext
     release: IstioRelease
     ingress: Ingress
     foreign_namespaces: frozenset[str]
@@ -45,9 +46,9 @@ class Istio(pulumi.ComponentResource):
     """Istio, done when the gateway is ready.
 
     Attributes:
-        namespace: where it runs.
-        definitions: its CustomResourceDefinitions, long before Istio is ready.
-        gateway_address: URL of the gateway for clients, without a path.
+        namespace: the namespace it runs in.
+        definitions: its CustomResourceDefinitions, which exist long before Istio is ready.
+        gateway_address: the gateway's URL for clients, without a path.
 
     """
 
@@ -58,8 +59,10 @@ class Istio(pulumi.ComponentResource):
     def __init__(self, name: str, *, args: IstioArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("kserve-multi-model:platform:Istio", name, {}, opts)
         self._args = args
-        charts, inside = args.supply.charts, pulumi.ResourceOptions(parent=self)
-        namespace = k8s.core.v1.Namespace(NAMESPACE, metadata=k8s.meta.v1.ObjectMetaArgs(name=NAMESPACE), opts=inside)
+        charts, inside = args.install.charts, pulumi.ResourceOptions(parent=self)
+        namespace = k8s.core.v1.Namespace(
+            ISTIO_NAMESPACE, metadata=k8s.meta.v1.ObjectMetaArgs(name=ISTIO_NAMESPACE), opts=inside
+        )
         self.namespace = namespace.metadata.name
         base = charts.definitions(
             "istio-base",
@@ -73,24 +76,24 @@ class Istio(pulumi.ComponentResource):
             "istiod",
             args.release.istiod,
             namespace=self.namespace,
-            values=merged(self._istiod_values(), args.release.values),
-            # Until then it makes again what it leaves.
-            end_awaited=True,
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[base, args.gateway_api, *self._what_istiod_leaves()]),
+            values=merge_values(self._istiod_values(), args.release.values),
+            # Until its pods are gone, istiod creates its ConfigMaps again after they are deleted.
+            await_deletion=True,
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[base, args.gateway_api, *self._ca_config_maps()]),
         )
         charts.workloads(
-            GATEWAY,
+            ISTIO_GATEWAY,
             args.release.gateway,
             namespace=self.namespace,
             values=self._gateway_values(),
-            drains=True,
+            graceful_shutdown=True,
             opts=pulumi.ResourceOptions(parent=self, depends_on=[istiod]),
         )
         self.gateway_address = self._address(self._gateway_service())
         self.register_outputs({"namespace": self.namespace, "gateway_address": self.gateway_address})
 
-    def _what_istiod_leaves(self) -> list[pulumi.Resource]:
-        """Its ConfigMaps in the namespaces that are there before and after; what is declared is also destroyed."""
+    def _ca_config_maps(self) -> list[pulumi.Resource]:
+        """Declare istiod's ConfigMaps in the namespaces that stay, so that `pulumi destroy` deletes them."""
         return [
             k8s.core.v1.ConfigMap(
                 f"{namespace}/{name}",
@@ -102,8 +105,8 @@ class Istio(pulumi.ComponentResource):
         ]
 
     def _istiod_values(self) -> dict[str, Any]:
-        footprint, images = self._args.supply.footprint, self._args.supply.images
-        return merged(
+        footprint, images = self._args.install.footprint, self._args.install.images
+        return merge_values(
             {"autoscaleEnabled": footprint.replicated},
             {"resources": footprint.istiod.values()} if footprint.istiod else {},
             {"global": {"proxy": {"resources": footprint.gateway.values()}}} if footprint.gateway else {},
@@ -111,26 +114,26 @@ class Istio(pulumi.ComponentResource):
         )
 
     def _gateway_values(self) -> dict[str, Any]:
-        footprint, statistics = self._args.supply.footprint, self._args.statistics
-        counted = {"sidecar.istio.io/statsInclusionRegexps": ",".join(statistics)}
-        return merged(
+        footprint, statistics = self._args.install.footprint, self._args.statistics
+        annotations = {"sidecar.istio.io/statsInclusionRegexps": ",".join(statistics)}
+        return merge_values(
             {"service": {"type": "None"}, "autoscaling": {"enabled": footprint.replicated}},
-            {"podAnnotations": counted} if statistics else {},
+            {"podAnnotations": annotations} if statistics else {},
             {"resources": footprint.gateway.values()} if footprint.gateway else {},
         )
 
     def _gateway_service(self) -> k8s.core.v1.Service:
-        """The gateway's Service, declared here and not by the chart: its status has a load balancer's address."""
+        """Declare the gateway's Service outside the chart, because its status has the load balancer's address."""
         ingress = self._args.ingress
-        selector = {"app": GATEWAY, "istio": GATEWAY.removeprefix("istio-")}
+        selector = {"app": ISTIO_GATEWAY, "istio": ISTIO_GATEWAY.removeprefix("istio-")}
         ports = {"status-port": STATUS_PORT, "http2": HTTP_PORT, "https": HTTPS_PORT}
         node_ports = {"http2": ingress.node_port}
-        # A load balancer is waited for; else it is the gateway's pods that are.
-        unawaited = None if ingress.service_type == "LoadBalancer" else {"pulumi.com/skipAwait": "true"}
+        # Wait for a load balancer's address. Any other Service needs no wait: the chart waits for the gateway's pods.
+        annotations = None if ingress.service_type == "LoadBalancer" else {"pulumi.com/skipAwait": "true"}
         return k8s.core.v1.Service(
-            GATEWAY,
+            ISTIO_GATEWAY,
             metadata=k8s.meta.v1.ObjectMetaArgs(
-                name=GATEWAY, namespace=self.namespace, labels=selector, annotations=unawaited
+                name=ISTIO_GATEWAY, namespace=self.namespace, labels=selector, annotations=annotations
             ),
             spec=k8s.core.v1.ServiceSpecArgs(
                 type=ingress.service_type,
@@ -150,18 +153,18 @@ class Istio(pulumi.ComponentResource):
         if ingress.address:
             return pulumi.Output.from_input(_url(ingress.address, port=ingress.node_port))
         if ingress.service_type == "ClusterIP":
-            return pulumi.Output.from_input(_url(f"{GATEWAY}.{NAMESPACE}.svc.cluster.local"))
-        return service.status.apply(_balanced)
+            return pulumi.Output.from_input(_url(f"{ISTIO_GATEWAY}.{ISTIO_NAMESPACE}.svc.cluster.local"))
+        return service.status.apply(_load_balancer_url)
 
 
 def _url(host: str, *, port: int | None = None) -> str:
     return f"http://{f'[{host}]' if ':' in host else host}{f':{port}' if port else ''}"
 
 
-def _balanced(status: k8s.core.v1.outputs.ServiceStatus | None) -> str:
-    points = (status and status.load_balancer and status.load_balancer.ingress) or []
-    if points:
-        return _url(points[0].hostname or points[0].ip or "")
-    if pulumi.runtime.is_dry_run():  # of a Service that gets its load balancer only now
+def _load_balancer_url(status: k8s.core.v1.outputs.ServiceStatus | None) -> str:
+    addresses = (status and status.load_balancer and status.load_balancer.ingress) or []
+    if addresses:
+        return _url(addresses[0].hostname or addresses[0].ip or "")
+    if pulumi.runtime.is_dry_run():  # the update after this preview creates the load balancer
         return "http://<the load balancer's address>"
     raise pulumi.RunError("the gateway's Service has no load balancer yet; set ingress.address, or try again later")

@@ -1,4 +1,4 @@
-"""Knative Serving: runs model servers, scales them with the requests, and routes between revisions."""
+"""Knative Serving: runs model servers, scales them with the number of requests, and routes between revisions."""
 
 from __future__ import annotations
 
@@ -9,39 +9,43 @@ import pulumi
 import pulumi_kubernetes as k8s
 import yaml
 
-from components.objects.custom_resource import BACKGROUND_DELETION, custom_resource
-from components.objects.webhooks import patient
-from components.platform.context import Supply
+from components.objects import BACKGROUND_DELETION, custom_resource, retry_on_webhook_error
+from components.platform.context import InstallContext
 from components.platform.gateway_api import GatewayAPI
-from components.platform.istio import GATEWAY, HTTP_PORT, HTTPS_PORT, Istio
-from components.platform.istio import NAMESPACE as ISTIO_NAMESPACE
+from components.platform.istio import HTTP_PORT, HTTPS_PORT, ISTIO_GATEWAY, ISTIO_NAMESPACE, Istio
 from components.teardown.termination_wait import TerminationWait, TerminationWaitArgs
 from releases.types import KnativeRelease, NetGatewayApi
 
-NAMESPACE = "knative-serving"
+KNATIVE_NAMESPACE = "knative-serving"
 OPERATOR_NAMESPACE = "knative-operator"
-INGRESS_GATEWAY = "knative-ingress-gateway"
-LOCAL_GATEWAY = "knative-local-gateway"
-# The gateway's port for requests from inside the cluster.
+# Istio Gateways, to which the VirtualServices that KServe creates are bound.
+KNATIVE_INGRESS_GATEWAY = "knative-ingress-gateway"
+KNATIVE_LOCAL_GATEWAY = "knative-local-gateway"
+# Port of Istio's gateway pods for requests from inside the cluster.
 LOCAL_PORT = 8081
 SERVING_TIMEOUT = 600
-# Of Knative itself, and of the queue-proxies.
-METRICS = ("metrics-protocol", "request-metrics-protocol")
+# Settings for the metrics of Knative's own workloads, and of the queue-proxies.
+METRICS_PROTOCOLS = ("metrics-protocol", "request-metrics-protocol")
 WORKLOADS = ("activator", "autoscaler", "controller", "webhook")
-# Those that come with a HorizontalPodAutoscaler of the same name.
+# Workloads with a HorizontalPodAutoscaler of the same name.
 AUTOSCALED = ("activator", "webhook")
+ALLOWED_ROUTES = {"allowedRoutes": {"namespaces": {"from": "All"}}}
+HTTP_LISTENER = {"name": "default", "port": HTTP_PORT, "protocol": "HTTP", **ALLOWED_ROUTES}
+# Keeps the port open: a load balancer that loses the port and gets it back is unreachable for a while.
+TLS_LISTENER = {"name": "tls", "port": HTTPS_PORT, "protocol": "TLS", "tls": {"mode": "Passthrough"}, **ALLOWED_ROUTES}
 
 
 @dataclass(frozen=True, kw_only=True)
 class KnativeArgs:
-    """The version and where it comes from, the domain of its routes, and the gateway they go through.
+    """What Knative is installed with, its charts, and the gateway its routes go through.
 
     Attributes:
-        metrics: whether it offers its metrics, and those of the models' requests, to Prometheus.
+        domain: the host names of its routes end with it.
+        metrics: whether Prometheus can scrape it and the queue-proxies of the models.
 
     """
 
-    supply: Supply
+    install: InstallContext
     release: KnativeRelease
     domain: str
     istio: Istio
@@ -53,8 +57,8 @@ class Knative(pulumi.ComponentResource):
     """Knative Serving, done when it routes requests through Istio's gateway.
 
     Attributes:
-        namespace: where it runs.
-        definitions: its CustomResourceDefinitions, long before Knative is ready.
+        namespace: the namespace it runs in.
+        definitions: its CustomResourceDefinitions, which exist long before Knative is ready.
 
     """
 
@@ -64,25 +68,27 @@ class Knative(pulumi.ComponentResource):
     def __init__(self, name: str, *, args: KnativeArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("kserve-multi-model:platform:Knative", name, {}, opts)
         self._args = args
-        self._patience = patient(f"{name}-webhooks")
-        namespace = self._namespace(NAMESPACE)
+        self._retry = retry_on_webhook_error(f"{name}-webhooks")
+        namespace = self._namespace(KNATIVE_NAMESPACE)
         self.namespace = namespace.metadata.name
-        self.definitions = args.supply.charts.definitions(
+        self.definitions = args.install.charts.definitions(
             "knative-serving-crds",
             args.release.serving_crds,
             namespace=self.namespace,
             values={},
             opts=pulumi.ResourceOptions(parent=self),
         )
-        operator = args.supply.charts.definitions(
+        operator = args.install.charts.definitions(
             "knative-operator",
             args.release.operator,
             namespace=self._namespace(OPERATOR_NAMESPACE).metadata.name,
             values={"knative_operator": self._operator_values()},
             opts=pulumi.ResourceOptions(parent=self),
         )
-        # By Gateway API, only the routes need Istio; net-istio's own gateways are part of Serving.
-        by_gateway_api = isinstance(args.release.ingress, NetGatewayApi)
+        # With net-istio, Serving has Gateways and so needs Istio. With net-gateway-api, only the routes need it.
+        needed_first = [operator, self.definitions, self._termination_wait(namespace)]
+        if not isinstance(args.release.ingress, NetGatewayApi):
+            needed_first.append(args.istio)
         serving = custom_resource(
             "knative-serving",
             api_version="operator.knative.dev/v1beta1",
@@ -93,17 +99,10 @@ class Knative(pulumi.ComponentResource):
             spec=self._serving_spec(),
             ready="Ready",
             timeout=SERVING_TIMEOUT,
-            opts=pulumi.ResourceOptions(
-                parent=self,
-                depends_on=[
-                    *(operator, self.definitions, self._termination_wait(namespace)),
-                    *([] if by_gateway_api else [args.istio]),
-                ],
-                hooks=self._patience,
-            ),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=needed_first, hooks=self._retry),
         )
-        if not args.supply.footprint.replicated:
-            self._never_scale_up(serving)
+        if not args.install.footprint.replicated:
+            self._disable_scale_up(serving)
         if isinstance(args.release.ingress, NetGatewayApi):
             self._net_gateway_api(args.release.ingress, serving=serving)
         self.register_outputs({"namespace": self.namespace})
@@ -113,38 +112,38 @@ class Knative(pulumi.ComponentResource):
         return k8s.core.v1.Namespace(name, metadata=k8s.meta.v1.ObjectMetaArgs(name=name), opts=inside)
 
     def _termination_wait(self, namespace: k8s.core.v1.Namespace) -> pulumi.Resource:
-        """Serving's pods are gone before their namespace is deleted.
+        """Wait on destroy until Serving's pods are gone, before their namespace is deleted.
 
-        They take 45 s or, with requests, up to 600 s to end, and a namespace that finds such pods looks again only
-        after half of that.
+        They take 45 seconds to stop, or up to 600 with running requests. A namespace that still has such pods when it
+        is deleted checks again only after half of that time.
         """
-        charts = self._args.supply.charts
+        charts = self._args.install.charts
         return TerminationWait(
-            NAMESPACE,
+            KNATIVE_NAMESPACE,
             args=TerminationWaitArgs(
-                namespace=NAMESPACE, served=None, own=True, kubeconfig=charts.kubeconfig, context=charts.context
+                namespace=KNATIVE_NAMESPACE, served=None, own=True, kubeconfig=charts.kubeconfig, context=charts.context
             ),
             opts=pulumi.ResourceOptions(parent=self, depends_on=[namespace]),
         )
 
     def _operator_values(self) -> dict[str, Any]:
-        """The chart keeps the operator and its webhook side by side."""
-        footprint, images = self._args.supply.footprint, self._args.supply.images
+        """Values of the operator's chart, which has one section for the operator and one for its webhook."""
+        footprint, images = self._args.install.footprint, self._args.install.images
         resources = {"resources": footprint.knative_operator.values()} if footprint.knative_operator else {}
-        parts = {"knative_operator": "operator", "operator_webhook": "webhook"}
+        sections = {"knative_operator": "operator", "operator_webhook": "webhook"}
         tag = f"v{self._args.release.version}"
         return {
-            part: {**resources, **({"image": images.image(f"knative-operator/{image}"), "tag": tag} if images else {})}
-            for part, image in parts.items()
+            key: {**resources, **({"image": images.image(f"knative-operator/{image}"), "tag": tag} if images else {})}
+            for key, image in sections.items()
         }
 
     def _serving_spec(self) -> dict[str, Any]:
         args = self._args
-        footprint, images, ingress = args.supply.footprint, args.supply.images, args.release.ingress
+        footprint, images, ingress = args.install.footprint, args.install.images, args.release.ingress
         by_gateway_api = isinstance(ingress, NetGatewayApi)
         spec: dict[str, Any] = {
             "version": args.release.version,
-            # One that is not named is taken for enabled when it is Istio's.
+            # Each one is named, because the operator enables Istio's if it is not.
             "ingress": {
                 "istio": {"enabled": not by_gateway_api},
                 "kourier": {"enabled": False},
@@ -154,10 +153,10 @@ class Knative(pulumi.ComponentResource):
                 "domain": {args.domain: ""},
                 "deployment": {"registries-skipping-tag-resolving": "nvcr.io,index.docker.io"},
                 "features": {
-                    # Else it refuses the pods of a model that says which nodes it wants.
+                    # Without these two, Knative refuses a model that chooses its nodes.
                     "kubernetes.podspec-nodeselector": "enabled",
                     "kubernetes.podspec-tolerations": "enabled",
-                    # Lets a header of the request choose among a model's versions.
+                    # A header of the request can choose among a model's versions.
                     "tag-header-based-routing": "enabled",
                 },
             },
@@ -176,7 +175,7 @@ class Knative(pulumi.ComponentResource):
                 },
             }
             spec["config"]["deployment"] = {
-                # The operator's override does not reach the pods of models.
+                # The operator's override does not apply to the pods of models.
                 "queue-sidecar-image": queue,
                 "registries-skipping-tag-resolving": images.repository.partition("/")[0],
             }
@@ -186,28 +185,28 @@ class Knative(pulumi.ComponentResource):
             }
         workload: dict[str, Any] = {}
         if args.metrics:
-            spec["config"]["observability"] = dict.fromkeys(METRICS, "prometheus")
-            # Knative reads this when it starts.
+            spec["config"]["observability"] = dict.fromkeys(METRICS_PROTOCOLS, "prometheus")
+            # Knative reads that configuration only when it starts: a changed annotation restarts it.
             workload["annotations"] = {"kserve-multi-model/metrics": "prometheus"}
         if footprint.knative or workload:
             spec["workloads"] = [
                 {
-                    "name": part,
+                    "name": name,
                     **workload,
-                    **({"resources": [{"container": part, **footprint.knative.values()}]} if footprint.knative else {}),
+                    **({"resources": [{"container": name, **footprint.knative.values()}]} if footprint.knative else {}),
                 }
-                for part in WORKLOADS
+                for name in WORKLOADS
             ]
         if not footprint.replicated:
             spec["high-availability"] = {"replicas": 1}
         return spec
 
-    def _never_scale_up(self, serving: pulumi.Resource) -> None:
-        """Keep the autoscalers of Serving's pods from adding any.
+    def _disable_scale_up(self, serving: pulumi.Resource) -> None:
+        """Stop the HorizontalPodAutoscalers of Serving from adding pods.
 
-        They compare what a pod uses with what it requests, which is very little here: moderate load would bring 20
-        activators, and their requests would leave no room for models. The operator resets `maxReplicas` whenever it
-        reconciles, but leaves `behavior` alone, which its manifests do not mention.
+        They compare a pod's usage with its requests, which are very low on a small footprint: moderate load would
+        start 20 activators, whose requests would leave no room for models. The operator resets `maxReplicas` whenever
+        it reconciles, but does not touch `behavior`, which its manifests do not set.
         """
         for autoscaler in AUTOSCALED:
             k8s.autoscaling.v2.HorizontalPodAutoscalerPatch(
@@ -218,12 +217,12 @@ class Knative(pulumi.ComponentResource):
                         scale_up=k8s.autoscaling.v2.HPAScalingRulesPatchArgs(select_policy="Disabled")
                     )
                 ),
-                # Without Serving there is no autoscaler to give the field back to.
+                # Serving's deletion deletes the autoscalers, and with them the patched field.
                 opts=pulumi.ResourceOptions(parent=self, depends_on=[serving], deleted_with=serving),
             )
 
     def _net_gateway_api(self, ingress: NetGatewayApi, *, serving: pulumi.Resource) -> None:
-        """Knative's ingress by Gateway API: its controller, and gateways bound to the pods Istio's gateway has."""
+        """Install Knative's ingress for Gateway API: its controller, and Gateways served by Istio's gateway pods."""
         args = self._args
         inside = pulumi.ResourceOptions(parent=self)
         gateways = k8s.core.v1.ConfigMap(
@@ -238,13 +237,13 @@ class Knative(pulumi.ComponentResource):
                 },
             ),
             data={
-                "external-gateways": _gateway_entry(gateway="knative-gateway", service=GATEWAY),
-                "local-gateways": _gateway_entry(gateway=LOCAL_GATEWAY, service=LOCAL_GATEWAY),
+                "external-gateways": _gateway_entry(gateway="knative-gateway", service=ISTIO_GATEWAY),
+                "local-gateways": _gateway_entry(gateway=KNATIVE_LOCAL_GATEWAY, service=KNATIVE_LOCAL_GATEWAY),
             },
             opts=inside,
         )
-        images = args.supply.images
-        args.supply.charts.workloads(
+        images = args.install.images
+        args.install.charts.workloads(
             "net-gateway-api",
             ingress.chart,
             namespace=self.namespace,
@@ -256,9 +255,9 @@ class Knative(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self, depends_on=[serving, gateways, args.gateway_api]),
         )
         local_service = k8s.core.v1.Service(
-            LOCAL_GATEWAY,
+            KNATIVE_LOCAL_GATEWAY,
             metadata=k8s.meta.v1.ObjectMetaArgs(
-                name=LOCAL_GATEWAY,
+                name=KNATIVE_LOCAL_GATEWAY,
                 namespace=args.istio.namespace,
                 labels={"experimental.istio.io/disable-gateway-port-translation": "true"},
                 annotations={"pulumi.com/skipAwait": "true"},
@@ -270,12 +269,12 @@ class Knative(pulumi.ComponentResource):
             ),
             opts=inside,
         )
-        routed = pulumi.ResourceOptions(
-            parent=self, depends_on=[args.istio, args.gateway_api, local_service], hooks=self._patience
+        after_istio = pulumi.ResourceOptions(
+            parent=self, depends_on=[args.istio, args.gateway_api, local_service], hooks=self._retry
         )
-        self._gateway("knative-gateway", host=GATEWAY, listeners=[_http_listener(), _tls_listener()], opts=routed)
-        self._gateway(LOCAL_GATEWAY, host=LOCAL_GATEWAY, listeners=[_http_listener()], opts=routed)
-        for gateway, port in ((INGRESS_GATEWAY, HTTP_PORT), (LOCAL_GATEWAY, LOCAL_PORT)):
+        self._gateway("knative-gateway", host=ISTIO_GATEWAY, listeners=[HTTP_LISTENER, TLS_LISTENER], opts=after_istio)
+        self._gateway(KNATIVE_LOCAL_GATEWAY, host=KNATIVE_LOCAL_GATEWAY, listeners=[HTTP_LISTENER], opts=after_istio)
+        for gateway, port in ((KNATIVE_INGRESS_GATEWAY, HTTP_PORT), (KNATIVE_LOCAL_GATEWAY, LOCAL_PORT)):
             self._istio_gateway(gateway, port=port)
 
     def _gateway(self, name: str, *, host: str, listeners: list[dict[str, Any]], opts: pulumi.ResourceOptions) -> None:
@@ -295,7 +294,7 @@ class Knative(pulumi.ComponentResource):
         )
 
     def _istio_gateway(self, name: str, *, port: int) -> None:
-        """The gateway that the VirtualServices KServe makes are bound to; net-istio would bring its like."""
+        """Declare an Istio Gateway for the VirtualServices that KServe creates; net-istio would bring one like it."""
         custom_resource(
             f"istio-{name}",
             api_version="networking.istio.io/v1",
@@ -306,12 +305,12 @@ class Knative(pulumi.ComponentResource):
                 "selector": {"istio": "ingressgateway"},
                 "servers": [{"port": {"number": port, "name": "http", "protocol": "HTTP"}, "hosts": ["*"]}],
             },
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[self._args.istio], hooks=self._patience),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[self._args.istio], hooks=self._retry),
         )
 
 
 def _gateway_entry(*, gateway: str, service: str) -> str:
-    """One gateway in net-gateway-api's configuration, which is a document in a text."""
+    """One Gateway in net-gateway-api's configuration, which is YAML in a string."""
     entry = {
         "class": "istio",
         "gateway": f"{ISTIO_NAMESPACE}/{gateway}",
@@ -319,15 +318,3 @@ def _gateway_entry(*, gateway: str, service: str) -> str:
         "supported-features": ["HTTPRouteRequestTimeout"],
     }
     return yaml.safe_dump([entry], sort_keys=False)
-
-
-def _http_listener() -> dict[str, Any]:
-    return {"name": "default", "port": HTTP_PORT, "protocol": "HTTP", **_FROM_EVERYWHERE}
-
-
-def _tls_listener() -> dict[str, Any]:
-    """Holds the port: a load balancer that loses and regains it is away for a while."""
-    return {"name": "tls", "port": HTTPS_PORT, "protocol": "TLS", "tls": {"mode": "Passthrough"}, **_FROM_EVERYWHERE}
-
-
-_FROM_EVERYWHERE = {"allowedRoutes": {"namespaces": {"from": "All"}}}

@@ -1,4 +1,4 @@
-"""KServe: makes a running, routed model server of every InferenceService."""
+"""KServe: turns every InferenceService into a running model server with a route."""
 
 from __future__ import annotations
 
@@ -8,42 +8,40 @@ from typing import Any
 import pulumi
 import pulumi_kubernetes as k8s
 
-from components.charts.deploy import merged
-from components.objects.custom_resource import custom_resource
-from components.objects.webhooks import patient
+from components.charts.deploy import merge_values
+from components.objects import custom_resource, retry_on_webhook_error
 from components.platform.cert_manager import CertManager
-from components.platform.context import Supply
+from components.platform.context import InstallContext
 from components.platform.gateway_api import GatewayAPI
-from components.platform.istio import NAMESPACE as ISTIO_NAMESPACE
-from components.platform.istio import Istio
-from components.platform.knative import INGRESS_GATEWAY, LOCAL_GATEWAY, Knative
-from components.platform.knative import NAMESPACE as KNATIVE_NAMESPACE
-from components.platform.model_gateway import GATEWAY as MODEL_GATEWAY
+from components.platform.istio import ISTIO_NAMESPACE, Istio
+from components.platform.knative import KNATIVE_INGRESS_GATEWAY, KNATIVE_LOCAL_GATEWAY, KNATIVE_NAMESPACE, Knative
+from components.platform.model_gateway import MODEL_GATEWAY
 from components.platform.serving_runtimes import serving_runtime
 from components.settings.resource_profiles import PodResources
 from releases.types import KServeRelease
 
-NAMESPACE = "kserve"
-# Names that KServe's chart gives to its webhooks' server and certificate.
+KSERVE_NAMESPACE = "kserve"
+# Names in KServe's chart: the Service of its webhooks and their certificate.
 WEBHOOK_SERVICE = "kserve-webhook-server-service"
 CERTIFICATE = "serving-cert"
 CERTIFICATE_SECRET = "kserve-webhook-server-cert"  # noqa: S105 - a name
 ISSUER = "selfsigned-issuer"
-LOOKS_FOR = "kserve-multi-model/looks-for"
-# Issued soon or not at all: cert-manager pauses for an hour after a failure.
+LOOKS_FOR_ANNOTATION = "kserve-multi-model/looks-for"
+# In seconds. A longer wait is pointless: after a failure, cert-manager tries again only an hour later.
 CERTIFICATE_TIMEOUT = 90
 
 
 @dataclass(frozen=True, kw_only=True)
 class KServeArgs:
-    """The version and where it comes from, the domain of the models, and what KServe looks for at its start.
+    """What KServe is installed with, its charts, and the components it depends on.
 
     Attributes:
-        knative: None where no model runs behind it.
+        domain: the models' host names end with it.
+        knative: None where no model runs on Knative.
 
     """
 
-    supply: Supply
+    install: InstallContext
     release: KServeRelease
     domain: str
     cert_manager: CertManager
@@ -53,12 +51,12 @@ class KServeArgs:
 
 
 class KServe(pulumi.ComponentResource):
-    """KServe with its serving runtimes, done when its webhooks answer.
+    """KServe with its serving runtimes, done when its webhooks have their CA.
 
     It needs neither Istio nor Knative to be ready, only their CustomResourceDefinitions.
 
     Attributes:
-        namespace: where it runs.
+        namespace: the namespace it runs in.
 
     """
 
@@ -67,44 +65,46 @@ class KServe(pulumi.ComponentResource):
     def __init__(self, name: str, *, args: KServeArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("kserve-multi-model:platform:KServe", name, {}, opts)
         self._args = args
-        charts, inside = args.supply.charts, pulumi.ResourceOptions(parent=self)
-        patience = patient(f"{name}-webhooks")
-        namespace = k8s.core.v1.Namespace(NAMESPACE, metadata=k8s.meta.v1.ObjectMetaArgs(name=NAMESPACE), opts=inside)
+        charts, inside = args.install.charts, pulumi.ResourceOptions(parent=self)
+        retry = retry_on_webhook_error(f"{name}-webhooks")
+        namespace = k8s.core.v1.Namespace(
+            KSERVE_NAMESPACE, metadata=k8s.meta.v1.ObjectMetaArgs(name=KSERVE_NAMESPACE), opts=inside
+        )
         self.namespace = namespace.metadata.name
         definitions = charts.workloads(
             "kserve-crd", args.release.crds, namespace=self.namespace, values={}, opts=inside
         )
-        # The controller looks once, when it starts, which kinds the cluster has.
-        looked_for = [definitions, args.istio.definitions, args.gateway_api]
+        # Only when it starts, the controller looks which of these kinds the cluster has.
+        all_definitions = [definitions, args.istio.definitions, args.gateway_api]
         if args.knative:
-            looked_for.append(args.knative.definitions)
+            all_definitions.append(args.knative.definitions)
         controller = charts.workloads(
             "kserve",
             args.release.resources,
             namespace=self.namespace,
             values={"kserve": self._values()},
             without=("Certificate", "Issuer"),
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[*looked_for, self._certificate(patience)]),
-            webhook_hooks=patience,
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[*all_definitions, self._certificate(retry)]),
+            webhook_hooks=retry,
         )
         after_controller = pulumi.ResourceOptions(parent=self, depends_on=[controller])
         for runtime in args.release.runtimes:
             if runtime.values_key is None:
-                serving_runtime(runtime, supply=args.supply, version=args.release.version, opts=after_controller)
+                serving_runtime(runtime, install=args.install, version=args.release.version, opts=after_controller)
         charts.workloads(
             "kserve-runtimes",
             args.release.runtime_configs,
             namespace=self.namespace,
             values={"kserve": self._runtime_values()},
             opts=after_controller,
-            webhook_hooks=patience,
+            webhook_hooks=retry,
         )
         self.register_outputs({"namespace": self.namespace})
 
-    def _certificate(self, patience: pulumi.ResourceHookBinding) -> pulumi.Resource:
-        """The webhooks' certificate, declared here and not by the chart.
+    def _certificate(self, retry: pulumi.ResourceHookBinding) -> pulumi.Resource:
+        """Declare the webhooks' certificate outside the chart.
 
-        In a chart, a preview could not tell what a Certificate is on a cluster that has no cert-manager yet.
+        In the chart, a preview could not resolve the kind Certificate on a cluster that has no cert-manager yet.
         """
         issuer = custom_resource(
             f"kserve-{ISSUER}",
@@ -113,9 +113,9 @@ class KServe(pulumi.ComponentResource):
             name=ISSUER,
             namespace=self.namespace,
             spec={"selfSigned": {}},
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[self._args.cert_manager], hooks=patience),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[self._args.cert_manager], hooks=retry),
         )
-        host = f"{WEBHOOK_SERVICE}.{NAMESPACE}.svc"
+        host = f"{WEBHOOK_SERVICE}.{KSERVE_NAMESPACE}.svc"
         return custom_resource(
             f"kserve-{CERTIFICATE}",
             api_version="cert-manager.io/v1",
@@ -130,32 +130,32 @@ class KServe(pulumi.ComponentResource):
             },
             ready="Ready",
             timeout=CERTIFICATE_TIMEOUT,
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[issuer], hooks=patience),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[issuer], hooks=retry),
         )
 
     def _values(self) -> dict[str, Any]:
-        footprint = self._args.supply.footprint
+        footprint = self._args.install.footprint
         gateway = {
             "domain": self._args.domain,
             "domainTemplate": "{{ .Name }}.{{ .Namespace }}.{{ .IngressDomain }}",
             "disableIstioVirtualHost": False,
             "ingressGateway": {
-                "gateway": f"{KNATIVE_NAMESPACE}/{INGRESS_GATEWAY}",
+                "gateway": f"{KNATIVE_NAMESPACE}/{KNATIVE_INGRESS_GATEWAY}",
                 "enableGatewayApi": True,
                 "kserveGateway": MODEL_GATEWAY,
             },
             "localGateway": {
-                "gateway": f"{KNATIVE_NAMESPACE}/{LOCAL_GATEWAY}",
-                "gatewayService": f"{LOCAL_GATEWAY}.{ISTIO_NAMESPACE}.svc.cluster.local",
+                "gateway": f"{KNATIVE_NAMESPACE}/{KNATIVE_LOCAL_GATEWAY}",
+                "gatewayService": f"{KNATIVE_LOCAL_GATEWAY}.{ISTIO_NAMESPACE}.svc.cluster.local",
             },
         }
-        return merged(
+        return merge_values(
             {
                 "version": self._args.release.version,
                 "controller": {
                     "deploymentMode": "Knative" if self._args.knative else "Standard",
-                    # What it looks for at its start: with more or less to find, it has to start again.
-                    "podAnnotations": {LOOKS_FOR: "routes, Knative" if self._args.knative else "routes"},
+                    # The controller looks for these kinds only when it starts: a changed annotation restarts it.
+                    "podAnnotations": {LOOKS_FOR_ANNOTATION: "routes, Knative" if self._args.knative else "routes"},
                     "imagePullPolicy": "IfNotPresent",
                     "gateway": gateway,
                     **_resources(footprint.kserve_controller),
@@ -168,7 +168,7 @@ class KServe(pulumi.ComponentResource):
         )
 
     def _images(self) -> dict[str, Any]:
-        images = self._args.supply.images
+        images = self._args.install.images
         if not images:
             return {}
         return {
@@ -182,10 +182,10 @@ class KServe(pulumi.ComponentResource):
         }
 
     def _runtime_values(self) -> dict[str, Any]:
-        release, images = self._args.release, self._args.supply.images
-        offered = {r.values_key: {"image": images.image(r.image)} for r in release.runtimes if images and r.values_key}
-        left_out = {key: {"disabled": True} for key in release.disabled_runtimes}
-        return {"version": release.version, "servingruntime": {"enabled": True, **offered, **left_out}}
+        release, images = self._args.release, self._args.install.images
+        mirrored = {r.values_key: {"image": images.image(r.image)} for r in release.runtimes if images and r.values_key}
+        disabled = {key: {"disabled": True} for key in release.disabled_runtimes}
+        return {"version": release.version, "servingruntime": {"enabled": True, **mirrored, **disabled}}
 
 
 def _resources(resources: PodResources | None) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The gateway of models in mode Standard: their routes are Gateway API's, bound to Istio's pods."""
+"""The Gateway of models in mode Standard, whose routes are HTTPRoutes of Gateway API."""
 
 from __future__ import annotations
 
@@ -6,27 +6,25 @@ from dataclasses import dataclass
 
 import pulumi
 
-from components.objects.custom_resource import custom_resource
-from components.objects.webhooks import patient
+from components.objects import custom_resource, retry_on_webhook_error
 from components.platform.gateway_api import GatewayAPI
-from components.platform.istio import GATEWAY as ISTIO_GATEWAY
-from components.platform.istio import HTTP_PORT, NAMESPACE, Istio
+from components.platform.istio import HTTP_PORT, ISTIO_GATEWAY, ISTIO_NAMESPACE, Istio
 
 NAME = "kserve-gateway"
-# As KServe's configuration names it.
-GATEWAY = f"{NAMESPACE}/{NAME}"
+# Namespace and name, as KServe's configuration has it.
+MODEL_GATEWAY = f"{ISTIO_NAMESPACE}/{NAME}"
 
 
 @dataclass(frozen=True, kw_only=True)
 class ModelGatewayArgs:
-    """Whose pods the gateway is, and what defines it."""
+    """Istio, whose gateway pods serve the routes, and the definition of a Gateway."""
 
     istio: Istio
     gateway_api: GatewayAPI
 
 
 class ModelGateway(pulumi.ComponentResource):
-    """A Gateway at the address that Istio's gateway has, beside Knative's, done when Istio has set it up."""
+    """A Gateway served by the pods of Istio's gateway, as Knative's Gateways are; done when Istio has set it up."""
 
     def __init__(self, name: str, *, args: ModelGatewayArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("kserve-multi-model:platform:ModelGateway", name, {}, opts)
@@ -49,7 +47,7 @@ class ModelGateway(pulumi.ComponentResource):
             },
             ready="Programmed",
             opts=pulumi.ResourceOptions(
-                parent=self, depends_on=[args.istio, args.gateway_api], hooks=patient(f"{name}-webhooks")
+                parent=self, depends_on=[args.istio, args.gateway_api], hooks=retry_on_webhook_error(f"{name}-webhooks")
             ),
         )
         self.register_outputs({})

@@ -1,4 +1,4 @@
-"""The platform: everything a cluster needs before it serves models."""
+"""The platform: everything a cluster needs before it can serve models."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import pulumi
 
 from components.platform.cert_manager import CertManager, CertManagerArgs
-from components.platform.context import Supply
+from components.platform.context import InstallContext
 from components.platform.gateway_api import GatewayAPI, GatewayAPIArgs
 from components.platform.istio import Istio, IstioArgs
 from components.platform.knative import Knative, KnativeArgs
@@ -24,16 +24,16 @@ from releases.types import Release
 
 @dataclass(frozen=True, kw_only=True)
 class PlatformArgs:
-    """The versions and where they come from, and how clients reach the gateway.
+    """What the platform is installed with, its versions, and how clients reach its gateway.
 
     Attributes:
-        has_knative: whether models may run behind Knative.
-        monitoring: None to do without.
-        foreign_namespaces: those of models that were there before, and will be afterwards.
+        has_knative: whether to install Knative.
+        monitoring: settings of the monitoring; None to install none.
+        foreign_namespaces: namespaces of models that exist before the stack and stay when it is destroyed.
 
     """
 
-    supply: Supply
+    install: InstallContext
     release: Release
     ingress: Ingress
     has_knative: bool
@@ -42,12 +42,14 @@ class PlatformArgs:
 
 
 class Platform(pulumi.ComponentResource):
-    """cert-manager, Gateway API, Istio, Knative if need be, KServe and monitoring, as parallel as they allow.
+    """cert-manager, Gateway API, Istio, Knative, KServe and monitoring.
+
+    They are installed in parallel, except where one is given to another in its arguments.
 
     Attributes:
-        gateway_address: URL of the gateway for clients, without a path.
-        ready: what models wait for.
-        monitoring: how a user gets to Prometheus, and to Grafana where there is one; None without.
+        gateway_address: the gateway's URL for clients, without a path.
+        ready: the resources that models wait for.
+        monitoring: how a user opens Prometheus, and Grafana where it is installed; None without monitoring.
 
     """
 
@@ -57,20 +59,21 @@ class Platform(pulumi.ComponentResource):
 
     def __init__(self, name: str, *, args: PlatformArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("kserve-multi-model:platform:Platform", name, {}, opts)
-        supply, release, ingress = args.supply, args.release, args.ingress
+        install, release = args.install, args.release
         inside = pulumi.ResourceOptions(parent=self)
+
         cert_manager = CertManager(
-            "cert-manager", args=CertManagerArgs(supply=supply, release=release.cert_manager), opts=inside
+            "cert-manager", args=CertManagerArgs(install=install, release=release.cert_manager), opts=inside
         )
         gateway_api = GatewayAPI(
-            "gateway-api", args=GatewayAPIArgs(supply=supply, definitions=release.gateway_api), opts=inside
+            "gateway-api", args=GatewayAPIArgs(install=install, definitions=release.gateway_api), opts=inside
         )
         istio = Istio(
             "istio",
             args=IstioArgs(
-                supply=supply,
+                install=install,
                 release=release.istio,
-                ingress=ingress,
+                ingress=args.ingress,
                 foreign_namespaces=args.foreign_namespaces,
                 gateway_api=gateway_api,
                 statistics=GATEWAY_STATISTICS if args.monitoring else (),
@@ -82,9 +85,9 @@ class Platform(pulumi.ComponentResource):
             knative = Knative(
                 "knative",
                 args=KnativeArgs(
-                    supply=supply,
+                    install=install,
                     release=release.knative,
-                    domain=ingress.domain,
+                    domain=args.ingress.domain,
                     istio=istio,
                     gateway_api=gateway_api,
                     metrics=args.monitoring is not None,
@@ -97,9 +100,9 @@ class Platform(pulumi.ComponentResource):
         kserve = KServe(
             "kserve",
             args=KServeArgs(
-                supply=supply,
+                install=install,
                 release=release.kserve,
-                domain=ingress.domain,
+                domain=args.ingress.domain,
                 cert_manager=cert_manager,
                 gateway_api=gateway_api,
                 istio=istio,
@@ -111,10 +114,11 @@ class Platform(pulumi.ComponentResource):
             self.monitoring = Monitoring(
                 "monitoring",
                 args=MonitoringArgs(
-                    supply=supply, release=release.monitoring, settings=args.monitoring, knative=args.has_knative
+                    install=install, release=release.monitoring, settings=args.monitoring, knative=args.has_knative
                 ),
                 opts=inside,
             ).access
+
         self.gateway_address = istio.gateway_address
-        self.ready = [kserve, istio, model_gateway, *([knative] if knative else [])]
-        self.register_outputs({"gateway_address": self.gateway_address})
+        self.ready = [component for component in (istio, knative, model_gateway, kserve) if component]
+        self.register_outputs({"gateway_address": self.gateway_address, "monitoring": self.monitoring})

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import httpx2 as httpx
 import pulumi
 
-from components.objects.owner import ANNOTATION as OWNER
+from components.objects import STACK_ANNOTATION
 from components.preflight.running_models import RunningModel, changing_mode, running_in, stacks_behind_knative
 from components.settings.stack import Settings
 from kube.connection import connect
@@ -145,4 +145,8 @@ def _owner(client: httpx.Client, namespace: str) -> str | None:
     answer = client.get(f"/api/v1/namespaces/{namespace}")
     if answer.status_code == httpx.codes.NOT_FOUND:
         return None
-    return str(answer.json().get("metadata", {}).get("annotations", {}).get(OWNER, "")) if answer.is_success else ""
+    return (
+        str(answer.json().get("metadata", {}).get("annotations", {}).get(STACK_ANNOTATION, ""))
+        if answer.is_success
+        else ""
+    )

@@ -9,7 +9,7 @@ import httpx2 as httpx
 import pulumi
 from pydantic import AliasPath, BaseModel, Field
 
-from components.objects.owner import ANNOTATION as OWNER
+from components.objects import STACK_ANNOTATION
 from components.serving.modes import MODE_ANNOTATION
 from components.settings.graph import Graph
 from components.settings.model import Model
@@ -25,7 +25,7 @@ class RunningModel(BaseModel):
     """
 
     name: str = Field(validation_alias=AliasPath("metadata", "name"))
-    owner: str = Field("", validation_alias=AliasPath("metadata", "annotations", OWNER))
+    owner: str = Field("", validation_alias=AliasPath("metadata", "annotations", STACK_ANNOTATION))
     mode: str | None = Field(None, validation_alias=AliasPath("status", "deploymentMode"))
 
 

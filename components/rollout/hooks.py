@@ -9,7 +9,7 @@ from typing import ClassVar
 import httpx2 as httpx
 import pulumi
 
-from components.objects.webhooks import patient
+from components.objects import retry_on_webhook_error
 from components.rollout.server import ServerRollout, Servers
 from components.rollout.wait import Wait
 from components.settings.server import COMPONENT_TYPES
@@ -57,7 +57,7 @@ def model_hooks(
             )
             removals.append(pulumi.ResourceHook(f"model-{model}-former-{component}", removal.run))
     return pulumi.ResourceHookBinding(
-        on_error=patient(f"model-{model}-webhooks").on_error,
+        on_error=retry_on_webhook_error(f"model-{model}-webhooks").on_error,
         before_create=[_predecessor_hook(f"model-{model}-former", model, Served(models=(model,)), servers=servers)],
         after_create=[*rollouts],
         after_update=[*rollouts, *removals],
@@ -70,7 +70,7 @@ def graph_hooks(graph: str, *, servers: Servers, spec_hash: str) -> pulumi.Resou
     router = servers.rollout(graph, spec_hash=spec_hash, container=graph)
     rollout = pulumi.ResourceHook(f"graph-{graph}-rollout", router.run)
     return pulumi.ResourceHookBinding(
-        on_error=patient(f"graph-{graph}-webhooks").on_error,
+        on_error=retry_on_webhook_error(f"graph-{graph}-webhooks").on_error,
         before_create=[_predecessor_hook(f"graph-{graph}-former", graph, Served(graphs=(graph,)), servers=servers)],
         after_create=[rollout],
         after_update=[rollout],

@@ -12,10 +12,8 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_kubernetes as k8s
 
-from components.objects.custom_resource import custom_resource
-from components.objects.webhooks import patient
-from components.platform.knative import INGRESS_GATEWAY
-from components.platform.knative import NAMESPACE as KNATIVE_NAMESPACE
+from components.objects import custom_resource, retry_on_webhook_error
+from components.platform.knative import KNATIVE_INGRESS_GATEWAY, KNATIVE_NAMESPACE
 from components.settings.resource_profiles import PodResources
 
 PORT = 8080
@@ -168,8 +166,10 @@ class Bandit(pulumi.ComponentResource):
             namespace=self._args.namespace,
             spec={
                 "hosts": [self._args.host],
-                "gateways": [f"{KNATIVE_NAMESPACE}/{INGRESS_GATEWAY}"],
+                "gateways": [f"{KNATIVE_NAMESPACE}/{KNATIVE_INGRESS_GATEWAY}"],
                 "http": [{"route": [{"destination": destination}]}],
             },
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[service], hooks=patient(f"bandit-{self._name}")),
+            opts=pulumi.ResourceOptions(
+                parent=self, depends_on=[service], hooks=retry_on_webhook_error(f"bandit-{self._name}")
+            ),
         )

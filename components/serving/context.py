@@ -10,8 +10,8 @@ from typing import Self
 import pulumi
 
 from components.charts.sources import ImageMirror
-from components.objects.owner import this_stack
-from components.platform.context import Supply
+from components.objects import this_stack
+from components.platform.context import InstallContext
 from components.rollout.server import Servers
 from components.serving.storage_credentials import StorageCredentials
 from components.settings.model import Model
@@ -59,7 +59,7 @@ class ServingContext:
         cls,
         settings: Settings,
         *,
-        supply: Supply,
+        install: InstallContext,
         gateway_address: pulumi.Output[str],
         credentials: Mapping[tuple[str, str], StorageCredentials],
         termination_waits: Mapping[str, pulumi.Resource],
@@ -71,8 +71,8 @@ class ServingContext:
             owner=this_stack(),
             domain=settings.ingress.domain,
             runtimes=settings.release.runtimes,
-            footprint=supply.footprint,
-            images=supply.images,
+            footprint=install.footprint,
+            images=install.images,
             gateway_address=gateway_address,
             service_accounts={store: keys.service_account for store, keys in credentials.items()},
             termination_waits=termination_waits,

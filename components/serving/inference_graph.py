@@ -7,11 +7,9 @@ from typing import Any
 
 import pulumi
 
-from components.objects.custom_resource import custom_resource
-from components.objects.owner import ANNOTATION as OWNER
-from components.objects.webhooks import patient
+from components.objects import STACK_ANNOTATION, custom_resource, retry_on_webhook_error
 from components.platform.istio import HTTP_PORT
-from components.platform.model_gateway import GATEWAY as MODEL_GATEWAY
+from components.platform.model_gateway import MODEL_GATEWAY
 from components.rollout.hooks import graph_hooks
 from components.rollout.server import SPEC_HASH_ANNOTATION
 from components.serving.context import ServingContext
@@ -71,7 +69,7 @@ class InferenceGraph(pulumi.ComponentResource):
             name=graph.name,
             namespace=args.namespace,
             # KServe copies the graph's annotations to its pods.
-            annotations={**annotations, SPEC_HASH_ANNOTATION: declared, OWNER: context.owner},
+            annotations={**annotations, SPEC_HASH_ANNOTATION: declared, STACK_ANNOTATION: context.owner},
             spec=spec,
             # A graph's status does not say which generation it describes, so the hooks wait as well.
             ready="Ready",
@@ -108,7 +106,7 @@ class InferenceGraph(pulumi.ComponentResource):
                 "rules": [{"backendRefs": [{"name": name, "port": HTTP_PORT}]}],
             },
             opts=pulumi.ResourceOptions(
-                parent=self, depends_on=[service], hooks=patient(f"graph-{name}-route-webhooks")
+                parent=self, depends_on=[service], hooks=retry_on_webhook_error(f"graph-{name}-route-webhooks")
             ),
         )
 

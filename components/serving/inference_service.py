@@ -9,8 +9,7 @@ from typing import Any
 
 import pulumi
 
-from components.objects.custom_resource import custom_resource
-from components.objects.owner import ANNOTATION as OWNER
+from components.objects import STACK_ANNOTATION, custom_resource
 from components.rollout.hooks import model_hooks
 from components.rollout.server import SPEC_HASH_ANNOTATION
 from components.serving.bandit import Bandit, BanditArgs
@@ -71,7 +70,7 @@ class InferenceService(pulumi.ComponentResource):
             kind="InferenceService",
             name=model.name,
             namespace=args.namespace,
-            annotations={**spec.annotations, OWNER: context.owner},
+            annotations={**spec.annotations, STACK_ANNOTATION: context.owner},
             spec=components,
             # With a transformer or an explainer, KServe may report the generation of its server as observed, which
             # need not be the model's. Then only the hooks wait.

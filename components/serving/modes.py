@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import Any, ClassVar
 
-from components.objects.custom_resource import BACKGROUND_DELETION
+from components.objects import BACKGROUND_DELETION
 from components.settings.model import Model
 from components.settings.modes import Mode, Replicas, Scale
 from components.settings.server import REQUEST_TIMEOUT

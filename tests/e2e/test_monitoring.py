@@ -148,7 +148,7 @@ def test_prometheus_takes_every_alert(monitored: Prometheus) -> None:
 def test_what_an_alert_measures_is_measured(monitored: Prometheus, name: str) -> None:
     """Of a crash loop there is nothing to measure until there is one."""
     (alert,) = (alert for alert in ALERTS if alert.name == name)
-    monitored.wait(alert.measure)
+    monitored.wait(alert.query)
 
 
 @pytest.mark.feature("alerts")

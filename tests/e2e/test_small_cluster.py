@@ -14,7 +14,7 @@ from benchmarks.load import Load, Target
 from tests.e2e.cluster_objects import kubectl
 from tests.e2e.machine import GATEWAY, Deployment
 from tests.e2e.models_on_platform import models_on_platform
-from tests.unit.components.test_small_footprint import MOST, over, total
+from tests.unit.components.platform.test_small_footprint import MOST, over, total
 
 PLATFORM = {"cert-manager", "istio-system", "knative-operator", "knative-serving", "kserve", "monitoring"}
 NAMESPACE = "added"

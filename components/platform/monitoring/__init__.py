@@ -1,1 +1,1 @@
-"""Metrics of models: Prometheus, what it scrapes, alerts and dashboards."""
+"""Prometheus, what it scrapes, its alerts, and the dashboards. The settings of monitoring belong to `settings`."""

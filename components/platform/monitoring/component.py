@@ -3,51 +3,66 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import pulumi
 import pulumi_kubernetes as k8s
 import yaml
-from pulumi_kubernetes.core.v1 import ConfigMap
 
-from components.charts.deploy import merged
-from components.platform.context import Supply
-from components.platform.monitoring import plain
+from components.charts.deploy import merge_values
+from components.platform.context import InstallContext
 from components.platform.monitoring.alerts import alert_rules
 from components.platform.monitoring.dashboards import DATA_SOURCE, all_dashboards
-from components.platform.monitoring.kube_state import COLLECTORS, CUSTOM_RESOURCES, LABELS, inference_service_states
-from components.platform.monitoring.scraping import ALERTS_FILE, CONFIG_FILE, CONFIG_FOLDER, prometheus_configuration
+from components.platform.monitoring.scraping import (
+    ALERTS_FILE,
+    COLLECTORS,
+    CONFIG_FILE,
+    CONFIG_FOLDER,
+    CUSTOM_RESOURCES_FILE,
+    LABELS,
+    inference_service_metrics,
+    prometheus_configuration,
+)
+from components.platform.monitoring.workloads import RELOAD_FLAGS, declare_workload, kube_state_metrics, prometheus
 from components.settings.monitoring import MonitoringSettings
 from components.settings.resource_profiles import PodResources
 from releases.types import MonitoringCharts, PlainMonitoring
 
-NAMESPACE = "monitoring"
-# The names that Prometheus's chart gives, when it is called this.
-CHART = "prometheus"
-SERVER = f"{CHART}-server"
-KUBE_STATE = f"{CHART}-kube-state-metrics"
-CONFIG = f"{CHART}-config"
+MONITORING_NAMESPACE = "monitoring"
+PROMETHEUS_CHART = "prometheus"
+SERVER = f"{PROMETHEUS_CHART}-server"
+KUBE_STATE = f"{PROMETHEUS_CHART}-kube-state-metrics"
+CONFIG = f"{PROMETHEUS_CHART}-config"
 GRAFANA = "grafana"
-HTTP_PORT = 80
+# Port of the Services of Prometheus and Grafana.
+SERVICE_PORT = 80
 DASHBOARD_LABEL = "grafana_dashboard"
 
 
 @dataclass(frozen=True, kw_only=True)
 class MonitoringArgs:
-    """What is installed, what the settings say of it, and whether Knative runs the models."""
+    """What monitoring is installed with, its versions and its settings.
 
-    supply: Supply
+    Attributes:
+        knative: whether Knative is installed, which has metrics of its own.
+
+    """
+
+    install: InstallContext
     release: MonitoringCharts | PlainMonitoring
     settings: MonitoringSettings
     knative: bool
 
 
 class Monitoring(pulumi.ComponentResource):
-    """Prometheus, done when it answers; it finds everything else by itself, before or after.
+    """Prometheus, kube-state-metrics and, where the release has it, Grafana; done when they are ready.
+
+    Prometheus discovers its targets, so they may be installed before or after it.
 
     Attributes:
-        access: how a user gets to Prometheus, and to Grafana where there is one.
+        access: how a user opens Prometheus, and Grafana where it is installed.
 
     """
 
@@ -58,16 +73,14 @@ class Monitoring(pulumi.ComponentResource):
         self._args = args
         self._inside = pulumi.ResourceOptions(parent=self)
         namespace = k8s.core.v1.Namespace(
-            NAMESPACE, metadata=k8s.meta.v1.ObjectMetaArgs(name=NAMESPACE), opts=self._inside
+            MONITORING_NAMESPACE, metadata=k8s.meta.v1.ObjectMetaArgs(name=MONITORING_NAMESPACE), opts=self._inside
         )
         self._namespace = namespace.metadata.name
         configuration = self._config_map(
             CONFIG,
             {
-                CONFIG_FILE: yaml.safe_dump(
-                    dict(prometheus_configuration(interval=args.settings.interval)), sort_keys=False
-                ),
-                ALERTS_FILE: yaml.safe_dump(dict(alert_rules(args.settings.alerts)), sort_keys=False),
+                CONFIG_FILE: _yaml(prometheus_configuration(interval=args.settings.interval)),
+                ALERTS_FILE: _yaml(alert_rules(args.settings.alerts)),
             },
         )
         for dashboard in all_dashboards(knative=args.knative):
@@ -78,43 +91,45 @@ class Monitoring(pulumi.ComponentResource):
             )
         match args.release:
             case MonitoringCharts():
-                self._charts(args.release, configuration)
+                self._install_charts(args.release, configuration)
             case PlainMonitoring():
-                self._plain(args.release, configuration)
+                self._install_workloads(args.release, configuration)
         with_grafana = isinstance(args.release, MonitoringCharts)
         self.access = self._namespace.apply(lambda namespace: _access(namespace, with_grafana=with_grafana))
         self.register_outputs({"access": self.access})
 
-    def _config_map(self, name: str, data: dict[str, str], *, labels: dict[str, str] | None = None) -> ConfigMap:
-        return ConfigMap(
+    def _config_map(
+        self, name: str, data: dict[str, str], *, labels: dict[str, str] | None = None
+    ) -> k8s.core.v1.ConfigMap:
+        return k8s.core.v1.ConfigMap(
             name,
             metadata=k8s.meta.v1.ObjectMetaArgs(name=name, namespace=self._namespace, labels=labels),
             data=data,
             opts=self._inside,
         )
 
-    def _charts(self, release: MonitoringCharts, configuration: ConfigMap) -> None:
-        charts = self._args.supply.charts
+    def _install_charts(self, release: MonitoringCharts, configuration: k8s.core.v1.ConfigMap) -> None:
+        charts = self._args.install.charts
         charts.workloads(
-            CHART,
+            PROMETHEUS_CHART,
             release.prometheus,
             namespace=self._namespace,
-            values=merged(self._prometheus_values(), self._prometheus_images()),
+            values=merge_values(self._prometheus_values(), self._prometheus_images()),
             opts=pulumi.ResourceOptions(parent=self, depends_on=[configuration]),
         )
-        # One resource: the chart makes a password up, and Helm alone finds the one it made up before.
+        # As one release, because the chart generates a password, and only Helm keeps the one it generated before.
         charts.definitions(
             GRAFANA,
             release.grafana,
             namespace=self._namespace,
-            values=merged(self._grafana_values(), self._grafana_images()),
+            values=merge_values(self._grafana_values(), self._grafana_images()),
             opts=self._inside,
         )
 
     def _prometheus_values(self) -> dict[str, Any]:
-        settings, footprint = self._args.settings, self._args.supply.footprint
+        settings, footprint = self._args.settings, self._args.install.footprint
         volume = {"enabled": settings.storage is not None}
-        group, resources = CUSTOM_RESOURCES
+        rule = {"apiGroups": ["serving.kserve.io"], "resources": ["inferenceservices"], "verbs": ["list", "watch"]}
         return {
             "alertmanager": {"enabled": False},
             "prometheus-node-exporter": {"enabled": False},
@@ -122,11 +137,11 @@ class Monitoring(pulumi.ComponentResource):
             "configmapReload": {"prometheus": {"enabled": False}},
             "server": {
                 "fullnameOverride": SERVER,
-                # The chart puts its release's name before it.
-                "configMapOverrideName": CONFIG.removeprefix(f"{CHART}-"),
+                # The chart prepends the name of its release.
+                "configMapOverrideName": CONFIG.removeprefix(f"{PROMETHEUS_CHART}-"),
                 "configPath": f"{CONFIG_FOLDER}/{CONFIG_FILE}",
                 "retention": f"{settings.retention}d",
-                "extraFlags": [*plain.RELOADING],
+                "extraFlags": [*RELOAD_FLAGS],
                 "persistentVolume": volume | ({"size": settings.storage} if settings.storage else {}),
                 **_resources(footprint.prometheus),
             },
@@ -134,26 +149,26 @@ class Monitoring(pulumi.ComponentResource):
                 "fullnameOverride": KUBE_STATE,
                 "collectors": [*COLLECTORS],
                 "metricLabelsAllowlist": [LABELS],
-                "customResourceState": {"enabled": True, "config": inference_service_states()},
-                "rbac": {"extraRules": [{"apiGroups": [group], "resources": [*resources], "verbs": ["list", "watch"]}]},
+                "customResourceState": {"enabled": True, "config": inference_service_metrics()},
+                "rbac": {"extraRules": [rule]},
                 **_resources(footprint.kube_state_metrics),
             },
         }
 
     def _prometheus_images(self) -> dict[str, Any]:
-        images = self._args.supply.images
+        images = self._args.install.images
         if not images:
             return {}
         return {
             "server": {"image": {"repository": images.image("prometheus/prometheus")}},
-            "kube-state-metrics": {"image": _split(images.image("kube-state-metrics/kube-state-metrics"))},
+            "kube-state-metrics": {"image": _split_image(images.image("kube-state-metrics/kube-state-metrics"))},
         }
 
     def _grafana_values(self) -> dict[str, Any]:
         source = {
             **DATA_SOURCE,
             "name": "Prometheus",
-            "url": _url(SERVER, NAMESPACE),
+            "url": _url(SERVER, MONITORING_NAMESPACE),
             "access": "proxy",
             "isDefault": True,
             "jsonData": {"timeInterval": f"{self._args.settings.interval}s"},
@@ -165,67 +180,45 @@ class Monitoring(pulumi.ComponentResource):
             "datasources": {"datasources.yaml": {"apiVersion": 1, "datasources": [source]}},
             "sidecar": {"dashboards": {"enabled": True, "label": DASHBOARD_LABEL, "labelValue": "1"}},
             "grafana.ini": {"analytics": {"check_for_updates": False, "reporting_enabled": False}},
-            **_resources(self._args.supply.footprint.grafana),
+            **_resources(self._args.install.footprint.grafana),
         }
 
     def _grafana_images(self) -> dict[str, Any]:
-        images = self._args.supply.images
+        images = self._args.install.images
         if not images:
             return {}
         return {
-            "image": _split(images.image("grafana/grafana")),
-            "sidecar": {"image": _split(images.image("kiwigrid/k8s-sidecar"))},
+            "image": _split_image(images.image("grafana/grafana")),
+            "sidecar": {"image": _split_image(images.image("kiwigrid/k8s-sidecar"))},
         }
 
-    def _plain(self, release: PlainMonitoring, configuration: ConfigMap) -> None:
-        settings, footprint = self._args.settings, self._args.supply.footprint
-        states = self._config_map(
+    def _install_workloads(self, release: PlainMonitoring, configuration: k8s.core.v1.ConfigMap) -> None:
+        footprint = self._args.install.footprint
+        custom_resources = self._config_map(KUBE_STATE, {CUSTOM_RESOURCES_FILE: _yaml(inference_service_metrics())})
+        server = prometheus(
+            SERVER,
+            image=self._image("quay.io", f"prometheus/prometheus:{release.prometheus}"),
+            resources=footprint.prometheus,
+            config_map=configuration.metadata.name,
+            retention=self._args.settings.retention,
+            data=self._data_volume(),
+            service_port=SERVICE_PORT,
+        )
+        kube_state = kube_state_metrics(
             KUBE_STATE,
-            {plain.KUBE_STATE_CONFIG_FILE: yaml.safe_dump(inference_service_states(), sort_keys=False)},
+            image=self._image("registry.k8s.io", f"kube-state-metrics/kube-state-metrics:{release.kube_state_metrics}"),
+            resources=footprint.kube_state_metrics,
+            config_map=custom_resources.metadata.name,
         )
-        plain.run(
-            plain.Workload(
-                name=SERVER,
-                part="prometheus",
-                image=self._image("quay.io", f"prometheus/prometheus:{release.prometheus}"),
-                arguments=plain.prometheus_arguments(retention=settings.retention),
-                port=plain.PROMETHEUS_PORT,
-                ready_path="/-/ready",
-                resources=footprint.prometheus,
-                folders={CONFIG_FOLDER: configuration.metadata.name},
-                rules=plain.PROMETHEUS_RULES,
-                urls=("/metrics",),
-                data=self._volume(),
-            ),
-            namespace=self._namespace,
-            service_port=HTTP_PORT,
-            parent=self,
-        )
-        plain.run(
-            plain.Workload(
-                name=KUBE_STATE,
-                part="kube-state-metrics",
-                image=self._image(
-                    "registry.k8s.io", f"kube-state-metrics/kube-state-metrics:{release.kube_state_metrics}"
-                ),
-                arguments=plain.kube_state_arguments(),
-                port=plain.KUBE_STATE_PORT,
-                ready_path="/healthz",
-                resources=footprint.kube_state_metrics,
-                folders={plain.KUBE_STATE_CONFIG_FOLDER: states.metadata.name},
-                rules=plain.KUBE_STATE_RULES,
-            ),
-            namespace=self._namespace,
-            service_port=plain.KUBE_STATE_PORT,
-            parent=self,
-        )
+        for workload in (server, kube_state):
+            declare_workload(workload, namespace=self._namespace, opts=self._inside)
 
     def _image(self, publisher: str, name: str) -> str:
-        images = self._args.supply.images
+        images = self._args.install.images
         return images.image(name) if images else f"{publisher}/{name}"
 
-    def _volume(self) -> k8s.core.v1.VolumeArgs:
-        """Where Prometheus keeps what it saw: in a volume of the size the settings say, or with its pod."""
+    def _data_volume(self) -> k8s.core.v1.VolumeArgs:
+        """Return Prometheus's data volume: a PersistentVolumeClaim of the size in the settings, or an emptyDir."""
         size = self._args.settings.storage
         if size is None:
             return k8s.core.v1.VolumeArgs(name="data", empty_dir=k8s.core.v1.EmptyDirVolumeSourceArgs())
@@ -244,29 +237,36 @@ class Monitoring(pulumi.ComponentResource):
         )
 
 
+def _yaml(document: Mapping[str, Any]) -> str:
+    return yaml.safe_dump(dict(document), sort_keys=False)
+
+
 def _url(service: str, namespace: str) -> str:
     return f"http://{service}.{namespace}.svc.cluster.local"
 
 
 def _access(namespace: str, *, with_grafana: bool) -> dict[str, Any]:
-    """Addresses inside the cluster, and commands that open them on the own machine; neither is behind the gateway."""
-    access = {"prometheus": _opened(SERVER, namespace, port=9090)}
+    """Return the addresses inside the cluster, and the commands that open them on the user's machine.
+
+    Neither is behind the gateway.
+    """
+    access = {"prometheus": _port_forward(SERVER, namespace, port=9090)}
     if with_grafana:
         password = f"kubectl -n {namespace} get secret {GRAFANA} -o jsonpath='{{.data.admin-password}}' | base64 -d"
-        access["grafana"] = _opened(GRAFANA, namespace, port=3000) | {"user": "admin", "password": password}
+        access["grafana"] = _port_forward(GRAFANA, namespace, port=3000) | {"user": "admin", "password": password}
     return access
 
 
-def _opened(service: str, namespace: str, *, port: int) -> dict[str, str]:
+def _port_forward(service: str, namespace: str, *, port: int) -> dict[str, str]:
     return {
         "url": _url(service, namespace),
-        "command": f"kubectl -n {namespace} port-forward service/{service} {port}:{HTTP_PORT}",
+        "command": f"kubectl -n {namespace} port-forward service/{service} {port}:{SERVICE_PORT}",
         "then": f"http://localhost:{port}",
     }
 
 
-def _split(image: str) -> dict[str, str]:
-    """An image's name as charts want it that put the two together again."""
+def _split_image(image: str) -> dict[str, str]:
+    """Split an image's name, for charts that have separate values for the two parts."""
     registry, _, repository = image.partition("/")
     return {"registry": registry, "repository": repository}
 

@@ -1,4 +1,4 @@
-"""Grafana's dashboards: one model, all models, the platform."""
+"""Grafana's dashboards: all models, one model, the platform."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from components.platform.monitoring.alerts import MODEL_PODS
 DATA_SOURCE = {"type": "prometheus", "uid": "prometheus"}
 SCHEMA = 39  # of Grafana 11 and later
 COLUMNS = 24
-# Variables of a dashboard about one model; Grafana puts in what is chosen.
-_THE = 'namespace="$namespace",model="$model"'
+# Label matchers: for the model that is chosen in the dashboard, and for every model.
+_ONE = 'namespace="$namespace",model="$model"'
 _ALL = 'model!=""'
 _RATE = "[$__rate_interval]"
-_OF_MODEL = "by (namespace, model)"
+_BY_MODEL = "by (namespace, model)"
+# Legend of a series about a model.
 _MODEL = "{{namespace}}/{{model}}"
 QUANTILES = (0.5, 0.95, 0.99)
 
@@ -24,7 +25,7 @@ Unit = Literal["short", "reqps", "s", "percentunit", "bytes", "cores", "ops"]
 
 @dataclass(frozen=True, kw_only=True)
 class Query:
-    """A query and how its series are named, with labels as `{{label}}`."""
+    """PromQL, and the legend of its series with labels as `{{label}}`."""
 
     expression: str
     legend: str
@@ -32,7 +33,7 @@ class Query:
 
 @dataclass(frozen=True, kw_only=True)
 class Panel:
-    """A graph, or a number where `number`; `width` in 24ths of the dashboard's."""
+    """A graph, or a single number if `number` is set; `width` is in Grafana's columns, of which there are 24."""
 
     title: str
     queries: tuple[Query, ...]
@@ -43,13 +44,13 @@ class Panel:
 
     @property
     def height(self) -> int:
-        """In Grafana's rows."""
+        """Height in Grafana's rows."""
         return 4 if self.number else 8
 
 
 @dataclass(frozen=True, kw_only=True)
 class Dashboard:
-    """A page of panels; `of_model` has a namespace and a model to choose."""
+    """A page of panels; with `of_model`, the user chooses a namespace and a model."""
 
     name: str
     title: str
@@ -57,7 +58,7 @@ class Dashboard:
     of_model: bool = False
 
     def document(self) -> dict[str, Any]:
-        """The dashboard as Grafana reads it."""
+        """Return the dashboard as Grafana's JSON model."""
         variables = [_variable("namespace", ""), _variable("model", 'namespace="$namespace"')] if self.of_model else []
         return {
             "uid": f"kserve-multi-model-{self.name}",
@@ -79,13 +80,13 @@ def _variable(name: str, matcher: str) -> dict[str, Any]:
         "type": "query",
         "datasource": DATA_SOURCE,
         "query": {"query": query, "refId": name},
-        "refresh": 2,  # with every change of the time range: models come and go
+        "refresh": 2,  # whenever the time range changes, because models come and go
         "sort": 1,
     }
 
 
 def _placed(panels: tuple[Panel, ...]) -> list[dict[str, Any]]:
-    """The panels from left to right, in rows that are as high as their highest."""
+    """Place the panels from left to right, in rows that are as high as their highest panel."""
     placed = []
     x = y = row_height = 0
     for number, panel in enumerate(panels, start=1):
@@ -125,7 +126,7 @@ def _one(expression: str, legend: str = "") -> tuple[Query, ...]:
 
 
 def _quantiles(histogram: str, matcher: str, *, by: str = "", divided_by: int = 1) -> tuple[Query, ...]:
-    """Median and the slow end of a histogram, in seconds; for each value of the label `by`."""
+    """Return queries for QUANTILES of a histogram, in seconds, for each value of the label `by`."""
     labels = ", ".join(filter(None, (by, "le")))
     scale = f" / {divided_by}" if divided_by > 1 else ""
     rates = f"sum by ({labels}) (rate({histogram}_bucket{{{matcher}}}{_RATE}))"
@@ -136,22 +137,22 @@ def _quantiles(histogram: str, matcher: str, *, by: str = "", divided_by: int = 
 
 
 def _gateway_failures(matcher: str) -> str:
-    """Share of a model's requests that end with a 5xx; without one there is no series of them yet."""
-    requests = f"sum {_OF_MODEL} (rate(envoy_cluster_upstream_rq{{{matcher}}}{_RATE}))"
-    failed = f'sum {_OF_MODEL} (rate(envoy_cluster_upstream_rq{{{matcher},response_code_class="5xx"}}{_RATE}))'
+    """Return PromQL for each model's share of failed requests; `or 0 * …` is for models that have none yet."""
+    requests = f"sum {_BY_MODEL} (rate(envoy_cluster_upstream_rq{{{matcher}}}{_RATE}))"
+    failed = f'sum {_BY_MODEL} (rate(envoy_cluster_upstream_rq{{{matcher},response_code_class="5xx"}}{_RATE}))'
     return f"({failed} or 0 * {requests}) / {requests}"
 
 
 def _of_pods(metric: str) -> str:
-    """A metric of containers for each model."""
-    return f"sum {_OF_MODEL} ({metric} * {MODEL_PODS})"
+    """Return PromQL for the sum of a metric over the containers of each model."""
+    return f"sum {_BY_MODEL} ({metric} * {MODEL_PODS})"
 
 
 def _all_models(*, knative: bool) -> Dashboard:
     ready = 'kserve_inferenceservice_condition{type="Ready"}'
     scaling = Panel(
         title="Servers wanted",
-        queries=_one(f"max {_OF_MODEL} (kn_revision_pods_desired{{{_ALL}}})", _MODEL),
+        queries=_one(f"max {_BY_MODEL} (kn_revision_pods_desired{{{_ALL}}})", _MODEL),
         description="By Knative's autoscaler, before the model's own bounds.",
     )
     return Dashboard(
@@ -175,7 +176,7 @@ def _all_models(*, knative: bool) -> Dashboard:
             ),
             Panel(
                 title="Requests by model",
-                queries=_one(f"sum {_OF_MODEL} (rate(envoy_cluster_upstream_rq{{{_ALL}}}{_RATE}))", _MODEL),
+                queries=_one(f"sum {_BY_MODEL} (rate(envoy_cluster_upstream_rq{{{_ALL}}}{_RATE}))", _MODEL),
                 unit="reqps",
                 description="As the gateway sends them on.",
             ),
@@ -211,32 +212,32 @@ def _one_model(*, knative: bool) -> Dashboard:
     by_knative = (
         Panel(
             title="Requests by revision",
-            queries=_one(f"sum by (revision) (rate({times}_count{{{_THE}}}{_RATE}))", "{{revision}}"),
+            queries=_one(f"sum by (revision) (rate({times}_count{{{_ONE}}}{_RATE}))", "{{revision}}"),
             unit="reqps",
             description="As the queue-proxies count them: a canary's share.",
         ),
         Panel(
             title="Answers of the servers",
             queries=_one(
-                f"sum by (http_response_status_code) (rate({times}_count{{{_THE}}}{_RATE}))",
+                f"sum by (http_response_status_code) (rate({times}_count{{{_ONE}}}{_RATE}))",
                 "{{http_response_status_code}}",
             ),
             unit="reqps",
         ),
-        Panel(title="Latency at the queue-proxies", queries=_quantiles(times, _THE, by="revision"), unit="s"),
+        Panel(title="Latency at the queue-proxies", queries=_quantiles(times, _ONE, by="revision"), unit="s"),
         Panel(
             title="Requests at a time, a server",
             queries=(
-                Query(expression=f"kn_revision_concurrency_stable{{{_THE}}}", legend="{{kn_revision_name}}"),
-                Query(expression=f"kn_revision_concurrency_target{{{_THE}}}", legend="{{kn_revision_name}} target"),
+                Query(expression=f"kn_revision_concurrency_stable{{{_ONE}}}", legend="{{kn_revision_name}}"),
+                Query(expression=f"kn_revision_concurrency_target{{{_ONE}}}", legend="{{kn_revision_name}} target"),
             ),
             description="What Knative's autoscaler goes by, unless it is told to go by requests a second.",
         ),
         Panel(
             title="Servers wanted",
             queries=(
-                Query(expression=f"kn_revision_pods_desired{{{_THE}}}", legend="{{kn_revision_name}}"),
-                Query(expression=f"kserve_inferenceservice_max_replicas{{{_THE}}}", legend="at the most"),
+                Query(expression=f"kn_revision_pods_desired{{{_ONE}}}", legend="{{kn_revision_name}}"),
+                Query(expression=f"kserve_inferenceservice_max_replicas{{{_ONE}}}", legend="at the most"),
             ),
         ),
     )
@@ -247,26 +248,26 @@ def _one_model(*, knative: bool) -> Dashboard:
         panels=(
             Panel(
                 title="Conditions",
-                queries=_one(f"kserve_inferenceservice_condition{{{_THE}}}", "{{type}}"),
+                queries=_one(f"kserve_inferenceservice_condition{{{_ONE}}}", "{{type}}"),
                 description="1 is true; what KServe says of the InferenceService.",
             ),
             Panel(
                 title="Requests",
                 queries=_one(
-                    f"sum by (response_code_class) (rate(envoy_cluster_upstream_rq{{{_THE}}}{_RATE}))",
+                    f"sum by (response_code_class) (rate(envoy_cluster_upstream_rq{{{_ONE}}}{_RATE}))",
                     "{{response_code_class}}",
                 ),
                 unit="reqps",
             ),
             Panel(
                 title="Latency at the gateway",
-                queries=_quantiles("envoy_cluster_upstream_rq_time", _THE, divided_by=1000),
+                queries=_quantiles("envoy_cluster_upstream_rq_time", _ONE, divided_by=1000),
                 unit="s",
             ),
             *(by_knative if knative else ()),
             Panel(
                 title="Predictions in the server",
-                queries=_quantiles("request_predict_seconds", _THE),
+                queries=_quantiles("request_predict_seconds", _ONE),
                 unit="s",
                 description="The model's own time; of KServe's own servers.",
             ),
@@ -275,7 +276,7 @@ def _one_model(*, knative: bool) -> Dashboard:
                 queries=tuple(
                     Query(
                         expression=f"histogram_quantile(0.95, sum by (le) "
-                        f"(rate(request_{step}_seconds_bucket{{{_THE}}}{_RATE})))",
+                        f"(rate(request_{step}_seconds_bucket{{{_ONE}}}{_RATE})))",
                         legend=step,
                     )
                     for step in ("preprocess", "postprocess")
@@ -285,8 +286,8 @@ def _one_model(*, knative: bool) -> Dashboard:
             Panel(
                 title="Refused by the model",
                 queries=_one(
-                    f"sum(rate(request_preprocess_seconds_count{{{_THE}}}{_RATE})) - "
-                    f"sum(rate(request_postprocess_seconds_count{{{_THE}}}{_RATE}))"
+                    f"sum(rate(request_preprocess_seconds_count{{{_ONE}}}{_RATE})) - "
+                    f"sum(rate(request_postprocess_seconds_count{{{_ONE}}}{_RATE}))"
                 ),
                 unit="reqps",
                 description="Requests that it began and did not end, whether the fault is theirs or its own.",
@@ -294,7 +295,7 @@ def _one_model(*, knative: bool) -> Dashboard:
             Panel(
                 title="CPU",
                 queries=_one(
-                    f"sum by (container) (rate(container_cpu_usage_seconds_total{_RATE}) * {_the_pods()})",
+                    f"sum by (container) (rate(container_cpu_usage_seconds_total{_RATE}) * {_its_pods()})",
                     "{{container}}",
                 ),
                 unit="cores",
@@ -302,23 +303,24 @@ def _one_model(*, knative: bool) -> Dashboard:
             Panel(
                 title="Memory",
                 queries=_one(
-                    f"sum by (container) (container_memory_working_set_bytes * {_the_pods()})", "{{container}}"
+                    f"sum by (container) (container_memory_working_set_bytes * {_its_pods()})", "{{container}}"
                 ),
                 unit="bytes",
             ),
             Panel(
                 title="Servers",
                 queries=(
-                    Query(expression=f"count(kube_pod_labels{{{_THE}}})", legend="there"),
-                    Query(expression=f'sum(kube_pod_status_ready{{condition="true"}} * {_the_pods()})', legend="ready"),
+                    Query(expression=f"count(kube_pod_labels{{{_ONE}}})", legend="there"),
+                    Query(expression=f'sum(kube_pod_status_ready{{condition="true"}} * {_its_pods()})', legend="ready"),
                 ),
             ),
         ),
     )
 
 
-def _the_pods() -> str:
-    return MODEL_PODS.replace(_ALL, _THE)
+def _its_pods() -> str:
+    """Return PromQL to multiply by, as MODEL_PODS, for the pods of the chosen model."""
+    return MODEL_PODS.replace(_ALL, _ONE)
 
 
 def _platform(*, knative: bool) -> Dashboard:
@@ -398,5 +400,5 @@ def _platform(*, knative: bool) -> Dashboard:
 
 
 def all_dashboards(*, knative: bool) -> tuple[Dashboard, ...]:
-    """Every dashboard; `knative`: whether Knative runs the models, and so has something to tell."""
+    """Return every dashboard; `knative`: whether Knative is installed, whose metrics are then shown."""
     return (_all_models(knative=knative), _one_model(knative=knative), _platform(knative=knative))

@@ -1,7 +1,7 @@
-"""What Prometheus asks for metrics, and how it names what it gets.
+"""Which targets Prometheus scrapes, how it labels their metrics, and what kube-state-metrics exports for it.
 
-Every series of a model has the labels `namespace` and `model`, whoever tells it: its server, its queue-proxy, the
-gateway, Knative's autoscaler or Kubernetes.
+Every series about a model has the labels `namespace` and `model`, whether it comes from the model's server, its
+queue-proxy, the gateway, Knative's autoscaler or kube-state-metrics.
 """
 
 from __future__ import annotations
@@ -14,21 +14,26 @@ TOKEN = "/var/run/secrets/kubernetes.io/serviceaccount/token"  # noqa: S105 - a 
 CONFIG_FOLDER = "/etc/config"
 CONFIG_FILE = "prometheus.yml"
 ALERTS_FILE = "alerts.yml"
-# Of the gateway's Envoy, which keeps them only when told so; no comma in them, as that is what separates them.
+CUSTOM_RESOURCES_FILE = "config.yaml"  # of kube-state-metrics
+# Statistics that the gateway's Envoy keeps only if it is configured to. Commas separate them, so none may contain one.
 GATEWAY_STATISTICS = (
     r"cluster\.outbound.*-predictor.*\.upstream_rq_(1xx|2xx|3xx|4xx|5xx|time)",
     r"http\.outbound.*\.downstream_(cx_active|rq_(1xx|2xx|3xx|4xx|5xx|time))",
 )
-# KServe's label of a model's pods, as kube-state-metrics and Prometheus write it.
+# KServe's label of a model's pods, and how Prometheus writes it.
 MODEL_LABEL = "serving.kserve.io/inferenceservice"
 _MODEL_LABEL = "serving_kserve_io_inferenceservice"
-# A model's Service, or that of one of its revisions.
+# Names of a model's Service and of the Services of its revisions.
 _PREDICTOR = r"(.+)-predictor(?:-\d{5})?(?:-private)?"
+
+# Kinds of objects and labels that kube-state-metrics exports.
+COLLECTORS = ("deployments", "horizontalpodautoscalers", "pods")
+LABELS = f"pods=[{MODEL_LABEL}]"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Relabel:
-    """One step that keeps, drops or renames; Prometheus's own words and defaults."""
+    """One relabelling step that keeps, drops or replaces, with Prometheus's field names and defaults."""
 
     source: tuple[str, ...]
     regex: str = "(.*)"
@@ -37,7 +42,7 @@ class Relabel:
     replacement: str = "$1"
 
     def document(self) -> dict[str, Any]:
-        """The step as Prometheus reads it."""
+        """Return the step as in Prometheus's configuration."""
         step: dict[str, Any] = {"source_labels": list(self.source), "regex": self.regex, "action": self.action}
         if self.action == "replace":
             step |= {"target_label": self.target, "replacement": self.replacement}
@@ -49,11 +54,11 @@ class ScrapeJob:
     """Targets of one kind.
 
     Attributes:
-        role: what of the cluster they are found among; None for Prometheus itself.
-        relabel: which of these are targets, and their labels.
-        metrics: what is kept of their metrics, and their labels.
-        authorized: whether they ask, by HTTPS, for a token that allows `GET /metrics`.
-        honor_labels: whether a target's own `namespace` and `pod` are those of what it tells about.
+        role: the kind of objects that Prometheus discovers; None for Prometheus itself.
+        relabel: chooses the targets among these objects and sets their labels.
+        metrics: chooses which of their metrics are kept and sets the labels of these.
+        authorized: whether the targets use HTTPS and require a token that allows `GET /metrics`.
+        honor_labels: whether to keep the `namespace` and `pod` of a metric, because they name the object it is about.
 
     """
 
@@ -66,14 +71,14 @@ class ScrapeJob:
     honor_labels: bool = False
 
     def document(self) -> dict[str, Any]:
-        """The job as Prometheus reads it."""
+        """Return the job as in Prometheus's configuration."""
         job: dict[str, Any] = {"job_name": self.name, "metrics_path": self.path, "honor_labels": self.honor_labels}
         if self.role:
             job["kubernetes_sd_configs"] = [{"role": self.role}]
         else:
             job["static_configs"] = [{"targets": ["localhost:9090"]}]
         if self.authorized:
-            # Their certificates are made by themselves.
+            # Their certificates are self-signed.
             job |= {"scheme": "https", "tls_config": {"insecure_skip_verify": True}}
             job["authorization"] = {"credentials_file": TOKEN}
         job["relabel_configs"] = [step.document() for step in self.relabel]
@@ -111,12 +116,12 @@ _MODEL_POD = (
     _copy("__meta_kubernetes_pod_label_serving_knative_dev_revision", "revision"),
 )
 
-MODELS = ScrapeJob(
+MODELS_JOB = ScrapeJob(
     name="models",
     relabel=(
         *_MODEL_POD,
         _keep_pods("container_name", "kserve-container"),
-        # Where a serving runtime has its metrics, KServe writes on the pods, in either mode.
+        # KServe annotates pods with the port and path of their serving runtime's metrics, in both modes.
         Relabel(
             source=("__address__", "__meta_kubernetes_pod_annotation_prometheus_kserve_io_port"),
             regex=r"(.+?)(?::\d+)?;(\d+)",
@@ -131,7 +136,7 @@ MODELS = ScrapeJob(
     ),
     metrics=(Relabel(source=("__name__",), regex=".*_created", action="drop"),),
 )
-QUEUE_PROXIES = ScrapeJob(
+QUEUE_PROXIES_JOB = ScrapeJob(
     name="queue-proxies",
     relabel=(
         *_MODEL_POD,
@@ -139,7 +144,7 @@ QUEUE_PROXIES = ScrapeJob(
         _keep_pods("container_port_name", "http-usermetric"),
     ),
 )
-GATEWAY = ScrapeJob(
+GATEWAY_JOB = ScrapeJob(
     name="gateway",
     path="/stats/prometheus",
     relabel=(
@@ -162,7 +167,7 @@ GATEWAY = ScrapeJob(
         Relabel(source=("http_conn_manager_prefix",), regex="outbound_(.+?);?", target="listener"),
     ),
 )
-KNATIVE = ScrapeJob(
+KNATIVE_JOB = ScrapeJob(
     name="knative",
     relabel=(
         _keep(_OF_NAMESPACE, "knative-serving"),
@@ -175,21 +180,21 @@ KNATIVE = ScrapeJob(
         Relabel(source=("kn_service_name",), regex="(.+)-predictor", target="model"),
     ),
 )
-ISTIOD = ScrapeJob(
+ISTIOD_JOB = ScrapeJob(
     name="istiod",
     relabel=(_keep(_OF_NAMESPACE, "istio-system"), _keep_pods("label_app", "istiod"), *_POD, _port(15014)),
 )
-CERT_MANAGER = ScrapeJob(
+CERT_MANAGER_JOB = ScrapeJob(
     name="cert-manager",
     honor_labels=True,
     relabel=(_keep(_OF_NAMESPACE, "cert-manager"), _keep_pods("container_port_number", "9402"), *_POD),
 )
-KSERVE = ScrapeJob(
+KSERVE_JOB = ScrapeJob(
     name="kserve",
     authorized=True,
     relabel=(_keep(_OF_NAMESPACE, "kserve"), _keep_pods("container_port_number", "8443"), *_POD),
 )
-KUBE_STATE = ScrapeJob(
+KUBE_STATE_JOB = ScrapeJob(
     name="kube-state-metrics",
     honor_labels=True,
     relabel=(
@@ -199,7 +204,7 @@ KUBE_STATE = ScrapeJob(
     ),
     metrics=(Relabel(source=(f"label_{_MODEL_LABEL}",), regex="(.+)", target="model"),),
 )
-KUBELET = ScrapeJob(
+KUBELET_JOB = ScrapeJob(
     name="kubelet",
     role="node",
     path="/metrics/cadvisor",
@@ -211,14 +216,76 @@ KUBELET = ScrapeJob(
         _keep("container", ".+"),
     ),
 )
-PROMETHEUS = ScrapeJob(name="prometheus", role=None)
-JOBS = (MODELS, QUEUE_PROXIES, GATEWAY, KNATIVE, ISTIOD, CERT_MANAGER, KSERVE, KUBE_STATE, KUBELET, PROMETHEUS)
+PROMETHEUS_JOB = ScrapeJob(name="prometheus", role=None)
+JOBS = (
+    MODELS_JOB,
+    QUEUE_PROXIES_JOB,
+    GATEWAY_JOB,
+    KNATIVE_JOB,
+    ISTIOD_JOB,
+    CERT_MANAGER_JOB,
+    KSERVE_JOB,
+    KUBE_STATE_JOB,
+    KUBELET_JOB,
+    PROMETHEUS_JOB,
+)
 
 
 def prometheus_configuration(*, interval: int) -> Mapping[str, Any]:
-    """Prometheus's whole configuration, as its file has it; `interval` in seconds."""
+    """Return the content of Prometheus's configuration file; `interval` is in seconds."""
     return {
         "global": {"scrape_interval": f"{interval}s", "evaluation_interval": f"{interval}s"},
         "rule_files": [f"{CONFIG_FOLDER}/{ALERTS_FILE}"],
         "scrape_configs": [job.document() for job in JOBS],
     }
+
+
+def inference_service_metrics() -> dict[str, Any]:
+    """Return kube-state-metrics' configuration for custom resources.
+
+    It exports the conditions and the maximum replicas of every InferenceService.
+    """
+    return {
+        "kind": "CustomResourceStateMetrics",
+        "spec": {
+            "resources": [
+                {
+                    "groupVersionKind": {
+                        "group": "serving.kserve.io",
+                        "version": "v1beta1",
+                        "kind": "InferenceService",
+                    },
+                    "metricNamePrefix": "kserve_inferenceservice",
+                    "labelsFromPath": {"model": ["metadata", "name"], "namespace": ["metadata", "namespace"]},
+                    "metrics": [
+                        _gauge(
+                            "condition",
+                            "Whether a condition of the InferenceService is true.",
+                            path=["status", "conditions"],
+                            labels={"type": ["type"]},
+                            value=["status"],
+                        ),
+                        _gauge(
+                            "max_replicas",
+                            "The most servers the model may have.",
+                            path=["spec", "predictor", "maxReplicas"],
+                        ),
+                    ],
+                }
+            ]
+        },
+    }
+
+
+def _gauge(
+    name: str,
+    description: str,
+    *,
+    path: list[str],
+    labels: dict[str, list[str]] | None = None,
+    value: list[str] | None = None,
+) -> dict[str, Any]:
+    gauge: dict[str, Any] = {"path": path}
+    gauge |= {"labelsFromPath": labels} if labels else {}
+    gauge |= {"valueFrom": value} if value else {}
+    return {"name": name, "help": description, "each": {"type": "Gauge", "gauge": gauge}}

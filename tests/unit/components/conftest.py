@@ -7,7 +7,7 @@ import pytest
 
 from components.charts.deploy import Charts
 from components.charts.sources import ChartMirror, ChartStore, ImageMirror
-from components.platform.context import CHARTS_FOLDER, Supply
+from components.platform.context import CHARTS_FOLDER, InstallContext
 from components.settings.resource_profiles import FOOTPRINTS
 from tests.unit.components.registry import Registry, serving
 from tests.unit.predict import server
@@ -39,11 +39,11 @@ def project_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def supply(registry: Registry) -> Supply:
+def install(registry: Registry) -> InstallContext:
     """Everything from a mirror, on a small footprint."""
     registry.any_chart = True
     mirror = ChartMirror(repository=f"{registry.address}/charts", plain_http=True)
-    return Supply(
+    return InstallContext(
         charts=Charts(store=ChartStore(folder=CHARTS_FOLDER, mirror=mirror)),
         images=ImageMirror(repository="registry.example:5000"),
         footprint=FOOTPRINTS["small"],

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import yaml
 
-from components.objects.owner import ANNOTATION as OWNER
+from components.objects import STACK_ANNOTATION
 from tests.unit.predict.server import Reply, Server, serving
 
 KSERVE_API = "/apis/serving.kserve.io/v1beta1"
@@ -46,7 +46,7 @@ def _reply(server: Server, path: str, body: object) -> None:
 
 
 def _object(name: str, owner: str | None) -> dict[str, object]:
-    return {"metadata": {"name": name, "annotations": {OWNER: owner} if owner else {}}}
+    return {"metadata": {"name": name, "annotations": {STACK_ANNOTATION: owner} if owner else {}}}
 
 
 def reply_with(server: Server, body: object, *, status: int = 200) -> None:

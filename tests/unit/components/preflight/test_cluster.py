@@ -7,8 +7,7 @@ from typing import Any
 import pulumi
 import pytest
 
-from components.objects.cluster import cluster_provider
-from components.objects.owner import ANNOTATION as OWNER_ANNOTATION
+from components.objects import STACK_ANNOTATION, cluster_provider
 from components.preflight.cluster import ClusterError, ClusterState, preflight
 from components.settings.stack import parse
 from tests.unit.components.kubernetes import answering, kubeconfig, reply_with
@@ -128,7 +127,7 @@ def test_model_of_another_stack_is_refused(tmp_path: Path) -> None:
 
 
 def test_graph_of_another_stack_is_refused(tmp_path: Path) -> None:
-    graphs = {"items": [{"metadata": {"name": "both", "annotations": {OWNER_ANNOTATION: "org/project/team"}}}]}
+    graphs = {"items": [{"metadata": {"name": "both", "annotations": {STACK_ANNOTATION: "org/project/team"}}}]}
     with serving() as server:
         host = server.address.removeprefix("http://")
         reply_with(server, {"major": "1", "minor": "34"})
@@ -146,7 +145,7 @@ def test_graph_of_another_stack_is_refused(tmp_path: Path) -> None:
 
 
 def test_knative_is_not_removed_while_other_stacks_need_it(tmp_path: Path) -> None:
-    behind = {"metadata": {"name": "m", "annotations": {OWNER_ANNOTATION: "org/project/team"}}}
+    behind = {"metadata": {"name": "m", "annotations": {STACK_ANNOTATION: "org/project/team"}}}
     standard = {"mode": "Standard"}
     with answering(tmp_path) as file:
         look(kubeconfig=file, models=(standard,))

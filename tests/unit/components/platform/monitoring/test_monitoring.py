@@ -1,4 +1,4 @@
-"""What is scraped, what the dashboards and alerts ask, and what is installed for it."""
+"""The scrape jobs, dashboards and alerts, and what is installed for them."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from typing import Any
 import pytest
 import yaml
 
-from components.platform.context import Supply
+from components.platform.context import InstallContext
 from components.platform.monitoring.alerts import all_alerts
 from components.platform.monitoring.component import Monitoring, MonitoringArgs
 from components.platform.monitoring.dashboards import COLUMNS, Dashboard, all_dashboards
 from components.platform.monitoring.scraping import (
-    GATEWAY,
+    GATEWAY_JOB,
     GATEWAY_STATISTICS,
     JOBS,
-    KNATIVE,
-    MODELS,
+    KNATIVE_JOB,
+    MODELS_JOB,
     Relabel,
     ScrapeJob,
 )
@@ -34,16 +34,16 @@ RELEASES = pytest.mark.parametrize("release", [LOCAL, OFFICIAL_0_20], ids=lambda
 
 
 def monitoring(
-    supply: Supply, *, release: Release = LOCAL, settings: MonitoringSettings | None = None
+    install: InstallContext, *, release: Release = LOCAL, settings: MonitoringSettings | None = None
 ) -> tuple[Recording, Any]:
-    """What is declared, and how a user is told to get there."""
+    """Return the recorded monitoring and its output for the user."""
     access: list[Any] = []
 
     def program() -> None:
         made = Monitoring(
             "monitoring",
             args=MonitoringArgs(
-                supply=supply, release=release.monitoring, settings=settings or MonitoringSettings(), knative=True
+                install=install, release=release.monitoring, settings=settings or MonitoringSettings(), knative=True
             ),
         )
         made.access.apply(access.append)
@@ -52,7 +52,7 @@ def monitoring(
 
 
 def relabelled(job: ScrapeJob, labels: dict[str, str], *, steps: tuple[Relabel, ...]) -> dict[str, str] | None:
-    """What Prometheus makes of a target's or a series' labels; None when it is dropped."""
+    """Apply relabelling steps to labels, as Prometheus does; None when the target or series is dropped."""
     kept = dict(labels)
     for step in steps:
         text = ";".join(kept.get(label, "") for label in step.source)
@@ -82,10 +82,10 @@ POD = {
 
 @pytest.mark.parametrize("address", ["10.1.2.3:8080", "10.1.2.3", "10.1.2.3:9000"])
 @pytest.mark.parametrize("revision", ["flowers-predictor-00002", None])
-def test_a_models_server_is_asked_where_its_runtime_says(address: str, revision: str | None) -> None:
-    """In Standard mode there is no revision, and a container may name no port."""
+def test_a_models_server_is_scraped_at_the_port_and_path_of_its_runtime(address: str, revision: str | None) -> None:
+    """In mode Standard there is no revision, and a container may declare no port."""
     of_knative = {"__meta_kubernetes_pod_label_serving_knative_dev_revision": revision} if revision else {}
-    target = relabelled(MODELS, POD | of_knative | {"__address__": address}, steps=MODELS.relabel)
+    target = relabelled(MODELS_JOB, POD | of_knative | {"__address__": address}, steps=MODELS_JOB.relabel)
     assert target
     assert target["__address__"] == "10.1.2.3:8002"
     assert target["__metrics_path__"] == "/v2/metrics"
@@ -102,8 +102,8 @@ def test_a_models_server_is_asked_where_its_runtime_says(address: str, revision:
         {"__meta_kubernetes_pod_labelpresent_serving_kserve_io_inferenceservice": ""},
     ],
 )
-def test_nothing_else_passes_for_a_models_server(other: dict[str, str]) -> None:
-    assert relabelled(MODELS, POD | other, steps=MODELS.relabel) is None
+def test_other_containers_and_pods_are_not_scraped_as_models(other: dict[str, str]) -> None:
+    assert relabelled(MODELS_JOB, POD | other, steps=MODELS_JOB.relabel) is None
 
 
 @pytest.mark.parametrize(
@@ -114,59 +114,62 @@ def test_nothing_else_passes_for_a_models_server(other: dict[str, str]) -> None:
         "outbound|80||flowers-predictor.shop.svc.cluster.local",
     ],
 )
-def test_the_gateways_requests_are_a_models(cluster: str) -> None:
-    """Of one of its revisions, or of its only Service, as in Standard mode."""
+def test_the_gateways_series_are_labelled_with_the_model(cluster: str) -> None:
+    """The Service is of one of its revisions, or in mode Standard the model's only one."""
     series = {"__name__": "envoy_cluster_upstream_rq", "cluster_name": cluster, "namespace": "istio-system"}
-    told = relabelled(GATEWAY, series, steps=GATEWAY.metrics)
-    assert told
-    assert (told["namespace"], told["model"]) == ("shop", "flowers")
+    labels = relabelled(GATEWAY_JOB, series, steps=GATEWAY_JOB.metrics)
+    assert labels
+    assert (labels["namespace"], labels["model"]) == ("shop", "flowers")
     statistic = f"cluster.{cluster};.upstream_rq_5xx"
     assert any(re.fullmatch(pattern, statistic) for pattern in GATEWAY_STATISTICS)
 
 
-def test_other_clusters_of_the_gateway_are_no_models() -> None:
+def test_other_series_of_the_gateway_get_no_model() -> None:
     series = {"__name__": "envoy_cluster_upstream_rq", "cluster_name": "xds-grpc", "namespace": "istio-system"}
-    assert relabelled(GATEWAY, series, steps=GATEWAY.metrics) == series
-    assert relabelled(GATEWAY, series | {"__name__": "envoy_cluster_assignment_stale"}, steps=GATEWAY.metrics) is None
+    assert relabelled(GATEWAY_JOB, series, steps=GATEWAY_JOB.metrics) == series
+    assert (
+        relabelled(GATEWAY_JOB, series | {"__name__": "envoy_cluster_assignment_stale"}, steps=GATEWAY_JOB.metrics)
+        is None
+    )
 
 
-def test_istio_separates_the_gateways_statistics_by_commas() -> None:
+def test_no_pattern_of_a_statistic_has_a_comma() -> None:
     assert not [pattern for pattern in GATEWAY_STATISTICS if "," in pattern]
 
 
-def test_the_autoscalers_revisions_are_a_models() -> None:
+def test_the_autoscalers_series_are_labelled_with_the_model() -> None:
     series = {"k8s_namespace_name": "shop", "kn_service_name": "flowers-predictor", "namespace": "knative-serving"}
-    told = relabelled(KNATIVE, series, steps=KNATIVE.metrics)
-    assert told
-    assert (told["namespace"], told["model"]) == ("shop", "flowers")
+    labels = relabelled(KNATIVE_JOB, series, steps=KNATIVE_JOB.metrics)
+    assert labels
+    assert (labels["namespace"], labels["model"]) == ("shop", "flowers")
     other = {"k8s_namespace_name": "shop", "kn_service_name": "website", "namespace": "knative-serving"}
-    assert relabelled(KNATIVE, other, steps=KNATIVE.metrics) == other
+    assert relabelled(KNATIVE_JOB, other, steps=KNATIVE_JOB.metrics) == other
 
 
 @RELEASES
-def test_prometheus_has_one_configuration_whatever_installs_it(supply: Supply, release: Release) -> None:
-    recording, _ = monitoring(supply, release=release, settings=MonitoringSettings(interval=30))
+def test_prometheus_has_the_same_configuration_in_every_release(install: InstallContext, release: Release) -> None:
+    recording, _ = monitoring(install, release=release, settings=MonitoringSettings(interval=30))
     data = recording.the(":ConfigMap", "prometheus-config").plain["data"]
-    told = yaml.safe_load(data["prometheus.yml"])
-    assert told["global"] == {"scrape_interval": "30s", "evaluation_interval": "30s"}
-    assert [job["job_name"] for job in told["scrape_configs"]] == [job.name for job in JOBS]
-    assert told["rule_files"] == ["/etc/config/alerts.yml"]
+    configuration = yaml.safe_load(data["prometheus.yml"])
+    assert configuration["global"] == {"scrape_interval": "30s", "evaluation_interval": "30s"}
+    assert [job["job_name"] for job in configuration["scrape_configs"]] == [job.name for job in JOBS]
+    assert configuration["rule_files"] == ["/etc/config/alerts.yml"]
     (group,) = yaml.safe_load(data["alerts.yml"])["groups"]
     assert [rule["alert"] for rule in group["rules"]] == [alert.name for alert in all_alerts(AlertSettings())]
 
 
 @RELEASES
-def test_every_dashboard_is_where_grafana_looks_for_it(supply: Supply, release: Release) -> None:
-    recording, _ = monitoring(supply, release=release)
+def test_every_dashboard_has_the_label_that_grafana_looks_for(install: InstallContext, release: Release) -> None:
+    recording, _ = monitoring(install, release=release)
     for dashboard in all_dashboards(knative=True):
         declared = recording.the(":ConfigMap", f"dashboard-{dashboard.name}").plain
         assert declared["metadata"]["labels"] == {"grafana_dashboard": "1"}
         assert json.loads(declared["data"][f"{dashboard.name}.json"]) == dashboard.document()
 
 
-def test_bounds_are_the_settings(supply: Supply) -> None:
+def test_alerts_use_the_bounds_of_the_settings(install: InstallContext) -> None:
     settings = MonitoringSettings(alerts=AlertSettings(error_rate=0.2, latency=3, after=60))
-    recording, _ = monitoring(supply, settings=settings)
+    recording, _ = monitoring(install, settings=settings)
     (group,) = yaml.safe_load(recording.the(":ConfigMap", "prometheus-config").plain["data"]["alerts.yml"])["groups"]
     rules = {rule["alert"]: rule for rule in group["rules"]}
     assert rules["ModelErrors"]["expr"].endswith("> 0.2")
@@ -175,7 +178,7 @@ def test_bounds_are_the_settings(supply: Supply) -> None:
 
 
 @pytest.mark.parametrize("dashboard", all_dashboards(knative=True), ids=lambda dashboard: dashboard.name)
-def test_panels_lie_beside_and_below_each_other(dashboard: Dashboard) -> None:
+def test_panels_do_not_overlap(dashboard: Dashboard) -> None:
     taken: set[tuple[int, int]] = set()
     for panel in dashboard.document()["panels"]:
         place = panel["gridPos"]
@@ -187,15 +190,15 @@ def test_panels_lie_beside_and_below_each_other(dashboard: Dashboard) -> None:
     assert all(below - above == 1 for above, below in pairwise(rows))
 
 
-def test_without_knative_no_panel_asks_it() -> None:
-    asked = json.dumps([dashboard.document() for dashboard in all_dashboards(knative=False)])
-    assert "kn_" not in asked
+def test_without_knative_no_panel_shows_its_metrics() -> None:
+    shown = json.dumps([dashboard.document() for dashboard in all_dashboards(knative=False)])
+    assert "kn_" not in shown
     assert "kn_" in json.dumps([dashboard.document() for dashboard in all_dashboards(knative=True)])
 
 
 @pytest.mark.feature("monitoring", mode="both", proof="objects")
-def test_the_local_prometheus_is_a_deployment_with_what_it_may_read(supply: Supply) -> None:
-    recording, access = monitoring(supply, settings=MonitoringSettings(retention=3))
+def test_the_local_prometheus_is_a_deployment_with_the_permissions_it_needs(install: InstallContext) -> None:
+    recording, access = monitoring(install, settings=MonitoringSettings(retention=3))
     server = recording.the(":Deployment", "prometheus-server").plain
     pod = server["spec"]["template"]["spec"]
     (container,) = pod["containers"]
@@ -211,23 +214,23 @@ def test_the_local_prometheus_is_a_deployment_with_what_it_may_read(supply: Supp
     assert access["prometheus"]["command"] == "kubectl -n monitoring port-forward service/prometheus-server 9090:80"
 
 
-def test_a_volume_when_one_is_asked_for(supply: Supply) -> None:
+def test_a_volume_of_the_size_in_the_settings(install: InstallContext) -> None:
     settings = MonitoringSettings(storage="20Gi")
-    recording, _ = monitoring(supply, settings=settings)
+    recording, _ = monitoring(install, settings=settings)
     claim = recording.the(":PersistentVolumeClaim", "prometheus-server").plain
     assert claim["spec"]["resources"] == {"requests": {"storage": "20Gi"}}
-    official, _ = monitoring(supply, release=OFFICIAL_0_20, settings=settings)
+    official, _ = monitoring(install, release=OFFICIAL_0_20, settings=settings)
     values = official.the(":Chart", "prometheus").plain["values"]
     assert values["server"]["persistentVolume"] == {"enabled": True, "size": "20Gi"}
 
 
 @pytest.mark.feature("monitoring", mode="both", proof="objects")
-def test_the_charts_of_a_real_cluster(supply: Supply) -> None:
-    recording, access = monitoring(supply, release=OFFICIAL_0_20)
+def test_the_values_of_prometheus_and_grafanas_charts(install: InstallContext) -> None:
+    recording, access = monitoring(install, release=OFFICIAL_0_20)
     values = recording.the(":Chart", "prometheus").plain["values"]
-    off = ("alertmanager", "prometheus-node-exporter", "prometheus-pushgateway")
-    assert all(values[part] == {"enabled": False} for part in off)
-    # The chart puts its release's name before it.
+    disabled = ("alertmanager", "prometheus-node-exporter", "prometheus-pushgateway")
+    assert all(values[part] == {"enabled": False} for part in disabled)
+    # The chart prepends the name of its release.
     assert values["server"]["configMapOverrideName"] == "config"
     assert values["server"]["persistentVolume"] == {"enabled": False}
     assert values["server"]["image"] == {"repository": "registry.example:5000/prometheus/prometheus"}
@@ -243,15 +246,15 @@ def test_the_charts_of_a_real_cluster(supply: Supply) -> None:
     assert access["grafana"]["command"] == "kubectl -n monitoring port-forward service/grafana 3000:80"
 
 
-def test_grafanas_password_is_nowhere_in_what_is_declared(supply: Supply) -> None:
-    """Its chart makes one up in the cluster; nothing here may be one."""
-    recording, _ = monitoring(supply, release=OFFICIAL_0_20)
+def test_grafanas_password_is_not_declared(install: InstallContext) -> None:
+    """Its chart generates one in the cluster."""
+    recording, _ = monitoring(install, release=OFFICIAL_0_20)
     grafana = recording.the(":Release", "grafana").plain
     assert "adminPassword" not in json.dumps(grafana)
     assert not [name for name in recording.names if "Secret" in name]
 
 
-def test_without_a_mirror_images_are_the_publishers(supply: Supply) -> None:
-    recording, _ = monitoring(replace(supply, images=None), release=OFFICIAL_0_20)
+def test_without_a_mirror_the_charts_have_their_own_images(install: InstallContext) -> None:
+    recording, _ = monitoring(replace(install, images=None), release=OFFICIAL_0_20)
     assert "image" not in recording.the(":Chart", "prometheus").plain["values"]["server"]
     assert "image" not in recording.the(":Release", "grafana").plain["values"]

@@ -5,7 +5,7 @@ import asyncio
 import pulumi
 import pytest
 
-from components.objects.webhooks import ATTEMPTS, retry_while_unanswered
+from components.objects import WEBHOOK_ATTEMPTS, pause_before_retry
 
 REFUSED = (
     'Internal error occurred: failed calling webhook "inferenceservice.kserve-webhook-server.defaulter": '
@@ -17,29 +17,29 @@ CONVERSION = "conversion webhook for operator.knative.dev/v1alpha1, Kind=Knative
 
 @pytest.fixture
 def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """The pauses asked for, none of them taken."""
-    asked: list[float] = []
+    """Record the pauses instead of waiting."""
+    recorded: list[float] = []
 
     async def sleep(seconds: float) -> None:
-        asked.append(seconds)
+        recorded.append(seconds)
 
-    monkeypatch.setattr("components.objects.webhooks.asyncio.sleep", sleep)
-    return asked
+    monkeypatch.setattr("components.objects.asyncio.sleep", sleep)
+    return recorded
 
 
-def asks(*errors: str) -> bool:
-    """Whether the engine is to try again after these errors, newest first."""
+def retries(*errors: str) -> bool:
+    """Return whether the engine is to try again after these errors, newest first."""
     failure = pulumi.ErrorHookArgs(urn="u", id="", name="n", type="t", failed_operation="create", errors=list(errors))
     loop = asyncio.new_event_loop()  # asyncio.run would leave the thread without one
     try:
-        return loop.run_until_complete(retry_while_unanswered(failure))
+        return loop.run_until_complete(pause_before_retry(failure))
     finally:
         loop.close()
 
 
 @pytest.mark.parametrize("error", [REFUSED, NO_ENDPOINTS, CONVERSION])
-def test_a_webhook_that_does_not_answer_yet_is_asked_again(error: str, pauses: list[float]) -> None:
-    assert asks(error)
+def test_a_webhook_that_cannot_be_reached_yet_is_tried_again(error: str, pauses: list[float]) -> None:
+    assert retries(error)
     assert pauses == [0.5]
 
 
@@ -52,19 +52,19 @@ def test_a_webhook_that_does_not_answer_yet_is_asked_again(error: str, pauses: l
         "",
     ],
 )
-def test_an_answer_is_an_answer(error: str, pauses: list[float]) -> None:
-    assert not asks(error)
+def test_any_other_error_is_final(error: str, pauses: list[float]) -> None:
+    assert not retries(error)
     assert not pauses
 
 
-def test_no_error_at_all_is_not_tried_again(pauses: list[float]) -> None:
-    assert not asks()
+def test_no_error_means_no_retry(pauses: list[float]) -> None:
+    assert not retries()
 
 
-def test_pauses_grow_and_end(pauses: list[float]) -> None:
-    tries = 1
-    while asks(*[REFUSED] * tries):
-        tries += 1
-    assert tries == ATTEMPTS
+def test_pauses_grow_and_attempts_are_limited(pauses: list[float]) -> None:
+    attempts = 1
+    while retries(*[REFUSED] * attempts):
+        attempts += 1
+    assert attempts == WEBHOOK_ATTEMPTS
     assert pauses[:5] == [0.5, 1.0, 2.0, 4.0, 5.0]
     assert 60 < sum(pauses) < 180

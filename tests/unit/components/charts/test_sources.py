@@ -18,17 +18,17 @@ def store(registry: Registry) -> ChartStore:
     return ChartStore(folder=FOLDER, mirror=ChartMirror(repository=f"{registry.address}/charts", plain_http=True))
 
 
-def fetched(registry: Registry) -> int:
-    """How many archives were downloaded."""
+def downloads(registry: Registry) -> int:
+    """Return how many archives were downloaded."""
     return sum("/blobs/" in path for path in registry.asked)
 
 
-def test_a_chart_is_fetched_once(store: ChartStore, registry: Registry) -> None:
+def test_a_chart_is_downloaded_once(store: ChartStore, registry: Registry) -> None:
     registry.push("charts/istiod", "1.31.0", packaged("istiod", "1.31.0"))
     path = store.path(CHART)
     assert Path(path).read_bytes() == packaged("istiod", "1.31.0") or Path(path).stat().st_size > 0
     assert store.path(CHART) == path
-    assert fetched(registry) == 1
+    assert downloads(registry) == 1
 
 
 def test_the_path_is_relative_to_the_project(store: ChartStore, registry: Registry) -> None:
@@ -36,7 +36,7 @@ def test_the_path_is_relative_to_the_project(store: ChartStore, registry: Regist
     assert store.path(CHART).startswith("build/charts/istiod-1.31.0-")
 
 
-def test_a_moved_tag_is_noticed(store: ChartStore, registry: Registry) -> None:
+def test_a_chart_is_downloaded_again_when_its_tag_moves(store: ChartStore, registry: Registry) -> None:
     registry.push("charts/istiod", "1.31.0", b"old")
     old = store.path(CHART)
     registry.push("charts/istiod", "1.31.0", b"new")
@@ -44,43 +44,43 @@ def test_a_moved_tag_is_noticed(store: ChartStore, registry: Registry) -> None:
     assert (Path(old).read_bytes(), Path(new).read_bytes()) == (b"old", b"new")
 
 
-def test_a_registry_that_wants_a_token_from_anybody(store: ChartStore, registry: Registry) -> None:
+def test_a_public_registry_that_requires_a_token(store: ChartStore, registry: Registry) -> None:
     registry.wants_token = True
     registry.push("charts/istiod", "1.31.0", b"chart")
     assert Path(store.path(CHART)).read_bytes() == b"chart"
     assert any(path == "/token?service=here&scope=repository%3Ax%3Apull" for path in registry.asked)
 
 
-def test_a_missing_chart_names_chart_and_address(store: ChartStore, registry: Registry) -> None:
+def test_the_error_for_a_missing_chart_has_chart_and_address(store: ChartStore, registry: Registry) -> None:
     with pytest.raises(ChartUnavailable) as missing:
         store.path(CHART)
     assert "chart istiod 1.31.0 could not be fetched" in str(missing.value)
     assert f"oci://{registry.address}/charts" in str(missing.value)
     assert "404" in str(missing.value)
-    assert "`mirror` in the stack's settings" in str(missing.value)
+    assert "The setting `mirror` names another place" in str(missing.value)
 
 
-def test_nobody_listens() -> None:
+def test_a_registry_that_cannot_be_reached() -> None:
     store = ChartStore(folder=FOLDER, mirror=ChartMirror(repository="127.0.0.1:1/charts", plain_http=True))
     with pytest.raises(ChartUnavailable, match=r"from oci://127.0.0.1:1/charts: .*refused"):
         store.path(CHART)
 
 
-def test_something_that_is_no_chart(store: ChartStore, registry: Registry) -> None:
+def test_an_image_instead_of_a_chart(store: ChartStore, registry: Registry) -> None:
     registry.push("charts/istiod", "1.31.0", b"image", media_type="application/vnd.oci.image.layer.v1.tar+gzip")
-    with pytest.raises(ChartUnavailable, match=r"1\.31\.0 is there but is no Helm chart"):
+    with pytest.raises(ChartUnavailable, match=r"1\.31\.0 is there but is not a Helm chart"):
         store.path(CHART)
 
 
-def test_content_that_is_not_what_its_digest_says(store: ChartStore, registry: Registry) -> None:
+def test_content_with_another_digest_is_refused(store: ChartStore, registry: Registry) -> None:
     digest = registry.push("charts/istiod", "1.31.0", b"chart")
     registry.blobs[digest] = b"changed on the way"
-    with pytest.raises(ChartUnavailable, match="not what its digest"):
+    with pytest.raises(ChartUnavailable, match="whose digest is not"):
         store.path(CHART)
     assert not list(FOLDER.glob("*"))
 
 
-def test_an_archive_at_an_url_is_fetched_once(registry: Registry) -> None:
+def test_an_archive_at_a_url_is_downloaded_once(registry: Registry) -> None:
     registry.files["/istiod-1.27.1.tgz"] = b"archive"
     chart = ChartArchive(name="istiod", version="1.27.1", url=f"http://{registry.address}/istiod-1.27.1.tgz")
     store = ChartStore(folder=FOLDER)
@@ -88,13 +88,13 @@ def test_an_archive_at_an_url_is_fetched_once(registry: Registry) -> None:
     assert registry.asked == ["/istiod-1.27.1.tgz"]
 
 
-def test_an_archive_that_is_not_there(registry: Registry) -> None:
+def test_a_missing_archive(registry: Registry) -> None:
     chart = ChartArchive(name="istiod", version="1", url=f"http://{registry.address}/gone.tgz")
     with pytest.raises(ChartUnavailable, match=r"istiod 1 could not be fetched from http://.*/gone.tgz: 404"):
         ChartStore(folder=FOLDER).path(chart)
 
 
-def test_a_manifest_becomes_a_chart_that_takes_nothing_in_it_for_a_template(registry: Registry) -> None:
+def test_a_manifest_becomes_a_chart_without_templates(registry: Registry) -> None:
     registry.files["/crds.yaml"] = b"kind: CustomResourceDefinition\ndescription: '{{ not a template }}'\n"
     manifest = Manifest(name="gateway-api-crds", version="v1.5.1", url=f"http://{registry.address}/crds.yaml")
     store = ChartStore(folder=FOLDER)
@@ -106,7 +106,7 @@ def test_a_manifest_becomes_a_chart_that_takes_nothing_in_it_for_a_template(regi
     assert registry.asked == ["/crds.yaml"]
 
 
-def test_a_half_written_chart_is_written_again(registry: Registry) -> None:
+def test_an_incomplete_chart_is_written_again(registry: Registry) -> None:
     registry.files["/crds.yaml"] = b"kind: CustomResourceDefinition\n"
     manifest = Manifest(name="crds", version="1", url=f"http://{registry.address}/crds.yaml")
     (FOLDER / "crds-1" / "files").mkdir(parents=True)
@@ -121,5 +121,5 @@ def test_a_chart_that_only_a_mirror_has() -> None:
         ChartStore(folder=FOLDER).path(CHART)
 
 
-def test_an_image_in_a_mirror() -> None:
+def test_the_name_of_an_image_in_a_mirror() -> None:
     assert ImageMirror(repository="host:5000/all").image("knative/queue") == "host:5000/all/knative/queue"

@@ -1,4 +1,4 @@
-"""Against a small real HTTP server that speaks as much of the Kubernetes API as is asked."""
+"""Helm's records, in an HTTP server that answers the few requests of the Kubernetes API that are made."""
 
 from __future__ import annotations
 
@@ -21,9 +21,11 @@ OURS = "made by us"
 NAMESPACE = "istio-system"
 
 
-def record(release: str, revision: int, status: str, *, said: str = "Install complete") -> dict[str, Any]:
-    """As Helm writes it."""
-    document = gzip.compress(json.dumps({"name": release, "info": {"status": status, "description": said}}).encode())
+def record(release: str, revision: int, status: str, *, description: str = "Install complete") -> dict[str, Any]:
+    """Return a record as Helm writes it."""
+    document = gzip.compress(
+        json.dumps({"name": release, "info": {"status": status, "description": description}}).encode()
+    )
     return {
         "apiVersion": "v1",
         "kind": "Secret",
@@ -41,7 +43,7 @@ def delete(file: Path | None, context: str | None = None) -> bool:
 
 
 class KubernetesAPI(ThreadingHTTPServer):
-    """Secrets, listed by label and deleted by name."""
+    """Lists Secrets by label and deletes them by name."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
@@ -105,10 +107,12 @@ def kubeconfig(kubernetes: KubernetesAPI, tmp_path: Path) -> Path:
     return file
 
 
-def test_what_never_ended_and_what_nobody_knows_of_is_deleted(kubernetes: KubernetesAPI, kubeconfig: Path) -> None:
+def test_records_of_pending_operations_and_of_killed_runs_are_deleted(
+    kubernetes: KubernetesAPI, kubeconfig: Path
+) -> None:
     kubernetes.secrets = [
         record("istio-base", 1, "superseded"),
-        record("istio-base", 2, "deployed", said=OURS),
+        record("istio-base", 2, "deployed", description=OURS),
         record("istio-base", 3, "pending-upgrade"),
         record("other", 1, "pending-install"),
     ]
@@ -116,13 +120,13 @@ def test_what_never_ended_and_what_nobody_knows_of_is_deleted(kubernetes: Kubern
     assert kubernetes.names == ["sh.helm.release.v1.istio-base.v1", "sh.helm.release.v1.other.v1"]
 
 
-def test_a_release_of_somebody_else_stays(kubernetes: KubernetesAPI, kubeconfig: Path) -> None:
+def test_the_record_of_a_release_installed_by_someone_else_is_kept(kubernetes: KubernetesAPI, kubeconfig: Path) -> None:
     kubernetes.secrets = [record("istio-base", 1, "deployed")]
     assert not delete(kubeconfig)
     assert kubernetes.names == ["sh.helm.release.v1.istio-base.v1"]
 
 
-def test_the_kubeconfig_of_the_environment(
+def test_the_kubeconfig_is_found_in_the_environment(
     kubernetes: KubernetesAPI, kubeconfig: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("KUBECONFIG", str(kubeconfig))

@@ -11,34 +11,36 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from components.charts import helm_records
-from components.charts.deploy import Charts, merged
-from components.platform.context import Supply
+from components.charts.deploy import Charts, merge_values
+from components.platform.context import InstallContext
 from releases.types import ChartArchive
 from tests.unit.components.recording import Recording, record
 
 CHART = ChartArchive(name="istiod", version="1.0.0", url="http://127.0.0.1:1/never-asked")
 
 
-def deployed(supply: Supply, *, drains: bool = False, end_awaited: bool = False, hooks: bool = False) -> Recording:
+def deployed(
+    install: InstallContext, *, graceful_shutdown: bool = False, await_deletion: bool = False, hooks: bool = False
+) -> Recording:
     def program() -> None:
-        patience = pulumi.ResourceHookBinding(on_error=[pulumi.ErrorHook("patience", lambda _: False)])
-        supply.charts.workloads(
+        retry = pulumi.ResourceHookBinding(on_error=[pulumi.ErrorHook("retry", lambda _: False)])
+        install.charts.workloads(
             "istiod",
             CHART,
             namespace="istio-system",
             values={"a": 1},
             opts=pulumi.ResourceOptions(),
-            drains=drains,
-            end_awaited=end_awaited,
-            webhook_hooks=patience if hooks else None,
+            graceful_shutdown=graceful_shutdown,
+            await_deletion=await_deletion,
+            webhook_hooks=retry if hooks else None,
         )
-        supply.charts.definitions("crds", CHART, namespace="default", values={"b": 2}, opts=pulumi.ResourceOptions())
+        install.charts.definitions("crds", CHART, namespace="default", values={"b": 2}, opts=pulumi.ResourceOptions())
 
     return record(program)
 
 
-def test_a_chart_is_rendered_from_the_fetched_archive(supply: Supply) -> None:
-    chart = deployed(supply).the(":Chart", "istiod").plain
+def test_a_chart_is_rendered_from_the_downloaded_archive(install: InstallContext) -> None:
+    chart = deployed(install).the(":Chart", "istiod").plain
     assert Path(chart["chart"]).is_file()
     assert chart["values"] == {"a": 1}
     arguments = chart["postRenderer"]["args"]
@@ -47,22 +49,23 @@ def test_a_chart_is_rendered_from_the_fetched_archive(supply: Supply) -> None:
     assert arguments[1:] == ["--namespace", "istio-system"]
 
 
-def test_a_gateway_drains(supply: Supply) -> None:
-    assert deployed(supply, drains=True).the(":Chart", "istiod").plain["postRenderer"]["args"][-1] == "--drains"
+def test_graceful_shutdown_is_an_option_of_the_post_renderer(install: InstallContext) -> None:
+    args = deployed(install, graceful_shutdown=True).the(":Chart", "istiod").plain["postRenderer"]["args"]
+    assert args[-1] == "--graceful-shutdown"
 
 
-def test_the_end_of_a_charts_pods_is_waited_for(supply: Supply) -> None:
-    args = deployed(supply, end_awaited=True).the(":Chart", "istiod").plain["postRenderer"]["args"]
-    assert args[-1] == "--end-awaited"
+def test_waiting_for_deletion_is_an_option_of_the_post_renderer(install: InstallContext) -> None:
+    args = deployed(install, await_deletion=True).the(":Chart", "istiod").plain["postRenderer"]["args"]
+    assert args[-1] == "--await-deletion"
 
 
-def test_definitions_are_one_resource_that_is_waited_for(supply: Supply) -> None:
-    release = deployed(supply).the(":Release", "crds").plain
+def test_definitions_are_one_release_that_pulumi_waits_for(install: InstallContext) -> None:
+    release = deployed(install).the(":Release", "crds").plain
     assert Path(release["chart"]).is_file()
     assert release["name"] == "crds"
     assert release["timeout"] > 0
     assert "skipAwait" not in release
-    assert (Path(__file__).parents[3] / release["postrender"]).stat().st_mode & 0o111
+    assert (Path(__file__).parents[4] / release["postrender"]).stat().st_mode & 0o111
 
 
 @pytest.mark.parametrize(
@@ -75,8 +78,8 @@ def test_definitions_are_one_resource_that_is_waited_for(supply: Supply) -> None
         ("kubernetes:core/v1:Secret", False),
     ],
 )
-def test_hooks_reach_what_webhooks_look_at(supply: Supply, type_: str, hooked: bool) -> None:
-    (transform,) = deployed(supply, hooks=True).the(":Chart", "istiod").transforms
+def test_hooks_are_added_to_custom_resources_only(install: InstallContext, type_: str, hooked: bool) -> None:
+    (transform,) = deployed(install, hooks=True).the(":Chart", "istiod").transforms
     args = pulumi.ResourceTransformArgs(
         custom=True, type_=type_, name="n", props={"spec": {}}, opts=pulumi.ResourceOptions(retain_on_delete=True)
     )
@@ -86,11 +89,11 @@ def test_hooks_reach_what_webhooks_look_at(supply: Supply, type_: str, hooked: b
         assert result.props == {"spec": {}}
         assert result.opts.retain_on_delete
         assert result.opts.hooks
-        assert [hook.name for hook in result.opts.hooks.on_error or []] == ["patience"]
+        assert [hook.name for hook in result.opts.hooks.on_error or []] == ["retry"]
 
 
 @pytest.mark.parametrize(
-    ("error", "asked"),
+    ("error", "locked"),
     [
         ("cannot re-use a name that is still in use", True),
         ("another operation (install/upgrade/rollback) is in progress", True),
@@ -98,17 +101,17 @@ def test_hooks_reach_what_webhooks_look_at(supply: Supply, type_: str, hooked: b
         ("", False),
     ],
 )
-def test_a_locked_release_is_freed_once(
-    supply: Supply, monkeypatch: pytest.MonkeyPatch, error: str, asked: bool
+def test_a_locked_release_is_unlocked_once(
+    install: InstallContext, monkeypatch: pytest.MonkeyPatch, error: str, locked: bool
 ) -> None:
-    freed: list[str] = []
+    unlocked: list[str] = []
 
     def delete_lost_records(release: str, **where: object) -> bool:
-        freed.append(f"{release} {where}")
+        unlocked.append(f"{release} {where}")
         return True
 
     monkeypatch.setattr(helm_records, "delete_lost_records", delete_lost_records)
-    charts = Charts(store=supply.charts.store, kubeconfig=Path("file"), context="here")
+    charts = Charts(store=install.charts.store, kubeconfig=Path("file"), context="here")
 
     def program() -> None:
         charts.definitions("crds", CHART, namespace="there", values={}, opts=pulumi.ResourceOptions())
@@ -119,10 +122,10 @@ def test_a_locked_release_is_freed_once(
     create = partial(
         pulumi.ErrorHookArgs, urn="u", id="", name="crds", type="t", failed_operation="create", new_inputs=inputs
     )
-    assert hook(create(errors=[error])) is asked
+    assert hook(create(errors=[error])) is locked
     assert hook(create(errors=[error] * 2)) is False
     where = {"namespace": "there", "ours": inputs["description"], "kubeconfig": Path("file"), "context": "here"}
-    assert freed == ([f"crds {where}"] if asked else [])
+    assert unlocked == ([f"crds {where}"] if locked else [])
 
 
 values = st.recursive(st.integers(), lambda inner: st.dictionaries(st.sampled_from("abc"), inner, max_size=3))
@@ -130,19 +133,19 @@ mappings = st.dictionaries(st.sampled_from("abc"), values, max_size=3)
 
 
 @given(mappings, mappings)
-def test_of_two_layers_the_later_wins_and_nothing_is_lost(lower: dict[str, Any], upper: dict[str, Any]) -> None:
-    both = merged(lower, upper)
+def test_merged_values_keep_everything_and_the_later_layer_wins(lower: dict[str, Any], upper: dict[str, Any]) -> None:
+    both = merge_values(lower, upper)
     assert both.keys() == lower.keys() | upper.keys()
     for key, value in both.items():
         if isinstance(lower.get(key), dict) and isinstance(upper.get(key), dict):
-            assert value == merged(lower[key], upper[key])
+            assert value == merge_values(lower[key], upper[key])
         else:
             assert value == upper.get(key, lower.get(key))
 
 
 @given(mappings)
-def test_layers_stay_as_they_are(layer: dict[str, Any]) -> None:
+def test_merging_does_not_change_its_arguments(layer: dict[str, Any]) -> None:
     before = json.dumps(layer)
-    merged(layer, {"a": {"b": 1}})
+    merge_values(layer, {"a": {"b": 1}})
     assert json.dumps(layer) == before
-    assert merged(layer) == layer
+    assert merge_values(layer) == layer

@@ -31,7 +31,7 @@ def webhooks(kind: str = "ValidatingWebhookConfiguration", count: int = 2) -> Do
     )
 
 
-def test_istios_validation_fails_closed_as_istiod_will_have_it() -> None:
+def test_istios_validation_webhooks_get_the_failure_policy_that_istiod_sets() -> None:
     names = ["rev.validation.istio.io", "validation.istio.io", "rev.namespace.sidecar-injector.istio.io"]
     configuration = webhooks()
     configuration["webhooks"] = [{"name": name, "failurePolicy": "Ignore"} for name in names]
@@ -39,16 +39,16 @@ def test_istios_validation_fails_closed_as_istiod_will_have_it() -> None:
     assert [webhook["failurePolicy"] for webhook in item["webhooks"]] == ["Fail", "Fail", "Ignore"]
 
 
-def adjusted(*documents: Document, drains: bool = False, end_awaited: bool = False) -> list[Document]:
-    return adjust(documents, namespace="here", drains=drains, end_awaited=end_awaited)
+def adjusted(*documents: Document, graceful_shutdown: bool = False, await_deletion: bool = False) -> list[Document]:
+    return adjust(documents, namespace="here", graceful_shutdown=graceful_shutdown, await_deletion=await_deletion)
 
 
-def notes(document: Document) -> dict[str, str]:
+def annotations_of(document: Document) -> dict[str, str]:
     annotations: dict[str, str] = document["metadata"].get("annotations", {})
     return annotations
 
 
-def test_pods_come_after_what_they_read() -> None:
+def test_workloads_are_created_after_the_objects_their_pods_read() -> None:
     rbac = "rbac.authorization.k8s.io/v1"
     other = item("Secret", "elsewhere")
     other["metadata"]["namespace"] = "there"
@@ -61,28 +61,28 @@ def test_pods_come_after_what_they_read() -> None:
         item("Service", "not-waited-for", spec={}),
         deployment(),
     )
-    assert notes(pod)[DEPENDS_ON].split(",") == [
+    assert annotations_of(pod)[DEPENDS_ON].split(",") == [
         "/namespaces/here/ServiceAccount/sa",
         "/namespaces/here/ConfigMap/cm",
         "/namespaces/there/Secret/elsewhere",
         "rbac.authorization.k8s.io/ClusterRole/cr",
         "rbac.authorization.k8s.io/namespaces/here/RoleBinding/rb",
     ]
-    assert notes(pod)["pulumi.com/timeoutSeconds"] == "600"
+    assert annotations_of(pod)["pulumi.com/timeoutSeconds"] == "600"
 
 
 @pytest.mark.parametrize("kind", ["ValidatingWebhookConfiguration", "MutatingWebhookConfiguration"])
-def test_webhooks_come_after_their_server_and_wait_for_their_ca(kind: str) -> None:
+def test_webhooks_are_created_after_their_server_and_wait_for_their_ca(kind: str) -> None:
     hooks, _ = adjusted(webhooks(kind), deployment())
-    assert notes(hooks)[DEPENDS_ON] == "apps/namespaces/here/Deployment/d"
-    assert json.loads(notes(hooks)["pulumi.com/waitFor"]) == [
+    assert annotations_of(hooks)[DEPENDS_ON] == "apps/namespaces/here/Deployment/d"
+    assert json.loads(annotations_of(hooks)["pulumi.com/waitFor"]) == [
         "jsonpath={.webhooks[0].clientConfig.caBundle}",
         "jsonpath={.webhooks[1].clientConfig.caBundle}",
     ]
-    assert notes(hooks)["pulumi.com/timeoutSeconds"] == "300"
+    assert annotations_of(hooks)["pulumi.com/timeoutSeconds"] == "300"
 
 
-def test_what_the_program_declares_itself_is_left_out() -> None:
+def test_kinds_can_be_left_out() -> None:
     documents = [item("Certificate", "c", api_version="cert-manager.io/v1"), item("ConfigMap", "m"), deployment()]
     assert [d["kind"] for d in adjust(documents, namespace="here", without=["Certificate"])] == [
         "ConfigMap",
@@ -90,13 +90,13 @@ def test_what_the_program_declares_itself_is_left_out() -> None:
     ]
 
 
-def test_only_a_load_balancer_is_waited_for() -> None:
+def test_only_load_balancer_services_are_waited_for() -> None:
     plain, balanced = adjusted(item("Service", "a", spec={}), item("Service", "b", spec={"type": "LoadBalancer"}))
-    assert notes(plain) == {"pulumi.com/skipAwait": "true"}
+    assert annotations_of(plain) == {"pulumi.com/skipAwait": "true"}
     assert "annotations" not in balanced["metadata"]
 
 
-def test_rules_of_aggregated_roles_are_left_to_kubernetes() -> None:
+def test_aggregated_roles_have_no_rules() -> None:
     aggregated, own = adjusted(
         item("ClusterRole", "a", aggregationRule={"clusterRoleSelectors": []}, rules=[]),
         item("ClusterRole", "b", rules=[{"verbs": ["get"]}]),
@@ -105,21 +105,21 @@ def test_rules_of_aggregated_roles_are_left_to_kubernetes() -> None:
     assert own["rules"]
 
 
-def test_what_helm_would_keep_goes_with_the_rest() -> None:
+def test_no_object_is_kept_on_uninstall() -> None:
     definition = item("CustomResourceDefinition", "crd")
     definition["metadata"]["annotations"] = {"helm.sh/resource-policy": "keep"}
     (adjusted_definition,) = adjusted(definition)
     assert "annotations" not in adjusted_definition["metadata"]
 
 
-def test_annotations_of_the_chart_stay() -> None:
+def test_the_charts_own_annotations_are_kept() -> None:
     service = item("Service", "s", spec={})
     service["metadata"]["annotations"] = {"prometheus.io/scrape": "true"}
     (kept,) = adjusted(service)
-    assert notes(kept) == {"prometheus.io/scrape": "true", "pulumi.com/skipAwait": "true"}
+    assert annotations_of(kept) == {"prometheus.io/scrape": "true", "pulumi.com/skipAwait": "true"}
 
 
-def test_readiness_is_asked_for_at_once() -> None:
+def test_readiness_probes_start_at_once() -> None:
     probes = {"readinessProbe": {"initialDelaySeconds": 30, "periodSeconds": 5}, "livenessProbe": {"periodSeconds": 20}}
     (pod,) = adjusted(deployment(containers=[{"name": "c", **probes}, {"name": "no-probe"}]))
     first = pod["spec"]["template"]["spec"]["containers"][0]
@@ -127,27 +127,32 @@ def test_readiness_is_asked_for_at_once() -> None:
     assert first["livenessProbe"] == {"periodSeconds": 20}
 
 
-def test_a_probe_that_is_quick_stays_quick() -> None:
+def test_a_short_probe_period_is_kept() -> None:
     (pod,) = adjusted(deployment(containers=[{"name": "c", "readinessProbe": {"periodSeconds": 1}}]))
     assert pod["spec"]["template"]["spec"]["containers"][0]["readinessProbe"] == {"periodSeconds": 1}
 
 
 @pytest.mark.parametrize(
-    ("stated", "drains", "given"), [(300, False, 3), (2, False, 2), (None, False, 3), (300, True, 300)]
+    ("chart", "graceful_shutdown", "seconds"), [(300, False, 3), (2, False, 2), (None, False, 3), (300, True, 300)]
 )
-def test_controllers_end_at_once_and_gateways_drain(stated: int | None, drains: bool, given: int) -> None:
-    (pod,) = adjusted(deployment(**({"terminationGracePeriodSeconds": stated} if stated else {})), drains=drains)
-    assert pod["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] == given
+def test_pods_stop_quickly_unless_their_shutdown_is_graceful(
+    chart: int | None, graceful_shutdown: bool, seconds: int
+) -> None:
+    pod = {"terminationGracePeriodSeconds": chart} if chart else {}
+    (workload,) = adjusted(deployment(**pod), graceful_shutdown=graceful_shutdown)
+    assert workload["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] == seconds
 
 
-@pytest.mark.parametrize(("awaited", "policy"), [(False, "background"), (True, None)])
-def test_the_end_of_pods_is_waited_for_where_it_matters(awaited: bool, policy: str | None) -> None:
-    config_map, pod = adjusted(item("ConfigMap", "cm"), deployment(), end_awaited=awaited)
-    assert notes(pod).get("pulumi.com/deletionPropagationPolicy") == policy
-    assert notes(config_map) == {}
+@pytest.mark.parametrize(("await_deletion", "policy"), [(False, "background"), (True, None)])
+def test_workloads_are_deleted_in_the_background_unless_deletion_is_awaited(
+    await_deletion: bool, policy: str | None
+) -> None:
+    config_map, pod = adjusted(item("ConfigMap", "cm"), deployment(), await_deletion=await_deletion)
+    assert annotations_of(pod).get("pulumi.com/deletionPropagationPolicy") == policy
+    assert annotations_of(config_map) == {}
 
 
-def test_as_the_command_helm_runs() -> None:
+def test_the_script_as_helm_runs_it() -> None:
     manifest = yaml.safe_dump_all([item("ConfigMap", "cm", data={"a": "1"}), deployment()])
     done = subprocess.run(
         [sys.executable, SCRIPT, "--namespace", "here"],
@@ -159,14 +164,14 @@ def test_as_the_command_helm_runs() -> None:
     )
     config_map, pod = yaml.safe_load_all(done.stdout)
     assert config_map == item("ConfigMap", "cm", data={"a": "1"})
-    assert notes(pod)[DEPENDS_ON] == "/namespaces/here/ConfigMap/cm"
+    assert annotations_of(pod)[DEPENDS_ON] == "/namespaces/here/ConfigMap/cm"
 
 
-def test_the_command_explains_itself() -> None:
+def test_the_scripts_help() -> None:
     done = subprocess.run([sys.executable, SCRIPT, "--help"], capture_output=True, text=True, check=True)
     assert "post-renderer" in done.stdout
-    assert "--drains" in done.stdout
-    assert "--end-awaited" in done.stdout
+    assert "--graceful-shutdown" in done.stdout
+    assert "--await-deletion" in done.stdout
 
 
 RELEASE_SCRIPT = SCRIPT.with_name("release_postrender.py")
@@ -190,7 +195,7 @@ spec:
 """
 
 
-def test_of_a_release_everything_goes_at_once() -> None:
+def test_a_release_is_uninstalled_completely_and_quickly() -> None:
     done = subprocess.run([RELEASE_SCRIPT], input=CHART, capture_output=True, text=True, check=True)
     definition, pod = yaml.safe_load_all(done.stdout)
     assert definition["metadata"] == {"annotations": {"other": "kept"}}

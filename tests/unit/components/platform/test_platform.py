@@ -1,4 +1,4 @@
-"""What each part of the platform asks of its chart, for every way a stack can say it."""
+"""The platform's charts and objects for the settings that a stack can have."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from components.platform.context import Supply
+from components.platform.context import InstallContext
 from components.platform.platform import Platform, PlatformArgs
 from components.settings.resource_profiles import FOOTPRINTS
 from components.settings.stack import Ingress
@@ -19,12 +19,14 @@ from tests.unit.components.recording import Recording, record
 NODE_PORT = Ingress(service_type="NodePort", address="192.0.2.1", node_port=31080)
 
 
-def platform(supply: Supply, *, release: Release = LOCAL, ingress: Ingress = NODE_PORT) -> tuple[Recording, str]:
-    """The platform, and the gateway's address."""
+def platform(
+    install: InstallContext, *, release: Release = LOCAL, ingress: Ingress = NODE_PORT
+) -> tuple[Recording, str]:
+    """Return the recorded platform and the gateway's address."""
     addresses: list[str] = []
 
     args = PlatformArgs(
-        supply=supply,
+        install=install,
         release=release,
         ingress=ingress,
         has_knative=True,
@@ -40,13 +42,13 @@ def values(recording: Recording, name: str, kind: str = "Chart") -> Any:
 
 
 @pytest.fixture
-def bare(supply: Supply) -> Supply:
-    """Charts as they are: their own images, their own resources."""
-    return replace(supply, images=None, footprint=FOOTPRINTS["default"])
+def defaults(install: InstallContext) -> InstallContext:
+    """Install with the images and resources that the charts have."""
+    return replace(install, images=None, footprint=FOOTPRINTS["default"])
 
 
-def test_images_come_from_the_mirror(supply: Supply) -> None:
-    recording, _ = platform(supply)
+def test_images_come_from_the_mirror(install: InstallContext) -> None:
+    recording, _ = platform(install)
     host = "registry.example:5000"
     cert_manager = values(recording, "cert-manager", "Release")
     assert cert_manager["webhook"]["image"] == {"repository": f"{host}/cert-manager/cert-manager-webhook"}
@@ -69,28 +71,28 @@ def test_images_come_from_the_mirror(supply: Supply) -> None:
     assert serving["config"]["deployment"].items() >= images.items()
 
 
-def test_without_a_mirror_the_charts_images_are_left_alone(bare: Supply) -> None:
-    recording, _ = platform(bare)
+def test_without_a_mirror_the_charts_have_their_own_images(defaults: InstallContext) -> None:
+    recording, _ = platform(defaults)
     for resource in recording.resources.values():
         assert "image" not in str(resource.plain.get("values", {})).lower().replace("imagepullpolicy", "")
     assert "registry" not in recording.the(":KnativeServing", "knative-serving").plain["spec"]
 
 
-def test_a_runtime_the_release_does_not_have_is_off(supply: Supply) -> None:
-    local, _ = platform(supply)
-    off = {
+def test_runtimes_that_the_release_does_not_have_are_disabled(install: InstallContext) -> None:
+    local, _ = platform(install)
+    disabled = {
         key
         for key, value in values(local, "kserve-runtimes")["kserve"]["servingruntime"].items()
         if value == {"disabled": True}
     }
-    assert {"mlserver", "vllmserver", "huggingfaceserver_multinode"} <= off
-    assert not off & {"sklearnserver", "xgbserver"}
-    official, _ = platform(supply, release=OFFICIAL_0_20)
+    assert {"mlserver", "vllmserver", "huggingfaceserver_multinode"} <= disabled
+    assert not disabled & {"sklearnserver", "xgbserver"}
+    official, _ = platform(install, release=OFFICIAL_0_20)
     assert "disabled" not in str(values(official, "kserve-runtimes"))
 
 
-def test_a_runtime_that_the_chart_does_not_have_is_declared(supply: Supply) -> None:
-    local, _ = platform(supply)
+def test_runtimes_that_the_chart_does_not_have_are_declared(install: InstallContext) -> None:
+    local, _ = platform(install)
     runtime = local.the(":ClusterServingRuntime", "kserve-onnxserver")
     assert runtime.on_error
     assert local.waits_for(runtime, local.the(":Chart", "kserve"))
@@ -101,16 +103,16 @@ def test_a_runtime_that_the_chart_does_not_have_is_declared(supply: Supply) -> N
         "protocolVersions": ["v1", "v2", "grpc-v2"],
         "supportedModelFormats": [{"name": "onnx", "version": "1", "autoSelect": True, "priority": 1}],
     }
-    assert supply.images
-    assert container["image"] == f"{supply.images.image('kserve/onnxserver')}:{LOCAL.kserve.version}"
+    assert install.images
+    assert container["image"] == f"{install.images.image('kserve/onnxserver')}:{LOCAL.kserve.version}"
     assert "--grpc_port=8081" in container["args"]
     assert container["securityContext"]["runAsNonRoot"] is True
-    official, _ = platform(supply, release=OFFICIAL_0_20)
+    official, _ = platform(install, release=OFFICIAL_0_20)
     assert not [name for name in official.names if "ClusterServingRuntime" in name]
 
 
-def test_a_small_footprint(supply: Supply) -> None:
-    recording, _ = platform(supply)
+def test_a_small_footprint(install: InstallContext) -> None:
+    recording, _ = platform(install)
     assert values(recording, "istiod")["autoscaleEnabled"] is False
     assert values(recording, "istio-ingressgateway")["autoscaling"] == {"enabled": False}
     serving = recording.the(":KnativeServing", "knative-serving").plain["spec"]
@@ -122,8 +124,8 @@ def test_a_small_footprint(supply: Supply) -> None:
     assert serving["config"]["deployment"]["queue-sidecar-cpu-request"] == "10m"
 
 
-def test_the_default_footprint_is_the_charts_own(bare: Supply) -> None:
-    recording, _ = platform(bare)
+def test_the_default_footprint_sets_no_requests(defaults: InstallContext) -> None:
+    recording, _ = platform(defaults)
     for resource in recording.resources.values():
         assert "requests" not in str(resource.plain.get("values", {}))
     serving = recording.the(":KnativeServing", "knative-serving").plain["spec"]
@@ -141,49 +143,49 @@ def test_the_default_footprint_is_the_charts_own(bare: Supply) -> None:
         (Ingress(service_type="ClusterIP"), "http://istio-ingressgateway.istio-system.svc.cluster.local"),
     ],
 )
-def test_how_clients_reach_the_gateway(supply: Supply, ingress: Ingress, address: str) -> None:
-    recording, found = platform(supply, ingress=ingress)
+def test_the_gateways_service_and_address(install: InstallContext, ingress: Ingress, address: str) -> None:
+    recording, found = platform(install, ingress=ingress)
     assert found == address
     assert values(recording, "istio-ingressgateway")["service"] == {"type": "None"}
     service = recording.the(":Service", "istio-ingressgateway").plain
     assert service["spec"]["type"] == ingress.service_type
     ports = {port["name"]: port.get("nodePort") for port in service["spec"]["ports"]}
     assert ports == {"status-port": None, "http2": ingress.node_port, "https": None}
-    # What balances the load is waited for: its address is the gateway's.
+    # Pulumi waits for a load balancer, whose address is the gateway's.
     waited_for = "pulumi.com/skipAwait" not in service["metadata"].get("annotations", {})
     assert waited_for == (ingress.service_type == "LoadBalancer")
 
 
-def test_the_gateways_service_finds_the_charts_pods(supply: Supply) -> None:
-    recording, _ = platform(supply)
+def test_the_gateways_service_selects_the_charts_pods(install: InstallContext) -> None:
+    recording, _ = platform(install)
     service = recording.the(":Service", "istio-ingressgateway").plain
     # The labels the chart gives to a release of this name.
     assert service["spec"]["selector"] == {"app": "istio-ingressgateway", "istio": "ingressgateway"}
     assert service["metadata"]["namespace"] == "istio-system"
 
 
-def test_a_domain_reaches_routes_and_hosts(supply: Supply) -> None:
-    recording, _ = platform(supply, ingress=Ingress(domain="models.example.org", address="192.0.2.1"))
+def test_knative_and_kserve_get_the_domain(install: InstallContext) -> None:
+    recording, _ = platform(install, ingress=Ingress(domain="models.example.org", address="192.0.2.1"))
     serving = recording.the(":KnativeServing", "knative-serving").plain["spec"]
     assert serving["config"]["domain"] == {"models.example.org": ""}
     gateway = values(recording, "kserve")["kserve"]["controller"]["gateway"]
     assert gateway["domain"] == "models.example.org"
 
 
-def test_the_gateways_of_knative_and_kserve_are_one(supply: Supply) -> None:
-    recording, _ = platform(supply)
+def test_knative_and_kserve_use_the_same_gateways(install: InstallContext) -> None:
+    recording, _ = platform(install)
     gateway = values(recording, "kserve")["kserve"]["controller"]["gateway"]
     ingress = recording.the("networking.istio.io/v1:Gateway", "istio-knative-ingress-gateway").plain
     local = recording.the("networking.istio.io/v1:Gateway", "istio-knative-local-gateway").plain
-    for stated, found in ((gateway["ingressGateway"], ingress), (gateway["localGateway"], local)):
-        assert stated["gateway"] == f"{found['metadata']['namespace']}/{found['metadata']['name']}"
+    for configured, declared in ((gateway["ingressGateway"], ingress), (gateway["localGateway"], local)):
+        assert configured["gateway"] == f"{declared['metadata']['namespace']}/{declared['metadata']['name']}"
     service = recording.the(":Service", "knative-local-gateway").plain
     assert service["spec"]["ports"][0]["targetPort"] == local["spec"]["servers"][0]["port"]["number"]
     assert gateway["localGateway"]["gatewayService"].startswith(service["metadata"]["name"] + ".")
 
 
-def test_what_istio_leaves_behind_is_declared_where_it_outlives_istio(supply: Supply) -> None:
-    recording, _ = platform(supply)
+def test_istiods_config_maps_are_declared_in_the_namespaces_that_stay(install: InstallContext) -> None:
+    recording, _ = platform(install)
     left = {
         (r.plain["metadata"]["namespace"], r.plain["metadata"]["name"])
         for r in recording.resources.values()
@@ -196,35 +198,37 @@ def test_what_istio_leaves_behind_is_declared_where_it_outlives_istio(supply: Su
     }
 
 
-def test_a_destroy_of_knatives_namespace_waits_for_its_pods_and_one_of_its_operator_does_not(supply: Supply) -> None:
-    recording, _ = platform(supply)
+def test_the_deletion_of_knatives_namespace_waits_for_its_pods_but_the_operators_does_not(
+    install: InstallContext,
+) -> None:
+    recording, _ = platform(install)
     serving = recording.the(":KnativeServing", "knative-serving")
     assert serving.plain["metadata"]["annotations"]["pulumi.com/deletionPropagationPolicy"] == "background"
-    end = recording.the(":TerminationWait", "knative-serving")
-    assert end.plain["namespace"] == "knative-serving"
-    assert "models" not in end.plain, "all of them"
-    assert recording.waits_for(serving, end)
-    assert recording.waits_for(end, recording.the(":Namespace", "knative-serving"))
-    assert not recording.waits_for(end, recording.the(":Release", "knative-operator"))
+    wait = recording.the(":TerminationWait", "knative-serving")
+    assert wait.plain["namespace"] == "knative-serving"
+    assert "models" not in wait.plain, "it waits for all pods"
+    assert recording.waits_for(serving, wait)
+    assert recording.waits_for(wait, recording.the(":Namespace", "knative-serving"))
+    assert not recording.waits_for(wait, recording.the(":Release", "knative-operator"))
 
 
-def test_knative_is_told_which_ingress_it_has(supply: Supply) -> None:
-    by_gateway_api, _ = platform(supply)
+def test_knatives_ingress_is_the_releases(install: InstallContext) -> None:
+    by_gateway_api, _ = platform(install)
     spec = by_gateway_api.the(":KnativeServing", "knative-serving").plain["spec"]
     assert spec["ingress"] == {name: {"enabled": False} for name in ("istio", "kourier", "contour")}
     assert spec["config"]["network"] == {"ingress-class": "gateway-api.ingress.networking.knative.dev"}
-    by_istio, _ = platform(supply, release=OFFICIAL_0_20)
+    by_istio, _ = platform(install, release=OFFICIAL_0_20)
     spec = by_istio.the(":KnativeServing", "knative-serving").plain["spec"]
     assert spec["ingress"]["istio"] == {"enabled": True}
     assert "network" not in spec["config"]
 
 
 @pytest.mark.parametrize("release", [LOCAL, OFFICIAL_0_20], ids=lambda release: release.name)
-def test_knative_takes_models_that_choose_their_nodes_and_requests_that_choose_a_version(
-    supply: Supply, release: Release
+def test_knative_accepts_models_that_choose_nodes_and_requests_that_choose_a_version(
+    install: InstallContext, release: Release
 ) -> None:
-    """It refuses the former otherwise: both fields are switched off when nothing is said."""
-    recording, _ = platform(supply, release=release)
+    """By default Knative refuses pods with a node selector or tolerations."""
+    recording, _ = platform(install, release=release)
     assert recording.the(":KnativeServing", "knative-serving").plain["spec"]["config"]["features"] == {
         "kubernetes.podspec-nodeselector": "enabled",
         "kubernetes.podspec-tolerations": "enabled",
@@ -233,8 +237,8 @@ def test_knative_takes_models_that_choose_their_nodes_and_requests_that_choose_a
 
 
 @pytest.mark.parametrize("release", [LOCAL, OFFICIAL_0_20], ids=lambda release: release.name)
-def test_no_version_but_the_releases(supply: Supply, release: Release) -> None:
-    recording, _ = platform(supply, release=release)
+def test_every_chart_has_the_releases_version(install: InstallContext, release: Release) -> None:
+    recording, _ = platform(install, release=release)
     charts = {r.name: r.plain["chart"] for r in recording.resources.values() if "chart" in r.plain}
     expected = {
         "cert-manager": release.cert_manager.chart,
@@ -254,9 +258,9 @@ def test_no_version_but_the_releases(supply: Supply, release: Release) -> None:
 
 
 @pytest.mark.parametrize("namespace", ["cert-manager", "istio-system", "knative-serving", "knative-operator", "kserve"])
-def test_namespaces_go_last(supply: Supply, namespace: str) -> None:
-    recording, _ = platform(supply)
-    made = recording.the(":Namespace", namespace)
+def test_namespaces_are_destroyed_last(install: InstallContext, namespace: str) -> None:
+    recording, _ = platform(install)
+    declared = recording.the(":Namespace", namespace)
     inside = [
         resource
         for resource in recording.resources.values()
@@ -264,13 +268,15 @@ def test_namespaces_go_last(supply: Supply, namespace: str) -> None:
     ]
     assert inside
     for resource in inside:
-        assert recording.waits_for(resource, made), f"{resource.name} would be destroyed after its namespace"
+        assert recording.waits_for(resource, declared), f"{resource.name} would be destroyed after its namespace"
 
 
-def test_kserves_certificate_is_what_its_chart_would_have(supply: Supply) -> None:
-    recording, _ = platform(supply)
+def test_kserves_certificate_is_like_the_one_in_its_chart(install: InstallContext) -> None:
+    recording, _ = platform(install)
     certificate = recording.the(":Certificate", "kserve-serving-cert").plain
-    assert certificate["metadata"]["name"] == "serving-cert"  # the webhooks' CA is injected from it, by this name
+    assert (
+        certificate["metadata"]["name"] == "serving-cert"
+    )  # cert-manager injects the webhooks' CA from the certificate of this name
     assert certificate["spec"]["dnsNames"] == ["kserve-webhook-server-service.kserve.svc"]
     assert certificate["spec"]["secretName"] == "kserve-webhook-server-cert"
     options = recording.the(":Chart", "kserve").plain["postRenderer"]["args"]

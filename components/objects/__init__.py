@@ -1,1 +1,0 @@
-"""How one object is declared: custom resources, their owner, and patience with webhooks."""
