@@ -272,7 +272,7 @@ def test_without_a_cluster_nothing_is_declared(registry: Registry, monkeypatch: 
     monkeypatch.setenv("KUBECONFIG", "nowhere")
     with pytest.raises(ClusterError, match="no Kubernetes cluster answers"):
         run("dev", registry=registry, storage={}, models=[], graphs=[])
-    assert registry.asked == []
+    assert registry.requests == []
 
 
 def test_a_program_without_models_deploys_the_platform(registry: Registry) -> None:
@@ -322,7 +322,7 @@ def test_models_on_another_stacks_platform(registry: Registry, dev: Recording, t
     assert endpoint["gateway_address"] == dev.outputs["gateway"]["address"]
     assert endpoint["host"] == "flowers.default.example.com"
     assert models.the(":Secret", "default/own").plain["metadata"]["name"] == "team-storage-own"
-    assert registry.asked == []
+    assert registry.requests == []
 
 
 def test_what_the_platforms_stack_says_is_not_said_again(registry: Registry, dev: Recording) -> None:
@@ -330,7 +330,7 @@ def test_what_the_platforms_stack_says_is_not_said_again(registry: Registry, dev
     with pytest.raises(SettingsError, match="ingress: comes from the platform's stack, 'dev'") as refused:
         run_program(config, stack="team", stacks={PLATFORM: dev.outputs})
     assert [problem.partition(":")[0] for problem in refused.value.problems] == ["ingress", "release"]
-    assert registry.asked == []
+    assert registry.requests == []
 
 
 @pytest.mark.parametrize("outputs", [{}, {"platform": {"settings": {}}}])

@@ -40,7 +40,7 @@ def project_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def install(registry: Registry) -> InstallContext:
-    """Everything from a mirror, on a small footprint."""
+    """Install from a mirror, on a small footprint."""
     registry.any_chart = True
     mirror = ChartMirror(repository=f"{registry.address}/charts", plain_http=True)
     return InstallContext(

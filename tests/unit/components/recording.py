@@ -1,4 +1,4 @@
-"""Runs a Pulumi program against a monitor that remembers every resource, and answers what waits for what."""
+"""Run a Pulumi program against a monitor that records every resource, and tell which resource waits for which."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ class Resource:
     """A resource as the program registered it.
 
     Attributes:
-        inputs: as sent to the engine, secrets still wrapped.
-        dependencies: URNs it waits for.
+        inputs: as sent to the engine, with wrapped secrets.
+        dependencies: URNs of the resources it waits for.
         on_error: names of its error hooks.
-        beforehand: names of its hooks for when it is about to be made.
-        afterwards: names of its hooks for when it was made, and when it was changed.
-        bounds: how long it may take to be made, changed and deleted, as `create`, `update` and `delete`.
-        ignored: paths of its inputs; what becomes of them is not looked at.
-        replaced_by: paths of its inputs; a change of one of them replaces it.
-        deleted_first: whether it is deleted before its replacement is made.
-        deleted_with: URN of the resource whose deletion takes it along; empty where none does.
+        beforehand: names of its hooks before creation.
+        afterwards: names of its hooks after creation, and of those after an update.
+        bounds: its custom timeouts, as `create`, `update` and `delete`.
+        ignored: paths of the inputs whose changes are ignored.
+        replaced_by: paths of the inputs whose changes replace it.
+        deleted_first: whether it is deleted before its replacement is created.
+        deleted_with: URN of the resource whose deletion deletes it, too; empty if there is none.
 
     """
 
@@ -60,7 +60,7 @@ class Resource:
 
 @dataclass(frozen=True)
 class Recording:
-    """The resources of one run, the outputs of its stack, its error hooks and its other hooks by name."""
+    """The resources of one run, the outputs of its stack, and its error hooks and other hooks by name."""
 
     resources: Mapping[str, Resource]
     outputs: Mapping[str, Any]
@@ -68,7 +68,7 @@ class Recording:
     afterwards: Mapping[str, pulumi.ResourceHook]
 
     def the(self, type_ending: str, name: str) -> Resource:
-        """The one resource of a type (`:Namespace`) with this name."""
+        """Return the one resource with this name whose type ends with `type_ending`, such as `:Namespace`."""
         found = [r for r in self.resources.values() if r.type.endswith(type_ending) and r.name == name]
         assert len(found) == 1, f"{len(found)} of {type_ending} {name}, there are {sorted(self.names)}"
         return found[0]
@@ -78,12 +78,12 @@ class Recording:
         return (f"{resource.type} {resource.name}" for resource in self.resources.values())
 
     def waits_for(self, later: Resource, earlier: Resource) -> bool:
-        """Whether `later` is made after `earlier`, and so destroyed before it."""
+        """Return whether `later` is created after `earlier`, and so destroyed before it."""
         return earlier.urn in self._before[later.urn]
 
     @cached_property
     def _before(self) -> Mapping[str, frozenset[str]]:
-        """Everything made before each resource; a resource is made after its parent and what that waits for."""
+        """URNs of what is created before each resource: its parent, its dependencies, and what those wait for."""
         known: dict[str, frozenset[str]] = {}
 
         def before(urn: str, path: tuple[str, ...]) -> frozenset[str]:
@@ -101,7 +101,7 @@ class Recording:
 
 @dataclass(frozen=True)
 class _Echo(pulumi.runtime.Mocks):
-    """Gives a resource its own inputs back, a load balancer an address, and other stacks their outputs."""
+    """Return a resource's inputs as its outputs, an address for a load balancer, and the outputs of other stacks."""
 
     stacks: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     load_balancer = "192.0.2.7"
@@ -162,7 +162,7 @@ class _Monitor(mocks.MockMonitor):
 
 @dataclass
 class _Callbacks:
-    """Takes the place of the server that the engine calls hooks and transforms by."""
+    """Stands in for the server through which the engine calls hooks and transforms."""
 
     hooks: dict[str, pulumi.ErrorHook] = field(default_factory=dict)
     afterwards: dict[str, pulumi.ResourceHook] = field(default_factory=dict)
@@ -189,7 +189,12 @@ def record(
     stack: str = "dev",
     stacks: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> Recording:
-    """Run a program to its end; raises what it raises. `stacks` are the outputs of others, by their full names."""
+    """Run a program and record it; `stacks` are the outputs of other stacks by their full names.
+
+    Raises:
+        Exception: whatever the program raises.
+
+    """
     callbacks, echo = _Callbacks(), _Echo(stacks or {})
     monitor = _Monitor(callbacks, echo)
     pulumi.runtime.set_mocks(
@@ -221,7 +226,7 @@ def _unwrapped(value: Any) -> Any:
 
 
 def without_secrets(value: Any) -> Any:
-    """The value as it is stored in the open: with nothing in place of secrets."""
+    """Return the value with None in place of each secret."""
     if isinstance(value, Mapping):
         if value.get(rpc._special_sig_key) == rpc._special_secret_sig:
             return None

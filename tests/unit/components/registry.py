@@ -19,7 +19,7 @@ HELM_CHART = "application/vnd.cncf.helm.chart.content.v1.tar+gzip"
 
 
 def packaged(name: str, version: str) -> bytes:
-    """A chart archive with nothing in it but its description."""
+    """Return a chart archive that contains only Chart.yaml."""
     text = yaml.safe_dump({"apiVersion": "v2", "name": name, "version": version}).encode()
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w:gz") as archive:
@@ -31,21 +31,22 @@ def packaged(name: str, version: str) -> bytes:
 
 @dataclass
 class Registry:
-    """What it holds and what it was asked.
+    """The registry's content and the requests it got.
 
     Attributes:
-        any_chart: make up a chart for every name and tag.
-        wants_token: refuse whoever comes without one.
+        any_chart: whether it has a generated chart for every name and tag.
+        requires_token: whether it refuses requests without a token.
+        requests: paths of all requests.
 
     """
 
     address: str = ""
     any_chart: bool = False
-    wants_token: bool = False
+    requires_token: bool = False
     manifests: dict[str, bytes] = field(default_factory=dict)
     blobs: dict[str, bytes] = field(default_factory=dict)
     files: dict[str, bytes] = field(default_factory=dict)
-    asked: list[str] = field(default_factory=list)
+    requests: list[str] = field(default_factory=list)
 
     def push(self, path: str, tag: str, content: bytes, *, media_type: str = HELM_CHART) -> str:
         digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
@@ -55,7 +56,7 @@ class Registry:
         return digest
 
     def find(self, path: str) -> bytes | None:
-        """Content at a path of the distribution API, or a plain file."""
+        """Return the content at a path of the distribution API, or a plain file."""
         repository, _, rest = path.removeprefix("/v2/").rpartition("/manifests/")
         if repository:
             if self.any_chart and f"{repository}:{rest}" not in self.manifests:
@@ -75,10 +76,10 @@ def serving() -> Iterator[Registry]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             path = self.path.partition("?")[0]
-            registry.asked.append(self.path)
+            registry.requests.append(self.path)
             if path == "/token":
                 self.answer(200, json.dumps({"token": TOKEN}).encode())
-            elif registry.wants_token and self.headers.get("Authorization") != f"Bearer {TOKEN}":
+            elif registry.requires_token and self.headers.get("Authorization") != f"Bearer {TOKEN}":
                 realm = f'Bearer realm="http://{registry.address}/token",service="here",scope="repository:x:pull"'
                 self.answer(401, b"", {"WWW-Authenticate": realm})
             elif (content := registry.find(path)) is not None:

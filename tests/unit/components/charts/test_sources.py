@@ -20,7 +20,7 @@ def store(registry: Registry) -> ChartStore:
 
 def downloads(registry: Registry) -> int:
     """Return how many archives were downloaded."""
-    return sum("/blobs/" in path for path in registry.asked)
+    return sum("/blobs/" in path for path in registry.requests)
 
 
 def test_a_chart_is_downloaded_once(store: ChartStore, registry: Registry) -> None:
@@ -45,10 +45,10 @@ def test_a_chart_is_downloaded_again_when_its_tag_moves(store: ChartStore, regis
 
 
 def test_a_public_registry_that_requires_a_token(store: ChartStore, registry: Registry) -> None:
-    registry.wants_token = True
+    registry.requires_token = True
     registry.push("charts/istiod", "1.31.0", b"chart")
     assert Path(store.path(CHART)).read_bytes() == b"chart"
-    assert any(path == "/token?service=here&scope=repository%3Ax%3Apull" for path in registry.asked)
+    assert any(path == "/token?service=here&scope=repository%3Ax%3Apull" for path in registry.requests)
 
 
 def test_the_error_for_a_missing_chart_has_chart_and_address(store: ChartStore, registry: Registry) -> None:
@@ -85,7 +85,7 @@ def test_an_archive_at_a_url_is_downloaded_once(registry: Registry) -> None:
     chart = ChartArchive(name="istiod", version="1.27.1", url=f"http://{registry.address}/istiod-1.27.1.tgz")
     store = ChartStore(folder=FOLDER)
     assert store.path(chart) == store.path(chart) == "build/charts/istiod-1.27.1.tgz"
-    assert registry.asked == ["/istiod-1.27.1.tgz"]
+    assert registry.requests == ["/istiod-1.27.1.tgz"]
 
 
 def test_a_missing_archive(registry: Registry) -> None:
@@ -103,7 +103,7 @@ def test_a_manifest_becomes_a_chart_without_templates(registry: Registry) -> Non
     assert yaml.safe_load((chart / "Chart.yaml").read_text())["version"] == "1.5.1"
     assert (chart / "files" / "manifest.yaml").read_bytes() == registry.files["/crds.yaml"]
     assert [f.read_text() for f in (chart / "templates").iterdir()] == ['{{ .Files.Get "files/manifest.yaml" }}\n']
-    assert registry.asked == ["/crds.yaml"]
+    assert registry.requests == ["/crds.yaml"]
 
 
 def test_an_incomplete_chart_is_written_again(registry: Registry) -> None:
