@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import time
@@ -23,8 +24,13 @@ def init_pid() -> int:
 
 def node_process(name: str) -> psutil.Process:
     """The node's own process of that name, not one of a pod's."""
-    found = [p for p in psutil.Process(init_pid()).children(recursive=True) if p.name() == name]
-    return min(found, key=lambda process: process.create_time())
+    started = {}
+    for process in psutil.Process(init_pid()).children(recursive=True):
+        # Others come and go meanwhile.
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if process.name() == name:
+                started[process.create_time()] = process
+    return started[min(started)]
 
 
 @pytest.mark.parametrize(
