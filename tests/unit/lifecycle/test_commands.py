@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.lifecycle.conftest import DEMO, Project
+from tests.lifecycle_project import DEMO, Project
 
 SALT = "encryptionsalt: v1:a=:v1:b:c==\n"
 # Writes down each call, and ends an operation with the status that a test planned for it; a planned `INT` is Ctrl-C.

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from lifecycle.stack_file import StackFile, StackFileError
-from tests.unit.lifecycle.conftest import DEMO
+from tests.lifecycle_project import DEMO
 
 SALT = "encryptionsalt: v1:a=:v1:b:c==\n"
 SECRETS = """\

@@ -1,4 +1,4 @@
-"""A stack's life with the Pulumi that this machine has or has built, and a program without resources."""
+"""A stack's life by `python -m lifecycle`, with the real Pulumi and a program without resources; needs no cluster."""
 
 from __future__ import annotations
 
@@ -17,10 +17,11 @@ from cluster.build import Build
 from cluster.catalog import Catalog
 from cluster.environment import Environment
 from cluster.locations import cache_dir
-from cluster.programs import usable_pulumi
 from cluster.toolchain import Toolchain
-from tests.unit.lifecycle.conftest import DEMO, Project
+from tests.e2e.machine import cluster
+from tests.lifecycle_project import DEMO, Project, project
 
+__all__ = ["project"]
 PROGRAM = """\
 import os, pathlib, time, pulumi
 if pathlib.Path("fail").exists():
@@ -50,9 +51,9 @@ def deployable(project: Project) -> Project:
     cache = Cache(cache_dir() / "entries")
     build = Build(Catalog(cache=cache, toolchain=Toolchain(cache=cache)))
     environment = WithoutProvider(directory=project.folder.parent / "tools", build=build)
+    built = cluster("tools")
+    assert built.status == 0, built.text
     environment.prepare()
-    if not usable_pulumi() and not (environment.directory / "bin" / "pulumi").exists():
-        pytest.skip("this machine has no Pulumi, and has not built one: python -m cluster tools")
     project.set_environment(**environment.variables())
     (project.folder / "Pulumi.yaml").write_text("name: kserve-multi-model\nruntime: python\n")
     (project.folder / "__main__.py").write_text(PROGRAM)
@@ -66,6 +67,7 @@ def pulumi(project: Project, *arguments: str) -> str:
     return subprocess.run(command, cwd=project.folder, capture_output=True, text=True, check=True).stdout
 
 
+@pytest.mark.journey
 def test_a_stack_lives_from_up_to_down(deployable: Project) -> None:
     status, text = deployable.run("up")
     assert status == 0, text
