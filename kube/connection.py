@@ -118,17 +118,22 @@ def _server(access: Access) -> str:
 def _require_url(text: str, *, what: str, access: Access) -> None:
     try:
         httpx.URL(text)
-    except httpx.InvalidURL as problem:
-        raise access.error(f"{what} {text!r} is not a URL: {problem}; correct it") from problem
+    except httpx.InvalidURL:
+        # Neither the text nor the parser's problem is shown, because a password may be in both.
+        raise access.error(f"{what} is not a URL; correct it") from None
 
 
 def _proxy(access: Access, server: str) -> str | None:
-    """The kubeconfig's proxy, else that of HTTPS_PROXY or HTTP_PROXY, which no loopback address goes through."""
+    """The kubeconfig's proxy, else that of HTTPS_PROXY or HTTP_PROXY, where NO_PROXY does not name the server.
+
+    Nothing goes to a loopback address through a proxy of the environment.
+    """
     proxy = access.cluster.proxy
     address = httpx.URL(server)
     host = address.host
-    if not proxy and not _is_loopback(host) and not proxy_bypass(host):
+    if not proxy and not (_is_loopback(host) or proxy_bypass(host) or _is_in_a_network_without_proxy(host)):
         proxy = getproxies_environment().get(address.scheme, "")
+        proxy = f"http://{proxy}" if proxy and "://" not in proxy else proxy
     if not proxy:
         return None
     _require_url(proxy, what="proxy", access=access)
@@ -144,6 +149,21 @@ def _is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+def _is_in_a_network_without_proxy(host: str) -> bool:
+    """Whether NO_PROXY has a network with this address, as 10.0.0.0/8, which Go reads and Python does not."""
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    for text in getproxies_environment().get("no", "").split(","):
+        try:
+            if address in ipaddress.ip_network(text.strip(), strict=False):
+                return True
+        except ValueError:
+            continue  # the name of a host
+    return False
 
 
 def _impersonation(access: Access) -> list[tuple[str, str]]:

@@ -141,7 +141,7 @@ class Access:
     source: str
     namespace: str
     cluster: Cluster
-    user: User
+    user: User = field(repr=False)
 
     def error(self, problem: str) -> KubeconfigError:
         """An error that names the source."""

@@ -20,6 +20,15 @@ FOLDER = Path(__file__).parent.parent
 # What `python -m predict` exits with when a model is not reachable or not ready.
 NOT_READY = 2
 INTERRUPTED = 130
+# What can go wrong with a stack, apart from the program itself and Ctrl-C.
+FAILURES = (
+    FailedCommandError,
+    automation.CommandError,
+    automation.InvalidVersionError,
+    StackFileError,
+    OSError,
+    subprocess.SubprocessError,
+)
 app = typer.Typer(
     help="Deploy, check and take down a stack, on the local cluster or on one you have.",
     add_completion=False,
@@ -128,30 +137,40 @@ def refresh(stack: StackOption = None, context: ContextOption = None) -> None:
 def down(stack: StackOption = None, context: ContextOption = None) -> None:
     """Remove the deployment, then the local cluster if it was deployed there."""
     target = Target.of(stack, context)
-    if target.context or not target.run("cluster", "status", quiet=True):
+    if target.context:
         target.enter()
-        _destroy(target)
+        if deployment := Deployment.find(target.file, context=target.context):
+            deployment.destroy()
+            deployment.remove(force=False)
+        target.file.drop_unused_salt()
+        return
+    if not target.run("cluster", "status", quiet=True):
+        _destroy_if_possible(target)
     elif not target.run("cluster", "kubeconfig", quiet=True):
         _say("the local cluster does not answer: it goes with all that is deployed there")
-    target.file.drop_unused_salt()
-    if not target.context:
-        target.require("cluster", "down")
+    try:
+        target.file.drop_unused_salt()
+    except StackFileError as error:
+        _say(f"error: {error}")
+    target.require("cluster", "down")
 
 
-def _destroy(target: Target) -> None:
+def _destroy_if_possible(target: Target) -> None:
     """Destroy and remove the stack, if there is one. The local cluster ends even where that fails."""
     deployment = None
     try:
-        deployment = Deployment.find(target.file, context=target.context)
+        target.enter()
+        deployment = Deployment.find(target.file)
         if deployment:
             deployment.destroy()
-    except automation.CommandError as error:
-        if target.context:
-            raise
+    except FAILURES as error:
         _say_why(error)
         _say("the destroy failed: the local cluster goes with what is left in it")
     if deployment:
-        deployment.remove(force=not target.context)
+        try:
+            deployment.remove(force=True)
+        except FAILURES as error:
+            _say_why(error)
 
 
 @app.command()
@@ -183,8 +202,13 @@ def _say(text: str) -> None:
     print(text, file=sys.stderr)
 
 
-def _say_why(error: automation.CommandError) -> None:
-    if text := said(error):
+def _say_why(error: Exception) -> None:
+    """Say what the terminal has not shown of it."""
+    if isinstance(error, automation.CommandError):
+        text = said(error)
+    else:
+        text = "" if isinstance(error, FailedCommandError) else f"error: {error}"
+    if text:
         _say(text)
 
 
@@ -194,10 +218,8 @@ def main() -> int:
         return int(app(standalone_mode=False) or 0)
     except FailedCommandError as error:
         return error.status
-    except automation.CommandError as error:
+    except FAILURES as error:
         _say_why(error)
-    except (StackFileError, OSError, subprocess.SubprocessError, automation.InvalidVersionError) as error:
-        _say(f"error: {error}")
     except typer.TyperException as error:
         _say(f"{error.format_message()}\nTry 'python -m lifecycle --help'.")
         return 2

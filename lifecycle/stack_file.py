@@ -26,7 +26,11 @@ class StackFileError(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class StackFile:
-    """The file `Pulumi.<stack>.yaml` in the project's folder."""
+    """The file `Pulumi.<stack>.yaml` in the project's folder.
+
+    Attributes:
+        stack: the stack's name, or organization/project/stack, of which the file has the last part.
+    """
 
     stack: str
     folder: Path
@@ -34,7 +38,7 @@ class StackFile:
     @property
     def path(self) -> Path:
         """The user's file, which may not exist."""
-        return self.folder / f"Pulumi.{self.stack}.yaml"
+        return self.folder / f"Pulumi.{self.stack.rpartition('/')[2]}.yaml"
 
     def require(self) -> None:
         """Check that the user's file exists.

@@ -13,15 +13,18 @@ from components.teardown.termination_wait import Served
 from kube.kubeconfig import UnsupportedLoginError
 from kube.read import ForbiddenError, get
 
-TIMEOUT_SECONDS = 300
+# A pod that answers requests may take 600 s to end, where this login may not remove it from the API server.
+TIMEOUT_SECONDS = 660
 POLL_SECONDS = 1.0
 # Wait this long where the cluster cannot be read: twice as long as Knative keeps a server up for late requests.
 UNREADABLE_SECONDS = 60
 PODS = "/api/v1/namespaces/{}/pods"
+DEPLOYMENTS = "/apis/apps/v1/namespaces/{}/deployments"
+REPLICA_SETS = "/apis/apps/v1/namespaces/{}/replicasets"
 # Knative must still run while these exist: its Routes and Ingresses have finalizers.
 OBJECTS = (
     "/api/v1/namespaces/{}/services",
-    "/apis/apps/v1/namespaces/{}/deployments",
+    DEPLOYMENTS,
     "/apis/gateway.networking.k8s.io/v1/namespaces/{}/httproutes",
     "/apis/networking.internal.knative.dev/v1alpha1/namespaces/{}/ingresses",
     "/apis/networking.internal.knative.dev/v1alpha1/namespaces/{}/serverlessservices",
@@ -39,6 +42,7 @@ class Owner(BaseModel):
     """An owner reference."""
 
     kind: str
+    uid: str = ""
 
 
 class Item(BaseModel):
@@ -72,8 +76,9 @@ class Leftovers:
     """Finds what deleted models and graphs left in a namespace.
 
     Attributes:
-        served: names of those models and graphs; None means every pod there that a Deployment made.
-        own: whether the namespace is deleted, too; then every terminating pod counts, as the namespace waits for it.
+        served: names of those models and graphs; None means every pod there that a deleted Deployment made.
+        own: whether the namespace is deleted, too; then the terminating pods of all deleted Deployments count, as the
+            namespace waits for them.
         kinds: API paths of the kinds to look at.
 
     """
@@ -92,14 +97,24 @@ class Leftovers:
             ValueError: its answer is not a list of objects.
         """
         if self.served is None:
-            return self._pods(client)
-        ending = tuple(pod for pod in self._pods(client) if pod.deletion) if self.own else ()
+            return self._pods(client, of_owned=True)
+        ending = tuple(pod for pod in self._pods(client, of_owned=False) if pod.deletion) if self.own else ()
         return (*self._of(self.served, client), *ending)
 
-    def _pods(self, client: httpx.Client) -> tuple[Item, ...]:
-        """Pods of Deployments. The finished pods of a Job stay, so they are not waited for."""
+    def _pods(self, client: httpx.Client, *, of_owned: bool) -> tuple[Item, ...]:
+        """Pods of deleted Deployments; with `of_owned`, also of those whose owner was deleted, which they will follow.
+
+        The finished pods of a Job stay, so they are not waited for. Pods of a Deployment that stays may be anyone's,
+        and terminate because it is updated or scaled.
+        """
         pods = self._listed(client, PODS)
-        return tuple(pod for pod in pods if any(owner.kind == "ReplicaSet" for owner in pod.owners))
+        sets = self._listed(client, REPLICA_SETS)
+        deployments = self._listed(client, DEPLOYMENTS)
+        staying = {item.uid for item in deployments if not item.deletion and not (of_owned and item.owners)}
+        kept = {item.uid for item in sets if any(owner.uid in staying for owner in item.owners)}
+        return tuple(
+            pod for pod in pods if any(owner.kind == "ReplicaSet" and owner.uid not in kept for owner in pod.owners)
+        )
 
     def _of(self, served: Served, client: httpx.Client) -> tuple[Item, ...]:
         models = self._deleted(client, MODELS, names=served.models)
@@ -111,9 +126,13 @@ class Leftovers:
             item
             for kind in self.kinds
             for item in self._listed(client, kind)
-            if item.labels.get(MODEL_LABEL) in models
-            or item.labels.get(GRAPH_LABEL) in graphs
-            or item.labels.get(KNATIVE_LABEL) in servers
+            # Nobody would remove what has no owner: it is a user's, with the same label.
+            if (item.owners or item.deletion)
+            and (
+                item.labels.get(MODEL_LABEL) in models
+                or item.labels.get(GRAPH_LABEL) in graphs
+                or item.labels.get(KNATIVE_LABEL) in servers
+            )
         )
 
     def _deleted(self, client: httpx.Client, kind: str, *, names: Iterable[str]) -> set[str]:

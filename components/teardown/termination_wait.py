@@ -44,12 +44,16 @@ class TerminationWaitProvider(ResourceProvider):
         return CreateResult(props["namespace"], props)
 
     def diff(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> DiffResult:
-        """Ask for a replacement when models are removed: deleting the old resource waits for their pods."""
+        """Ask for a replacement when models are removed: deleting the old resource waits for their pods.
+
+        With another context, everything is replaced, and the old resource waits in the old cluster.
+        """
         inputs = ("namespace", "own", *SERVED, *CONNECTION)
         changed = [name for name in inputs if olds.get(name) != news.get(name)]
         fewer = [name for name in SERVED if {*(olds.get(name) or ())} - {*(news.get(name) or ())}]
         return DiffResult(
-            changes=bool(changed), replaces=[name for name in changed if name == "namespace" or name in fewer]
+            changes=bool(changed),
+            replaces=[name for name in changed if name in ("namespace", "context") or name in fewer],
         )
 
     def update(self, _id: str, _olds: dict[str, Any], news: dict[str, Any]) -> UpdateResult:
@@ -60,7 +64,7 @@ class TerminationWaitProvider(ResourceProvider):
         """Wait until the pods are gone.
 
         Raises:
-            TimeoutError: something is still there after 300 s; the text names it.
+            TimeoutError: something is still there after 660 s; the text names it.
         """
         # Pulumi loads this module for every command, and few of them delete.
         from components.teardown.leftovers import Leftovers, wait_until_gone  # noqa: PLC0415
@@ -79,7 +83,7 @@ class TerminationWaitArgs:
     """Which pods to wait for.
 
     Attributes:
-        served: the stack's models and graphs in the namespace; None means every pod there that a Deployment made.
+        served: the stack's models and graphs in the namespace; None means every pod that a deleted Deployment made.
         own: whether the stack deletes the namespace, too.
         kubeconfig: path from the settings; None means kubectl's default. `context` is kubectl's, too.
 

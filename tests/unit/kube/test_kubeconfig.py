@@ -151,6 +151,12 @@ def test_a_wrong_field_of_the_user_is_named_and_not_quoted(tmp_path: Path) -> No
     assert "my-secret" not in str(refused.value)
 
 
+def test_a_login_is_not_in_what_python_shows_of_an_access(tmp_path: Path) -> None:
+    access = find_access(kubeconfig=write(tmp_path / "config", user={"token": "secret"}, server="https://a"))
+    assert access.user.token == "secret"
+    assert "secret" not in repr(access)
+
+
 def test_no_file_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(KubeconfigError, match=r"\.kube/config not found; set KUBECONFIG"):
         find_access()

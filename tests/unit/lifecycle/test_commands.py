@@ -216,6 +216,31 @@ def test_a_backend_that_is_broken_does_not_keep_the_local_cluster(deployed: Proj
     assert text.startswith("error: the state is unreadable\nthe destroy failed: ")
 
 
+@pytest.mark.parametrize("text", [None, "a: [b"], ids=["no file", "no YAML"])
+def test_a_stack_file_that_cannot_be_used_does_not_keep_the_local_cluster(deployed: Project, text: str | None) -> None:
+    if text is None:
+        deployed.file.unlink()
+    else:
+        deployed.file.write_text(text)
+    status, written = deployed.run("down")
+    assert (status, deployed.calls[-1]) == (0, "cluster down")
+    assert "error: " in written
+    assert "Pulumi.dev.yaml" in written
+
+
+def test_without_pulumi_the_local_cluster_goes(deployed: Project) -> None:
+    deployed.set_environment(PATH="", PULUMI_HOME="/nowhere")
+    status, written = deployed.run("down")
+    assert (status, deployed.calls[-1]) == (0, "cluster down")
+    assert written.startswith("error: pulumi cannot be run: ")
+
+
+def test_without_the_clusters_environment_the_local_cluster_goes(deployed: Project) -> None:
+    deployed.plan("cluster-env", 1)
+    assert deployed.run("down")[0] == 0
+    assert deployed.calls == ["cluster status", "cluster env", "cluster down"]
+
+
 def test_a_backend_that_is_broken_is_not_taken_for_an_empty_one(deployed: Project) -> None:
     deployed.plan("pulumi-select", 1)
     assert deployed.run("up") == (1, "error: the state is unreadable\n")

@@ -65,6 +65,11 @@ def test_a_stack_needs_a_file(file: StackFile) -> None:
         other.require()
 
 
+def test_the_file_has_the_last_part_of_a_stacks_full_name(file: StackFile) -> None:
+    full = StackFile(stack="organization/kserve-multi-model/dev", folder=file.folder)
+    assert full.path == file.path
+
+
 def test_secrets_are_named(file: StackFile) -> None:
     file.path.write_text(SECRETS)
     assert file.secrets == [

@@ -8,7 +8,17 @@ from typing import Any
 import httpx2 as httpx
 import pytest
 
-from components.teardown.leftovers import GRAPHS, MODELS, OBJECTS, PODS, UNREADABLE_SECONDS, Leftovers, wait_until_gone
+from components.teardown.leftovers import (
+    DEPLOYMENTS,
+    GRAPHS,
+    MODELS,
+    OBJECTS,
+    PODS,
+    REPLICA_SETS,
+    UNREADABLE_SECONDS,
+    Leftovers,
+    wait_until_gone,
+)
 from components.teardown.termination_wait import Served
 from kube.kubeconfig import UnsupportedLoginError
 from tests.unit.predict.server import Reply, Server
@@ -25,10 +35,16 @@ NOTHING = Reply({"items": None})
 
 
 def item(
-    name: str, labels: Mapping[str, str] | None = None, *, deleted: bool = False, owner: str = "ReplicaSet"
+    name: str,
+    labels: Mapping[str, str] | None = None,
+    *,
+    deleted: bool = False,
+    owner: str = "ReplicaSet",
+    of: str = "u",
 ) -> dict[str, Any]:
+    """An object; without `owner`, it has none, else one with the uid `of`."""
     deletion = {"deletionTimestamp": DELETED, "deletionGracePeriodSeconds": 300} if deleted else {}
-    owners = [{"kind": owner, "name": name, "uid": "u"}]
+    owners = [{"kind": owner, "name": name, "uid": of}] if owner else []
     metadata = {"name": name, "uid": f"uid-of-{name}", "labels": dict(labels or {}), "ownerReferences": owners}
     return {"metadata": {**metadata, **deletion}}
 
@@ -40,6 +56,7 @@ def items(*found: dict[str, Any]) -> Reply:
 def cluster(api: Server, **kinds: tuple[Reply, ...]) -> None:
     """Successive answers of the API for each kind; the other kinds exist and are empty."""
     paths = {"pods": PODS, "models": MODELS, "graphs": GRAPHS, "routes": ROUTES}
+    paths |= {"deployments": DEPLOYMENTS, "sets": REPLICA_SETS}
     for path in (PODS, *OBJECTS, MODELS, GRAPHS):
         api.on(host(api), f"GET {path.format(HERE)}", NOTHING)
     for kind, replies in kinds.items():
@@ -135,6 +152,45 @@ def test_all_terminating_pods_count_in_an_own_namespace(api: Server, pauses: lis
     wait(api, own=True)
     assert len(pauses) == 1
     assert [path for path, _ in deleted(api)] == [f"/api/v1/namespaces/{HERE}/pods/twin"]
+
+
+def of_another_deployment(*pods: dict[str, Any], owner: str = "") -> dict[str, tuple[Reply, ...]]:
+    """Pods of a Deployment that exists, whose owner is of the kind `owner`."""
+    deployment = item("app", owner=owner)
+    return {
+        "pods": (items(*pods),),
+        "sets": (items(item("app-1", owner="Deployment", of=deployment["metadata"]["uid"])),),
+        "deployments": (items(deployment),),
+    }
+
+
+@pytest.mark.parametrize("owner", ["", "Revision"])
+def test_pods_of_a_deployment_that_stays_are_kept_in_an_own_namespace(
+    api: Server, pauses: list[float], owner: str
+) -> None:
+    """When one of the stack's models is removed, the namespace stays, and others may be updated or scaled in it."""
+    cluster(api, **of_another_deployment(item("app-1-x", of="uid-of-app-1", deleted=True), owner=owner))
+    wait(api, own=True)
+    assert (pauses, deleted(api)) == ([], [])
+
+
+def test_a_users_own_deployment_in_the_namespace_of_knative_is_not_waited_for(api: Server, pauses: list[float]) -> None:
+    cluster(api, **of_another_deployment(item("app-1-x", of="uid-of-app-1")))
+    wait(api, served=None)
+    assert (pauses, deleted(api)) == ([], [])
+
+
+def test_a_deployment_whose_owner_was_deleted_is_waited_for(api: Server, pauses: list[float]) -> None:
+    found = of_another_deployment(item("app-1-x", of="uid-of-app-1"), owner="KnativeServing")
+    cluster(api, **{**found, "pods": (*found["pods"], NOTHING)})
+    wait(api, served=None)
+    assert len(pauses) == 1
+
+
+def test_a_users_own_object_with_the_label_of_a_model_is_not_waited_for(api: Server, pauses: list[float]) -> None:
+    cluster(api, deployments=(items(item("proxy", MODEL_LABEL, owner="")),))
+    wait(api)
+    assert pauses == []
 
 
 @pytest.mark.parametrize("busy", [Reply(status=500), Reply(b"no JSON")], ids=["busy", "no JSON"])

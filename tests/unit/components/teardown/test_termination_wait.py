@@ -62,7 +62,8 @@ def test_inputs_in_the_state() -> None:
     ("change", "changes", "replaces"),
     [
         ({}, False, []),
-        ({"context": "elsewhere"}, True, []),
+        ({"context": "elsewhere"}, True, ["context"]),
+        ({"kubeconfig": "/elsewhere"}, True, []),
         ({"own": False}, True, []),
         ({"models": ["a", "b"]}, True, []),
         ({"models": ["b"]}, True, ["models"]),
