@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+import components.rollout.wait
+import components.teardown.leftovers
 from components.charts.deploy import Charts
 from components.charts.sources import ChartMirror, ChartStore, ImageMirror
 from components.platform.context import CHARTS_FOLDER, InstallContext
@@ -59,7 +63,9 @@ def api() -> Iterator[server.Server]:
 
 @pytest.fixture
 def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """Seconds of each pause of a wait; no pause is taken."""
+    """Seconds of each pause of a wait; no pause is taken. Other threads of the tests go on to pause."""
     made: list[float] = []
-    monkeypatch.setattr("components.rollout.wait.time.sleep", made.append)
+    clock = SimpleNamespace(sleep=made.append, monotonic=time.monotonic)
+    for module in (components.rollout.wait, components.teardown.leftovers):
+        monkeypatch.setattr(module, "time", clock)
     return made
