@@ -164,6 +164,16 @@ def remove_go_caches() -> int:
     return freed + remove_tree(removed)
 
 
+def _remove_unpacked_archives() -> None:
+    """Remove the archives of modules that Go has unpacked and verified; another Go command may be unpacking others."""
+    modules, _ = go_caches()
+    downloads = modules / "cache" / "download"
+    for archive in downloads.rglob("*.zip"):
+        unpacked = modules / f"{archive.parent.parent.relative_to(downloads)}@{archive.stem}"
+        if unpacked.is_dir() and not archive.with_suffix(".partial").exists():
+            archive.unlink()
+
+
 def _go_root() -> Path:
     return cache_dir() / "go"
 
@@ -235,9 +245,7 @@ class Toolchain:
                 env=self.environment | settings,
                 hint=UNREACHABLE,
             )
-        # Unpacked and verified, they are of no more use.
-        for archive in (go_caches()[0] / "cache" / "download").rglob("*.zip"):
-            archive.unlink()
+        _remove_unpacked_archives()
 
     def compile(self, module: GoModule, parts: Sequence[GoPart]) -> None:
         """Compile every package of `parts` in one go, so that no core waits at the end of each part."""

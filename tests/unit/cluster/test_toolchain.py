@@ -168,3 +168,20 @@ def test_a_module_that_compiles_apart_gives_its_packages_back_and_leaves_the_oth
     assert not (build / "large").exists()
     assert (build / "shared").exists()
     go.give_back(large)
+
+
+def test_only_archives_that_are_unpacked_are_removed(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, part: GoPart
+) -> None:
+    go = toolchain(monkeypatch, tmp_path)
+    modules, _ = go_caches()
+    versions = modules / "cache" / "download" / "example.com" / "!one" / "@v"
+    versions.mkdir(parents=True)
+    for version in ("v1.0.0", "v1.1.0", "v1.2.0"):
+        (versions / f"{version}.zip").touch()
+    (modules / "example.com" / "!one@v1.0.0").mkdir(parents=True)
+    # Go marks what it is unpacking.
+    (modules / "example.com" / "!one@v1.1.0").mkdir()
+    (versions / "v1.1.0.partial").touch()
+    go.fetch(part.module, [part])
+    assert sorted(path.name for path in versions.glob("*.zip")) == ["v1.1.0.zip", "v1.2.0.zip"]
