@@ -100,6 +100,7 @@ def _follow(child: subprocess.Popen[bytes], watch: Watch, *, what: str) -> None:
         while child.poll() is None:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 child.wait(timeout=0.2)
+                return
             if (now := watch.progress()) != latest:
                 latest, since = now, time.monotonic()
             elif time.monotonic() - since > watch.seconds:

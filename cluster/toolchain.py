@@ -267,7 +267,7 @@ class Toolchain:
         """Remove the compiled packages of a module that has them apart."""
         compiled = Path(self._compiling(module)["GOCACHE"])
         if module.apart and compiled.exists():
-            remove_tree(compiled)
+            shutil.rmtree(compiled)
 
     def _compiling(self, module: GoModule) -> dict[str, str]:
         """Environment of the commands that compile and link a module."""
