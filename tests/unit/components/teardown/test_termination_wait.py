@@ -47,11 +47,11 @@ def test_state_has_the_module_name_but_no_code_and_no_secret() -> None:
 
 def test_inputs_in_the_state() -> None:
     served = Served(models=("b", "a"), graphs=("g",))
-    inputs = declared(served=served, kubeconfig=Path("/home/me/kubeconfig"), context="here")
+    inputs = declared(served=served, kubeconfig=Path("/a/kubeconfig"), context="here")
     assert {key: value for key, value in inputs.items() if key != "__provider"} == {
         "namespace": "models",
         "own": False,
-        "kubeconfig": "/home/me/kubeconfig",
+        "kubeconfig": "/a/kubeconfig",
         "context": "here",
         "models": ["a", "b"],
         "graphs": ["g"],
