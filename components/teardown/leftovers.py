@@ -10,7 +10,7 @@ import httpx2 as httpx
 from pydantic import AliasPath, BaseModel, Field
 
 from components.teardown.termination_wait import Served
-from kube.kubeconfig import UnsupportedLoginError
+from kube.kubeconfig import KubeconfigError, UnsupportedLoginError
 from kube.read import ForbiddenError, get
 
 # A pod that answers requests may take 600 s to end, where this login may not remove it from the API server.
@@ -171,6 +171,18 @@ def wait_until_gone(
         raise TimeoutError(f"namespace {leftovers.namespace}: still there after {timeout:.0f} s: {', '.join(left)}")
 
 
+def is_unreachable(connect: Callable[[], httpx.Client]) -> bool:
+    """Whether the cluster cannot be asked at all: it does not answer, or its kubeconfig is gone."""
+    try:
+        with connect() as client:
+            client.get("/version")
+    except UnsupportedLoginError:
+        return False
+    except (KubeconfigError, httpx.TransportError):
+        return True
+    return False
+
+
 def _released(leftovers: Leftovers, client: httpx.Client) -> list[str]:
     """Release terminating pods; return the names of everything that was left before."""
     try:
@@ -186,8 +198,8 @@ def _released(leftovers: Leftovers, client: httpx.Client) -> list[str]:
 def _release(client: httpx.Client, pod: Item) -> None:
     """Remove a terminating pod from the API server. Without permission, nothing happens.
 
-    The kubelet still ends the containers as it began, so requests under way are answered. Deleting again with a shorter
-    grace period would not help: the kubelet reads it only after the first one is over.
+    The kubelet still ends the containers as it began. Deleting again with a shorter grace period would not help: the
+    kubelet reads it only after the first one is over.
     """
     options = {"gracePeriodSeconds": 0, "preconditions": {"uid": pod.uid}}
     client.request(

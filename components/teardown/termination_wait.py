@@ -9,6 +9,7 @@ stack's state. Renaming the module or its provider breaks the `destroy` of stack
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from components.settings.stack import Settings
 
 SERVED = ("models", "graphs")
+# A variable of the Kubernetes provider: forget the objects of a cluster that cannot be reached.
+DELETE_UNREACHABLE = "PULUMI_K8S_DELETE_UNREACHABLE"
 CONNECTION = ("kubeconfig", "context")
 
 
@@ -61,20 +64,23 @@ class TerminationWaitProvider(ResourceProvider):
         return UpdateResult(news)
 
     def delete(self, _id: str, props: dict[str, Any]) -> None:
-        """Wait until the pods are gone.
+        """Wait until the pods are gone; not where the user told Pulumi to forget what an unreachable cluster had.
 
         Raises:
             TimeoutError: something is still there after 660 s; the text names it.
         """
         # Pulumi loads this module for every command, and few of them delete.
-        from components.teardown.leftovers import Leftovers, wait_until_gone  # noqa: PLC0415
+        from components.teardown.leftovers import Leftovers, is_unreachable, wait_until_gone  # noqa: PLC0415
         from kube.connection import connect  # noqa: PLC0415
 
         names = {kind: tuple(props[kind]) for kind in SERVED if props.get(kind) is not None}
         kubeconfig = props.get("kubeconfig")
+        cluster = partial(connect, kubeconfig=Path(kubeconfig) if kubeconfig else None, context=props.get("context"))
+        if os.environ.get(DELETE_UNREACHABLE) == "true" and is_unreachable(cluster):
+            return
         wait_until_gone(
             Leftovers(namespace=props["namespace"], served=Served(**names) if names else None, own=props["own"]),
-            connect=partial(connect, kubeconfig=Path(kubeconfig) if kubeconfig else None, context=props.get("context")),
+            connect=cluster,
         )
 
 

@@ -110,3 +110,26 @@ def test_deletion_runs_in_pulumis_own_process(api: Server, tmp_path: Path) -> No
     assert [request.path for request in api.requests if request.method == "DELETE"] == [
         "/api/v1/namespaces/models/pods/activator"
     ]
+
+
+@pytest.mark.parametrize("kubeconfig_exists", [True, False])
+def test_nothing_is_waited_for_in_a_cluster_that_is_gone_and_to_be_forgotten(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kubeconfig_exists: bool
+) -> None:
+    file = kubeconfig(tmp_path, server="https://127.0.0.1:1") if kubeconfig_exists else tmp_path / "gone"
+    monkeypatch.setenv("PULUMI_K8S_DELETE_UNREACHABLE", "true")
+    TerminationWaitProvider().delete("models", STATED | {"kubeconfig": str(file), "context": None})
+
+
+def test_a_cluster_that_answers_is_waited_for_all_the_same(
+    api: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PULUMI_K8S_DELETE_UNREACHABLE", "true")
+    host = api.address.removeprefix("http://")
+    api.on(host, "GET /version", Reply({"major": "1"}))
+    pods = "GET /api/v1/namespaces/models/pods"
+    api.on(host, pods, Reply({"items": None}))
+    file = kubeconfig(tmp_path, server=api.address)
+    stated = {key: value for key, value in STATED.items() if key not in ("models", "graphs")}
+    TerminationWaitProvider().delete("models", stated | {"kubeconfig": str(file), "context": None})
+    assert pods in [f"{request.method} {request.path}" for request in api.requests]
