@@ -88,8 +88,8 @@ def test_what_is_another_stacks_is_refused_at_preview(
     one.stack_file.write_text(good)
     assert refused.status != 0
     said = " ".join(refused.text.split())
-    whose = f"stack organization/kserve-multi-model/{PLATFORM}'s"
-    assert f"models[0].name: 'sklearn-model' in namespace 'default' is {whose}" in said
+    whose = f"stack organization/kserve-multi-model/{PLATFORM}"
+    assert f"models[0].name: 'sklearn-model' in namespace 'default' belongs to {whose}" in said
     assert "sklearn-model" in str(kubectl(deployment, "-n", "default", "get", "inferenceservices"))
 
 
