@@ -15,6 +15,8 @@ SERVING = "tests/unit/cluster/serving"
 TOGETHER = {
     "tests/e2e/": "end-to-end",
     f"{SERVING}/test_clients.py": "model servers",
+    f"{SERVING}/test_feature_importance.py": "model servers",
+    f"{SERVING}/test_named_fields.py": "model servers",
     f"{SERVING}/test_predictions.py": "model servers",
     "tests/unit/test_program": "whole programs",
 }
