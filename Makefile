@@ -127,8 +127,8 @@ types:
 types-of-serving:
 	@cd cluster/serving && ../../.venv/bin/mypy --python-executable .venv/bin/python
 
-# In as many processes as there are cores.
-unit_tests = $(PYTHON) -m pytest -m "not e2e" -q -n logical --maxprocesses 8
+# How many processes `auto` means stands in tests/conftest.py.
+unit_tests = $(PYTHON) -m pytest -m "not e2e" -q -n auto
 
 .PHONY: unit
 unit: lint  ## lint, then run the fast tests

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
@@ -49,6 +50,12 @@ LEFT = pytest.StashKey[list[str]]()
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> Scheduling | None:
     return Scheduling(config, log) if config.option.dist == "load" else None
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Twice as many as there are cores, as many tests wait for a program or a timeout; 8 at most."""
+    return min(2 * (os.cpu_count() or 1), 8)
 
 
 def pytest_deselected(items: Sequence[pytest.Item]) -> None:
