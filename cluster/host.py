@@ -19,7 +19,7 @@ from cluster.locations import state_dir
 
 GIB = 1 << 30
 # Compilers' caches while Go parts are built; a running cluster with its images; logs and what is uploaded.
-DISK_TO_COMPILE = 18 * GIB
+DISK_TO_COMPILE = 17 * GIB
 DISK_TO_COMPILE_TOOLS = 8 * GIB
 DISK_TO_RUN = 12 * GIB
 DISK_TO_REPAIR = 1 * GIB

@@ -91,7 +91,7 @@ def resources(tmp_path: Path, *, disk: int = 0, memory: int = 0) -> None:
 
 def test_too_little_disk_says_how_much_is_needed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage(0, 0, 15 * host.GIB))
-    with pytest.raises(ClusterError, match=r"has 15 GiB free; 18 GiB are needed\nOr use a cluster you have"):
+    with pytest.raises(ClusterError, match=r"has 15 GiB free; 17 GiB are needed\nOr use a cluster you have"):
         resources(tmp_path, disk=host.DISK_TO_COMPILE)
     resources(tmp_path, disk=host.DISK_TO_RUN)
 
