@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict
 from endpoints.endpoint import Endpoint
 from endpoints.failures import LoadFailed, StorageRefused, one_line
 from kube.connection import connect, refusal_of
-from kube.kubeconfig import KubeconfigError
+from kube.kubeconfig import KubeconfigError, LoginFailedError
 from kube.views.base import Condition
 from kube.views.kserve import KEYS_REFUSED, InferenceGraph, InferenceService, not_true
 
@@ -88,7 +88,7 @@ def read_status(endpoint: Endpoint, *, kubeconfig: Path | None, context: str | N
         with connect(kubeconfig=kubeconfig, context=context or endpoint.context, seconds=SECONDS) as client:
             answer = client.get(path)
     except KubeconfigError as problem:
-        return StatusUnreadable(one_line(str(problem)), final=True)
+        return StatusUnreadable(one_line(str(problem)), final=not isinstance(problem, LoginFailedError))
     except (httpx.HTTPError, OSError) as problem:
         return _unreadable(problem)
     if answer.status_code == httpx.codes.NOT_FOUND:
