@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
-from pydantic import BaseModel, ConfigDict
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -22,10 +21,17 @@ from locales.language import Language
 MINUTE, HOUR, DAY = 60, 3600, 86400
 
 
-class Row(BaseModel):
-    """One model; `traffic` is each version's share of the requests, `pods` as in `1/2`, `cause` is empty if ready."""
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One model, with the fields of the JSON document.
 
-    model_config = ConfigDict(frozen=True)
+    Attributes:
+        traffic: each version's share of the requests.
+        pods: ready ones and wanted ones, as `1/2`.
+        id: name of the cause why it is not ready; empty if there is none.
+        cause: its title in the language of the terminal.
+
+    """
 
     namespace: str
     name: str
@@ -55,8 +61,8 @@ def rows(facts: Facts, *, language: Language) -> Rows:
 
 
 def to_json(table: Rows) -> str:
-    """Give the rows as one JSON document."""
-    body = {"models": [row.model_dump() for row in table.rows], "unread": [str(item) for item in table.missed]}
+    """The rows as one JSON document."""
+    body = {"models": [asdict(row) for row in table.rows], "unread": [str(item) for item in table.missed]}
     return json.dumps(body, ensure_ascii=False, indent=2)
 
 

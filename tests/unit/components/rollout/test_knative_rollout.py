@@ -162,9 +162,7 @@ def log_in(api: Server, *failures: Exception, timeout: float = 60) -> None:
 
     api.on(api.address.removeprefix("http://"), PATH, knative_service())
     run(
-        KnativeRollout(
-            connect=connect, namespace="models", name="iris-predictor", spec_hash=SPEC_HASH, timeout=timeout
-        )
+        KnativeRollout(connect=connect, namespace="models", name="iris-predictor", spec_hash=SPEC_HASH, timeout=timeout)
     )
 
 
