@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 from rich.console import Console
@@ -11,7 +12,7 @@ from rich.text import Text
 
 from doctor.causes import models, platform
 from doctor.checks import State
-from doctor.facts import Facts, Unread
+from doctor.facts import Facts
 from doctor.model import ModelView
 from doctor.words import explain
 from kube.views.kserve import InferenceService
@@ -44,43 +45,33 @@ class Row:
     cause: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class Rows:
-    """The models, and the lists that could not be read."""
-
-    rows: tuple[Row, ...]
-    missed: tuple[Unread, ...]
+def rows_of(facts: Facts, *, language: Language) -> tuple[Row, ...]:
+    """One row for each model."""
+    return tuple(_row(facts, model, language=language) for model in models.all_of(facts))
 
 
-def rows(facts: Facts, *, language: Language) -> Rows:
-    """Describe each model in a row."""
-    return Rows(
-        rows=tuple(_row(facts, model, language=language) for model in models.all_of(facts)),
-        missed=facts.missed(InferenceService),
-    )
+def to_json(rows: Sequence[Row], facts: Facts) -> str:
+    """The rows, and the lists that could not be read, as one JSON document."""
+    unread = [str(item) for item in facts.missed(InferenceService)]
+    return json.dumps({"models": [asdict(row) for row in rows], "unread": unread}, ensure_ascii=False, indent=2)
 
 
-def to_json(table: Rows) -> str:
-    """The rows as one JSON document."""
-    body = {"models": [asdict(row) for row in table.rows], "unread": [str(item) for item in table.missed]}
-    return json.dumps(body, ensure_ascii=False, indent=2)
-
-
-def show(table: Rows, facts: Facts, *, language: Language, console: Console) -> None:
+def show(rows: Sequence[Row], facts: Facts, *, language: Language, console: Console) -> None:
     """Print the table, or why there is none."""
     if not facts.version:
         for finding in platform.api(facts).findings:
             console.print(Text(f"{explain(finding, language=language).title}: {facts.unreachable}"), soft_wrap=True)
         return
-    for item in table.missed:
+    missed = facts.missed(InferenceService)
+    for item in missed:
         console.print(Text(language.text("not-made", what=item.what)), soft_wrap=True)
         console.print(Text(f"  {item}"), soft_wrap=True)
-    if not table.rows:
-        if not table.missed:
-            console.print(Text(language.text("no-inference-services")), soft_wrap=True)
+    if not rows and not missed:
+        console.print(Text(language.text("no-inference-services")), soft_wrap=True)
+    if not rows:
         return
     shown = Table(*language.tables["status"], box=None, pad_edge=False)
-    for row in table.rows:
+    for row in rows:
         cells = (
             row.namespace,
             row.name,
