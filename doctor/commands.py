@@ -90,20 +90,22 @@ def status(
 ) -> int:
     """Show each model in a line: ready or why not, its versions' shares of the requests, pods, URL and age."""
     from doctor.gather import Wanted, look  # noqa: PLC0415
-    from doctor.status import rows, show, to_json  # noqa: PLC0415
+    from doctor.status import rows_of, show, to_json  # noqa: PLC0415
+    from kube.views.kserve import InferenceService  # noqa: PLC0415
 
     terminal = Terminal.speaking(lang)
     wanted = Wanted(names=tuple(models or ()), namespace=namespace, ask=False)
     with terminal.ending():
         while True:
             facts = look(wanted, kubeconfig=kubeconfig, context=context)
-            table = rows(facts, language=terminal.language)
+            rows = rows_of(facts, language=terminal.language)
             if as_json:
-                print(to_json(table))
+                print(to_json(rows, facts))
             else:
-                show(table, facts, language=terminal.language, console=terminal.out)
+                show(rows, facts, language=terminal.language, console=terminal.out)
             if not watch:
-                return 0 if facts.version and not table.missed and all(row.ready for row in table.rows) else NOT_READY
+                seen = facts.version and not facts.missed(InferenceService)
+                return 0 if seen and all(row.ready for row in rows) else NOT_READY
             time.sleep(WATCH_SECONDS)
 
 

@@ -27,7 +27,14 @@ PLATFORM = (
 
 @dataclass(frozen=True, kw_only=True)
 class Unread:
-    """A list that could not be read: of the kind `what`, in the namespace `where` (empty: in all), and `why`."""
+    """A list of objects that could not be read.
+
+    Attributes:
+        what: plural name of the kind.
+        where: the namespace; empty for all.
+        why: the error.
+
+    """
 
     what: str
     where: str
@@ -39,7 +46,7 @@ class Unread:
 
 @dataclass(frozen=True, kw_only=True)
 class Asked:
-    """A request to a model through the gateway at `address`; `failure` is None if a server answered."""
+    """A request to a model through the gateway at `address`; without a `failure`, a server answered."""
 
     address: str
     host: str
@@ -82,16 +89,16 @@ class Facts:
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     def of(self, kind: type[T], namespace: str | None = None) -> tuple[T, ...]:
-        """Give the objects of a kind, in one namespace if that is given."""
+        """The objects of a kind, in one namespace if that is given."""
         found = (item for item in self.objects.get(kind, ()) if isinstance(item, kind))
         return tuple(item for item in found if namespace is None or item.namespace == namespace)
 
     def get(self, kind: type[T], name: str, namespace: str = "") -> T | None:
-        """Give the object of this name, or None if there is none or it could not be read."""
+        """The object of this name, or None if there is none or it could not be read."""
         return next((item for item in self.of(kind, namespace) if item.name == name), None)
 
     def missed(self, *kinds: type[Object], namespace: str | None = None) -> tuple[Unread, ...]:
-        """Give the lists of these kinds that could not be read."""
+        """The lists of these kinds that could not be read."""
         plurals = {kind.plural for kind in kinds}
         return tuple(
             item
@@ -100,5 +107,5 @@ class Facts:
         )
 
     def there(self, namespace: str) -> bool:
-        """Tell whether the namespace exists; true, too, if that could not be read."""
+        """Whether the namespace exists, or may exist because namespaces could not be read."""
         return self.get(Namespace, namespace) is not None or bool(self.missed(Namespace))

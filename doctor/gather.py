@@ -5,8 +5,8 @@ from __future__ import annotations
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
@@ -51,7 +51,7 @@ RESOLVE_SECONDS = 3.0
 NAMES_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 
 OF_CLUSTER = (Namespace, Node, MutatingWebhookConfiguration, ValidatingWebhookConfiguration, ClusterServingRuntime)
-OF_MODELS = (Pod, Revision, Route)  # with a label that names their model
+OF_MODELS = {Pod: MODEL_LABEL, Revision: MODEL_LABEL, Route: ""}  # with the label that they are chosen by
 OF_PLATFORM_TOO = (Deployment, Service, Gateway, IstioGateway)
 IN_MODEL_NAMESPACES = (
     Event,
@@ -153,21 +153,21 @@ class _Reader:
 
     def log(self, namespace: str, pod: str, container: str, *, previous: bool) -> str:
         """Read the last lines of a container; empty if there are none or they cannot be read."""
-        asked = {"container": container, "tailLines": LOG_LINES} | ({"previous": "true"} if previous else {})
+        parameters = {"container": container, "tailLines": LOG_LINES} | ({"previous": "true"} if previous else {})
         try:
-            answer = self._client.get(f"/api/v1/namespaces/{namespace}/pods/{pod}/log", params=asked)
+            answer = self._client.get(f"/api/v1/namespaces/{namespace}/pods/{pod}/log", params=parameters)
         except httpx.HTTPError:
             return ""
         return answer.text.strip() if answer.is_success else ""
 
     def _list(self, kind: type[T], namespace: str | None, *, labels: str) -> list[T]:
-        asked = {"limit": PAGE} | ({"labelSelector": labels} if labels else {})
-        asked |= {"fieldSelector": "type=Warning"} if kind is Event else {}
+        parameters = {"limit": PAGE} | ({"labelSelector": labels} if labels else {})
+        parameters |= {"fieldSelector": "type=Warning"} if kind is Event else {}
         headers = {"Accept": NAMES_ONLY} if kind is Secret else {}
         found: list[T] = []
         while True:
             try:
-                answer = self._client.get(kind.path(namespace=namespace or ""), params=asked, headers=headers)
+                answer = self._client.get(kind.path(namespace=namespace or ""), params=parameters, headers=headers)
                 if answer.status_code == 404:
                     self.absent.add(kind)
                     return found
@@ -177,10 +177,10 @@ class _Reader:
                 found += [kind.model_validate(item) for item in body.get("items") or ()]
             except (httpx.HTTPError, KubeconfigError, ValueError) as problem:
                 raise _RefusedError(one_line(f"{type(problem).__name__}: {problem}")) from problem
-            onward = (body.get("metadata") or {}).get("continue")
-            if not onward:
+            next_page = (body.get("metadata") or {}).get("continue")
+            if not next_page:
                 return found
-            asked["continue"] = onward
+            parameters["continue"] = next_page
 
     def _miss(self, kind: type[Object], where: str, problem: _RefusedError) -> None:
         self.unread.append(Unread(what=kind.plural, where=where, why=one_line(str(problem))))
@@ -212,62 +212,57 @@ def gather(client: httpx.Client, *, wanted: Wanted, home: str) -> Facts:
 def _objects(
     reader: _Reader, pool: ThreadPoolExecutor, *, wanted: Wanted, home: str
 ) -> dict[type[Object], tuple[Object, ...]]:
-    known = {endpoint.namespace for endpoint in wanted.endpoints}
-    near = sorted(known) or [wanted.namespace or home]
-    if wanted.namespace:
-        models = reader.inside(InferenceService, [wanted.namespace])
-    else:
-        models = reader.everywhere(InferenceService, else_in=near)
-    declared = {(endpoint.namespace, endpoint.name) for endpoint in wanted.endpoints}
-    models = [
-        model
-        for model in models
-        if (not wanted.names or model.name in wanted.names)
-        and (not declared or (model.namespace, model.name) in declared)
-    ]
+    models = _models(reader, wanted=wanted, home=home)
     of_models = sorted({model.namespace for model in models})
+    reads: dict[type[Object], Future[list[Object]]] = {}
+    reads |= {kind: pool.submit(reader.everywhere, kind, else_in=()) for kind in OF_CLUSTER}
+    reads |= {
+        kind: pool.submit(reader.everywhere, kind, else_in=of_models, labels=labels)
+        for kind, labels in OF_MODELS.items()
+    }
     platform = [*PLATFORM, *of_models]
-    jobs: dict[type[Object], Callable[[], Sequence[Object]]] = {}
-    for cluster_kind in OF_CLUSTER:
-        jobs[cluster_kind] = lambda kind=cluster_kind: reader.everywhere(kind, else_in=())  # type: ignore[misc]
-    for model_kind in OF_MODELS:
-        jobs[model_kind] = lambda kind=model_kind: reader.everywhere(  # type: ignore[misc]
-            kind, else_in=of_models, labels=MODEL_LABEL if kind is not Route else ""
-        )
-    for platform_kind in OF_PLATFORM_TOO:
-        jobs[platform_kind] = lambda kind=platform_kind: reader.everywhere(kind, else_in=platform)  # type: ignore[misc]
-    for inner_kind in IN_MODEL_NAMESPACES:
-        jobs[inner_kind] = lambda kind=inner_kind: reader.inside(kind, of_models)  # type: ignore[misc]
-    running = {kind: pool.submit(job) for kind, job in jobs.items()}
-    objects = {kind: tuple(job.result()) for kind, job in running.items()}
+    reads |= {kind: pool.submit(reader.everywhere, kind, else_in=platform) for kind in OF_PLATFORM_TOO}
+    reads |= {kind: pool.submit(reader.inside, kind, of_models) for kind in IN_MODEL_NAMESPACES}
+    objects: dict[type[Object], tuple[Object, ...]] = {kind: tuple(read.result()) for kind, read in reads.items()}
     objects[InferenceService] = tuple(models)
     facts = Facts(objects=objects)
     configurations = (*facts.of(MutatingWebhookConfiguration), *facts.of(ValidatingWebhookConfiguration))
-    hooks = [hook for item in configurations for hook in item.webhooks]
-    behind = {hook.namespace for hook in hooks if hook.namespace}
-    behind |= {ingress.service.namespace for ingress in ingresses(facts)}
-    objects[EndpointSlice] = tuple(reader.inside(EndpointSlice, sorted(behind)))
+    services = {hook.namespace for item in configurations for hook in item.webhooks if hook.namespace}
+    services |= {ingress.service.namespace for ingress in ingresses(facts)}
+    objects[EndpointSlice] = tuple(reader.inside(EndpointSlice, sorted(services)))
     # The pods of platform parts that do not run.
     down = {item.namespace for item in facts.of(Deployment) if item.namespace in PLATFORM and item.ready < item.wanted}
     objects[Pod] = (*objects[Pod], *reader.inside(Pod, sorted(down)))
     return objects
 
 
+def _models(reader: _Reader, *, wanted: Wanted, home: str) -> list[InferenceService]:
+    """Read the models to look at."""
+    if wanted.namespace:
+        found = reader.inside(InferenceService, [wanted.namespace])
+    else:
+        declared_in = sorted({endpoint.namespace for endpoint in wanted.endpoints})
+        found = reader.everywhere(InferenceService, else_in=declared_in or [home])
+    declared = {(endpoint.namespace, endpoint.name) for endpoint in wanted.endpoints}
+    return [
+        model
+        for model in found
+        if (not wanted.names or model.name in wanted.names)
+        and (not declared or (model.namespace, model.name) in declared)
+    ]
+
+
 def _logs(reader: _Reader, pool: ThreadPoolExecutor, facts: Facts) -> dict[tuple[str, str, str], str]:
     """Read the last lines of containers that failed without a message, or run and are not ready."""
-    asked: list[tuple[str, str, str, bool]] = []
+    running: dict[tuple[str, str, str], Future[str]] = {}
     for pod in facts.of(Pod):
         if not pod.model or pod.ready:
             continue
         for status in (*pod.init, *pod.containers):
             silent = status.failed is not None and not status.failed.message
-            waiting = status.running_since is not None
-            if silent or waiting:
-                asked.append((pod.namespace, pod.name, status.name, silent and status.ended is None))
-    running = {
-        (namespace, pod, container): pool.submit(reader.log, namespace, pod, container, previous=previous)
-        for namespace, pod, container, previous in asked[:LOGS]
-    }
+            if (silent or status.running_since) and len(running) < LOGS:
+                key = (pod.namespace, pod.name, status.name)
+                running[key] = pool.submit(reader.log, *key, previous=silent and status.ended is None)
     return {key: job.result() for key, job in running.items()}
 
 

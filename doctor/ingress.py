@@ -1,4 +1,4 @@
-"""Finds the Services in front of the gateway's pods, and the address of each for clients outside the cluster."""
+"""The Services that lead to gateways, and their addresses for clients outside the cluster."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def _selects(service: Service, labels: dict[str, str]) -> bool:
 
 
 def _services_of(gateway: Gateway) -> list[tuple[str, str]]:
-    """Give the Services that a Gateway's addresses name: `name` in its own namespace, or `name.namespace.svc…`."""
+    """The Services that a Gateway's addresses name: `name` in its own namespace, or `name.namespace.svc…`."""
     entries = [*gateway.addresses, *gateway.asked_addresses]
     hosts = [entry.get("value", "").split(".") for entry in entries if entry.get("type") == "Hostname"]
     return [(parts[1] if parts[2:3] == ["svc"] else gateway.namespace, parts[0]) for parts in hosts]

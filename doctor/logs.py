@@ -57,11 +57,10 @@ class Query:
     @property
     def parameters(self) -> dict[str, str]:
         """The query parameters of the Kubernetes API."""
-        asked = {"tailLines": self.tail, "sinceSeconds": self.since}
+        numbers = {"tailLines": self.tail, "sinceSeconds": self.since}
         flags = {"follow": self.follow, "previous": self.previous}
-        return {key: str(value) for key, value in asked.items() if value is not None} | {
-            key: "true" for key, value in flags.items() if value
-        }
+        given = {name: str(value) for name, value in numbers.items() if value is not None}
+        return given | {name: "true" for name, value in flags.items() if value}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,7 +94,7 @@ def seconds(duration: str) -> int:
 
 
 def print_logs(query: Query, *, kubeconfig: Path | None, context: str | None, terminal: Terminal) -> bool:
-    """Print the logs, or say why there are none; give whether there are any.
+    """Print the logs, or say why there are none; return whether there are any.
 
     Raises:
         InputError: the kubeconfig cannot be used, or there is no such container, or more than one such model.
@@ -109,35 +108,29 @@ def print_logs(query: Query, *, kubeconfig: Path | None, context: str | None, te
             _explain_missing(facts, terminal=terminal)
             return False
         view = ModelView(facts=facts, model=model)
-        sources = list(sources_of(view.pods, query=query))
-        if view.pods and not sources and query.container and query.container != ALL:
-            known = sorted({status.name for _, status in view.statuses})
-            if query.container not in known:
-                names = ", ".join(known) or "-"
-                raise InputError("no-such-container", model=model.name, container=query.container, known=names)
-        if not sources:
-            terminal.say("no-containers" if view.pods else "no-pods", model=model.name)
-            _explain(view, terminal=terminal)
-            return False
-        return _stream(client, sources, query=query, terminal=terminal)
+        if sources := list(sources_of(view.pods, query=query)):
+            return _stream(client, sources, query=query, terminal=terminal)
+        known = sorted({status.name for _, status in view.statuses})
+        if view.pods and query.container and query.container not in {ALL, *known}:
+            names = ", ".join(known) or "-"
+            raise InputError("no-such-container", model=model.name, container=query.container, known=names)
+        terminal.say("no-containers" if view.pods else "no-pods", model=model.name)
+        _explain(view, terminal=terminal)
+        return False
 
 
 def sources_of(pods: Sequence[Pod], *, query: Query) -> Iterator[Source]:
     """Find the containers to print that have started: by name, or the server, or else the storage initializer."""
     for pod in pods:
-        begun = [
+        started = [
             status.name
             for status in (*pod.init, *pod.containers)
             if status.running_since or status.ended or status.ended_before
         ]
-        if query.container == ALL:
-            chosen = begun
-        elif query.container:
-            chosen = [name for name in begun if name == query.container]
-        else:
-            chosen = [name for name in begun if name == SERVER] or [name for name in begun if name == INITIALIZER]
-        for name in chosen:
-            yield Source(namespace=pod.namespace, pod=pod.name, container=name)
+        wanted = query.container or (SERVER if SERVER in started else INITIALIZER)
+        for name in started:
+            if wanted in {ALL, name}:
+                yield Source(namespace=pod.namespace, pod=pod.name, container=name)
 
 
 def _the_model(facts: Facts) -> InferenceService | None:
@@ -162,7 +155,7 @@ def _explain_missing(facts: Facts, *, terminal: Terminal) -> None:
 
 
 def _explain(view: ModelView, *, terminal: Terminal) -> None:
-    """Say what the doctor says of the model."""
+    """Print what the doctor finds about the model."""
     language = terminal.language
     check = models.check(view.facts, view.model, broken=platform.stops_models(view.facts))
     for finding in check.findings:
@@ -175,21 +168,15 @@ def _explain(view: ModelView, *, terminal: Terminal) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class _Line:
-    """A line of a source; a `text` of None ends it, with a problem if there was one."""
+    """A line of a log. A `text` of None is its end; `problem` says why the log could not be read, if so."""
 
     source: Source
     text: str | None
     problem: str = ""
 
 
-def _stream(
-    client: httpx.Client,
-    sources: Sequence[Source],
-    *,
-    query: Query,
-    terminal: Terminal,
-) -> bool:
-    """Print the lines of all sources as they come; give whether any of the logs could be read."""
+def _stream(client: httpx.Client, sources: Sequence[Source], *, query: Query, terminal: Terminal) -> bool:
+    """Print the lines of all sources as they come; return whether any of the logs could be read."""
     out = terminal.out
     lines: queue.Queue[_Line] = queue.Queue()
     # Daemon threads: one that waits for a log's next line must not keep the program from ending.
@@ -212,17 +199,17 @@ def _stream(
 
 
 def _read(client: httpx.Client, source: Source, query: Query, lines: queue.Queue[_Line]) -> None:
-    asked = query.parameters | {"container": source.container}
+    parameters = query.parameters | {"container": source.container}
     timeout = httpx.Timeout(10, read=None if query.follow else 60)
     problem = ""
     try:
-        with client.stream("GET", source.path, params=asked, timeout=timeout) as answer:
+        with client.stream("GET", source.path, params=parameters, timeout=timeout) as answer:
             if answer.is_success:
                 for text in answer.iter_lines():
                     lines.put(_Line(source=source, text=text))
             else:
                 answer.read()
                 problem = one_line(refusal_of(answer))
-    except (httpx.HTTPError, KubeconfigError) as broken:
-        problem = one_line(f"{type(broken).__name__}: {broken}")
+    except (httpx.HTTPError, KubeconfigError) as error:
+        problem = one_line(f"{type(error).__name__}: {error}")
     lines.put(_Line(source=source, text=None, problem=problem))

@@ -14,6 +14,7 @@ from kube.views.kubernetes import ContainerStatus, Deployment, Event, Persistent
 
 SERVER = "kserve-container"
 INITIALIZER = "storage-initializer"
+OOM_KILLED = "OOMKilled"
 EVIDENCE_WIDTH = 400
 
 
@@ -61,7 +62,7 @@ class ModelView:
 
     @property
     def warnings(self) -> tuple[Event, ...]:
-        """The warnings about the model, its ReplicaSets and its pods, also those that are gone; the latest first."""
+        """Warnings about the model, its ReplicaSets and its pods, even deleted ones; the latest first."""
         revisions = tuple(f"{revision.name}-" for revision in self.revisions)
         parts = tuple(f"{self.model.name}-{part}-" for part in ("predictor", "transformer", "explainer"))
         found = [
@@ -86,22 +87,23 @@ class ModelView:
 
     @property
     def claim(self) -> str:
-        """The PersistentVolumeClaim with its files; empty for other kinds of storage."""
+        """Name of the PersistentVolumeClaim with its files; empty for other kinds of storage."""
         scheme, _, rest = self.model.storage_uri.partition("://")
         return rest.partition("/")[0] if scheme == "pvc" else ""
 
-    def has_claim(self, name: str) -> PersistentVolumeClaim | None:
-        """Give the PersistentVolumeClaim of this name, if it was read."""
-        return self.facts.get(PersistentVolumeClaim, name, self.namespace)
+    @property
+    def found_claim(self) -> PersistentVolumeClaim | None:
+        """The PersistentVolumeClaim of this name, if it exists and was read."""
+        return self.facts.get(PersistentVolumeClaim, self.claim, self.namespace)
 
     def log(self, pod: Pod, container: str) -> str:
-        """Give the last lines of a container; empty if none were read."""
+        """Last lines of a container's log; empty if none were read."""
         return self.facts.logs.get((pod.namespace, pod.name, container), "")
 
-    def said(self, pod: Pod, status: ContainerStatus) -> str:
-        """Give a failed container's termination message, or else the end of its log."""
+    def failure_text(self, pod: Pod, status: ContainerStatus) -> str:
+        """Last line of a failed container's termination message or, without one, of its log."""
         message = status.failed.message if status.failed else ""
-        return message.strip() or self.log(pod, status.name)
+        return last_line(message) or last_line(self.log(pod, status.name))
 
     def finding(self, cause: Cause, evidence: Iterable[Evidence] = (), **facts: str) -> Finding:
         """Create a finding about this model; `facts` add to what is known of every model."""
@@ -122,25 +124,30 @@ class ModelView:
             evidence=tuple(evidence),
         )
 
-    def unready(self) -> list[Evidence]:
-        """Give the conditions that say why the model is not ready, two at most."""
-        waited = [item for item in self.model.conditions if item.status != "True" and item.type not in {"Stopped"}]
-        mattering = [item for item in waited if item.message] or [item for item in waited if item.type == "Ready"]
-        texts = dict.fromkeys(str(item) for item in mattering)
+    @property
+    def unready_conditions(self) -> list[Evidence]:
+        """The conditions that say why the model is not ready, two at most."""
+        not_met = [item for item in self.model.conditions if item.status != "True" and item.type != "Stopped"]
+        explaining = [item for item in not_met if item.message] or [item for item in not_met if item.type == "Ready"]
+        texts = dict.fromkeys(str(item) for item in explaining)
         return [Evidence(source="InferenceService", text=text) for text in texts][:2]
 
 
 def evidence_from(source: str, text: str) -> Evidence:
-    """Create a piece of evidence: what a source says, as one line."""
+    """Evidence from this source, with the text on one line."""
     return Evidence(source=source, text=one_line(text, limit=EVIDENCE_WIDTH))
 
 
+def deployment_evidence(item: Deployment) -> Evidence:
+    """How many pods of a Deployment are ready."""
+    return evidence_from(f"Deployment {item.namespace}/{item.name}", f"{item.ready} of {item.wanted} pods are ready")
+
+
 def last_line(text: str) -> str:
-    """Give the last line that is not empty: a server's error is at the end of its log."""
-    lines = [line for line in text.splitlines() if line.strip()]
-    return lines[-1] if lines else ""
+    """Last line that is not empty: a server's error is at the end of its log."""
+    return next((line for line in reversed(text.splitlines()) if line.strip()), "")
 
 
 def container_source(pod: Pod, container: str) -> str:
-    """Name a pod's container as the source of evidence."""
+    """A pod's container as the source of evidence."""
     return f"pod {pod.name}, {container}"

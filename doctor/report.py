@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 
-from pydantic import BaseModel, ConfigDict
 from rich.console import Console
 from rich.text import Text
 
@@ -18,75 +18,43 @@ from locales.terminal import NOT_READY
 SIGNS = {State.OK: ("✓", "green"), State.NOTE: ("•", "cyan"), State.FAILED: ("✗", "red"), State.UNREAD: ("?", "yellow")}
 
 
-class EvidenceReport(BaseModel):
-    """One piece of evidence in the JSON report."""
-
-    model_config = ConfigDict(frozen=True)
-
-    source: str
-    text: str
-
-
-class FindingReport(BaseModel):
-    """One finding in the JSON report."""
-
-    model_config = ConfigDict(frozen=True)
-
-    id: str
-    note: bool
-    kind: str
-    namespace: str
-    name: str
-    title: str
-    advice: str
-    facts: dict[str, str]
-    evidence: list[EvidenceReport]
-
-
-class CheckReport(BaseModel):
-    """One check in the JSON report; its findings with the cause first."""
-
-    model_config = ConfigDict(frozen=True)
-
-    section: str
-    name: str
-    state: str
-    text: str
-    findings: list[FindingReport]
-    unread: list[str]
-
-
-class Report(BaseModel):
-    """The JSON report."""
-
-    model_config = ConfigDict(frozen=True)
-
-    exit_code: int
-    checks: list[CheckReport]
-
-
 def exit_code(checks: Sequence[CheckResult]) -> int:
     """0 if every check was made and found nothing wrong, else 2."""
     return NOT_READY if any(check.state in {State.FAILED, State.UNREAD} for check in checks) else 0
 
 
 def to_json(checks: Sequence[CheckResult], *, language: Language) -> str:
-    """Give the report as one JSON document."""
-    report = Report(
-        exit_code=exit_code(checks),
-        checks=[
-            CheckReport(
-                section=check.section,
-                name=check.name,
-                state=check.state,
-                text=headline(check, language=language),
-                findings=[_finding(finding, language=language) for finding in check.findings],
-                unread=[str(item) for item in check.unread],
-            )
+    """The report as one JSON document; the findings of a check begin with the cause of the others."""
+    report = {
+        "exit_code": exit_code(checks),
+        "checks": [
+            {
+                "section": check.section,
+                "name": check.name,
+                "state": check.state,
+                "text": headline(check, language=language),
+                "findings": [_finding(finding, language=language) for finding in check.findings],
+                "unread": [str(item) for item in check.unread],
+            }
             for check in checks
         ],
-    )
-    return json.dumps(report.model_dump(), ensure_ascii=False, indent=2)
+    }
+    return json.dumps(report, ensure_ascii=False, indent=2)
+
+
+def _finding(finding: Finding, *, language: Language) -> dict[str, object]:
+    message = explain(finding, language=language)
+    return {
+        "id": finding.cause,
+        "note": finding.cause.note,
+        "kind": finding.kind,
+        "namespace": finding.namespace,
+        "name": finding.name,
+        "title": message.title,
+        "advice": message.advice,
+        "facts": dict(finding.facts),
+        "evidence": [asdict(item) for item in finding.evidence],
+    }
 
 
 def print_report(checks: Sequence[CheckResult], *, language: Language, console: Console) -> None:
@@ -132,18 +100,3 @@ def _lines(check: CheckResult, *, language: Language) -> Iterator[Text]:
     # The refusals to read a kind differ in the namespace only: the first one is enough.
     for missed in {item.what: item for item in reversed(check.unread)}.values():
         yield Text(f"      {missed}", style="dim")
-
-
-def _finding(finding: Finding, *, language: Language) -> FindingReport:
-    said = explain(finding, language=language)
-    return FindingReport(
-        id=finding.cause,
-        note=finding.cause.note,
-        kind=finding.kind,
-        namespace=finding.namespace,
-        name=finding.name,
-        title=said.title,
-        advice=said.advice,
-        facts=dict(finding.facts),
-        evidence=[EvidenceReport(source=item.source, text=item.text) for item in finding.evidence],
-    )

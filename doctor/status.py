@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 
-from pydantic import BaseModel, ConfigDict
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from doctor.causes import models, platform
 from doctor.checks import State
-from doctor.facts import Facts, Unread
+from doctor.facts import Facts
 from doctor.model import ModelView
 from doctor.words import explain
 from kube.views.kserve import InferenceService
@@ -22,10 +22,17 @@ from locales.language import Language
 MINUTE, HOUR, DAY = 60, 3600, 86400
 
 
-class Row(BaseModel):
-    """One model; `traffic` is each version's share of the requests, `pods` as in `1/2`, `cause` is empty if ready."""
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One model, with the fields of the JSON document.
 
-    model_config = ConfigDict(frozen=True)
+    Attributes:
+        traffic: each version's share of the requests.
+        pods: ready ones and wanted ones, as `1/2`.
+        id: name of the cause why it is not ready; empty if there is none.
+        cause: its title in the language of the terminal.
+
+    """
 
     namespace: str
     name: str
@@ -38,43 +45,33 @@ class Row(BaseModel):
     cause: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class Rows:
-    """The models, and the lists that could not be read."""
-
-    rows: tuple[Row, ...]
-    missed: tuple[Unread, ...]
+def rows_of(facts: Facts, *, language: Language) -> tuple[Row, ...]:
+    """One row for each model."""
+    return tuple(_row(facts, model, language=language) for model in models.all_of(facts))
 
 
-def rows(facts: Facts, *, language: Language) -> Rows:
-    """Describe each model in a row."""
-    return Rows(
-        rows=tuple(_row(facts, model, language=language) for model in models.all_of(facts)),
-        missed=facts.missed(InferenceService),
-    )
+def to_json(rows: Sequence[Row], facts: Facts) -> str:
+    """The rows, and the lists that could not be read, as one JSON document."""
+    unread = [str(item) for item in facts.missed(InferenceService)]
+    return json.dumps({"models": [asdict(row) for row in rows], "unread": unread}, ensure_ascii=False, indent=2)
 
 
-def to_json(table: Rows) -> str:
-    """Give the rows as one JSON document."""
-    body = {"models": [row.model_dump() for row in table.rows], "unread": [str(item) for item in table.missed]}
-    return json.dumps(body, ensure_ascii=False, indent=2)
-
-
-def show(table: Rows, facts: Facts, *, language: Language, console: Console) -> None:
+def show(rows: Sequence[Row], facts: Facts, *, language: Language, console: Console) -> None:
     """Print the table, or why there is none."""
     if not facts.version:
         for finding in platform.api(facts).findings:
             console.print(Text(f"{explain(finding, language=language).title}: {facts.unreachable}"), soft_wrap=True)
         return
-    for item in table.missed:
+    missed = facts.missed(InferenceService)
+    for item in missed:
         console.print(Text(language.text("not-made", what=item.what)), soft_wrap=True)
         console.print(Text(f"  {item}"), soft_wrap=True)
-    if not table.rows:
-        if not table.missed:
-            console.print(Text(language.text("no-inference-services")), soft_wrap=True)
+    if not rows and not missed:
+        console.print(Text(language.text("no-inference-services")), soft_wrap=True)
+    if not rows:
         return
     shown = Table(*language.tables["status"], box=None, pad_edge=False)
-    for row in table.rows:
+    for row in rows:
         cells = (
             row.namespace,
             row.name,

@@ -1,4 +1,4 @@
-"""Puts the doctor's results into words."""
+"""The doctor's results as texts of a language."""
 
 from __future__ import annotations
 
@@ -9,28 +9,28 @@ from locales.language import Language, Message, fill
 
 
 def explain(finding: Finding, *, language: Language) -> Message:
-    """Put a finding into words."""
+    """Title, meaning and advice of a finding."""
     return language.causes[finding.cause].filled(finding.facts)
 
 
 def titled(finding: Finding, *, language: Language) -> str:
-    """Say what was found, and of which model."""
+    """Title of a finding, after the model's name if it is about a model."""
     title = explain(finding, language=language).title
     return f"{finding.subject}: {title}" if finding.kind == InferenceService.__name__ else title
 
 
 def evidence_of(finding: Finding, *, language: Language) -> list[str]:
-    """Say where in the cluster it was seen."""
+    """One line for each piece of evidence."""
     return [language.text("says", source=item.source, text=item.text) for item in finding.evidence]
 
 
 def remedy(finding: Finding, *, language: Language) -> list[str]:
-    """Say what to do, and where to read more."""
+    """What to do, and the link to the troubleshooting page."""
     return [f"→ {explain(finding, language=language).advice}", f"  {language.page}#{finding.cause}"]
 
 
 def headline(check: CheckResult, *, language: Language) -> str:
-    """Say how a check ended, in one line."""
+    """Result of a check in one line."""
     if check.state in {State.FAILED, State.NOTE}:
         serious = [finding for finding in check.findings if not finding.cause.note] or list(check.findings)
         return titled(serious[0], language=language)
@@ -40,5 +40,5 @@ def headline(check: CheckResult, *, language: Language) -> str:
 
 
 def not_made(check: CheckResult, *, language: Language) -> str:
-    """Say what could not be read."""
+    """The kinds of objects that could not be read."""
     return language.text("not-made", what=", ".join(dict.fromkeys(item.what for item in check.unread)))

@@ -78,11 +78,15 @@ def _check_of_its_kind(stated: object, _: object, info: ValidationInfo) -> Check
 
 
 class Endpoint(BaseModel):
-    """One model or graph: requests go to `gateway_address`, the `Host` header `host` selects what is behind it.
+    """Where one model or graph answers, and what it must answer.
 
-    A model with an explainer explains its predictions at `explain_path`. Of a model with a canary, `versions` has the
-    headers that choose a version, by its name, and `bandit` is the host of the service that takes rewards for them, if
-    there is one.
+    Attributes:
+        gateway_address: where requests go, as `http://host:port`.
+        host: the `Host` header, by which the gateway selects the model.
+        explain_path: path of the explainer, for a model that has one.
+        context: kube-context of the cluster; None for the current one.
+        versions: of a model with a canary, the headers that select a version, by the version's name.
+        bandit: of a model with a bandit, the host of the service that takes rewards.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

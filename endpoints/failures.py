@@ -20,7 +20,7 @@ class Failure:
 
 
 class CheckFailed(Exception):  # noqa: N818 - the failure is the error's name
-    """Raised with a failure; `model_ready` says that the model had answered before that it is ready."""
+    """A request failed. With `model_ready`, the model had answered before that it is ready."""
 
     def __init__(self, failure: Failure, *, model_ready: bool = False) -> None:
         super().__init__(failure)
@@ -76,9 +76,9 @@ class NoRoute(PassingFailure):
 
 @dataclass(frozen=True, kw_only=True)
 class NoModel(PassingFailure):
-    """A model server answers, but not for this model; `serves` lists what it has."""
+    """A model server answers, but does not have this model ready; `serves` lists the models that it has."""
 
-    said: str
+    detail: str
     serves: str
 
 
@@ -88,7 +88,7 @@ class HttpError(Failure):
 
     path: str
     status: int
-    said: str
+    detail: str
     by_model_server: bool
 
     @property
@@ -103,7 +103,7 @@ class GrpcError(Failure):
 
     path: str
     status: str
-    said: str
+    detail: str
 
     @property
     def passing(self) -> bool:
@@ -117,7 +117,7 @@ class NotJson(Failure):
 
     path: str
     content_type: str
-    said: str
+    detail: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,7 +125,7 @@ class PredictionRefused(Failure):
     """The ready model answered the prediction with an HTTP error."""
 
     status: int
-    said: str
+    detail: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,21 +133,21 @@ class GrpcPredictionRefused(Failure):
     """The ready model answered the prediction with a gRPC status."""
 
     status: str
-    said: str
+    detail: str
 
 
 @dataclass(frozen=True, kw_only=True)
 class GrpcAnswerUnusable(Failure):
-    """The gRPC status OK, but no predictions inside."""
+    """gRPC status OK, but no usable predictions in the answer."""
 
-    said: str
+    detail: str
 
 
 @dataclass(frozen=True, kw_only=True)
 class ErrorInAnswer(Failure):
-    """HTTP 200, but an error or no predictions inside."""
+    """HTTP 200, but an error or no usable predictions in the answer."""
 
-    said: str
+    detail: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -156,7 +156,7 @@ class NoExplanation(Failure):
 
     path: str
     status: int
-    said: str
+    detail: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -205,6 +205,6 @@ class StorageRefused(LoadFailed):
 
 
 def one_line(text: str, *, limit: int = 300) -> str:
-    """Make foreign text safe for a terminal, a table cell and XML: printable, one line, at most `limit` characters."""
+    """Text from elsewhere made safe for a terminal, a table cell and XML: printable, one line, `limit` characters."""
     line = " ".join("".join(char if char.isprintable() else " " for char in text).split())
     return line if len(line) <= limit else line[: limit - 1] + "…"

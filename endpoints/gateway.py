@@ -52,11 +52,11 @@ class GatewayClient:
             return httpx.Client(verify=_trusted(), trust_env=False)
 
     def allowed(self, seconds: float) -> float:
-        """Give how long a request may take that wants `seconds`."""
+        """Seconds that a request may take, at most `seconds`."""
         return max(LEAST_SECONDS, min(seconds, self._deadline - time.monotonic()))
 
     def send(self, method: str, path: str, *, body: JsonValue = None, seconds: float) -> httpx.Response:
-        """Send a request, with `body` as JSON, and give the 2xx answer; each wait for a part lasts at most `seconds`.
+        """Send a request, with `body` as JSON, and return the 2xx answer. Each wait for a part lasts `seconds` at most.
 
         Raises:
             CheckFailed: the gateway cannot be reached, or answers with another status.
@@ -116,13 +116,13 @@ def json_of(response: httpx.Response, *, path: str) -> JsonValue:
         content: JsonValue = response.json()
     except (ValueError, RecursionError) as problem:  # also a number of too many digits, lists nested too deep
         kind = response.headers.get("content-type", "-")
-        failure = NotJson(path=path, content_type=one_line(kind), said=one_line(response.text))
+        failure = NotJson(path=path, content_type=one_line(kind), detail=one_line(response.text))
         raise CheckFailed(failure) from problem
     return content
 
 
 def _unconnected(problem: httpx.ConnectError) -> Failure:
-    """Sort out by the operating system's error why there is no connection."""
+    """Why there is no connection, by the operating system's error."""
     error: BaseException | None = problem
     while error is not None and not isinstance(error, OSError):
         error = error.__cause__ or error.__context__
@@ -142,12 +142,7 @@ def _http_error(response: httpx.Response, *, path: str) -> HttpError:
         content = response.json()
     except (ValueError, RecursionError):
         content = None
-    words = (
-        next((content[key] for key in ("error", "detail") if content.get(key)), None)
-        if isinstance(content, dict)
-        else None
-    )
-    said = str(words or response.text or response.headers.get("location") or response.reason_phrase)
-    return HttpError(
-        path=path, status=response.status_code, said=one_line(said), by_model_server=isinstance(content, dict)
-    )
+    by_model_server = isinstance(content, dict)
+    error = (content.get("error") or content.get("detail")) if by_model_server else None
+    detail = one_line(str(error or response.text or response.headers.get("location") or response.reason_phrase))
+    return HttpError(path=path, status=response.status_code, detail=detail, by_model_server=by_model_server)

@@ -26,7 +26,7 @@ def read_endpoints(
 ) -> list[Endpoint] | None:
     """Read the endpoints of a stack, a file, standard input if something is piped in, or else the selected stack.
 
-    None stands for a pipe that nothing came through, where it `may_be_empty`.
+    With `may_be_empty`, standard input may have no text at all; then the result is None.
 
     Raises:
         InputError: there are no endpoints, or they are not what this program understands.
@@ -35,9 +35,9 @@ def read_endpoints(
     if stack and file:
         raise InputError("two-sources")
     if file:
-        text = _from_file(file)
+        text = _read(file)
     elif not stack and stdin_is_fed():
-        text = _from_stdin()
+        text = _read(None)
         if may_be_empty and not text.strip():
             return None
     else:
@@ -52,22 +52,16 @@ def read_endpoints(
 
 
 def stdin_is_fed() -> bool:
-    """Tell whether something is piped or redirected in; a terminal and /dev/null are character devices."""
+    """Whether something is piped or redirected in; a terminal and /dev/null are character devices."""
     return sys.stdin is not None and not stat.S_ISCHR(os.fstat(sys.stdin.fileno()).st_mode)
 
 
-def _from_stdin() -> str:
+def _read(file: Path | None) -> str:
+    """Text of a file, or of standard input."""
     try:
-        return sys.stdin.read()
-    except UnicodeDecodeError as problem:
-        raise InputError("unreadable-file", path="<stdin>", problem=problem) from problem
-
-
-def _from_file(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
+        return file.read_text(encoding="utf-8") if file else sys.stdin.read()
     except (OSError, UnicodeDecodeError) as problem:
-        raise InputError("unreadable-file", path=path, problem=problem) from problem
+        raise InputError("unreadable-file", path=file or "<stdin>", problem=problem) from problem
 
 
 def _from_stack(name: str | None, *, cwd: Path | None) -> str:
@@ -80,6 +74,5 @@ def _from_stack(name: str | None, *, cwd: Path | None) -> str:
     except OSError as problem:  # not executable
         raise InputError("unusable-pulumi", problem=problem) from problem
     if done.returncode:
-        said = (done.stderr or done.stdout).strip()
-        raise InputError("pulumi-failed", command=" ".join(command), said=said)
+        raise InputError("pulumi-failed", command=" ".join(command), detail=(done.stderr or done.stdout).strip())
     return done.stdout

@@ -7,7 +7,7 @@ from pydantic import JsonValue
 
 
 def shape_of(value: JsonValue) -> tuple[int, ...] | None:
-    """Give the lengths of the nested lists from the outside in (`()` for a scalar), or None if they are ragged."""
+    """Lengths of the nested lists from the outside in (`()` for a scalar), or None if they are ragged."""
     if not isinstance(value, list):
         return ()
     inner = {shape_of(item) for item in value}
@@ -17,7 +17,7 @@ def shape_of(value: JsonValue) -> tuple[int, ...] | None:
 
 
 def is_numeric_tensor(value: JsonValue) -> bool:
-    """Tell whether it is a number, or nested lists of numbers that are not ragged or empty."""
+    """Whether it is a number, or nested lists of numbers that are not ragged or empty."""
     return shape_of(value) is not None and all(type(leaf) in (int, float) for _, leaf in leaves(value))
 
 

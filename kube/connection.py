@@ -7,15 +7,14 @@ import os
 import ssl
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from urllib.request import getproxies_environment, proxy_bypass
 
 import httpx2 as httpx
 
-from kube.credentials import Certificate, Credential, authority_of
-from kube.kubeconfig import Access, UnsupportedLoginError, find_access
-from kube.login import Login, login_of
+from kube.kubeconfig import Access, KubeconfigError, UnsupportedLoginError, find_access
+from kube.login import Certificate, Credential, Login, login_of
 
 SECONDS = 10.0
 
@@ -30,8 +29,8 @@ def connect(*, kubeconfig: Path | None = None, context: str | None = None, secon
 
     Raises:
         UnsupportedLoginError: the kubeconfig asks for something that this program does not know.
-        KubeconfigError: the kubeconfig cannot be used, or its login plugin fails. A request raises it, too, when the
-            plugin fails to renew the login.
+        LoginFailedError: its login plugin fails. A request raises it, too, when the plugin fails to renew the login.
+        KubeconfigError: the kubeconfig cannot be used.
 
     """
     return client_of(find_access(kubeconfig=kubeconfig, context=context), seconds=seconds)
@@ -42,7 +41,7 @@ def client_of(access: Access, *, seconds: float = SECONDS) -> httpx.Client:
     login = login_of(access)
     server = _server(access)
     transport = _Transport(access, login=login, proxy=_proxy(access, server))
-    transport.prepare(login.credential())
+    transport.prepare(login(None))
     headers = _impersonation(access)
     return httpx.Client(base_url=server, transport=transport, headers=headers, timeout=httpx.Timeout(seconds))
 
@@ -63,11 +62,15 @@ class _Transport(httpx.BaseTransport):
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Send it."""
-        credential = self._login.credential()
+        credential = self._login(None)
         response = self._send(request, credential)
         if response.status_code != httpx.codes.UNAUTHORIZED:
             return response
-        renewed = self._login.renew(credential)
+        try:
+            renewed = self._login(credential)
+        except KubeconfigError:
+            response.close()
+            raise
         if renewed == credential:
             return response
         response.read()
@@ -124,14 +127,10 @@ def _require_url(text: str, *, what: str, access: Access) -> None:
 
 
 def _proxy(access: Access, server: str) -> str | None:
-    """The kubeconfig's proxy, else that of HTTPS_PROXY or HTTP_PROXY, where NO_PROXY does not name the server.
-
-    Nothing goes to a loopback address through a proxy of the environment.
-    """
+    """The kubeconfig's proxy, else that of HTTPS_PROXY or HTTP_PROXY, unless the server is asked directly."""
     proxy = access.cluster.proxy
     address = httpx.URL(server)
-    host = address.host
-    if not proxy and not (_is_loopback(host) or proxy_bypass(host) or _is_in_a_network_without_proxy(host)):
+    if not proxy and not _is_asked_directly(address.host):
         proxy = getproxies_environment().get(address.scheme, "")
         proxy = f"http://{proxy}" if proxy and "://" not in proxy else proxy
     if not proxy:
@@ -144,26 +143,24 @@ def _proxy(access: Access, server: str) -> str | None:
     return proxy
 
 
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
+def _is_asked_directly(host: str) -> bool:
+    """Whether no proxy of the environment is for this host: it is a loopback address, or NO_PROXY names it.
 
-
-def _is_in_a_network_without_proxy(host: str) -> bool:
-    """Whether NO_PROXY has a network with this address, as 10.0.0.0/8, which Go reads and Python does not."""
+    Go reads networks in NO_PROXY, such as 10.0.0.0/8, and Python does not.
+    """
+    if host == "localhost" or proxy_bypass(host):
+        return True
     try:
         address = ipaddress.ip_address(host)
     except ValueError:
         return False
+    return address.is_loopback or any(address in network for network in _networks_without_proxy())
+
+
+def _networks_without_proxy() -> Iterator[ipaddress.IPv4Network | ipaddress.IPv6Network]:
     for text in getproxies_environment().get("no", "").split(","):
-        try:
-            if address in ipaddress.ip_network(text.strip(), strict=False):
-                return True
-        except ValueError:
-            continue  # the name of a host
-    return False
+        with suppress(ValueError):  # the name of a host
+            yield ipaddress.ip_network(text.strip(), strict=False)
 
 
 def _impersonation(access: Access) -> list[tuple[str, str]]:
@@ -177,7 +174,7 @@ def _impersonation(access: Access) -> list[tuple[str, str]]:
 
 def _tls(access: Access, certificate: Certificate | None) -> ssl.SSLContext:
     """How the cluster is trusted, with the client's certificate. Nothing of either is written to a disk."""
-    authority = authority_of(access)
+    authority = access.authority
     if access.cluster.insecure and authority is not None:
         raise access.error("it has both certificate-authority and insecure-skip-tls-verify; remove one of them")
     if authority is None:

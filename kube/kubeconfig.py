@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -30,6 +30,10 @@ class KubeconfigError(Exception):
 
 class UnsupportedLoginError(KubeconfigError):
     """The kubeconfig asks for a login or a proxy that kubectl may know and this program does not."""
+
+
+class LoginFailedError(KubeconfigError):
+    """The login plugin failed. It may succeed when it runs again, so waits go on after this error."""
 
 
 def _beside_kubeconfig(path: Path, info: ValidationInfo) -> Path:
@@ -64,7 +68,7 @@ class Cluster(View):
 
     @property
     def plugin_settings(self) -> Any:
-        """What the kubeconfig has for the login plugin of this cluster's users; None without."""
+        """Settings of the login plugin that the kubeconfig has for this cluster; None without."""
         return next((item.get("extension") for item in self.extensions if item.get("name") == EXEC_EXTENSION), None)
 
 
@@ -143,6 +147,26 @@ class Access:
     cluster: Cluster
     user: User = field(repr=False)
 
+    @property
+    def authority(self) -> bytes | None:
+        """Certificates of the authorities that the cluster's certificate must be signed by, in PEM; None: the system's.
+
+        Raises:
+            KubeconfigError: the file that has them cannot be read.
+
+        """
+        cluster = self.cluster
+        if cluster.authority is not None or cluster.authority_file is None:
+            return cluster.authority
+        return self.read_file(cluster.authority_file, field="certificate-authority")
+
+    def read_file(self, path: Path, *, field: str) -> bytes:
+        """Content of the file that the kubeconfig names in `field`. Raises KubeconfigError."""
+        try:
+            return path.read_bytes()
+        except OSError as problem:
+            raise self.error(f"{field} {path} cannot be read: {problem.strerror}; correct the path") from problem
+
     def error(self, problem: str) -> KubeconfigError:
         """An error that names the source."""
         return KubeconfigError(f"{self.source}: {problem}")
@@ -160,22 +184,15 @@ def find_access(*, kubeconfig: Path | None = None, context: str | None = None) -
         KubeconfigError: there is no kubeconfig, a file is not a kubeconfig, or it lacks the context or a part of it.
 
     """
-    files = _files(kubeconfig)
-    if not files:
-        return _service_account(context)
-    return _merge(files).access(context)
-
-
-def _files(kubeconfig: Path | None) -> tuple[Path, ...]:
-    """The files to merge; none in a pod without a kubeconfig."""
-    listed = [name for name in os.environ.get("KUBECONFIG", "").split(os.pathsep) if name]
-    wanted = [kubeconfig] if kubeconfig else [Path(name) for name in listed] or [DEFAULT_FILE]
-    files = tuple(path.expanduser() for path in wanted)
-    present = tuple(path for path in files if path.is_file())
-    if not present and (kubeconfig or listed or "KUBERNETES_SERVICE_HOST" not in os.environ):
+    listed = [Path(name) for name in os.environ.get("KUBECONFIG", "").split(os.pathsep) if name]
+    files = [path.expanduser() for path in ([kubeconfig] if kubeconfig else listed or [DEFAULT_FILE])]
+    present = {file: content for file in files if (content := _read(file)) is not None}
+    if present:
+        return _merge(present).access(context)
+    if kubeconfig or listed or "KUBERNETES_SERVICE_HOST" not in os.environ:
         names = ", ".join(map(str, files))
         raise KubeconfigError(f"{names} not found; set KUBECONFIG to the path of a kubeconfig")
-    return present
+    return _service_account(context)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -211,22 +228,24 @@ class _Merged:
         return _validated(view, content, folder=folder, source=f"{source}, {kind} {name!r}")
 
 
-def _merge(files: Iterable[Path]) -> _Merged:
-    read = {file: _read(file) for file in files}
+def _merge(files: Mapping[Path, _File]) -> _Merged:
     entries: dict[tuple[str, str], tuple[Path, Mapping[str, Any]]] = {}
-    for path, content in read.items():
+    for path, content in files.items():
         for kind, listed in (("cluster", content.clusters), ("context", content.contexts), ("user", content.users)):
             for entry in listed:
                 entries.setdefault((kind, entry.name), (path.absolute().parent, getattr(entry, kind)))
-    current = next((content.current_context for content in read.values() if content.current_context), "")
-    return _Merged(files=tuple(read), current_context=current, entries=entries)
+    current = next((content.current_context for content in files.values() if content.current_context), "")
+    return _Merged(files=tuple(files), current_context=current, entries=entries)
 
 
-def _read(file: Path) -> _File:
+def _read(file: Path) -> _File | None:
+    """Content of a kubeconfig; None if there is no such file. A folder is an error, as for kubectl."""
     try:
         document = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
     except OSError as problem:
-        raise KubeconfigError(f"{file}: it cannot be read: {problem.strerror}") from problem
+        raise KubeconfigError(f"{file}: it cannot be read: {problem.strerror}; correct the path") from problem
     except UnicodeDecodeError as problem:
         raise KubeconfigError(f"{file}: it is not a kubeconfig: it is not text") from problem
     except yaml.YAMLError as problem:

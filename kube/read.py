@@ -7,6 +7,10 @@ from typing import TypeVar
 import httpx2 as httpx
 from pydantic import BaseModel
 
+from kube.kubeconfig import LoginFailedError
+
+# Errors of `get` and `read` that may be gone at the next attempt.
+PASSING_ERRORS = (httpx.HTTPError, LoginFailedError, ValueError)
 REFUSALS = {httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN}
 Answer = TypeVar("Answer", bound=BaseModel)
 
@@ -20,6 +24,7 @@ def get(client: httpx.Client, path: str, **query: str) -> httpx.Response:
 
     Raises:
         ForbiddenError: its status is 401 or 403.
+        LoginFailedError: the login plugin failed.
         httpx.HTTPError: the API server cannot be reached.
     """
     answer = client.get(path, params=query)
@@ -33,6 +38,7 @@ def read(kind: type[Answer], client: httpx.Client, path: str, **query: str) -> A
 
     Raises:
         ForbiddenError: this login may not read it.
+        LoginFailedError: the login plugin failed.
         httpx.HTTPError: it does not exist, or the API server cannot be reached.
         ValueError: the answer is not such an object.
     """

@@ -13,7 +13,7 @@ import typer
 from pulumi import automation
 
 from lifecycle.commands import FailedCommandError, cluster_environment, run
-from lifecycle.deployment import Deployment, said
+from lifecycle.deployment import Deployment, hidden_stderr
 from lifecycle.stack_file import StackFile, StackFileError
 
 FOLDER = Path(__file__).parent.parent
@@ -203,9 +203,9 @@ def _say(text: str) -> None:
 
 
 def _say_why(error: Exception) -> None:
-    """Say what the terminal has not shown of it."""
+    """Print the part of an error that the terminal does not show yet."""
     if isinstance(error, automation.CommandError):
-        text = said(error)
+        text = hidden_stderr(error)
     else:
         text = "" if isinstance(error, FailedCommandError) else f"error: {error}"
     if text:

@@ -12,7 +12,7 @@ from types import FrameType
 
 
 class FailedCommandError(Exception):
-    """A command failed, and has said why on the terminal.
+    """A command failed; its own output says why.
 
     Attributes:
         status: its exit status.

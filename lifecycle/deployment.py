@@ -38,7 +38,7 @@ class PulumiOnTerminal(automation.PulumiCommand):
         """Run a Pulumi command.
 
         Raises:
-            automation.CommandError: it failed; of an operation, the terminal has said why.
+            automation.CommandError: it failed; of an operation, the terminal shows why.
         """
         if args[0] not in OPERATIONS:
             return super().run(args, cwd, additional_env, on_output, on_error)
@@ -174,13 +174,13 @@ def _copy(file: StackFile) -> Path:
     return Path(os.environ["PULUMI_HOME"]).parent / file.path.name
 
 
-def said(error: automation.CommandError) -> str:
-    """Give what Pulumi wrote to stderr and the terminal has not shown; the API has it only as a part of its message."""
+def hidden_stderr(error: automation.CommandError) -> str:
+    """Stderr of Pulumi that the terminal has not shown. The API has it only as a part of the error's message."""
     return str(error).partition("\n stderr: ")[2].strip()
 
 
 def _why_not_created(file: StackFile, error: automation.CommandError) -> str:
-    text = f"Pulumi did not create the stack {file.stack}: {said(error)}"
+    text = f"Pulumi did not create the stack {file.stack}: {hidden_stderr(error)}"
     if not file.secrets:
         return text
     return (

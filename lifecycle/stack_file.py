@@ -94,7 +94,7 @@ def _with_salt(text: str, *, of: str) -> str:
 
 
 def _encrypted(value: Any, path: str = "") -> Iterator[str]:
-    """Give the paths of the values that Pulumi has encrypted: mappings with the one key `secure`."""
+    """The paths of the values that Pulumi has encrypted: mappings with the one key `secure`."""
     if isinstance(value, dict) and set(value) == {"secure"}:
         yield path
     elif isinstance(value, dict):

@@ -29,7 +29,7 @@ class Message(_Part):
     advice: str
 
     def filled(self, values: Mapping[str, object]) -> Message:
-        """Give the message with its placeholders filled in."""
+        """The message with its placeholders filled in."""
         return Message(
             title=fill(self.title, values), meaning=fill(self.meaning, values), advice=fill(self.advice, values)
         )
@@ -74,7 +74,7 @@ class Language(_Part):
         return f"docs/troubleshooting{'' if self.code == DEFAULT else f'.{self.code}'}.md"
 
     def text(self, message: str, **values: object) -> str:
-        """Give the text of a message id, with its placeholders filled in."""
+        """The text of a message id, with its placeholders filled in."""
         return self.texts[message].format(**values)
 
 

@@ -13,8 +13,7 @@ from endpoints.endpoint import Endpoint
 from endpoints.sources import InputError, read_endpoints
 from locales.terminal import BAD_USAGE, LanguageOption, Terminal
 from predict import report
-from predict.check import Limits
-from predict.check_all import check_all
+from predict.check import Limits, check_all
 from predict.outcome import Outcome
 from predict.progress import Progress
 
@@ -102,7 +101,7 @@ def _refuse_options_before(command: typer.Context) -> None:
 
 
 def _endpoints(*, stack: str | None, cwd: Path | None, file: Path | None, only: list[str]) -> list[Endpoint]:
-    """Give the endpoints to check.
+    """The endpoints to check.
 
     Raises:
         InputError: there are none to be read, or none of a model in `only`.

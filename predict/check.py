@@ -1,9 +1,11 @@
-"""Checks one endpoint: wait until the model is ready, predict, compare."""
+"""Checks endpoints, all at the same time: waits until a model is ready, predicts, compares."""
 
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from queue import Empty, SimpleQueue
 
 from pydantic import JsonValue
 from tenacity import RetryCallState, Retrying, retry_if_exception, wait_exponential
@@ -16,9 +18,10 @@ from predict.inference_service import ServiceReport, ServiceStatus, StatusUnread
 from predict.outcome import Outcome, Waiting
 from predict.protocols import Prediction, protocol_of
 
-PAUSE_SECONDS = 3.0  # longest pause between two attempts, shortest between two looks at the InferenceService
+PAUSE_SECONDS = 3.0  # longest pause between two attempts, shortest between two readings of the InferenceService
 # KServe reports the first download that failed, while the kubelet tries again after 10 s, then 20 s, then 40 s.
 LOAD_FAILURE_SECONDS = 30.0
+GRACE_SECONDS = 15.0  # beyond the timeout, for the last attempt and for reading the InferenceService
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,13 +43,13 @@ class EndpointCheck:
         self._started = time.monotonic()
         self._service: ServiceReport | None = None
         self._service_read_at = float("-inf")
-        self._load_failed_at = float("inf")  # since when every look has found a load failure
+        self._load_failed_at = float("inf")  # since then each reading of the InferenceService had a load failure
         deadline = self._started + limits.timeout
         self._gateway = GatewayClient(address=endpoint.gateway_address, host=endpoint.host, deadline=deadline)
         self._protocol = protocol_of(endpoint, gateway=self._gateway)
 
     def run(self) -> Outcome:
-        """Try until the model predicts, the timeout is over, or it is known that waiting will not help."""
+        """Ask again until the model predicts, the timeout is over, or waiting is known not to help."""
         retrying = Retrying(
             retry=retry_if_exception(lambda error: isinstance(error, CheckFailed) and error.failure.passing),
             wait=wait_exponential(multiplier=0.25, max=PAUSE_SECONDS),
@@ -71,7 +74,7 @@ class EndpointCheck:
         )
 
     def overdue(self) -> Outcome:
-        """Give the outcome of a run that does not end by itself, since an answer may come byte by byte for ever."""
+        """Outcome of a run that does not end by itself, since an answer may come byte by byte for ever."""
         failure = ReadTimeout(path=self._gateway.asked, seconds=self._waited)
         return Outcome(endpoint=self._endpoint, waited_s=self._waited, failure=failure, model_ready=False)
 
@@ -98,7 +101,7 @@ class EndpointCheck:
         return compare(expected=check.explanations, got=explanations, tolerance=tolerance, what="explanations")
 
     def _failed(self, problem: CheckFailed) -> Outcome:
-        if problem.model_ready:  # what the InferenceService said before that explains nothing
+        if problem.model_ready:  # the state of the InferenceService before that explains nothing
             return Outcome(endpoint=self._endpoint, waited_s=self._waited, failure=problem.failure, model_ready=True)
         if not self._given_up:
             self._read_service()
@@ -111,7 +114,7 @@ class EndpointCheck:
         )
 
     def _loading_failed(self) -> bool:
-        """Tell by the InferenceService, read again if that was some time ago, whether waiting will not help."""
+        """Whether waiting will not help, by the InferenceService, which is read again after PAUSE_SECONDS."""
         if time.monotonic() - self._service_read_at >= PAUSE_SECONDS:
             self._read_service()
         return self._given_up
@@ -142,3 +145,36 @@ class EndpointCheck:
         error = state.outcome.exception() if state.outcome else None
         if isinstance(error, CheckFailed):
             self._notify(Waiting(endpoint=self._endpoint, failure=error.failure))
+
+
+def check_all(
+    endpoints: Sequence[Endpoint], *, limits: Limits, grace: float = GRACE_SECONDS
+) -> Iterator[Waiting | Outcome]:
+    """Check all endpoints; yield each change of state when it happens.
+
+    There is one Outcome for each endpoint, `grace` seconds after the timeout at the latest.
+    """
+    events: SimpleQueue[Waiting | Outcome | BaseException] = SimpleQueue()
+
+    def work(check: EndpointCheck) -> None:
+        try:
+            events.put(check.run())
+        except BaseException as problem:  # an error in a thread belongs to whoever waits for its result
+            events.put(problem)
+
+    deadline = time.monotonic() + limits.timeout + grace
+    running = {endpoint.name: EndpointCheck(endpoint, limits=limits, notify=events.put) for endpoint in endpoints}
+    for check in running.values():
+        # Daemon threads rather than an executor: an ending program need not wait for requests under way.
+        threading.Thread(target=work, args=(check,), daemon=True).start()
+    while running:
+        try:
+            event = events.get(timeout=max(0.0, deadline - time.monotonic()))
+        except Empty:
+            yield from (check.overdue() for check in running.values())
+            return
+        if isinstance(event, BaseException):
+            raise event
+        if isinstance(event, Outcome):
+            del running[event.endpoint.name]
+        yield event

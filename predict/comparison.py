@@ -9,7 +9,7 @@ from endpoints.tensors import leaves, shape_of
 
 
 def within(expected: JsonValue, got: JsonValue) -> JsonValue:
-    """Give `got` without the fields that `expected` does not name where both have an object."""
+    """`got` without the fields of objects that `expected` does not have."""
     if isinstance(expected, dict) and isinstance(got, dict):
         return {name: within(expected[name], value) for name, value in got.items() if name in expected}
     if isinstance(expected, list) and isinstance(got, list) and len(expected) == len(got):
@@ -20,9 +20,9 @@ def within(expected: JsonValue, got: JsonValue) -> JsonValue:
 def compare(
     *, expected: JsonValue, got: JsonValue, tolerance: float, what: str = "predictions"
 ) -> WrongShape | WrongValue | None:
-    """Give None where `got` is `expected`, each number within `tolerance` (absolute), NaN matching NaN.
+    """How `got` differs from `expected`; None if each number is within `tolerance` (absolute), NaN matching NaN.
 
-    An integer equals the float of the same value; a boolean equals only a boolean. A failure calls the value `what`.
+    An integer equals the float of the same value; a boolean equals only a boolean. `what` names the value in a failure.
     """
     wanted, answered = list(leaves(expected)), list(leaves(got))
     shown = {"expected": one_line(repr(expected)), "got": one_line(repr(got))}
@@ -55,7 +55,7 @@ def _distance(want: JsonValue, answer: JsonValue) -> float:
 
 
 def _describe(predictions: JsonValue) -> str:
-    """Give number of predictions × width of a row, `?` where rows differ; the fields of an object."""
+    """Shape for a message: number of predictions × width of a row, `?` where rows differ; of an object, its fields."""
     if isinstance(predictions, dict):
         return f"{{{', '.join(sorted(predictions))}}}"
     if not isinstance(predictions, list):

@@ -10,15 +10,15 @@ from pydantic import BaseModel, ConfigDict
 from endpoints.endpoint import Endpoint
 from endpoints.failures import LoadFailed, StorageRefused, one_line
 from kube.connection import connect, refusal_of
-from kube.kubeconfig import KubeconfigError
+from kube.kubeconfig import KubeconfigError, LoginFailedError
 from kube.views.base import Condition
 from kube.views.kserve import KEYS_REFUSED, InferenceGraph, InferenceService, not_true
 
-SECONDS = 5.0  # a look must not hold up the check for long where the cluster is out of reach
+SECONDS = 5.0  # short, so that a cluster out of reach does not hold up the check
 
 
 class ServiceStatus(BaseModel):
-    """Its status. A graph has no model, so nothing of loading one."""
+    """Status of an InferenceService or InferenceGraph. A graph loads no model, so it has only conditions."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -30,7 +30,7 @@ class ServiceStatus(BaseModel):
 
     @classmethod
     def of(cls, service: InferenceService | InferenceGraph) -> Self:
-        """The status of what was read."""
+        """Status of this object."""
         if isinstance(service, InferenceGraph):
             return cls(conditions=service.conditions)
         return cls(
@@ -64,9 +64,11 @@ class ServiceMissing:
 
 @dataclass(frozen=True)
 class StatusUnreadable:
-    """The status could not be read: no kubeconfig, no such context, no permission, no cluster …; `problem` says which.
+    """The status could not be read: no kubeconfig, no such context, no permission, or no answer.
 
-    `final` says that another look would find the same.
+    Attributes:
+        problem: the error.
+        final: whether reading it again would fail in the same way.
     """
 
     problem: str
@@ -78,9 +80,12 @@ ServiceReport = ServiceStatus | ServiceMissing | StatusUnreadable
 
 
 def read_status(endpoint: Endpoint, *, kubeconfig: Path | None, context: str | None) -> ServiceReport:
-    """Ask the cluster of `context`, else of the endpoint's own context, else of the kubeconfig's current one.
+    """Read the endpoint's object from its cluster.
 
-    `kubeconfig` is a file; None means the one that kubectl would use.
+    Args:
+        endpoint: of a model or a graph.
+        kubeconfig: the file to read; None for those that kubectl would read.
+        context: None for the endpoint's own, or else the current one.
     """
     kind = InferenceGraph if endpoint.is_a_graph else InferenceService
     path = kind.path(namespace=endpoint.namespace, name=endpoint.name)
@@ -88,7 +93,7 @@ def read_status(endpoint: Endpoint, *, kubeconfig: Path | None, context: str | N
         with connect(kubeconfig=kubeconfig, context=context or endpoint.context, seconds=SECONDS) as client:
             answer = client.get(path)
     except KubeconfigError as problem:
-        return StatusUnreadable(one_line(str(problem)), final=True)
+        return StatusUnreadable(one_line(str(problem)), final=not isinstance(problem, LoginFailedError))
     except (httpx.HTTPError, OSError) as problem:
         return _unreadable(problem)
     if answer.status_code == httpx.codes.NOT_FOUND:

@@ -21,7 +21,7 @@ class Progress:
     def __init__(self, endpoints: Sequence[Endpoint], *, language: Language, console: Console) -> None:
         self._language = language
         self._console = console
-        self._said: dict[str, str] = {}
+        self._shown: dict[str, str] = {}
         self._tasks: dict[str, TaskID] = {}
         self._live = RichProgress(
             SpinnerColumn(finished_text=" "),
@@ -34,7 +34,7 @@ class Progress:
         for endpoint in endpoints:
             self._tasks[endpoint.name] = self._live.add_task("", total=1)
             gateway = endpoint.gateway_address
-            self._say(endpoint, language.text("asking", name=endpoint.name, host=endpoint.host, gateway=gateway))
+            self._print(endpoint, language.text("asking", name=endpoint.name, host=endpoint.host, gateway=gateway))
 
     def __enter__(self) -> Self:
         self._live.start()
@@ -50,15 +50,15 @@ class Progress:
         name, language = event.endpoint.name, self._language
         if isinstance(event, Waiting):
             label = explain(event.failure, event.endpoint, language=language).title
-            self._say(event.endpoint, language.text("waiting", name=name, label=label))
+            self._print(event.endpoint, language.text("waiting", name=name, label=label))
         else:
-            self._say(event.endpoint, f"{name}: {verdict(event, language=language)}")
+            self._print(event.endpoint, f"{name}: {verdict(event, language=language)}")
             self._live.advance(self._tasks[name])
 
-    def _say(self, endpoint: Endpoint, line: str) -> None:
-        if self._said.get(endpoint.name) == line:
+    def _print(self, endpoint: Endpoint, line: str) -> None:
+        if self._shown.get(endpoint.name) == line:
             return
-        self._said[endpoint.name] = line
+        self._shown[endpoint.name] = line
         self._live.update(self._tasks[endpoint.name], description=line)
         if not self._console.is_terminal:
             self._console.print(Text(line), soft_wrap=True)

@@ -3,84 +3,53 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree as Xml
 
-from pydantic import BaseModel, ConfigDict, JsonValue
+from pydantic import TypeAdapter
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from endpoints.endpoint import Endpoint
 from endpoints.failures import one_line
 from locales.language import Language
-from predict.inference_service import ServiceReport
 from predict.outcome import Outcome
-from predict.protocols import Prediction
 from predict.words import display_name, explain, explain_service, verdict
 
 CELL_WIDTH = 60  # predictions are cut to this in the table; the lines and the JSON report have them whole
 
 
-class ModelReport(BaseModel):
-    """One model in the JSON report."""
-
-    model_config = ConfigDict(frozen=True)
-
-    endpoint: Endpoint
-    verdict: str
-    exit_code: int
-    compared: bool
-    got: JsonValue
-    explanations: list[JsonValue] | None
-    latency_ms: float | None
-    waited_s: float
-    cause: str | None
-    status: str | None
-    advice: str | None
-    inference_service: ServiceReport | None
-    metadata: JsonValue
-
-
-class Report(BaseModel):
-    """The JSON report."""
-
-    model_config = ConfigDict(frozen=True)
-
-    exit_code: int
-    models: list[ModelReport]
-
-
 def exit_code(outcomes: Sequence[Outcome]) -> int:
-    """Give the worst: 2 if a model is not reachable or not ready, else 1 if one gives a wrong answer, else 0."""
+    """2 if a model is not reachable or not ready, else 1 if one gives a wrong answer, else 0."""
     return max((outcome.exit_code for outcome in outcomes), default=0)
 
 
 def to_json(outcomes: Sequence[Outcome], *, language: Language) -> str:
-    """Give the report as one JSON document; a lone surrogate of an answer is in it as such."""
-    models = []
-    for outcome in outcomes:
-        endpoint = outcome.endpoint
-        said = explain(outcome.failure, endpoint, language=language) if outcome.failure else None
-        models.append(
-            ModelReport(
-                endpoint=endpoint,
-                verdict=outcome.verdict,
-                exit_code=outcome.exit_code,
-                compared=bool(endpoint.check and outcome.prediction),
-                got=outcome.prediction.predictions if outcome.prediction else None,
-                explanations=outcome.prediction.explanations if outcome.prediction else None,
-                latency_ms=outcome.prediction.latency_ms if outcome.prediction else None,
-                waited_s=outcome.waited_s,
-                cause=said.meaning if said else None,
-                status=explain_service(outcome.service, endpoint, language=language),
-                advice=said.advice if said else None,
-                inference_service=outcome.service,
-                metadata=outcome.metadata,
-            )
-        )
+    """The report as one JSON document; a lone surrogate of an answer is in it as such."""
+    report = {"exit_code": exit_code(outcomes), "models": [_model(outcome, language=language) for outcome in outcomes]}
     # By json, since pydantic's own writer refuses lone surrogates. NaN and infinities, no JSON, become strings.
-    written = json.dumps(Report(exit_code=exit_code(outcomes), models=models).model_dump())
+    written = json.dumps(TypeAdapter(Any).dump_python(report))
     return json.dumps(json.loads(written, parse_constant=str), ensure_ascii=False, indent=2)
+
+
+def _model(outcome: Outcome, *, language: Language) -> dict[str, object]:
+    endpoint, prediction = outcome.endpoint, outcome.prediction
+    message = explain(outcome.failure, endpoint, language=language) if outcome.failure else None
+    return {
+        "endpoint": endpoint,
+        "verdict": outcome.verdict,
+        "exit_code": outcome.exit_code,
+        "compared": bool(endpoint.check and prediction),
+        "got": prediction.predictions if prediction else None,
+        "explanations": prediction.explanations if prediction else None,
+        "latency_ms": prediction.latency_ms if prediction else None,
+        "waited_s": outcome.waited_s,
+        "cause": message.meaning if message else None,
+        "status": explain_service(outcome.service, endpoint, language=language),
+        "advice": message.advice if message else None,
+        "inference_service": outcome.service,
+        "metadata": outcome.metadata,
+    }
 
 
 def print_report(outcomes: Sequence[Outcome], *, language: Language, console: Console) -> None:
@@ -130,19 +99,16 @@ def lines_of(outcome: Outcome, *, language: Language) -> list[str]:
     endpoint = outcome.endpoint
     names = {"name": endpoint.name, "display": display_name(endpoint.name)}
     if outcome.failure is not None:
-        said = explain(outcome.failure, endpoint, language=language)
-        first = language.text("failed", cause=said.meaning, waited=outcome.waited_s, **names)
+        message = explain(outcome.failure, endpoint, language=language)
+        first = language.text("failed", cause=message.meaning, waited=outcome.waited_s, **names)
         service = explain_service(outcome.service, endpoint, language=language)
-        more = (service, f"→ {said.advice}", f"  {language.page}#check-{outcome.verdict}")
+        more = (service, f"→ {message.advice}", f"  {language.page}#check-{outcome.verdict}")
         return [first, *(f"  {line}" for line in more if line)]
     if outcome.prediction is None:
         return [language.text("not-compared", **names)]
-    return [language.text("answered", body=_body(outcome.prediction, endpoint), **names)]
-
-
-def _body(prediction: Prediction, endpoint: Endpoint) -> JsonValue:
-    """Give the whole answer."""
-    if endpoint.is_a_graph:
-        return prediction.predictions
-    explained = {"explanations": prediction.explanations} if prediction.explanations is not None else {}
-    return {"predictions": prediction.predictions, **explained}
+    prediction = outcome.prediction
+    body = prediction.predictions
+    if not endpoint.is_a_graph:
+        explained = {"explanations": prediction.explanations} if prediction.explanations is not None else {}
+        body = {"predictions": body, **explained}
+    return [language.text("answered", body=body, **names)]

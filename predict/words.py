@@ -1,4 +1,4 @@
-"""Puts the outcome of a check into words."""
+"""The outcome of a check as texts of a language."""
 
 import json
 from dataclasses import asdict
@@ -19,7 +19,7 @@ SPELLING = {
 
 
 def explain(failure: Failure, endpoint: Endpoint, *, language: Language) -> Message:
-    """Put a failure of an endpoint into words."""
+    """Title, meaning and advice of a failure."""
     kind = "inferencegraph" if endpoint.is_a_graph else "inferenceservice"
     pods = f"-n {endpoint.namespace} -l serving.kserve.io/{kind}={endpoint.name}"
     container = "user-container" if endpoint.is_a_graph else "kserve-container"
@@ -41,14 +41,14 @@ def explain(failure: Failure, endpoint: Endpoint, *, language: Language) -> Mess
 
 
 def verdict(outcome: Outcome, *, language: Language) -> str:
-    """Give an outcome as a label for a table cell."""
+    """An outcome as a label for a table cell."""
     if outcome.failure is not None:
         return explain(outcome.failure, outcome.endpoint, language=language).title
     return language.text("right" if outcome.endpoint.check else "answered-only")
 
 
 def explain_service(report: ServiceReport | None, endpoint: Endpoint, *, language: Language) -> str | None:
-    """Say what the InferenceService adds to a failure; None if it was not read, or is the failure itself."""
+    """State of the InferenceService for a failure; None if it was not read, or is the failure itself."""
     kind = "InferenceGraph" if endpoint.is_a_graph else "InferenceService"
     service = f"{kind} {endpoint.namespace}/{endpoint.name}"
     model = "" if endpoint.is_a_graph else f"{endpoint.name} "  # the doctor knows a graph's models, not graphs
@@ -68,13 +68,13 @@ def explain_service(report: ServiceReport | None, endpoint: Endpoint, *, languag
 
 
 def display_name(model: str) -> str:
-    """Name a model in a sentence: without `-model`, frameworks as they spell themselves, other words capitalised."""
+    """A model's name for a sentence: without `-model`, frameworks as they spell themselves, other words capitalised."""
     words = model.removesuffix("-model").split("-")
     return " ".join(SPELLING.get(word, word.capitalize()) for word in words)
 
 
 def _metadata_command(endpoint: Endpoint) -> str:
-    """Give a command that asks for the model's metadata and shows the connection."""
+    """A command that asks for the model's metadata and shows the connection."""
     if endpoint.protocol != "grpc-v2":
         return f"curl -v -H 'Host: {endpoint.host}' {endpoint.gateway_address}{endpoint.metadata_path}"
     place = endpoint.gateway_address.partition("://")[2]

@@ -6,14 +6,16 @@ import asyncio
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import cache
 from typing import ClassVar
 
 import httpx2 as httpx
 import pulumi
 
 from kube.kubeconfig import UnsupportedLoginError
-from kube.read import ForbiddenError
+from kube.read import PASSING_ERRORS, ForbiddenError
 
 POLL_SECONDS = 1.0
 
@@ -47,6 +49,7 @@ class Wait(ABC):
 
         Raises:
             ForbiddenError: this login may not read what has to be looked at.
+            LoginFailedError: the login plugin failed.
             httpx.HTTPError: the API server does not answer, or has no such object.
             ValueError: the answer is not such an object.
         """
@@ -68,13 +71,15 @@ class Wait(ABC):
     def _poll(self) -> str | None:
         """Reason that is left in the end."""
         end = time.monotonic() + self.timeout
-        with self.connect() as client:
+        with ExitStack() as stack:
+            # Connecting fails with a login plugin that fails, so each attempt tries it until it succeeds.
+            client = cache(lambda: stack.enter_context(self.connect()))
             while (reason := self._reason(client)) and time.monotonic() < end:
                 time.sleep(POLL_SECONDS)
         return reason
 
-    def _reason(self, client: httpx.Client) -> str | None:
+    def _reason(self, client: Callable[[], httpx.Client]) -> str | None:
         try:
-            return self.pending(client)
-        except (httpx.HTTPError, ValueError) as problem:
+            return self.pending(client())
+        except PASSING_ERRORS as problem:
             return f"{type(problem).__name__}: {problem}"

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
+from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import cache
 
 import httpx2 as httpx
 from pydantic import AliasPath, BaseModel, Field
 
 from components.teardown.termination_wait import Served
 from kube.kubeconfig import KubeconfigError, UnsupportedLoginError
-from kube.read import ForbiddenError, get
+from kube.read import PASSING_ERRORS, ForbiddenError, get
 
 # A pod that answers requests may take 600 s to end, where this login may not remove it from the API server.
 TIMEOUT_SECONDS = 660
@@ -93,6 +95,7 @@ class Leftovers:
 
         Raises:
             ForbiddenError: the API server refused to answer.
+            LoginFailedError: the login plugin failed.
             httpx.HTTPError: it could not be reached.
             ValueError: its answer is not a list of objects.
         """
@@ -160,8 +163,15 @@ def wait_until_gone(
     """
     stop = time.monotonic() + timeout
     try:
-        with connect() as client:
-            client.headers.update(METADATA_ONLY)
+        with ExitStack() as stack:
+
+            @cache
+            def client() -> httpx.Client:
+                # Connecting fails with a login plugin that fails, so each attempt tries it until it succeeds.
+                opened = stack.enter_context(connect())
+                opened.headers.update(METADATA_ONLY)
+                return opened
+
             while (left := _released(leftovers, client)) and time.monotonic() < stop:
                 time.sleep(POLL_SECONDS)
     except (UnsupportedLoginError, ForbiddenError):
@@ -183,14 +193,14 @@ def is_unreachable(connect: Callable[[], httpx.Client]) -> bool:
     return False
 
 
-def _released(leftovers: Leftovers, client: httpx.Client) -> list[str]:
+def _released(leftovers: Leftovers, client: Callable[[], httpx.Client]) -> list[str]:
     """Release terminating pods; return the names of everything that was left before."""
     try:
-        left = leftovers.look(client)
+        left = leftovers.look(client())
         for item in left:
             if item.deletion and item.path == PODS.format(leftovers.namespace):
-                _release(client, item)
-    except (httpx.HTTPError, ValueError) as problem:
+                _release(client(), item)
+    except PASSING_ERRORS as problem:
         return [f"{type(problem).__name__}: {problem}"]
     return [item.called for item in left]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from doctor.findings import Cause, Evidence, Finding
 from doctor.model import ModelView, evidence_from
@@ -16,7 +16,7 @@ _REASONS = {
 }
 
 
-def declared_wrongly(view: ModelView) -> Iterator[Finding]:
+def wrong_declaration(view: ModelView) -> Iterator[Finding]:
     """Find a format without a runtime, a runtime that is unknown or disabled, or a storage URI of an unknown kind."""
     model = view.model
     if model.transition == "InvalidSpec":
@@ -24,7 +24,7 @@ def declared_wrongly(view: ModelView) -> Iterator[Finding]:
         if cause is Cause.RUNTIME_NONE and model.runtime:
             cause = Cause.RUNTIME_MISMATCH
         evidence = [evidence_from("InferenceService", f"{model.failure_reason}: {model.failure_message}")]
-        known = runtimes(view)
+        known = (*view.facts.of(ClusterServingRuntime), *view.facts.of(ServingRuntime, view.namespace))
         yield view.finding(
             cause,
             evidence,
@@ -36,19 +36,10 @@ def declared_wrongly(view: ModelView) -> Iterator[Finding]:
         return
     for event in view.warnings:
         if "StorageURI not supported" in event.message:
-            schemes = ", ".join(sorted({part.strip(" []") for part in _listed(event.message)}))
+            listed = event.message.partition("[")[2].partition("]")[0]
+            schemes = ", ".join(sorted({scheme.strip(" []") for scheme in listed.split(",")}))
             yield view.finding(Cause.STORAGE_URI_UNKNOWN, [evidence_from("KServe", event.message)], schemes=schemes)
             return
-
-
-def runtimes(view: ModelView) -> tuple[ClusterServingRuntime, ...]:
-    """Give the runtimes that the model may use: the cluster's and those of its namespace."""
-    return (*view.facts.of(ClusterServingRuntime), *view.facts.of(ServingRuntime, view.namespace))
-
-
-def _listed(message: str) -> Iterable[str]:
-    inner = message.partition("[")[2].partition("]")[0]
-    return inner.split(",") if inner else []
 
 
 def _serves(runtime: ClusterServingRuntime) -> str:
@@ -57,7 +48,7 @@ def _serves(runtime: ClusterServingRuntime) -> str:
 
 
 def _why(view: ModelView, known: tuple[ClusterServingRuntime, ...]) -> str:
-    """Name what no runtime offers, or what the named runtime is instead."""
+    """What no runtime serves, or what the runtime that the model names serves instead."""
     model = view.model
     if model.runtime:
         named = [runtime for runtime in known if runtime.name == model.runtime]
@@ -76,15 +67,19 @@ def _why(view: ModelView, known: tuple[ClusterServingRuntime, ...]) -> str:
     return f"format {model.format}"
 
 
-def refusal(view: ModelView) -> list[Evidence]:
-    """Collect what KServe, Knative and Kubernetes say about objects of the model that they refuse to create."""
-    found = [evidence_from("InferenceService", item.message) for item in view.model.conditions if _refuses(item.reason)]
-    for revision in view.revisions:
-        found += [
-            evidence_from(f"revision {revision.name}", item.message)
-            for item in revision.conditions
-            if item.status == "False" and item.reason == "FailedCreate"
-        ]
+def refusals_of(view: ModelView) -> list[Evidence]:
+    """What KServe, Knative and Kubernetes say about objects of the model that they refuse to create."""
+    found = [
+        evidence_from("InferenceService", item.message)
+        for item in view.model.conditions
+        if item.reason in {"ReconcileFailed", "FailedCreate"}
+    ]
+    found += [
+        evidence_from(f"revision {revision.name}", item.message)
+        for revision in view.revisions
+        for item in revision.conditions
+        if item.status == "False" and item.reason == "FailedCreate"
+    ]
     found += [evidence_from(f"Deployment {item.name}", item.failure) for item in view.deployments if item.failure]
     # A reconciliation that failed once because of a simultaneous change by somebody else is not a refusal.
     found += [
@@ -94,7 +89,3 @@ def refusal(view: ModelView) -> list[Evidence]:
         or (event.reason == "InternalError" and event.kind == "InferenceService" and not view.revisions)
     ]
     return [item for item in found if item.text and "the object has been modified" not in item.text]
-
-
-def _refuses(reason: str) -> bool:
-    return reason in {"ReconcileFailed", "FailedCreate"}

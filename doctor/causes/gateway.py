@@ -9,9 +9,9 @@ from doctor.checks import CheckResult, Name, Section
 from doctor.facts import Asked, Facts
 from doctor.findings import Cause, Evidence, Finding
 from doctor.ingress import Ingress, ingresses
-from doctor.model import evidence_from
+from doctor.model import deployment_evidence, evidence_from
 from endpoints import failures as f
-from kube.views.base import condition
+from kube.views.base import is_true
 from kube.views.gateways import Gateway, HTTPRoute, IstioGateway, VirtualService
 from kube.views.kserve import InferenceService
 from kube.views.kubernetes import Deployment, EndpointSlice, Node, Service
@@ -25,10 +25,8 @@ def way_in(facts: Facts) -> Iterator[CheckResult]:
     found = ingresses(facts)
     missed = facts.missed(Service, IstioGateway, Gateway, EndpointSlice)
     if not found and (facts.of(InferenceService) or missed):
-        clustered = Finding(cause=Cause.GATEWAY_MISSING, kind="Service", name="gateway")
-        yield CheckResult(
-            section=Section.GATEWAY, name=Name.WAY_IN, findings=() if missed else (clustered,), unread=missed
-        )
+        none = Finding(cause=Cause.GATEWAY_MISSING, kind="Service", name="gateway")
+        yield CheckResult(section=Section.GATEWAY, name=Name.WAY_IN, findings=() if missed else (none,), unread=missed)
     for ingress in found:
         yield CheckResult(
             section=Section.GATEWAY,
@@ -37,44 +35,36 @@ def way_in(facts: Facts) -> Iterator[CheckResult]:
             findings=tuple(_way_in(ingress, facts)),
             unread=facts.missed(EndpointSlice, Deployment, namespace=ingress.service.namespace),
         )
-    broken = [gateway for gateway in facts.of(Gateway) if _unprogrammed(gateway)]
-    if facts.of(Gateway) or broken:
-        names = ", ".join(gateway.name for gateway in facts.of(Gateway))
-        findings = tuple(_not_programmed(gateway) for gateway in broken)
+    if gateways := facts.of(Gateway):
+        names = ", ".join(gateway.name for gateway in gateways)
+        findings = tuple(_not_programmed(item) for item in gateways if not is_true(item.conditions, "Programmed"))
         yield CheckResult(section=Section.GATEWAY, name=Name.GATEWAYS, facts={"names": names}, findings=findings)
 
 
 def _way_in(ingress: Ingress, facts: Facts) -> Iterator[Finding]:
     service = ingress.service
     about = {"kind": "Service", "namespace": service.namespace, "name": service.name}
-    told = {"gateway": ingress.name, "namespace": service.namespace, "service": service.name}
-    told["part"] = ingress.deployments[0].name if ingress.deployments else service.name
+    names = {"gateway": ingress.name, "namespace": service.namespace, "service": service.name}
+    names["part"] = ingress.deployments[0].name if ingress.deployments else service.name
     if not ingress.backends and not facts.missed(EndpointSlice, namespace=service.namespace):
-        evidence = [
-            evidence_from(f"Deployment {item.namespace}/{item.name}", f"{item.ready} of {item.wanted} pods are ready")
-            for item in ingress.deployments
-        ] or [evidence_from(f"Service {ingress.name}", "no pod has its labels")]
-        yield Finding(cause=Cause.GATEWAY_DOWN, facts=told, evidence=tuple(evidence), **about)
+        evidence = tuple(map(deployment_evidence, ingress.deployments))
+        evidence = evidence or (evidence_from(f"Service {ingress.name}", "no pod has its labels"),)
+        yield Finding(cause=Cause.GATEWAY_DOWN, facts=names, evidence=evidence, **about)
     if not ingress.address and not facts.missed(Node):
-        text = f"type {service.type}, no address given to it"
-        evidence = [evidence_from(f"Service {ingress.name}", text)]
-        yield Finding(cause=Cause.GATEWAY_NO_ADDRESS, facts=told, evidence=tuple(evidence), **about)
-
-
-def _unprogrammed(gateway: Gateway) -> bool:
-    programmed = condition(gateway.conditions, "Programmed")
-    return programmed is None or programmed.status != "True"
+        evidence = (evidence_from(f"Service {ingress.name}", f"type {service.type}, no address given to it"),)
+        yield Finding(cause=Cause.GATEWAY_NO_ADDRESS, facts=names, evidence=evidence, **about)
 
 
 def _not_programmed(gateway: Gateway) -> Finding:
-    said = [str(item) for item in gateway.conditions if item.status != "True"] or ["no controller has looked at it"]
+    not_met = [str(item) for item in gateway.conditions if item.status != "True"]
+    texts = not_met[:2] or ["no controller has looked at it"]
     return Finding(
         cause=Cause.GATEWAY_NOT_PROGRAMMED,
         kind="Gateway",
         namespace=gateway.namespace,
         name=gateway.name,
         facts={"gateway": gateway.name, "namespace": gateway.namespace},
-        evidence=tuple(evidence_from(f"Gateway {gateway.name}", text) for text in said[:2]),
+        evidence=tuple(evidence_from(f"Gateway {gateway.name}", text) for text in texts),
     )
 
 
@@ -89,8 +79,8 @@ def answers(facts: Facts) -> Iterator[CheckResult]:
         elif isinstance(failure, f.NoRoute):
             findings.append(_about(Cause.NO_ROUTE, namespace, name, asked, _routes(facts, namespace, asked.host)))
         elif isinstance(failure, f.HttpError) and failure.status in {502, 503, 504} and _no_upstream(failure):
-            said = [evidence_from(f"gateway {asked.address}", f"HTTP {failure.status}: {failure.said}")]
-            findings.append(_about(Cause.NO_UPSTREAM, namespace, name, asked, said))
+            evidence = [evidence_from(f"gateway {asked.address}", f"HTTP {failure.status}: {failure.detail}")]
+            findings.append(_about(Cause.NO_UPSTREAM, namespace, name, asked, evidence))
     findings = [_unreachable(asked) for asked in unreachable.values()] + findings
     if facts.answers:
         count = str(len(facts.answers))
@@ -98,7 +88,7 @@ def answers(facts: Facts) -> Iterator[CheckResult]:
 
 
 def _no_upstream(failure: f.HttpError) -> bool:
-    return not failure.by_model_server and any(text in failure.said for text in _NO_UPSTREAM)
+    return not failure.by_model_server and any(text in failure.detail for text in _NO_UPSTREAM)
 
 
 def _unreachable(asked: Asked) -> Finding:
@@ -125,7 +115,7 @@ def _about(cause: Cause, namespace: str, name: str, asked: Asked, evidence: list
 
 
 def _routes(facts: Facts, namespace: str, host: str) -> list[Evidence]:
-    """Give what the gateway and the namespace's routes say about the host."""
+    """What the gateway and the namespace's routes say about the host."""
     found = [evidence_from(f"gateway, Host {host}", "its own 404, without a body")]
     named = [f"VirtualService {item.name}" for item in facts.of(VirtualService, namespace) if host in item.hosts]
     named += [f"HTTPRoute {item.name}" for item in facts.of(HTTPRoute, namespace) if host in item.hostnames]
@@ -144,9 +134,9 @@ def names(facts: Facts) -> Iterator[CheckResult]:
     addresses |= {ingress.address for ingress in ingresses(facts)} - {""}
     ours = {urlsplit(address).hostname for address in addresses}
     unresolved = [host for host, found in sorted(facts.resolved.items()) if not found]
+    known = ", ".join(sorted(addresses)) or "-"
     for host, found in sorted(facts.resolved.items()):
-        told = {"host": host, "domain": host.partition(".")[2], "found": ", ".join(found)}
-        told["address"] = ", ".join(sorted(addresses)) or "-"
+        values = {"host": host, "domain": host.partition(".")[2], "found": ", ".join(found), "address": known}
         cause = None
         if not found:
             cause = Cause.HOST_UNRESOLVED
@@ -154,5 +144,5 @@ def names(facts: Facts) -> Iterator[CheckResult]:
             cause = Cause.HOST_ELSEWHERE
         # One example is enough: as a rule all hosts are in one domain.
         if cause is not Cause.HOST_UNRESOLVED or host == unresolved[0]:
-            findings = (Finding(cause=cause, kind="Host", name=host, facts=told),) if cause else ()
-            yield CheckResult(section=Section.GATEWAY, name=Name.DNS, facts=told, findings=findings)
+            findings = (Finding(cause=cause, kind="Host", name=host, facts=values),) if cause else ()
+            yield CheckResult(section=Section.GATEWAY, name=Name.DNS, facts=values, findings=findings)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from doctor.findings import Cause, Evidence, Finding
+from doctor.findings import Cause, Finding
 from doctor.model import ModelView, container_source, evidence_from
 from kube.views.base import condition
 
@@ -35,20 +35,21 @@ _KINDS: tuple[tuple[Cause, re.Pattern[str]], ...] = (
 
 def not_pulled(view: ModelView) -> Iterator[Finding]:
     """Find why an image is not pulled: a wrong name, a refusal, or a registry out of reach."""
-    for image, source, text in _pulling(view):
-        told = [event.message for event in view.warnings if event.message.startswith("Failed to pull image")]
-        # A registry may say "not found" of an image that it refuses; the reason is in the warning of the last attempt.
-        whole = text if "rpc error" in text or not told else f"{text} {told[0]}"
-        without = whole.replace(image, "")
-        cause = next((kind for kind, pattern in _KINDS if pattern.search(without)), Cause.IMAGE_FAILED)
-        registry = image.partition("/")[0]
-        evidence: list[Evidence] = [evidence_from(source, whole)]
-        yield view.finding(cause, evidence, image=image, registry=registry)
+    image, source, text = next(_not_pulled(view), ("", "", ""))
+    if not image:
         return
+    # A registry may say "not found" of an image that it refuses; the reason is in the warning of the last attempt.
+    warnings = [event.message for event in view.warnings if event.message.startswith("Failed to pull image")]
+    if warnings and "rpc error" not in text:
+        text = f"{text} {warnings[0]}"
+    # The image's name may have words of an error in it.
+    error = text.replace(image, "")
+    cause = next((cause for cause, pattern in _KINDS if pattern.search(error)), Cause.IMAGE_FAILED)
+    yield view.finding(cause, [evidence_from(source, text)], image=image, registry=image.partition("/")[0])
 
 
-def _pulling(view: ModelView) -> Iterator[tuple[str, str, str]]:
-    """Find the images that are not pulled: image, source and text of the evidence."""
+def _not_pulled(view: ModelView) -> Iterator[tuple[str, str, str]]:
+    """Images that are not pulled, each with source and text of the evidence."""
     for pod, status in view.statuses:
         if status.waiting and status.waiting.reason in _PULLING:
             source = container_source(pod, status.name)
@@ -62,4 +63,4 @@ def _pulling(view: ModelView) -> Iterator[tuple[str, str, str]]:
         for event in view.warnings:
             named = _PULLED.match(event.message)
             if named:
-                yield named[1], f"pod {event.about}, which is gone", event.message
+                yield named[1], f"deleted pod {event.about}", event.message

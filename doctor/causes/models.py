@@ -16,23 +16,23 @@ from kube.views.kubernetes import Deployment, Event, Pod
 
 # In the order in which a model starts: what fails first is the cause.
 FAMILIES: tuple[Callable[[ModelView], Iterator[Finding]], ...] = (
-    life.in_a_closing_namespace,
-    refused.not_allowed,
-    placing.not_placed,
+    life.in_terminating_namespace,
+    refused.pods_refused,
+    placing.not_scheduled,
     images.not_pulled,
     storage.not_fetched,
     server.out_of_memory,
     server.crashed,
-    server.probed_in_vain,
+    server.probe_failing,
     life.not_routed,
-    life.overdue,
+    life.deadline_exceeded,
 )
 # What can be wrong with a new version while the model is ready, because the old version answers.
 _OF_NEW_VERSION = FAMILIES[1:-2]
 
 
 def all_of(facts: Facts) -> tuple[InferenceService, ...]:
-    """Give the models, by namespace and name."""
+    """The models, by namespace and name."""
     return tuple(sorted(facts.of(InferenceService), key=lambda model: (model.namespace, model.name)))
 
 
@@ -66,8 +66,8 @@ def _of_stack(facts: Facts, endpoint: Endpoint, there: Mapping[tuple[str, str], 
 
 
 def _missing(cause: Cause, namespace: str, name: str) -> Finding:
-    told = {"model": name, "namespace": namespace or "*"}
-    return Finding(cause=cause, kind="InferenceService", namespace=namespace, name=name, facts=told)
+    facts = {"model": name, "namespace": namespace or "*"}
+    return Finding(cause=cause, kind="InferenceService", namespace=namespace, name=name, facts=facts)
 
 
 def check(facts: Facts, model: InferenceService, *, broken: tuple[Finding, ...]) -> CheckResult:
@@ -93,24 +93,24 @@ def check(facts: Facts, model: InferenceService, *, broken: tuple[Finding, ...])
 
 
 def _findings(view: ModelView, *, broken: tuple[Finding, ...]) -> Iterator[Finding]:
-    gone = list(life.going(view))
-    if gone:
-        yield from gone
+    model = view.model
+    if deletion := list(life.being_deleted(view)):
+        yield from deletion
         return
-    if view.model.stopped or view.model.ready:
-        yield from life.asleep(view)
-        behind = view.model.created_revision != view.model.ready_revision
-        found = [finding for family in _OF_NEW_VERSION for finding in family(view)] if behind else []
-        yield from found
-        yield from life.new_version_waits(view, cause_known=bool(found))
-        return
-    # KServe creates nothing of a wrong declaration: its refusal would only repeat that.
-    found = list(declaration.declared_wrongly(view))
-    found = found or [finding for family in FAMILIES for finding in family(view)]
+    if model.stopped or model.ready:
+        yield from life.without_pods(view)
+        families = _OF_NEW_VERSION if model.created_revision != model.ready_revision else ()
+        found = [finding for family in families for finding in family(view)]
+    else:
+        # KServe creates nothing of a wrong declaration: its refusal would only repeat that.
+        found = list(declaration.wrong_declaration(view))
+        found = found or [finding for family in FAMILIES for finding in family(view)]
     yield from found
-    yield from life.new_version_waits(view, cause_known=bool(found))
-    if not found and broken:
+    yield from life.new_version_not_ready(view, cause_known=bool(found))
+    if found or model.stopped or model.ready:
+        return
+    if broken:
         names = ", ".join(dict.fromkeys(finding.subject for finding in broken))
-        yield view.finding(Cause.WAITS_FOR_PLATFORM, view.unready(), broken=names)
-    elif not found:
-        yield life.waiting(view)
+        yield view.finding(Cause.WAITS_FOR_PLATFORM, view.unready_conditions, broken=names)
+    else:
+        yield life.without_known_fault(view)

@@ -8,7 +8,7 @@ from doctor.checks import CheckResult, Name, Section
 from doctor.facts import PLATFORM, Facts
 from doctor.findings import Cause, Evidence, Finding
 from doctor.ingress import ingresses
-from doctor.model import evidence_from
+from doctor.model import deployment_evidence, evidence_from
 from kube.views.base import condition, is_true
 from kube.views.knative import Revision
 from kube.views.kserve import ClusterServingRuntime, InferenceService, ServingRuntime
@@ -39,41 +39,34 @@ _SECTIONS = {
 
 def api(facts: Facts) -> CheckResult:
     """Check that the cluster answers."""
-    findings: tuple[Finding, ...] = ()
-    if not facts.version:
-        cause = Cause.CLUSTER_REFUSES if facts.refused else Cause.CLUSTER_UNREACHABLE
-        evidence = (Evidence(source="GET /version", text=facts.unreachable),)
-        findings = (Finding(cause=cause, kind="Cluster", name="cluster", evidence=evidence),)
-    return CheckResult(section=Section.CLUSTER, name=Name.API, facts={"version": facts.version}, findings=findings)
+    if facts.version:
+        return CheckResult(section=Section.CLUSTER, name=Name.API, facts={"version": facts.version})
+    cause = Cause.CLUSTER_REFUSES if facts.refused else Cause.CLUSTER_UNREACHABLE
+    evidence = (Evidence(source="GET /version", text=facts.unreachable),)
+    finding = Finding(cause=cause, kind="Cluster", name="cluster", evidence=evidence)
+    return CheckResult(section=Section.CLUSTER, name=Name.API, findings=(finding,))
 
 
 def nodes(facts: Facts) -> CheckResult:
     """Check that the nodes are ready."""
-    found = []
-    for node in facts.of(Node):
-        ready = condition(node.conditions, "Ready")
-        if ready is None or ready.status != "True":
-            evidence = (evidence_from(f"node {node.name}", str(ready)),)
-            found.append(
-                Finding(
-                    cause=Cause.NODE_NOT_READY,
-                    kind="Node",
-                    name=node.name,
-                    facts={"node": node.name},
-                    evidence=evidence,
-                )
-            )
-    return CheckResult(
-        section=Section.CLUSTER,
-        name=Name.NODES,
-        facts={"count": str(len(facts.of(Node)))},
-        findings=tuple(found),
-        unread=facts.missed(Node),
+    findings = tuple(
+        Finding(
+            cause=Cause.NODE_NOT_READY,
+            kind="Node",
+            name=node.name,
+            facts={"node": node.name},
+            evidence=(evidence_from(f"node {node.name}", str(condition(node.conditions, "Ready"))),),
+        )
+        for node in facts.of(Node)
+        if not is_true(node.conditions, "Ready")
     )
+    count = {"count": str(len(facts.of(Node)))}
+    unread = facts.missed(Node)
+    return CheckResult(section=Section.CLUSTER, name=Name.NODES, facts=count, findings=findings, unread=unread)
 
 
 def is_installed(facts: Facts) -> bool:
-    """Tell whether the cluster knows InferenceServices."""
+    """Whether the cluster knows InferenceServices."""
     return InferenceService not in facts.absent
 
 
@@ -82,16 +75,10 @@ def installed(facts: Facts) -> CheckResult:
     findings: list[Finding] = []
     if not is_installed(facts):
         findings.append(Finding(cause=Cause.KSERVE_NOT_INSTALLED, kind="CustomResourceDefinition", name="kserve"))
-    needing = [model.name for model in facts.of(InferenceService) if model.mode and not model.standard]
+    needing = ", ".join(model.name for model in facts.of(InferenceService) if model.mode and not model.standard)
     if Revision in facts.absent and needing:
-        findings.append(
-            Finding(
-                cause=Cause.KNATIVE_NOT_INSTALLED,
-                kind="CustomResourceDefinition",
-                name="knative",
-                facts={"models": ", ".join(needing)},
-            )
-        )
+        kind, cause = "CustomResourceDefinition", Cause.KNATIVE_NOT_INSTALLED
+        findings.append(Finding(cause=cause, kind=kind, name="knative", facts={"models": needing}))
     return CheckResult(
         section=Section.KSERVE, name=Name.INSTALLED, findings=tuple(findings), unread=facts.missed(InferenceService)
     )
@@ -107,53 +94,46 @@ def parts(facts: Facts) -> Iterator[CheckResult]:
         findings = [_down(item, cause, facts) for item in group if item.ready == 0]
         missed = tuple(item for item in facts.missed(Deployment) if not item.where or _cause_of(item.where) is cause)
         if cause is Cause.KSERVE_CONTROLLER_DOWN and not missed and not group:
-            findings.append(_no_controller())
+            evidence = [evidence_from(f"namespace {KSERVE}", "has no Deployment")]
+            findings.append(_part_down(cause, KSERVE, CONTROLLER, evidence=evidence))
         if group or findings or missed:
-            told = {"parts": ", ".join(item.name for item in group)}
-            yield CheckResult(section=section, name=name, facts=told, findings=tuple(findings), unread=missed)
+            names = ", ".join(item.name for item in group)
+            yield CheckResult(
+                section=section, name=name, facts={"parts": names}, findings=tuple(findings), unread=missed
+            )
 
 
 def _cause_of(namespace: str) -> Cause:
-    """Give the cause for a Deployment in this namespace that does not run."""
+    """The cause for a Deployment in this namespace that does not run."""
     return _KINDS.get(namespace, Cause.PLATFORM_PART_DOWN)
 
 
 def _down(item: Deployment, cause: Cause, facts: Facts) -> Finding:
-    evidence = [
-        evidence_from(f"Deployment {item.namespace}/{item.name}", f"{item.ready} of {item.wanted} pods are ready")
-    ]
+    evidence = [deployment_evidence(item)]
     evidence += [evidence_from(f"Deployment {item.name}", item.failure)] if item.failure else []
     for pod in facts.of(Pod, item.namespace):
         if item.selector and item.selector.items() <= pod.metadata.labels.items():
-            evidence += _pod_says(pod)
+            evidence += _pod_evidence(pod)
+    return _part_down(cause, item.namespace, item.name, wanted=item.wanted, evidence=evidence[:3])
+
+
+def _part_down(cause: Cause, namespace: str, name: str, *, wanted: int = 1, evidence: list[Evidence]) -> Finding:
     return Finding(
         cause=cause,
         kind="Deployment",
-        namespace=item.namespace,
-        name=item.name,
-        facts={"part": item.name, "namespace": item.namespace, "wanted": str(item.wanted)},
-        evidence=tuple(evidence[:3]),
+        namespace=namespace,
+        name=name,
+        facts={"part": name, "namespace": namespace, "wanted": str(wanted)},
+        evidence=tuple(evidence),
     )
 
 
-def _no_controller() -> Finding:
-    return Finding(
-        cause=Cause.KSERVE_CONTROLLER_DOWN,
-        kind="Deployment",
-        namespace=KSERVE,
-        name=CONTROLLER,
-        facts={"part": CONTROLLER, "namespace": KSERVE, "wanted": "1"},
-        evidence=(evidence_from(f"namespace {KSERVE}", "has no Deployment"),),
-    )
-
-
-def _pod_says(pod: Pod) -> list[Evidence]:
-    """Give the reason why a pod of the platform does not run."""
+def _pod_evidence(pod: Pod) -> list[Evidence]:
+    """The reason why a pod of the platform does not run."""
     for status in (*pod.init, *pod.containers):
         if status.waiting and status.waiting.reason:
-            return [
-                evidence_from(f"pod {pod.name}", f"{status.name}: {status.waiting.reason}: {status.waiting.message}")
-            ]
+            text = f"{status.name}: {status.waiting.reason}: {status.waiting.message}"
+            return [evidence_from(f"pod {pod.name}", text)]
     scheduled = condition(pod.conditions, "PodScheduled")
     if scheduled and scheduled.status == "False":
         return [evidence_from(f"pod {pod.name}", scheduled.message)]
@@ -162,39 +142,35 @@ def _pod_says(pod: Pod) -> list[Evidence]:
 
 def webhooks(facts: Facts) -> CheckResult:
     """Check that a pod is behind every webhook that the API server must ask before it creates or changes objects."""
-    asked: dict[tuple[str, str], list[Webhook]] = {}
+    required: dict[tuple[str, str], list[Webhook]] = {}
     findings: list[Finding] = []
     for item in (*facts.of(MutatingWebhookConfiguration), *facts.of(ValidatingWebhookConfiguration)):
         for hook in item.webhooks:
             if hook.service and hook.policy == "Fail":
-                asked.setdefault((hook.namespace, hook.service), []).append(hook)
+                required.setdefault((hook.namespace, hook.service), []).append(hook)
     missed = facts.missed(MutatingWebhookConfiguration, ValidatingWebhookConfiguration, EndpointSlice)
-    for (namespace, service), hooks in asked.items():
+    for (namespace, service), hooks in required.items():
         backends = [
             backend
             for item in facts.of(EndpointSlice, namespace)
             if item.service == service
             for backend in item.endpoints
         ]
-        told = {
-            "webhook": hooks[0].name,
-            "service": f"{namespace}/{service}",
-            "namespace": namespace,
-            "by": hooks[0].name,
-        }
+        names = {"webhook": hooks[0].name, "service": f"{namespace}/{service}", "namespace": namespace}
+        names["by"] = hooks[0].name
         about = {"kind": "Service", "namespace": namespace, "name": service}
         if not any(backend.ready for backend in backends) and not facts.missed(EndpointSlice, namespace=namespace):
             there = facts.get(Service, service, namespace) is not None or bool(facts.missed(Service))
             text = f"{len(backends)} addresses, none ready" if there else "there is no such Service"
             evidence = (evidence_from(f"Service {namespace}/{service}", text),)
-            findings.append(Finding(cause=Cause.WEBHOOK_DOWN, facts=told, evidence=evidence, **about))
+            findings.append(Finding(cause=Cause.WEBHOOK_DOWN, facts=names, evidence=evidence, **about))
         elif any(not hook.authority for hook in hooks):
             evidence = (evidence_from(f"webhook {hooks[0].name}", "has no caBundle"),)
-            findings.append(Finding(cause=Cause.WEBHOOK_UNTRUSTED, facts=told, evidence=evidence, **about))
+            findings.append(Finding(cause=Cause.WEBHOOK_UNTRUSTED, facts=names, evidence=evidence, **about))
     return CheckResult(
         section=Section.PLATFORM,
         name=Name.WEBHOOKS,
-        facts={"count": str(sum(map(len, asked.values())))},
+        facts={"count": str(sum(map(len, required.values())))},
         findings=tuple(findings),
         unread=missed,
     )
@@ -202,12 +178,8 @@ def webhooks(facts: Facts) -> CheckResult:
 
 def runtimes(facts: Facts) -> CheckResult:
     """Count the serving runtimes; that a model finds none is a finding of the model."""
-    enabled = [
-        runtime
-        for kind in (ClusterServingRuntime, ServingRuntime)
-        for runtime in facts.of(kind)
-        if not runtime.disabled
-    ]
+    known = (*facts.of(ClusterServingRuntime), *facts.of(ServingRuntime))
+    enabled = [runtime for runtime in known if not runtime.disabled]
     formats = sorted({form.name for runtime in enabled for form in runtime.formats})
     return CheckResult(
         section=Section.KSERVE,

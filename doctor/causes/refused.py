@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from doctor.causes.declaration import refusal
+from doctor.causes.declaration import refusals_of
 from doctor.findings import Cause, Finding
 from doctor.model import ModelView
 
@@ -26,19 +26,17 @@ _REFUSALS: tuple[tuple[Cause, re.Pattern[str]], ...] = (
     (Cause.POD_REFUSED, re.compile(r'admission webhook "(?P<by>[^"]+)" denied the request')),
     (Cause.POD_REFUSED, re.compile(r"is forbidden: (?P<by>violates PodSecurity)")),
 )
+# Facts of a cause that not every refusal has.
+_UNKNOWN = {Cause.QUOTA_EXCEEDED: {"used": "-", "limit": "-"}, Cause.WEBHOOK_DOWN: {"service": "-"}}
 
 
-def not_allowed(view: ModelView) -> Iterator[Finding]:
+def pods_refused(view: ModelView) -> Iterator[Finding]:
     """Find why the model's pods, or what creates them, are refused."""
-    said = refusal(view)
+    refusals = refusals_of(view)
     for cause, pattern in _REFUSALS:
-        found = [(item, match) for item in said if (match := pattern.search(item.text))]
-        if found:
-            facts = {key: value for key, value in found[0][1].groupdict().items() if value}
-            defaults = {"used": "-", "limit": "-"} if cause is Cause.QUOTA_EXCEEDED else {}
-            if cause is Cause.WEBHOOK_DOWN:
-                defaults = {"service": "-"}
-            yield view.finding(cause, [found[0][0]], **defaults | facts)
-            return
-    if said and not view.pods:
-        yield view.finding(Cause.DECLARATION_REFUSED, said[:2])
+        for item in refusals:
+            if match := pattern.search(item.text):
+                yield view.finding(cause, [item], **_UNKNOWN.get(cause, {}) | match.groupdict())
+                return
+    if refusals and not view.pods:
+        yield view.finding(Cause.DECLARATION_REFUSED, refusals[:2])

@@ -6,11 +6,10 @@ import re
 from collections.abc import Iterator
 
 from doctor.findings import Cause, Evidence, Finding
-from doctor.model import INITIALIZER, ModelView, container_source, evidence_from, last_line
+from doctor.model import INITIALIZER, OOM_KILLED, ModelView, container_source, evidence_from, last_line
 from kube.views.kserve import KEYS_REFUSED
 from kube.views.kubernetes import Secret, ServiceAccount
 
-_OOM = "OOMKilled"
 _KINDS: tuple[tuple[Cause, re.Pattern[str]], ...] = (
     (
         Cause.STORAGE_KEYS_MISSING,
@@ -40,66 +39,56 @@ _ENDPOINT = "serving.kserve.io/s3-endpoint"
 
 def not_fetched(view: ModelView) -> Iterator[Finding]:
     """Find why the files could not be fetched: no keys, wrong keys, no such store, bucket or folder."""
-    said = _said(view)
-    if said is None:
+    failure = _failure(view) or _earlier_failure(view)
+    if failure is None:
         return
-    evidence = [said]
-    cause = next((kind for kind, pattern in _KINDS if pattern.search(said.text)), Cause.STORAGE_FAILED)
+    evidence = [failure]
+    cause = _cause_of(failure.text) or Cause.STORAGE_FAILED
     secrets = _secrets(view)
+    endpoints = list(filter(None, (secret.metadata.annotations.get(_ENDPOINT) for secret in secrets)))
     scheme, _, rest = view.model.storage_uri.partition("://")
-    if (
-        cause is Cause.STORAGE_UNREACHABLE
-        and scheme == "s3"
-        and secrets
-        and not any(key == _ENDPOINT for secret in secrets for key in secret.metadata.annotations)
-        and "amazonaws.com" in said.text
-    ):
+    asked_aws = scheme == "s3" and "amazonaws.com" in failure.text
+    if cause is Cause.STORAGE_UNREACHABLE and asked_aws and secrets and not endpoints:
         cause = Cause.STORAGE_SECRET_BARE
         evidence.append(evidence_from(f"Secret {secrets[0].name}", f"has no annotation {_ENDPOINT}"))
     if cause is Cause.STORAGE_KEYS_MISSING:
         evidence += _no_keys(view)
-    endpoints = [secret.metadata.annotations.get(_ENDPOINT, "") for secret in secrets]
     yield view.finding(
         cause,
         evidence,
         bucket=rest.partition("/")[0] or "-",
         secret=", ".join(secret.name for secret in secrets) or "-",
-        endpoint=", ".join(filter(None, endpoints)) or "-",
+        endpoint=", ".join(endpoints) or "-",
     )
 
 
-def _said(view: ModelView) -> Evidence | None:
-    """Give what the storage initializer said when it failed the last time."""
+def _cause_of(text: str) -> Cause | None:
+    """The cause that an error of the storage initializer names, if it is a known one."""
+    return next((cause for cause, pattern in _KINDS if pattern.search(text)), None)
+
+
+def _failure(view: ModelView) -> Evidence | None:
+    """Why the storage initializer of an existing pod failed the last time."""
     for pod, status in view.statuses:
-        if status.name == INITIALIZER and status.failed and status.failed.reason != _OOM:
-            text = view.said(pod, status)
-            return evidence_from(
-                container_source(pod, INITIALIZER), last_line(text) or f"exit {status.failed.exit_code}"
-            )
-    return _said_before(view)
+        if status.name == INITIALIZER and status.failed and status.failed.reason != OOM_KILLED:
+            text = view.failure_text(pod, status) or f"exit {status.failed.exit_code}"
+            return evidence_from(container_source(pod, INITIALIZER), text)
+    return None
 
 
-def _said_before(view: ModelView) -> Evidence | None:
-    """Give the same for a pod that is gone, from KServe's status or a warning."""
+def _earlier_failure(view: ModelView) -> Evidence | None:
+    """Why the storage initializer of a deleted pod failed, from KServe's status or a warning."""
     model = view.model
     fetching = any(status.name == INITIALIZER and not status.failed for _, status in view.statuses)
-    if (
-        model.transition == "BlockedByFailedLoad"
-        and model.failure_reason == "ModelLoadFailed"
-        and model.failure_message
-    ):
-        # KServe does not say which container it was.
-        kinds = [kind for kind, pattern in _KINDS if pattern.search(model.failure_message)]
-        if kinds and (not view.pods or fetching) and "://" in model.failure_message:
-            return evidence_from("KServe, of a pod before", last_line(model.failure_message))
-    if not view.pods and not model.ready:
-        told = (
-            event
-            for event in view.warnings
-            if event.reason == "BackOff" and f"container {INITIALIZER}" in event.message
-        )
-        return next((evidence_from(f"pod {event.about}, which is gone", event.message) for event in told), None)
-    return None
+    load_failed = model.transition == "BlockedByFailedLoad" and model.failure_reason == "ModelLoadFailed"
+    # KServe does not say which container it was.
+    of_storage = "://" in model.failure_message and _cause_of(model.failure_message)
+    if load_failed and of_storage and (not view.pods or fetching):
+        return evidence_from("KServe, of an earlier pod", last_line(model.failure_message))
+    if view.pods or model.ready:
+        return None
+    events = (e for e in view.warnings if e.reason == "BackOff" and f"container {INITIALIZER}" in e.message)
+    return next((evidence_from(f"deleted pod {event.about}", event.message) for event in events), None)
 
 
 def _secrets(view: ModelView) -> tuple[Secret, ...]:

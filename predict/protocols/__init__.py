@@ -12,7 +12,7 @@ __all__ = ["InferenceProtocol", "Prediction", "protocol_of"]
 
 
 def protocol_of(endpoint: Endpoint, *, gateway: GatewayClient) -> InferenceProtocol:
-    """Give the client for the endpoint's protocol."""
+    """The client for the endpoint's protocol."""
     if endpoint.protocol == "grpc-v2":
         from predict.protocols.grpc_v2 import GrpcV2  # noqa: PLC0415 - gRPC takes long to import
 

@@ -45,7 +45,7 @@ class GrpcGatewayClient:
         )
 
     def call(self, method: str, *, seconds: float, **fields: Any) -> Any:
-        """Call a method and give its response, for which it waits `seconds` at most.
+        """Call a method and return its response, for which it waits `seconds` at most.
 
         Raises:
             CheckFailed: the gateway cannot be reached, or the call ends with another status than OK.
@@ -77,14 +77,14 @@ class GrpcGatewayClient:
 
 
 def _failure(problem: Any, *, path: str, seconds: float) -> Failure:
-    """Tell the failures apart by status; `problem` is a call that ended with one."""
-    status, said = problem.code(), one_line(problem.details() or "")
+    """The failure of a gRPC call that ended with another status than OK."""
+    status, detail = problem.code(), one_line(problem.details() or "")
     headers = dict(problem.initial_metadata() or ()) | dict(problem.trailing_metadata() or ())
     if status is grpc.StatusCode.DEADLINE_EXCEEDED:
         return ReadTimeout(path=path, seconds=seconds)
     # Envoy turns its own 404 into this status without details; model servers give details.
-    if status is grpc.StatusCode.UNIMPLEMENTED and not said:
+    if status is grpc.StatusCode.UNIMPLEMENTED and not detail:
         return NoRoute(path=path)
     if status is grpc.StatusCode.UNAVAILABLE and "server" not in headers:
-        return Disconnected(problem=said)
-    return GrpcError(path=path, status=status.name, said=said or "-")
+        return Disconnected(problem=detail)
+    return GrpcError(path=path, status=status.name, detail=detail or "-")

@@ -23,8 +23,8 @@ from predict.protocols.interface import InferenceProtocol, Prediction
 
 READY_SECONDS = 10.0
 PREDICT_SECONDS = float("inf")  # the gateway's deadline bounds it
-# Statuses that the gateway or its policies give, or model servers that are not ready yet.
-NOT_THE_MODELS = {"UNAUTHENTICATED", "PERMISSION_DENIED", "UNAVAILABLE", "RESOURCE_EXHAUSTED", "CANCELLED"}
+# Statuses that come from the gateway or its policies, or from model servers that are not ready yet.
+GATEWAY_STATUSES = {"UNAUTHENTICATED", "PERMISSION_DENIED", "UNAVAILABLE", "RESOURCE_EXHAUSTED", "CANCELLED"}
 # Datatype → its field in contents, and struct's letter for one value in raw contents.
 TYPES = {
     "BOOL": ("bool_contents", "?"),
@@ -57,24 +57,24 @@ class GrpcV2(InferenceProtocol):
         except CheckFailed as problem:
             error = problem.failure
             if isinstance(error, GrpcError) and error.status == "NOT_FOUND":
-                raise CheckFailed(NoModel(said=error.said, serves="?")) from problem
+                raise CheckFailed(NoModel(detail=error.detail, serves="?")) from problem
             raise
         if not answer.ready:
-            raise CheckFailed(NoModel(said="ready: false", serves="?"))
+            raise CheckFailed(NoModel(detail="ready: false", serves="?"))
 
     def metadata(self) -> JsonValue:
-        """Give the server's metadata of the model, in the form of v2 over HTTP."""
-        told = self._gateway.call("ModelMetadata", seconds=READY_SECONDS, name=self._endpoint.name)
+        """The server's metadata of the model, in the form of v2 over HTTP."""
+        answer = self._gateway.call("ModelMetadata", seconds=READY_SECONDS, name=self._endpoint.name)
 
         def tensors(described: Any) -> list[JsonValue]:
             return [{"name": one.name, "datatype": one.datatype, "shape": list(one.shape)} for one in described]
 
         return {
-            "name": told.name,
-            "versions": list(told.versions),
-            "platform": told.platform,
-            "inputs": tensors(told.inputs),
-            "outputs": tensors(told.outputs),
+            "name": answer.name,
+            "versions": list(answer.versions),
+            "platform": answer.platform,
+            "inputs": tensors(answer.inputs),
+            "outputs": tensors(answer.outputs),
         }
 
     def predict(self, sent: JsonValue) -> Prediction:
@@ -89,15 +89,15 @@ class GrpcV2(InferenceProtocol):
             )
         except CheckFailed as problem:
             error = problem.failure
-            if isinstance(error, GrpcError) and error.status not in NOT_THE_MODELS:
-                raise CheckFailed(GrpcPredictionRefused(status=error.status, said=error.said)) from problem
+            if isinstance(error, GrpcError) and error.status not in GATEWAY_STATUSES:
+                raise CheckFailed(GrpcPredictionRefused(status=error.status, detail=error.detail)) from problem
             raise
         latency_ms = (time.monotonic() - began) * 1000
         try:
             return Prediction(predictions=_predictions(answer), latency_ms=latency_ms)
         except (LookupError, ValueError, struct.error) as problem:
-            said = one_line(f"{type(problem).__name__} {problem}: {answer}")
-            raise CheckFailed(GrpcAnswerUnusable(said=said)) from problem
+            detail = one_line(f"{type(problem).__name__} {problem}: {answer}")
+            raise CheckFailed(GrpcAnswerUnusable(detail=detail)) from problem
 
 
 def _predictions(answer: Any) -> list[JsonValue]:

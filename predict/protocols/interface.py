@@ -22,10 +22,10 @@ class InferenceProtocol(Protocol):
     """
 
     def ready(self) -> None:
-        """Return if the model says that it is ready, else raise; does not wait."""
+        """Return if the server reports the model as ready, else raise. Does not wait."""
 
     def metadata(self) -> JsonValue:
-        """Give the server's metadata of the model."""
+        """The server's metadata of the model."""
 
     def predict(self, sent: JsonValue) -> Prediction:
         """Send what an endpoint's check sends, instances or a graph's request, and give the answer."""

@@ -14,8 +14,8 @@ from predict.protocols.interface import InferenceProtocol, Prediction
 
 READY_SECONDS = 10.0
 PREDICT_SECONDS = float("inf")  # the gateway's deadline bounds it
-# Answers of the gateway or its policies, besides 3xx: some pass while pods start and stop; none is the model's.
-NOT_THE_MODELS = {401, 403, 407, 408, 429, 502, 503, 504}
+# Statuses that come from the gateway or its policies, and not from the model; some of them while pods start and stop.
+GATEWAY_STATUSES = {401, 403, 407, 408, 429, 502, 503, 504}
 
 
 @contextmanager
@@ -25,8 +25,8 @@ def refused(*, below: int = 600) -> Iterator[None]:
         yield
     except CheckFailed as problem:
         error = problem.failure
-        if isinstance(error, HttpError) and 400 <= error.status < below and error.status not in NOT_THE_MODELS:
-            raise CheckFailed(PredictionRefused(status=error.status, said=error.said)) from problem
+        if isinstance(error, HttpError) and 400 <= error.status < below and error.status not in GATEWAY_STATUSES:
+            raise CheckFailed(PredictionRefused(status=error.status, detail=error.detail)) from problem
         raise
 
 
@@ -44,7 +44,7 @@ class RestProtocol(InferenceProtocol, ABC):
 
     @abstractmethod
     def request(self, instances: list[JsonValue]) -> JsonValue:
-        """Give the prediction request's body."""
+        """The prediction request's body."""
 
     @abstractmethod
     def predictions(self, answer: dict[str, JsonValue]) -> list[JsonValue]:
@@ -62,15 +62,15 @@ class RestProtocol(InferenceProtocol, ABC):
         except CheckFailed as problem:
             error = problem.failure
             if isinstance(error, HttpError) and error.by_model_server and error.status in {404, 503}:
-                raise CheckFailed(NoModel(said=error.said, serves=self._served())) from problem
+                raise CheckFailed(NoModel(detail=error.detail, serves=self._served())) from problem
             raise
         # MLServer answers with an empty body; KServe before 0.11 with the word "False".
         state = json_of(response, path=self.ready_path) if response.content else None
         if isinstance(state, dict) and (state.get("error") or state.get("ready", True) in (False, "False")):
-            raise CheckFailed(NoModel(said=one_line(str(state.get("error") or response.text)), serves=self._served()))
+            raise CheckFailed(NoModel(detail=one_line(str(state.get("error") or response.text)), serves=self._served()))
 
     def metadata(self) -> JsonValue:
-        """Give the server's metadata of the model."""
+        """The server's metadata of the model."""
         path = self._endpoint.metadata_path
         return json_of(self._gateway.send("GET", path, seconds=READY_SECONDS), path=path)
 
@@ -87,16 +87,16 @@ class RestProtocol(InferenceProtocol, ABC):
 
     def _predictions(self, response: httpx.Response, answer: JsonValue) -> list[JsonValue]:
         if not isinstance(answer, dict) or "error" in answer:
-            said = str(answer["error"]) if isinstance(answer, dict) else response.text
-            raise CheckFailed(ErrorInAnswer(said=one_line(said)))
+            detail = str(answer["error"]) if isinstance(answer, dict) else response.text
+            raise CheckFailed(ErrorInAnswer(detail=one_line(detail)))
         try:
             return self.predictions(answer)
         except (LookupError, TypeError, ValueError) as problem:
-            said = f"{type(problem).__name__} {problem}: {response.text}"
-            raise CheckFailed(ErrorInAnswer(said=one_line(said))) from problem
+            detail = f"{type(problem).__name__} {problem}: {response.text}"
+            raise CheckFailed(ErrorInAnswer(detail=one_line(detail))) from problem
 
     def _served(self) -> str:
-        """Give the server's list of models for a message; `?` if it has none."""
+        """The server's list of models, for a message; `?` if it has none."""
         path = self._endpoint.metadata_path.rpartition("/")[0]
         try:
             answer = json_of(self._gateway.send("GET", path, seconds=READY_SECONDS), path=path)

@@ -43,11 +43,11 @@ class V1(RestProtocol):
         except CheckFailed as problem:
             error = problem.failure
             if isinstance(error, PredictionRefused):
-                raise CheckFailed(NoExplanation(path=path, status=error.status, said=error.said)) from problem
+                raise CheckFailed(NoExplanation(path=path, status=error.status, detail=error.detail)) from problem
             raise
         answer = json_of(response, path=path)
         explanations = answer.get("explanations") if isinstance(answer, dict) else None
         if not isinstance(explanations, list):
-            said = one_line(response.text)
-            raise CheckFailed(NoExplanation(path=path, status=response.status_code, said=said))
+            detail = one_line(response.text)
+            raise CheckFailed(NoExplanation(path=path, status=response.status_code, detail=detail))
         return explanations

@@ -114,7 +114,7 @@ FAULTS = (
     Fault(
         name="bare",
         cause="storage-secret-bare",
-        says=("Secret bare-keys does not say where the store is", f"has no annotation {ENDPOINT}"),
+        says=("Secret bare-keys names no endpoint", f"has no annotation {ENDPOINT}"),
         predictor=model(account="bare-keys"),
     ),
     Fault(

@@ -127,9 +127,9 @@ def test_a_cluster_that_does_not_answer(kubernetes: Server, predict: Shell) -> N
 def test_no_kubeconfig_is_bad_usage(command: list[str], predict: Shell) -> None:
     done = predict(*command)
     assert (done.returncode, done.stdout) == (64, "")
-    assert "The cluster cannot be asked" in done.stderr
+    assert "The cluster cannot be read" in done.stderr
     chinese = predict(*command, "--lang", "zh")
-    assert "无法询问集群" in chinese.stderr
+    assert "无法访问集群" in chinese.stderr
 
 
 @pytest.mark.parametrize(

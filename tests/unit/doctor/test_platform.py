@@ -155,10 +155,10 @@ def test_a_gateway_is_found_by_istio_s_labels_too_and_has_a_load_balancer_s_addr
         (f.ConnectionRefused(), ["gateway-unreachable"]),
         (f.ConnectTimeout(), ["gateway-unreachable"]),
         (f.NoRoute(path="/"), ["no-route"]),
-        (f.HttpError(path="/", status=503, said="no healthy upstream", by_model_server=False), ["no-upstream"]),
-        (f.HttpError(path="/", status=503, said="loading", by_model_server=True), []),
-        (f.HttpError(path="/", status=404, said="Not Found", by_model_server=True), []),
-        (f.HttpError(path="/", status=503, said="reset reason: protocol error", by_model_server=False), []),  # gRPC
+        (f.HttpError(path="/", status=503, detail="no healthy upstream", by_model_server=False), ["no-upstream"]),
+        (f.HttpError(path="/", status=503, detail="loading", by_model_server=True), []),
+        (f.HttpError(path="/", status=404, detail="Not Found", by_model_server=True), []),
+        (f.HttpError(path="/", status=503, detail="reset reason: protocol error", by_model_server=False), []),  # gRPC
     ],
 )
 def test_what_the_gateway_answers(failure: f.Failure, expected: list[str]) -> None:

@@ -167,6 +167,26 @@ def test_no_file_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
         find_access(kubeconfig=tmp_path / "named")
 
 
+@pytest.mark.parametrize("beside", [True, False])
+def test_a_folder_is_not_skipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, beside: bool) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    file = write(tmp_path / "config", server="http://a")
+    listed(monkeypatch, *([file] if beside else []), folder)
+    said = f"^{folder}: it cannot be read: Is a directory; correct the path$"
+    with pytest.raises(KubeconfigError, match=said):
+        find_access()
+    with pytest.raises(KubeconfigError, match=said):
+        find_access(kubeconfig=folder)
+
+
+def test_a_path_through_a_file_is_not_skipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = write(tmp_path / "config", server="http://a")
+    listed(monkeypatch, file, file / "config")
+    with pytest.raises(KubeconfigError, match=r"config/config: it cannot be read: Not a directory"):
+        find_access()
+
+
 @pytest.fixture
 def pod(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "serviceaccount"

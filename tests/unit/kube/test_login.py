@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from kube import plugin as plugin_module
+from kube import login as login_module
 from kube.connection import connect
-from kube.kubeconfig import KubeconfigError, UnsupportedLoginError
+from kube.kubeconfig import KubeconfigError, LoginFailedError, UnsupportedLoginError
 from tests.unit.kube.conftest import (
     V1,
     V1BETA1,
@@ -206,6 +206,19 @@ def test_an_output_that_cannot_be_used(plugin: PluginScript, tmp_path: Path, out
     assert said in str(refused.value)
 
 
+def test_a_plugin_that_failed_once_is_run_again(api: Server, plugin: PluginScript, tmp_path: Path) -> None:
+    plugin.prints("not JSON", credential(token="issued"), "not JSON", credential(token="renewed"))
+    file = write(tmp_path / "config", server=api.address, user=plugin.user())
+    with pytest.raises(LoginFailedError):
+        connect(kubeconfig=file)
+    with connect(kubeconfig=file) as client:
+        answer(api, UNAUTHORIZED, UNAUTHORIZED, Reply({}))
+        with pytest.raises(LoginFailedError):
+            client.get("/version")
+        assert client.get("/version").is_success
+    assert authorizations(api) == ["Bearer issued", "Bearer issued", "Bearer renewed"]
+
+
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
@@ -249,20 +262,21 @@ def test_a_plugin_that_is_not_installed(plugin: PluginScript, tmp_path: Path, hi
     with pytest.raises(KubeconfigError) as refused:
         connect(kubeconfig=write(tmp_path / "config", server="http://a", user=user))
     assert said in str(refused.value)
+    assert not isinstance(refused.value, LoginFailedError)
 
 
 def test_a_plugin_that_fails_says_why(plugin: PluginScript, tmp_path: Path) -> None:
     plugin.runs_code("sys.exit('your session\\nhas ended')")
-    with pytest.raises(KubeconfigError, match="ended with exit code 1: your session has ended"):
+    with pytest.raises(LoginFailedError, match="ended with exit code 1: your session has ended"):
         connect(kubeconfig=write(tmp_path / "config", server="http://a", user=plugin.user()))
 
 
 def test_a_plugin_that_does_not_end_is_stopped_with_its_children(
     plugin: PluginScript, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(plugin_module, "PLUGIN_SECONDS", 1.0)
+    monkeypatch.setattr(login_module, "PLUGIN_SECONDS", 1.0)
     plugin.runs_code("import subprocess; subprocess.run(['sleep', '600'])")
     begun = time.monotonic()
-    with pytest.raises(KubeconfigError, match=r"did not end in 1 s\. If it waits for you, log in first"):
+    with pytest.raises(LoginFailedError, match=r"did not end in 1 s\. If it waits for you, log in first"):
         connect(kubeconfig=write(tmp_path / "config", server="http://a", user=plugin.user()))
     assert time.monotonic() - begun < 20

@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from predict.check import EndpointCheck, Limits
-from predict.check_all import check_all
+from predict.check import EndpointCheck, Limits, check_all
 from predict.outcome import Outcome, Waiting
 from tests.unit.predict.conftest import ROWS, check, endpoint, serve_v1, words
 from tests.unit.predict.server import Reply, Server

@@ -88,7 +88,7 @@ def test_any_json_may_be_expected(gateway: Server, value: JsonValue) -> None:
 
 def test_a_request_that_a_model_refuses(gateway: Server) -> None:
     outcome = checked(gateway, Reply({"error": "expected 4 features"}, status=400))
-    assert outcome.failure == PredictionRefused(status=400, said="expected 4 features")
+    assert outcome.failure == PredictionRefused(status=400, detail="expected 4 features")
     assert outcome.exit_code == 1
 
 
@@ -109,7 +109,7 @@ def test_a_graph_without_a_check_is_only_asked_whether_it_is_there(gateway: Serv
 
 @pytest.mark.parametrize("code", CODES)
 def test_advice_is_of_a_graph(gateway: Server, code: str) -> None:
-    said = explain(PredictionRefused(status=400, said="no"), endpoint(gateway), language=load(code))
+    said = explain(PredictionRefused(status=400, detail="no"), endpoint(gateway), language=load(code))
     assert "-l serving.kserve.io/inferencegraph=both -c user-container" in said.advice
 
 

@@ -184,7 +184,7 @@ def test_a_gateway_without_running_pods(backend: Backend) -> None:
 
     backend.on["ModelReady"] = unavailable
     failure = check(asked(backend.address)).failure
-    assert failure == f.GrpcError(path=f"/{SERVICE}/ModelReady", status="UNAVAILABLE", said="no healthy upstream")
+    assert failure == f.GrpcError(path=f"/{SERVICE}/ModelReady", status="UNAVAILABLE", detail="no healthy upstream")
     assert failure.passing
 
 

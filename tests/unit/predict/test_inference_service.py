@@ -13,6 +13,7 @@ from kube.views.kserve import InferenceService
 from locales.language import load
 from predict.inference_service import ServiceStatus
 from predict.report import to_json
+from tests.unit.kube.conftest import PluginScript, credential, write
 from tests.unit.predict.conftest import check, endpoint, serve_v1, words
 from tests.unit.predict.server import Reply, Server
 
@@ -198,6 +199,17 @@ def test_a_look_that_fails_is_repeated(gateway: Server, kubernetes: Server, stat
     refused = Reply({"kind": "Status", "message": "try again", "code": status}, status=status)
     ready = Reply({"metadata": {"name": "sklearn-model"}, "status": {"conditions": []}})
     kubernetes.on(kubernetes.address.removeprefix("http://"), INFERENCE_SERVICE, refused, ready)
+    assert "says it is ready" in words(check(endpoint(gateway)))
+
+
+def test_a_look_is_repeated_after_a_login_plugin_that_failed(
+    gateway: Server, kubernetes: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plugin = PluginScript(path=tmp_path / "plugin")
+    plugin.prints("no session", credential(token="issued"))
+    file = write(tmp_path / "config", server=kubernetes.address, user=plugin.user())
+    monkeypatch.setenv("KUBECONFIG", str(file))
+    serve_status(kubernetes, {"conditions": [{"type": "Ready", "status": "True"}]})
     assert "says it is ready" in words(check(endpoint(gateway)))
 
 

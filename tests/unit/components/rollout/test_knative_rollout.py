@@ -10,7 +10,7 @@ import pytest
 
 from components.rollout.server import KnativeRollout
 from components.rollout.wait import RolloutError, Wait
-from kube.kubeconfig import UnsupportedLoginError
+from kube.kubeconfig import KubeconfigError, LoginFailedError, UnsupportedLoginError
 from tests.unit.predict.server import Reply, Server
 
 pytestmark = pytest.mark.usefixtures("pauses")
@@ -149,6 +149,50 @@ def test_warns_if_only_the_provider_can_log_in(warnings: list[str]) -> None:
     )
     run(rollout)
     assert warnings == ["the rollout of iris-predictor is not checked: kubeconfig: proxy-url"]
+
+
+def log_in(api: Server, *failures: Exception, timeout: float = 60) -> None:
+    """Wait for what is served already, with a login that fails first."""
+    left = list(failures)
+
+    def connect() -> httpx.Client:
+        if left:
+            raise left.pop(0)
+        return httpx.Client(base_url=api.address)
+
+    api.on(api.address.removeprefix("http://"), PATH, knative_service())
+    run(
+        KnativeRollout(connect=connect, namespace="models", name="iris-predictor", spec_hash=SPEC_HASH, timeout=timeout)
+    )
+
+
+def test_goes_on_after_a_login_plugin_that_failed(api: Server, pauses: list[float]) -> None:
+    log_in(api, LoginFailedError("the first"), LoginFailedError("the second"))
+    assert len(pauses) == 2
+
+
+def test_error_names_why_the_last_login_failed(api: Server) -> None:
+    with pytest.raises(RolloutError, match="after 0 s: LoginFailedError: no session"):
+        log_in(api, LoginFailedError("no session"), timeout=0)
+
+
+def test_a_login_that_fails_while_it_waits(pauses: list[float]) -> None:
+    def expired(request: httpx.Request) -> httpx.Response:
+        if not pauses:
+            raise LoginFailedError("no session")
+        return httpx.Response(200, json=knative_service().body)
+
+    def connect() -> httpx.Client:
+        return httpx.Client(base_url="http://a", transport=httpx.MockTransport(expired))
+
+    run(KnativeRollout(connect=connect, namespace="models", name="iris-predictor", spec_hash=SPEC_HASH, timeout=60))
+    assert len(pauses) == 1
+
+
+def test_ends_where_the_kubeconfig_cannot_be_used(api: Server, pauses: list[float]) -> None:
+    with pytest.raises(KubeconfigError, match="no such context"):
+        log_in(api, KubeconfigError("no such context"))
+    assert pauses == []
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from components.teardown.leftovers import (
     wait_until_gone,
 )
 from components.teardown.termination_wait import Served
-from kube.kubeconfig import UnsupportedLoginError
+from kube.kubeconfig import LoginFailedError, UnsupportedLoginError
 from tests.unit.predict.server import Reply, Server
 
 pytestmark = pytest.mark.usefixtures("pauses")
@@ -219,3 +219,24 @@ def test_pauses_if_the_login_is_not_supported(pauses: list[float]) -> None:
 
     wait_until_gone(Leftovers(namespace=HERE, served=SERVED), connect=connect)
     assert pauses == [UNREADABLE_SECONDS]
+
+
+def test_goes_on_after_a_login_plugin_that_failed(api: Server, pauses: list[float]) -> None:
+    logins = iter((LoginFailedError("no session"), None))
+
+    def connect() -> httpx.Client:
+        if problem := next(logins):
+            raise problem
+        return httpx.Client(base_url=api.address)
+
+    cluster(api)
+    wait_until_gone(Leftovers(namespace=HERE, served=SERVED), connect=connect)
+    assert len(pauses) == 1
+
+
+def test_error_names_why_the_last_login_failed() -> None:
+    def connect() -> httpx.Client:
+        raise LoginFailedError("no session")
+
+    with pytest.raises(TimeoutError, match="still there after 0 s: LoginFailedError: no session"):
+        wait_until_gone(Leftovers(namespace=HERE, served=SERVED), connect=connect, timeout=0)
