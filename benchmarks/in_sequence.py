@@ -38,7 +38,7 @@ class WorkStep:
 
 
 def plan(declared: Declared) -> list[WorkStep]:
-    """The steps in the order of the projects' installation guides; Knative's operator installs Serving's CRDs itself."""
+    """The steps in the order of the installation guides; Knative's operator installs the CRDs of Serving itself."""
     models = declared.of_kind("InferenceService")
     gateways = declared.of_kind(GATEWAY)
     return [

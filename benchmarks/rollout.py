@@ -32,9 +32,7 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
 @app.command()
-def rollout(
-    name: Name = "bench", rate: Annotated[float, typer.Option(min=1, help="Requests a second.")] = 40
-) -> None:
+def rollout(name: Name = "bench", rate: Annotated[float, typer.Option(min=1, help="Requests a second.")] = 40) -> None:
     """Deploy the demo, change a model under load, and write docs/benchmarks.*."""
     results = last_results()
     with new_stack(name) as stack:

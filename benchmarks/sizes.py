@@ -100,7 +100,7 @@ def image_sizes(manifests: Mapping[str, Mapping[str, Any]]) -> Images:
 
 
 def cache_sizes(entries: Path) -> dict[str, int]:
-    """Bytes on disk by kind of entry, largest first; of each entry the newest version, because `prune` removes others."""
+    """Bytes on disk by kind of entry, largest first; only the newest version of an entry counts."""
     sizes: Counter[str] = Counter()
     for entry in entries.iterdir():
         versions = [path for path in entry.glob("*") if path.is_dir() and not path.name.startswith(PARTIAL)]

@@ -227,7 +227,7 @@ def test_a_node_of_an_older_build_is_said_to_be_one_and_goes_on(
 
 def _catalog() -> Catalog:
     cache = Cache(cache_dir() / "entries")
-    return Catalog(cache=cache, toolchain=Toolchain(cache=cache))
+    return Catalog(cache)
 
 
 def test_prune_keeps_what_nodes_were_started_from_and_nothing_that_others_were_made_of(
