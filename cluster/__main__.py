@@ -165,7 +165,7 @@ def add(
             )
         added = [extra for extra in extras if node.initialised and _add_extra(node, extra, build=build)]
     if not (fetched or built or added):
-        console.print(f"{', '.join(extras)}: there already, nothing to do")
+        console.print(f"{', '.join(extras)}: added already, nothing to do")
 
 
 def _known_extras(build: Build, names: list[str]) -> list[str]:
@@ -211,7 +211,7 @@ def build_all(
         wanted = everything - (PROVIDER if provider_without_build(console, build) else frozenset())
         _prepare_host(build, wanted=wanted)
         build.run(console, keep_go_caches=keep_go_caches, wanted=wanted)
-    _advise(build.catalog.root_filesystem(catalog.NODE_FILESYSTEM))
+    _advise(build.catalog.path(catalog.NODE_FILESYSTEM))
 
 
 def _advise(filesystem: Path) -> None:

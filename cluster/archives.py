@@ -91,7 +91,7 @@ def _checked(tar: tarfile.TarFile, *, prefix: PurePosixPath, limit: int) -> Iter
     for member in tar:
         path = _inside(member.name, prefix)
         if path in files or path in links or path in directories:
-            raise ArchiveError(f"{member.name!r} is there twice")
+            raise ArchiveError(f"{member.name!r} occurs twice")
         if not links.isdisjoint(path.parents) or not files.isdisjoint(path.parents):
             raise ArchiveError(f"{member.name!r} lies behind a link or a file")
         if member.type == tarfile.SYMTYPE:

@@ -323,13 +323,9 @@ class Catalog:
         """The directory of a Go part's programs, built or not."""
         return self.cache.path(part.name, self.toolchain.key(part))
 
-    def root_filesystem(self, filesystem: RootFilesystem) -> Path:
-        """The directory of a root filesystem, built or not."""
-        return self.cache.path(filesystem.name, filesystem.key)
-
-    def packages(self, packages: PythonPackages) -> Path:
-        """The directory of PyPI packages, built or not."""
-        return self.cache.path(packages.name, packages.key)
+    def path(self, built: RootFilesystem | PythonPackages) -> Path:
+        """The directory of a root filesystem or of packages, built or not."""
+        return self.cache.path(built.name, built.key)
 
     def _source(self, part: GoPart, module: str, path: str) -> Path:
         return source_path(self.part(part), module, path)
@@ -356,8 +352,8 @@ class Catalog:
             name=name,
             tag=tag,
             layers=(
-                Layer(files=((self.root_filesystem(PYTHON_FILESYSTEM), "/"),)),
-                *(Layer(files=((self.packages(group), SITE),), exclude=_site_excludes()) for group in packages),
+                Layer(files=((self.path(PYTHON_FILESYSTEM), "/"),)),
+                *(Layer(files=((self.path(group), SITE),), exclude=_site_excludes()) for group in packages),
                 Layer(files=((program, f"/opt/app/{program.name}"),), exclude=("__pycache__/",)),
             ),
             entrypoint=("/usr/bin/python3", "-m", module),
@@ -383,7 +379,7 @@ class Catalog:
             name="kube-proxy",
             tag=KUBERNETES,
             layers=(
-                Layer(files=((self.root_filesystem(KUBE_PROXY_FILESYSTEM), "/"),)),
+                Layer(files=((self.path(KUBE_PROXY_FILESYSTEM), "/"),)),
                 Layer(files=((self.part(KUBERNETES_PART) / "kube-proxy", "/usr/local/bin/kube-proxy"),)),
             ),
             user="0",
@@ -431,8 +427,8 @@ class Catalog:
             name="istio/proxyv2",
             tag=ISTIO,
             layers=(
-                Layer(files=((self.root_filesystem(LIBC_FILESYSTEM), "/"),)),
-                Layer(files=((self.packages(ENVOY_PACKAGES) / "envoy/_bin/envoy", "/usr/local/bin/envoy"),)),
+                Layer(files=((self.path(LIBC_FILESYSTEM), "/"),)),
+                Layer(files=((self.path(ENVOY_PACKAGES) / "envoy/_bin/envoy", "/usr/local/bin/envoy"),)),
                 Layer(
                     files=(
                         (self.part(ISTIO_PART) / "pilot-agent", pilot_agent),

@@ -59,8 +59,8 @@ class PythonPackages:
     @cached_property
     def requirements(self) -> str:
         """The packages with their hashes, from the lock file."""
-        there = {package for group in self.beside for package in self._exported(group)}
-        return "".join(package for package in self._exported(self.group) if package not in there)
+        left_out = {package for group in self.beside for package in self._exported(group)}
+        return "".join(package for package in self._exported(self.group) if package not in left_out)
 
     def _exported(self, group: str) -> list[str]:
         """A group's packages, each with its hashes on the lines after it."""

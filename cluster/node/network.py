@@ -143,14 +143,14 @@ class Network:
         Raises:
             ClusterError: it cannot be removed.
         """
-        there = INTERFACES / self.interface
-        if not there.exists():
+        interface = INTERFACES / self.interface
+        if not interface.exists():
             return
         try:
             output(["ip", "link", "del", "dev", self.interface])
         except ClusterError:
             # The kernel may have removed it in the meantime.
-            if there.exists():
+            if interface.exists():
                 raise
 
 

@@ -283,7 +283,7 @@ def building(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.setattr(debian, "_today", lambda: datetime.date(2030, 1, 1))
     monkeypatch.setattr(command_line, "_build", lambda: Build(_catalog()))
     monkeypatch.setattr(command_line, "_prepare_host", lambda *_, **__: True)
-    monkeypatch.setattr(Build, "run", lambda build, *_, **__: keys.append(build.catalog.root_filesystem(NODE).name))
+    monkeypatch.setattr(Build, "run", lambda build, *_, **__: keys.append(build.catalog.path(NODE).name))
     return keys
 
 
