@@ -1,4 +1,4 @@
-"""The first `cluster up` on a machine, with nothing built or downloaded."""
+"""Measures the first `cluster up` on a machine, with nothing built or downloaded."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from cluster.node.network import Network
 DONE = re.compile(r"^\s*✓ (?P<part>\S.*) (?P<seconds>\d+) s$")
 
 
-def build_cold(network: Network, *, say: Callable[[Line], None]) -> ColdBuild:
-    """Build everything in an empty cache and start a cluster from it; `say` gets every line as it comes.
+def build_cold(network: Network, *, show: Callable[[Line], None]) -> ColdBuild:
+    """Build everything in an empty cache and start a cluster from it; `show` gets each line as it comes.
 
-    Leaves nothing but what apt installed.
+    Removes everything again but what apt installed.
     """
     cache_dir().parent.mkdir(parents=True, exist_ok=True)
     # Beside the real cache: compilers need tens of GiB, which a temporary file system may not have.
@@ -35,7 +35,7 @@ def build_cold(network: Network, *, say: Callable[[Line], None]) -> ColdBuild:
         with _free_disk(empty) as free:
             for line in lines_of("cluster", "up", "--name", network.name, "--subnet", network.subnet, env=environment):
                 lines.append(line)
-                say(line)
+                show(line)
         cpu = _cpu_of_children() - cpu
     finally:
         python("cluster", "down", "--name", network.name, env=environment)
@@ -49,14 +49,14 @@ def build_cold(network: Network, *, say: Callable[[Line], None]) -> ColdBuild:
 
 
 def _cpu_of_children() -> float:
-    """Seconds, user and system, of all programs that this one started and that have ended."""
+    """CPU seconds, user and system, of the programs started here that have ended."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
 
 
 @contextmanager
 def _free_disk(place: Path) -> Iterator[list[int]]:
-    """Bytes that are free where `place` is, each second while the block runs; what else runs here counts, too."""
+    """Bytes free on the disk of `place`, sampled each second while the block runs; other programs change them, too."""
     free = [shutil.disk_usage(place).free]
     ended = threading.Event()
 
@@ -74,6 +74,6 @@ def _free_disk(place: Path) -> Iterator[list[int]]:
 
 
 def part_seconds(lines: Iterable[str]) -> dict[str, float]:
-    """Seconds by part, in the order they were done, from the lines `cluster up` prints."""
+    """Seconds by part, in the order of their ends, from the lines that `cluster up` prints."""
     found = (DONE.match(line) for line in lines)
     return {match["part"]: float(match["seconds"]) for match in found if match}

@@ -1,4 +1,4 @@
-"""Runs other programs in the project's folder and says how long they took."""
+"""Runs other programs in the project's folder and measures how long they take."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ LAST_LINES = 30
 
 
 class CommandError(Exception):
-    """A program ended with another status than 0; the text has its last lines."""
+    """A program ended with a status other than 0; the text has the last lines of its output."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Finished:
-    """A program that ended well: its standard output, and its wall time in seconds."""
+    """A program that ended with status 0: its standard output and its wall time in seconds."""
 
     stdout: str
     seconds: float
@@ -28,7 +28,7 @@ class Finished:
 
 @dataclass(frozen=True, kw_only=True)
 class Line:
-    """A line a program wrote, and how many seconds after its start."""
+    """A line of a program's output, and how many seconds after its start it came."""
 
     text: str
     seconds: float
@@ -41,7 +41,7 @@ def run(*command: str, env: Mapping[str, str], stdin: str = "") -> Finished:
         command, cwd=PROJECT, env={**os.environ, **env}, input=stdin, capture_output=True, text=True, check=False
     )
     if done.returncode != 0:
-        raise _failed(command, status=done.returncode, said=done.stdout + done.stderr)
+        raise _failed(command, status=done.returncode, output=done.stdout + done.stderr)
     return Finished(stdout=done.stdout, seconds=time.monotonic() - started)
 
 
@@ -51,24 +51,24 @@ def python(module: str, *arguments: str, env: Mapping[str, str]) -> Finished:
 
 
 def lines_of(module: str, *arguments: str, env: Mapping[str, str]) -> Iterator[Line]:
-    """Yield what one of the project's own command lines says, as it comes; raises CommandError at its end."""
+    """Yield each line that one of the project's own command lines prints; raises CommandError at its end."""
     command = (sys.executable, "-m", module, *arguments)
     started = time.monotonic()
-    said: list[str] = []
+    written: list[str] = []
     with subprocess.Popen(
         command, cwd=PROJECT, env={**os.environ, **env}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     ) as child:
         try:
             for text in child.stdout or ():
-                said.append(text)
+                written.append(text)
                 yield Line(text=text.rstrip(), seconds=time.monotonic() - started)
         except BaseException:
             child.terminate()
             raise
     if child.returncode != 0:
-        raise _failed(command, status=child.returncode, said="".join(said))
+        raise _failed(command, status=child.returncode, output="".join(written))
 
 
-def _failed(command: tuple[str, ...], *, status: int, said: str) -> CommandError:
-    last = "\n".join(said.splitlines()[-LAST_LINES:])
+def _failed(command: tuple[str, ...], *, status: int, output: str) -> CommandError:
+    last = "\n".join(output.splitlines()[-LAST_LINES:])
     return CommandError(f"{' '.join(command)} failed (exit status {status}):\n{last}")

@@ -1,4 +1,4 @@
-"""What the program declares: charts with their values, and single objects, for helm and kubectl to make the same."""
+"""Reads what the program declares (charts with values, single objects), so that helm and kubectl can make the same."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import Any
 REGISTER = "/pulumirpc.ResourceMonitor/RegisterResource"
 CHARTS = ("kubernetes:helm.sh/v4:Chart", "kubernetes:helm.sh/v3:Release")
 GATEWAY = "Gateway"
-# Pulumi's mark of a value with a meaning of its own: a secret, an output; its `value` is what counts.
+# The key that marks a secret or an output among the inputs; its value is under `value`.
 SIGNATURE = "4dabf18193072939515e22adb298388d"
-# Of the annotations, those that tell Pulumi what to wait for.
+# Annotations with this prefix tell Pulumi what to wait for.
 WAITS = "pulumi.com/"
 
 # One Kubernetes object.
@@ -44,7 +44,7 @@ class Declared:
 def read(log: Iterable[str]) -> Declared:
     """Read the engine's log of requests, one a line, as a preview with PULUMI_DEBUG_GRPC writes it.
 
-    What a chart is rendered to is left out: helm renders it itself.
+    The objects rendered from a chart are left out, because helm renders them itself.
     """
     charts: dict[str, Chart] = {}
     objects: dict[str, Manifest] = {}
@@ -66,7 +66,7 @@ def read(log: Iterable[str]) -> Declared:
 
 def _key(manifest: Manifest) -> str:
     kind = manifest["kind"]
-    if kind == GATEWAY:  # is a kind of Istio's and of Gateway API's
+    if kind == GATEWAY:  # Istio and Gateway API both have this kind
         kind = f"{kind}.{manifest['apiVersion'].partition('/')[0]}"
     return f"{kind}/{manifest['metadata']['name']}"
 

@@ -1,72 +1,68 @@
-"""Pulumi's engine events, collapsed to the program's components."""
+"""How long Pulumi worked on each resource, from the engine's event log.
+
+`log` is what `pulumi up|destroy --event-log` writes, one event a line. Times are in seconds since the first event.
+"""
 
 from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from benchmarks.results import Interval, Step, Wait
 
 COMPONENTS = "kserve-multi-model:"
-# Components of several instances go by name.
+# Component types of which a stack has several; their steps are named after each instance.
 BY_NAME = ("InferenceService", "StorageCredentials")
 CHART = "kubernetes:helm.sh/v4:Chart"
-# Events tell whole seconds.
+# The engine stamps events with whole seconds.
 RESOLUTION = 1.0
-# What takes less is not worth a line.
+# Shorter waits are left out of the report.
 SHORTEST_WAIT = 3.0
 
 
 def component_steps(log: Iterable[str]) -> tuple[Step, ...]:
-    """When something of each component was under way, in seconds since the first event; ordered by their ends.
-
-    `log` has one event a line, as `pulumi up --event-log` writes them.
-    """
-    began: float | None = None
-    started: dict[str, float] = {}
+    """When some resource of each component was being made, ordered by the components' ends."""
     intervals: dict[str, list[Interval]] = defaultdict(list)
-    for line in log:
-        event = json.loads(line)
-        began = event["timestamp"] if began is None else began
-        now = event["timestamp"] - began
-        if announced := event.get("resourcePreEvent"):
-            started.setdefault(announced["metadata"]["urn"], now)
-        elif done := event.get("resOutputsEvent"):
-            urn = done["metadata"]["urn"]
-            if name := _component(urn):
-                intervals[name].append((started.get(urn, now), now))
+    for urn, start, end in _operations(log):
+        if name := _component(urn):
+            intervals[name].append((start, end))
     steps = (Step(name=name, intervals=tuple(_merged(found))) for name, found in intervals.items())
     return tuple(sorted(steps, key=lambda step: step.end_s))
 
 
 def deletions(log: Iterable[str]) -> tuple[Wait, ...]:
-    """What a destroy waited for SHORTEST_WAIT seconds and longer, in the order it began to."""
-    started: dict[str, float] = {}
-    waits = []
-    began: float | None = None
-    for line in log:
-        event = json.loads(line)
-        began = event["timestamp"] if began is None else began
-        now = event["timestamp"] - began
-        if announced := event.get("resourcePreEvent"):
-            started.setdefault(announced["metadata"]["urn"], now)
-        elif done := event.get("resOutputsEvent"):
-            urn = done["metadata"]["urn"]
-            start = started.get(urn, now)
-            if now - start >= SHORTEST_WAIT:
-                waits.append(Wait(name=_short(urn), start_s=start, end_s=now))
+    """Deletions that took SHORTEST_WAIT seconds or longer, ordered by their starts."""
+    waits = (
+        Wait(name=_kind_and_name(urn), start_s=start, end_s=end)
+        for urn, start, end in _operations(log)
+        if end - start >= SHORTEST_WAIT
+    )
     return tuple(sorted(waits, key=lambda wait: (wait.start_s, wait.end_s)))
 
 
-def _short(urn: str) -> str:
-    """A resource's kind and name."""
+def _operations(log: Iterable[str]) -> Iterator[tuple[str, float, float]]:
+    """Finished operations as (URN, start, end); one that was tried again starts with its first try."""
+    first: float | None = None
+    started: dict[str, float] = {}
+    for line in log:
+        event = json.loads(line)
+        first = event["timestamp"] if first is None else first
+        now = event["timestamp"] - first
+        if begun := event.get("resourcePreEvent"):
+            started.setdefault(begun["metadata"]["urn"], now)
+        elif done := event.get("resOutputsEvent"):
+            urn = done["metadata"]["urn"]
+            yield urn, started.get(urn, now), now
+
+
+def _kind_and_name(urn: str) -> str:
     _, _, types, name = urn.split("::", 3)
     return f"{types.rpartition(':')[2]} {name}"
 
 
 def _component(urn: str) -> str | None:
-    """The component a resource is part of; None for what takes no time itself, such as components."""
+    """The component a resource belongs to; None for components and charts, which take no time themselves."""
     _, _, types, name = urn.split("::", 3)
     first, _, rest = types.partition("$")
     if not first.startswith(COMPONENTS) or not rest or rest.rpartition("$")[2] == CHART:
@@ -76,7 +72,7 @@ def _component(urn: str) -> str | None:
 
 
 def _merged(intervals: Iterable[Interval]) -> list[Interval]:
-    """Intervals that overlap or touch, as one each."""
+    """The intervals, with those that overlap or touch merged."""
     merged: list[Interval] = []
     for start, end in sorted(intervals):
         if merged and start - merged[-1][1] <= RESOLUTION:

@@ -1,4 +1,4 @@
-"""The way it is done by hand: helm and kubectl, one after the other, each waited for."""
+"""Deploys what the program declares with helm and kubectl, step by step, as one would by hand."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ SERVING = "KnativeServing/knative-serving"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Work:
-    """What is done between two looks at the clock: objects applied, charts installed, conditions waited for.
+class WorkStep:
+    """One step that is timed: apply objects, install charts, then wait for conditions.
 
     Attributes:
         objects: keys as in Declared.
         charts: names of releases.
-        ready: the objects, of those applied, whose condition Ready is waited for.
+        ready: those of the objects that must get the condition Ready.
 
     """
 
@@ -37,28 +37,28 @@ class Work:
     ready: tuple[str, ...] = ()
 
 
-def plan(declared: Declared) -> list[Work]:
-    """The order of the projects' installation guides; Knative's operator brings Serving's definitions itself."""
+def plan(declared: Declared) -> list[WorkStep]:
+    """The steps in the order of the installation guides; Knative's operator installs the CRDs of Serving itself."""
     models = declared.of_kind("InferenceService")
     gateways = declared.of_kind(GATEWAY)
     return [
-        Work(name="namespaces", objects=declared.of_kind("Namespace")),
-        Work(name="cert-manager", charts=("cert-manager",)),
-        Work(name="Gateway API", charts=("gateway-api",)),
-        Work(
+        WorkStep(name="namespaces", objects=declared.of_kind("Namespace")),
+        WorkStep(name="cert-manager", charts=("cert-manager",)),
+        WorkStep(name="Gateway API", charts=("gateway-api",)),
+        WorkStep(
             name="Istio",
             objects=("Service/istio-ingressgateway",),
             charts=("istio-base", "istiod", "istio-ingressgateway"),
         ),
-        Work(name="Knative operator", charts=("knative-operator",)),
-        Work(name="Knative Serving", objects=(SERVING,), ready=(SERVING,)),
-        Work(
+        WorkStep(name="Knative operator", charts=("knative-operator",)),
+        WorkStep(name="Knative Serving", objects=(SERVING,), ready=(SERVING,)),
+        WorkStep(
             name="net-gateway-api",
             objects=("ConfigMap/config-gateway", "Service/knative-local-gateway", *gateways),
             charts=("net-gateway-api",),
         ),
-        Work(name="KServe", charts=("kserve-crd", "kserve", "kserve-runtimes")),
-        Work(
+        WorkStep(name="KServe", charts=("kserve-crd", "kserve", "kserve-runtimes")),
+        WorkStep(
             name="models",
             objects=(*declared.of_kind("Secret"), *declared.of_kind("ServiceAccount"), *models),
             ready=models,
@@ -68,16 +68,16 @@ def plan(declared: Declared) -> list[Work]:
 
 @dataclass(frozen=True, kw_only=True)
 class InSequence:
-    """Installs what the program declares; `environment` is what a shell has on this cluster."""
+    """Deploys `declared` to the cluster that the variables in `environment` select."""
 
     declared: Declared
     environment: Mapping[str, str]
 
     def deploy(self, *, endpoints: str) -> Deployment:
-        """Do all of it on an empty cluster, then the prediction check of these endpoints (JSON).
+        """Deploy to an empty cluster, then run the prediction check of these endpoints (JSON).
 
         Raises:
-            CommandError: a command failed; nothing is tried again but what a webhook is not ready for.
+            CommandError: a command failed; it is tried again only while a webhook does not answer yet.
         """
         began = time.monotonic()
         steps = []
@@ -90,10 +90,10 @@ class InSequence:
         total = time.monotonic() - began
         return Deployment(steps=(*steps, Step(name=PREDICTIONS, intervals=((started, total),))), total_s=total)
 
-    def _do(self, work: Work) -> None:
+    def _do(self, work: WorkStep) -> None:
         if work.objects:
             manifests = [self.declared.objects[key] for key in work.objects]
-            self._patiently("kubectl", "apply", "-f", "-", stdin=yaml.safe_dump_all(manifests))
+            self._retry_on_webhook_error("kubectl", "apply", "-f", "-", stdin=yaml.safe_dump_all(manifests))
         for name in work.charts:
             self._install(self.declared.charts[name])
         for key in work.ready:
@@ -104,7 +104,7 @@ class InSequence:
     def _install(self, chart: Chart) -> None:
         command = ("helm", "upgrade", "--install", chart.name, chart.archive, "--namespace", chart.namespace)
         values = yaml.safe_dump(dict(chart.values))
-        self._patiently(*command, "--values", "-", "--wait", "--timeout", TIMEOUT, stdin=values)
+        self._retry_on_webhook_error(*command, "--values", "-", "--wait", "--timeout", TIMEOUT, stdin=values)
 
     @tenacity.retry(
         retry=tenacity.retry_if_exception(lambda error: "failed calling webhook" in str(error)),
@@ -112,8 +112,8 @@ class InSequence:
         stop=tenacity.stop_after_delay(120),
         reraise=True,
     )
-    def _patiently(self, *command: str, stdin: str) -> None:
-        """As whoever does it by hand: again when a webhook does not answer yet."""
+    def _retry_on_webhook_error(self, *command: str, stdin: str) -> None:
+        """Run a command again while a webhook does not answer yet, as one does by hand."""
         run(*command, env=self.environment, stdin=stdin)
 
     def _check(self, endpoints: str) -> None:

@@ -1,4 +1,4 @@
-"""Constant load on one model: some clients ask at a steady rate, and every answer is kept with its time."""
+"""Constant load on one model: clients send requests at a steady rate, and every answer is kept with its time."""
 
 from __future__ import annotations
 
@@ -16,20 +16,23 @@ from typing import Self
 import httpx2 as httpx
 from pydantic import BaseModel, JsonValue, ValidationError
 
+from benchmarks.commands import CommandError
+from endpoints.endpoint import Check, Endpoint
+
 # Servers that start again after a roll-back keep requests waiting.
 TIMEOUT = 60.0
 SHOWN = 5
 
 
 class Predictions(BaseModel):
-    """What a model answers by protocol v1."""
+    """A model's answer by protocol v1."""
 
     predictions: list[JsonValue]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Target:
-    """What is asked: by way of the gateway, with more headers for Knative if need be."""
+    """A request for predictions, sent through the gateway; `headers` are more headers, such as Knative's."""
 
     gateway: str
     host: str
@@ -37,17 +40,42 @@ class Target:
     instances: list[JsonValue]
     headers: Mapping[str, str] = field(default_factory=dict)
 
+    @classmethod
+    def of(cls, endpoint: Endpoint) -> Target:
+        """The request of an endpoint's check.
+
+        Raises:
+            CommandError: the endpoint has no check with instances.
+        """
+        if not isinstance(endpoint.check, Check):
+            raise CommandError(f"{endpoint.name} has no check whose instances could be sent")
+        return cls(
+            gateway=endpoint.gateway_address,
+            host=endpoint.host,
+            path=endpoint.predict_path,
+            instances=endpoint.check.instances,
+        )
+
+    def client(self, *, timeout: float | None) -> httpx.Client:
+        """A new client for it; the environment's proxies are not for the gateway."""
+        headers = {**self.headers, "Host": self.host}
+        return httpx.Client(base_url=self.gateway, headers=headers, timeout=timeout, trust_env=False)
+
+    def send(self, client: httpx.Client) -> httpx.Response:
+        """Send the request; raises httpx.HTTPError."""
+        return client.post(self.path, json={"instances": self.instances})
+
 
 @dataclass(frozen=True, kw_only=True)
 class Shot:
     """One request.
 
     Attributes:
-        at: seconds since the load began.
-        took: seconds until the answer was there.
-        status: of HTTP; 0 where none came.
-        answer: the predictions; None where it failed.
-        problem: why it failed; empty where it did not.
+        at: when it was sent, in seconds since the load began.
+        took: seconds until the answer came.
+        status: the HTTP status; 0 without an answer.
+        answer: the predictions; None when the request failed.
+        problem: why it failed; empty when it did not.
 
     """
 
@@ -69,25 +97,25 @@ class Shots:
 
     @property
     def failures(self) -> tuple[Shot, ...]:
-        """Those without an answer of the model's."""
+        """The requests that were not answered with predictions."""
         return tuple(shot for shot in self.all if shot.answer is None)
 
     @property
-    def told(self) -> str:
-        """How many there were and failed, and the first that did."""
+    def summary(self) -> str:
+        """How many requests failed, of how many, and the first failures."""
         first = "; ".join(f"{s.at:.2f} s (after {s.took:.2f} s): {s.problem}" for s in self.failures[:SHOWN])
         return f"{len(self.failures)} of {len(self)} failed" + (f": {first}" if first else "")
 
     def between(self, start: float, end: float) -> Shots:
-        """Those sent from `start` on, and before `end`."""
+        """The requests sent at `start` or later, and before `end`."""
         return Shots(all=tuple(shot for shot in self.all if start <= shot.at < end))
 
     def where(self, wanted: Callable[[list[JsonValue]], bool]) -> Shots:
-        """Those with such an answer."""
+        """The requests whose predictions satisfy `wanted`."""
         return Shots(all=tuple(shot for shot in self.all if shot.answer is not None and wanted(shot.answer)))
 
     def quantile(self, share: float) -> float:
-        """The seconds within which this share of the requests was answered. Raises ValueError without a request."""
+        """Seconds within which this share of the requests was answered; raises ValueError without a request."""
         if not self.all:
             raise ValueError("there was no request")
         return sorted(shot.took for shot in self.all)[max(0, ceil(share * len(self)) - 1)]
@@ -101,8 +129,8 @@ class Shots:
 class Load:
     """A load that lasts as long as its `with` block.
 
-    Each client asks again when it has its answer, and not before its turn: together they ask `rate` times a second, or
-    less often where answers are slow. Of two clients, one keeps its connection and the other opens one a request.
+    Each client sends its next request at its turn, but not before it has the last answer: together they send `rate`
+    requests a second, or fewer where answers are slow. Every other client opens a new connection for each request.
     """
 
     def __init__(self, target: Target, *, clients: int = 8, rate: float = 40) -> None:
@@ -112,11 +140,12 @@ class Load:
         self._pool = ThreadPoolExecutor(max_workers=clients, thread_name_prefix="load")
         self._ended = threading.Event()
         self._shots: list[Shot] = []
-        self._start = time.monotonic()
+        # On the monotonic clock, which all loads share.
+        self.started = time.monotonic()
 
     def __enter__(self) -> Self:
-        self._start = time.monotonic()
-        self._running = [self._pool.submit(self._ask_on, number) for number in range(self._clients)]
+        self.started = time.monotonic()
+        self._running = [self._pool.submit(self._send_in_turn, number) for number in range(self._clients)]
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
@@ -126,52 +155,33 @@ class Load:
             client.result()
 
     @property
-    def started(self) -> float:
-        """When it began, on the monotonic clock that all loads share."""
-        return self._start
-
-    @property
     def now(self) -> float:
         """Seconds since the load began."""
-        return time.monotonic() - self._start
+        return time.monotonic() - self.started
 
     @property
     def shots(self) -> Shots:
-        """What has been answered so far."""
+        """The requests that were answered or failed so far."""
         return Shots(all=tuple(sorted(self._shots, key=lambda shot: shot.at)))
 
-    def wait(self, seconds: float) -> None:
-        """Let it go on."""
-        time.sleep(seconds)
-
-    def _ask_on(self, number: int) -> None:
-        kept = number % 2 == 0
+    def _send_in_turn(self, number: int) -> None:
         turns = (number * self._period / self._clients + turn * self._period for turn in itertools.count())
-        client = self._client()
+        client = self._target.client(timeout=TIMEOUT)
         try:
             for turn in turns:
                 if self._ended.wait(max(0.0, turn - self.now)):
                     return
-                self._shots.append(self._ask(client))
-                if not kept:
+                self._shots.append(self._send(client))
+                if number % 2:
                     client.close()
-                    client = self._client()
+                    client = self._target.client(timeout=TIMEOUT)
         finally:
             client.close()
 
-    def _client(self) -> httpx.Client:
-        # The environment's proxies are not for the gateway.
-        return httpx.Client(timeout=TIMEOUT, trust_env=False)
-
-    def _ask(self, client: httpx.Client) -> Shot:
-        target = self._target
+    def _send(self, client: httpx.Client) -> Shot:
         at, status = self.now, 0
         try:
-            answer = client.post(
-                f"{target.gateway}{target.path}",
-                json={"instances": target.instances},
-                headers={**target.headers, "Host": target.host},
-            )
+            answer = self._target.send(client)
             status, problem = answer.status_code, f"{answer.status_code}: {answer.text[:200]}"
             found = Predictions.model_validate_json(answer.content).predictions if answer.is_success else None
         except (httpx.HTTPError, ValidationError) as error:
@@ -181,46 +191,31 @@ class Load:
         )
 
 
-class InFlight:
-    """Requests that are sent when its `with` block begins, each on a connection of its own, and kept waiting for."""
+def send_and_hold(target: Target, *, requests: int = 4) -> list[str]:
+    """Send requests in the background, each on its own connection and without a time-out.
 
-    def __init__(self, target: Target, *, requests: int = 4) -> None:
-        self._target = target
-        self._requests = requests
-        self._over: list[str] = []
+    Returns a list that gets the outcome of each request when it ends: its status and answer, or what failed.
+    """
+    outcomes: list[str] = []
 
-    def __enter__(self) -> Self:
-        for _ in range(self._requests):
-            # They may be answered long after the end of the block.
-            threading.Thread(target=self._ask, daemon=True).start()
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
-        """Leave them alone."""
-
-    @property
-    def over(self) -> list[str]:
-        """How those ended that have: with a status, or a failure."""
-        return [*self._over]
-
-    def _ask(self) -> None:
-        target = self._target
+    def send() -> None:
         try:
-            with httpx.Client(timeout=None, trust_env=False) as client:
-                answer = client.post(
-                    f"{target.gateway}{target.path}",
-                    json={"instances": target.instances},
-                    headers={**target.headers, "Host": target.host},
-                )
-            self._over.append(f"{answer.status_code}: {answer.text[:200]}")
+            with target.client(timeout=None) as client:
+                answer = target.send(client)
+            outcomes.append(f"{answer.status_code}: {answer.text[:200]}")
         except httpx.HTTPError as error:
-            self._over.append(f"{type(error).__name__}: {error}")
+            outcomes.append(f"{type(error).__name__}: {error}")
+
+    for _ in range(requests):
+        threading.Thread(target=send, daemon=True).start()
+    return outcomes
 
 
 def switched(shots: Shots, *, new: Callable[[list[JsonValue]], bool]) -> tuple[float, float]:
-    """When the first new answer came and when the last old one was asked for, in seconds since the load began.
+    """When the first new answer came and when the last request with an old answer was sent, since the load began.
 
-    Raises ValueError where there is none of either.
+    Raises:
+        ValueError: only one of the versions answered.
     """
     first = min((shot.at + shot.took for shot in shots.where(new).all), default=None)
     last = max((shot.at for shot in shots.where(lambda answer: not new(answer)).all), default=None)
@@ -230,5 +225,5 @@ def switched(shots: Shots, *, new: Callable[[list[JsonValue]], bool]) -> tuple[f
 
 
 def milliseconds(shots: Shots, shares: Iterable[float] = (0.5, 0.95)) -> list[int]:
-    """The quantiles, for a report."""
+    """The quantiles of the latency, rounded."""
     return [round(shots.quantile(share) * 1000) for share in shares]

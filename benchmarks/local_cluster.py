@@ -18,7 +18,7 @@ class LocalCluster:
 
     @classmethod
     def with_free_subnet(cls, name: str) -> LocalCluster:
-        """A cluster beside those that are up; what an earlier run left of it is removed.
+        """A cluster on a subnet that no other one uses; what an earlier run left of it is removed.
 
         Raises:
             ClusterError: every subnet is in use.
@@ -27,7 +27,7 @@ class LocalCluster:
         return cls(network=Network.first_free(name))
 
     def up(self) -> Boot:
-        """Start it; everything it is made of should be built."""
+        """Start it; its parts should be built already, or building them is measured, too."""
         ready = total = 0.0
         for line in lines_of("cluster", "up", "--name", self.network.name, "--subnet", self.network.subnet, env={}):
             total = line.seconds
@@ -40,7 +40,7 @@ class LocalCluster:
         python("cluster", "down", "--name", self.network.name, env={})
 
     def environment(self) -> dict[str, str]:
-        """The variables `python -m cluster env` gives a shell."""
+        """The variables that `python -m cluster env` prints."""
         settings = python("cluster", "env", "--name", self.network.name, env={}).stdout
         words = (shlex.split(line)[1] for line in settings.splitlines())
         return dict(word.split("=", 1) for word in words)

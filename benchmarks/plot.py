@@ -1,4 +1,4 @@
-"""The plot: both ways to deploy, on one time axis."""
+"""Draws both ways to deploy on one time axis."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""docs/benchmarks.md, from the results."""
+"""Writes docs/benchmarks.md from the results."""
 
 from __future__ import annotations
 
@@ -187,7 +187,7 @@ def _sizes(what: str, sizes: Mapping[str, int], *, total: int) -> str:
 
 
 def _largest(amounts: Mapping[str, float]) -> Iterator[tuple[str, float]]:
-    """Largest first; what does not fit into a table is summed up in its last row."""
+    """Amounts, largest first; those beyond LONGEST_TABLE are summed in the last row."""
     ordered = sorted(amounts.items(), key=lambda item: -item[1])
     yield from ordered[:LONGEST_TABLE]
     if others := ordered[LONGEST_TABLE:]:

@@ -1,4 +1,4 @@
-"""What was measured, as docs/benchmarks.json keeps it."""
+"""The measurements, as docs/benchmarks.json keeps them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Measured(BaseModel):
 
 
 class Machine(Measured):
-    """What the numbers were measured on."""
+    """The machine that the numbers were measured on."""
 
     processor: str
     cores: int
@@ -34,7 +34,7 @@ class Boot(Measured):
 
 
 class Step(Measured):
-    """A part of a deployment, and when something of it was under way; the intervals are in order and apart."""
+    """A part of a deployment, and the intervals in which it was under way: in order, and not overlapping."""
 
     name: str
     intervals: tuple[Interval, ...]
@@ -51,7 +51,7 @@ class Step(Measured):
 
     @property
     def busy_s(self) -> float:
-        """For how long something of it was under way."""
+        """Seconds in which it was under way."""
         return sum(end - start for start, end in self.intervals)
 
 
@@ -71,7 +71,7 @@ class Round(Measured):
 
     @property
     def ratio(self) -> float:
-        """Pulumi's time in terms of helm's and kubectl's."""
+        """Pulumi's time divided by that of helm and kubectl."""
         return self.pulumi.total_s / self.in_sequence.total_s
 
 
@@ -83,7 +83,7 @@ class Image(Measured):
 
 
 class Images(Measured):
-    """The registry's images; the total counts a layer once that several have."""
+    """The registry's images; the total counts a shared layer once."""
 
     images: tuple[Image, ...]
     total_bytes: int
@@ -111,10 +111,10 @@ class ColdBuild(Measured):
     """The first `cluster up` on a machine, with nothing downloaded or built.
 
     Attributes:
-        parts: seconds by part, side by side in three lanes.
+        parts: seconds by part; parts of the three lanes are built side by side.
         total_s: wall time.
-        cpu_s: of all its programs, user and system; what goes on in the node is not counted.
-        peak_bytes: the most that it took on disk at one time.
+        cpu_s: CPU time of its programs, user and system, without those in the node.
+        peak_bytes: the most disk space it used at one time.
     """
 
     parts: dict[str, float]
@@ -127,8 +127,8 @@ class Change(Measured):
     """A `pulumi up` that changed a model under load, as the model's clients saw it.
 
     Attributes:
-        requests: from its start until a while after its end; `failures` of them had no prediction.
-        v2_share_after: of the requests after its end, those that the second version answered.
+        requests: sent from the start of `up` until some seconds after its end; `failures` of them got no prediction.
+        v2_share_after: share of the requests after its end that the second version answered.
 
     """
 
@@ -142,7 +142,7 @@ class Change(Measured):
 
 
 class Wait(Measured):
-    """Something that a destroy waited for, and when, in seconds since its start."""
+    """A resource whose deletion a destroy waited for, and when, in seconds since the destroy began."""
 
     name: str
     start_s: float
@@ -150,19 +150,19 @@ class Wait(Measured):
 
 
 class Destroy(Measured):
-    """A `pulumi destroy`, and what it waited for longest."""
+    """A `pulumi destroy`, and the deletions that it waited for longest."""
 
     waits: tuple[Wait, ...]
     total_s: float
 
 
 class Teardown(Measured):
-    """What goes away.
+    """How long moves and destroys take.
 
     Attributes:
         move_s: a `pulumi up` that moves three models and their graph to another namespace.
-        idle: of the demo with one model more.
-        busy: of models that are asked all the time, and of two with requests that they answer only later.
+        idle: destroy of the demo with one more model.
+        busy: destroy of models under load, and of two that hold requests without answering them.
 
     """
 
@@ -172,7 +172,7 @@ class Teardown(Measured):
 
 
 class Results(Measured):
-    """Everything; what a run leaves out stays as it was."""
+    """All measurements; a run that leaves some out keeps their last values."""
 
     machine: Machine
     rounds: tuple[Round, ...] = ()
@@ -188,7 +188,7 @@ class Results(Measured):
 
     @classmethod
     def read(cls, file: Path) -> Results | None:
-        """The last results; None where there is no file. Raises ValidationError for another version's."""
+        """The last results, or None without a file; raises ValidationError for a file of another version."""
         return cls.model_validate_json(file.read_text()) if file.exists() else None
 
     def write(self, file: Path) -> None:

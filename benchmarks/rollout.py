@@ -3,28 +3,24 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from typing import Annotated, Any
 
 import typer
 from pydantic import JsonValue
-from rich.console import Console
 
-import stack_files
-from benchmarks.__main__ import RESULTS, report, run
-from benchmarks.commands import PROJECT, CommandError
+from benchmarks.__main__ import Name, console, last_results, new_stack, report, run
 from benchmarks.load import Load, Shots, Target, milliseconds
-from benchmarks.local_cluster import LocalCluster
-from benchmarks.machine import this_machine
 from benchmarks.program import Stack
-from benchmarks.results import Change, Results
-from endpoints.endpoint import Check, Endpoint, parse_endpoints
+from benchmarks.results import Change
+from endpoints.endpoint import parse_endpoints
 
 MODEL = "xgboost-model"
 OLD, NEW = "s3://models/xgboost", "s3://models/xgboost-v2"
 QUIET_SECONDS = 10
 AFTER_SECONDS = 10
-# What is said of the model, one `pulumi up` after the other.
+# The model's settings for one `pulumi up` after the other.
 CHANGES: tuple[tuple[str, dict[str, Any]], ...] = (
     ("roll out", {"storage_uri": NEW}),
     ("canary, 10 %", {"storage_uri": OLD, "canary": {"traffic": 10}}),
@@ -33,70 +29,43 @@ CHANGES: tuple[tuple[str, dict[str, Any]], ...] = (
     ("roll back", {"storage_uri": OLD, "canary": {"traffic": 0}}),
 )
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-console = Console(stderr=True, highlight=False)
 
 
 @app.command()
-def rollout(
-    name: Annotated[str, typer.Option(help="The local cluster to make, and to remove.")] = "bench",
-    rate: Annotated[float, typer.Option(min=1, help="Requests a second.")] = 40,
-) -> None:
+def rollout(name: Name = "bench", rate: Annotated[float, typer.Option(min=1, help="Requests a second.")] = 40) -> None:
     """Deploy the demo, change a model under load, and write docs/benchmarks.*."""
-    results = Results.read(RESULTS) or Results(machine=this_machine())
-    cluster = LocalCluster.with_free_subnet(name)
-    try:
-        with console.status("starting a local cluster, and deploying to it"):
-            cluster.up()
-        with Stack.on(cluster.network, environment=cluster.environment()) as stack:
-            stack.pulumi("up", "--yes", "--skip-preview")
-            changes = tuple(measured(stack, rate=rate))
-    finally:
-        cluster.down()
-    results = results.model_copy(update={"changes": changes})
-    results.write(RESULTS)
-    report(results)
+    results = last_results()
+    with new_stack(name) as stack:
+        with console.status("deploying the demo"):
+            stack.change("up")
+        changes = tuple(_measure(stack, rate=rate))
+    report(results.model_copy(update={"changes": changes}))
 
 
-def measured(stack: Stack, *, rate: float) -> Iterator[Change]:
-    """Each of the changes under one load; the first is none, for comparison."""
-    with Load(target(parse_endpoints(json.loads(stack.endpoints()))[MODEL]), rate=rate) as load:
-        load.wait(QUIET_SECONDS)
+def _measure(stack: Stack, *, rate: float) -> Iterator[Change]:
+    """Make each of the changes under one load; the first row, without a change, is for comparison."""
+    with Load(Target.of(parse_endpoints(json.loads(stack.endpoints()))[MODEL]), rate=rate) as load:
+        time.sleep(QUIET_SECONDS)
         yield _change("none", load.shots, up_s=0, after=load.shots)
-        for name, said in CHANGES:
-            _say(stack, said)
+        for name, settings in CHANGES:
+            stack.configure(models=[_changed(model, settings) for model in stack.settings()["models"]])
             began = load.now
-            up = stack.pulumi("up", "--yes", "--skip-preview")
+            up = stack.change("up")
             ended = load.now
-            load.wait(AFTER_SECONDS)
+            time.sleep(AFTER_SECONDS)
             shots, now = load.shots, load.now
             yield _change(name, shots.between(began, now), up_s=up.seconds, after=shots.between(ended, now))
 
 
-def target(endpoint: Endpoint) -> Target:
-    """A model, asked for the rows of its check. Raises CommandError where it has none."""
-    if not isinstance(endpoint.check, Check):
-        raise CommandError(f"{endpoint.name} has no check, whose rows could be asked")
-    return Target(
-        gateway=endpoint.gateway_address,
-        host=endpoint.host,
-        path=endpoint.predict_path,
-        instances=endpoint.check.instances,
-    )
-
-
-def _say(stack: Stack, said: dict[str, Any]) -> None:
-    """Set what is said of the model in the stack's file, instead of what was said of its version."""
-    file = PROJECT / f"Pulumi.{stack.name}.yaml"
-    document = stack_files.read(file)
-    for model in document["config"]["kserve-multi-model:models"]:
-        if model["name"] == MODEL:
-            model.pop("canary", None)
-            model.update(said)
-    stack_files.write(file, document)
+def _changed(model: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
+    """The settings of MODEL with these instead of its version's; any other model as it is."""
+    if model["name"] != MODEL:
+        return model
+    return {key: value for key, value in model.items() if key != "canary"} | settings
 
 
 def _is_new(predictions: list[JsonValue]) -> bool:
-    """The second version says how sure it is of the other class."""
+    """Whether the second version answered: its probabilities are those of the other class."""
     first = predictions[0]
     return isinstance(first, float) and first < 0.5
 
@@ -112,7 +81,7 @@ def _change(name: str, shots: Shots, *, up_s: float, after: Shots) -> Change:
         p95_ms=p95,
         v2_share_after=len(after.where(_is_new)) / len(after),
     )
-    console.print(f"{name}: {shots.told}; p50 {p50} ms, p95 {p95} ms", markup=False)
+    console.print(f"{name}: {shots.summary}; p50 {p50} ms, p95 {p95} ms", markup=False)
     return change
 
 

@@ -1,4 +1,4 @@
-"""`python -m cluster`: the local cluster's life from a shell."""
+"""`python -m cluster`: the command line of the local cluster."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ import sys
 from collections.abc import Collection
 from contextlib import nullcontext
 from pathlib import Path
-from types import FrameType
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import httpx2 as httpx
 import psutil
@@ -31,18 +30,18 @@ from cluster.environment import Environment
 from cluster.errors import ClusterError
 from cluster.export import Export
 from cluster.extras import extras_of
-from cluster.locations import TOOLS, cache_dir, logs_dir, state_dir
+from cluster.locations import cache_dir, logs_dir, state_dir
 from cluster.node.lifecycle import IMAGE_STORE, S3_REGION, Node, image_store_key, nodes, recorded_entries
 from cluster.node.network import DEFAULT_SUBNET, proxy_exceptions
 from cluster.provider import OfficialProvider
 from cluster.shared_cache import SharedCache, downloads
-from cluster.toolchain import Toolchain, remove_go_caches
+from cluster.toolchain import remove_go_caches
 from cluster.tools import PROVIDER, get_tools, provider_without_build
 
 MIB = 1 << 20
-# What typer makes of a KeyboardInterrupt, as shells do.
+# The exit status after Ctrl-C, as in shells.
 INTERRUPTED = 130
-# What can go wrong with the machine and the network; requests' errors are OSErrors.
+# Errors of the machine and the network that become a message; those of requests are OSErrors.
 FAULTS = (OSError, subprocess.SubprocessError, httpx.HTTPError, BotoCoreError, ClientError, Boto3Error, psutil.Error)
 app = typer.Typer(
     help="A real single-node Kubernetes on this machine, with a registry and an S3 store, built from pinned sources.",
@@ -61,10 +60,10 @@ CacheFrom = Annotated[
     typer.Option(
         envvar=VARIABLE,
         metavar="FOLDER|URL[#sha256=DIGEST]",
-        help="A cache of another machine, which is asked before anything is built: what `export` wrote.",
+        help="A cache that `export` wrote on another machine; what it has is not built here.",
     ),
 ]
-Subnet = Annotated[str, typer.Option(help="Its /18 of 198.18.0.0/15.")]
+Subnet = Annotated[str, typer.Option(help="The cluster's subnet, a /18 of 198.18.0.0/15.")]
 
 
 def _cache() -> Cache:
@@ -72,18 +71,17 @@ def _cache() -> Cache:
 
 
 def _build() -> Build:
-    """Everything the present pins give."""
-    cache = _cache()
-    return Build(Catalog(cache=cache, toolchain=Toolchain(cache=cache)))
+    """The build of the present pins."""
+    return Build(Catalog(_cache()))
 
 
 def _shared_cache(cache_from: str | None) -> SharedCache | None:
-    """The cache of another machine, where the user names one; nothing is asked of it yet."""
+    """The cache that CACHE_FROM names, if it is set; it is not read yet."""
     return SharedCache(location=Location.parse(cache_from), console=console) if cache_from else None
 
 
 def _build_with(shared: SharedCache | None) -> Build:
-    """The same, with Debian packages at least as new as those of the shared cache, or its keys would be others."""
+    """The same, with Debian packages at least as new as those of the shared cache, so that its keys are the same."""
     build = _build()
     if shared and build.missing(build.default) and (day := shared.debian_day) and debian.renew(day, build_lock()):
         console.print(f"  Debian packages are now those of {day} or later, as at {shared.location}", soft_wrap=True)
@@ -107,23 +105,24 @@ def up(
     subnet: Subnet = DEFAULT_SUBNET,
     keep_go_caches: KeepGoCaches = False,
     stack_file: Annotated[
-        Path | None, typer.Option(help="A stack's settings: what they need beside the default is added.")
+        Path | None, typer.Option(help="A stack file; what its settings need beyond the default is added.")
     ] = None,
     cache_from: CacheFrom = None,
 ) -> None:
-    """Build what is missing, start the cluster, upload the demo's models. Nothing to do is said and costs seconds."""
+    """Build what is missing, start the cluster and upload the demo's models; seconds when there is nothing to do."""
     host.check_machine()
     shared = _shared_cache(cache_from)
     with locked(_lock(_node(name).name), console=console):
         node = _node(name, subnet)
         build = _build_with(shared)
         outdated = node.outdated(build)
-        # It goes on with what it was started from; Pulumi is used from here.
+        # An outdated node keeps running from its own entries, so only Pulumi is needed from this build.
         extras = [] if outdated or not stack_file else extras_of(stack_file, build=build)
         wanted = build.tools if outdated else build.default.union(*map(build.of_extra, extras))
         if outdated:
             console.print(f"  {name} was started from an older build than this; make down, then make up renews it")
-        has_provider = Environment.of(node, build=build).has_provider()
+        environment = Environment(build, node)
+        has_provider = environment.has_provider()
         if has_provider:
             wanted -= PROVIDER
         fetched = _fetch(build, wanted, shared)
@@ -132,7 +131,7 @@ def up(
         built = _prepare_host(build, node=node, wanted=wanted)
         build.run(console, keep_go_caches=keep_go_caches, wanted=wanted)
         started = node.up(console, build=build)
-        Environment.of(node, build=build).prepare()
+        environment.prepare()
         uploaded = 0 if outdated else _upload_models(node, demo_models.DEMO)
         added = [name for name in extras if _add_extra(node, name, build=build)]
     _advise(node.root_filesystem)
@@ -142,12 +141,12 @@ def up(
 
 @app.command()
 def add(
-    extras: Annotated[list[str], typer.Argument(help="What to add; without a cluster, it is built only.")],
+    extras: Annotated[list[str], typer.Argument(help="What to add; without a cluster, it is only built.")],
     name: Name = "dev",
     keep_go_caches: KeepGoCaches = False,
     cache_from: CacheFrom = None,
 ) -> None:
-    """Build what the default does without, and give it to the cluster: monitoring, lightgbm, onnx, bandit, examples."""
+    """Build what the default leaves out and add it to the cluster: monitoring, lightgbm, onnx, bandit, examples."""
     host.check_machine()
     shared = _shared_cache(cache_from)
     build = _build_with(shared)
@@ -156,7 +155,7 @@ def add(
     fetched = _fetch(build, wanted, shared)
     built = _prepare_host(build, wanted=wanted)
     build.run(console, keep_go_caches=keep_go_caches, wanted=wanted)
-    # Not before: `down` waits for this lock, and a compilation takes minutes.
+    # Not earlier: `down` waits for this lock, and compiling takes minutes.
     with locked(_lock(_node(name).name), console=console):
         node = _node(name)
         if node.outdated(build):
@@ -166,17 +165,17 @@ def add(
             )
         added = [extra for extra in extras if node.initialised and _add_extra(node, extra, build=build)]
     if not (fetched or built or added):
-        console.print(f"{', '.join(extras)}: there already, nothing to do")
+        console.print(f"{', '.join(extras)}: added already, nothing to do")
 
 
 def _known_extras(build: Build, names: list[str]) -> list[str]:
     if unknown := [name for name in names if name not in build.extras]:
-        raise ClusterError(f"there is no {unknown[0]!r} to add", hint=f"There are: {', '.join(build.extras)}")
+        raise ClusterError(f"unknown extra {unknown[0]!r}", hint=f"There are: {', '.join(build.extras)}")
     return names
 
 
 def _add_extra(node: Node, name: str, *, build: Build) -> bool:
-    """Give the cluster an extra that is built: its images, and the models to try it with."""
+    """Add an extra that was built to the cluster: its images, and the models to try it with."""
     added = node.add_extra(build, name)
     if added:
         console.print(f"  [green]✓[/] {name}: {', '.join(i.name for i in build.extras[name].images)}")
@@ -198,11 +197,11 @@ def build_all(
     keep_go_caches: KeepGoCaches = False,
     cache_from: CacheFrom = None,
     renew: Annotated[
-        bool, typer.Option(help="Make what holds Debian packages anew, with today's security updates.")
+        bool, typer.Option(help="Rebuild what holds Debian packages, with today's security updates.")
     ] = False,
-    extras: Annotated[bool, typer.Option(help="Build what is otherwise built when it is first needed, too.")] = False,
+    extras: Annotated[bool, typer.Option(help="Also build what is otherwise built when it is first needed.")] = False,
 ) -> None:
-    """Build what is missing and start nothing."""
+    """Build what is missing, without starting a cluster."""
     host.check_machine()
     shared = _shared_cache(cache_from)
     with debian.renewing(build_lock()) if renew else nullcontext():
@@ -212,7 +211,7 @@ def build_all(
         wanted = everything - (PROVIDER if provider_without_build(console, build) else frozenset())
         _prepare_host(build, wanted=wanted)
         build.run(console, keep_go_caches=keep_go_caches, wanted=wanted)
-    _advise(build.catalog.root_filesystem(catalog.NODE_FILESYSTEM))
+    _advise(build.catalog.path(catalog.NODE_FILESYSTEM))
 
 
 def _advise(filesystem: Path) -> None:
@@ -221,7 +220,7 @@ def _advise(filesystem: Path) -> None:
 
 
 def _fetch(build: Build, wanted: Collection[str], shared: SharedCache | None) -> bool:
-    """Take what is missing for `wanted` from the shared cache, if there is one; returns whether it was asked."""
+    """Take what is missing for `wanted` from the shared cache, if there is one; returns whether it was read."""
     if shared is None or not build.missing(wanted):
         return False
     with locked(build_lock(), console=console):
@@ -230,18 +229,18 @@ def _fetch(build: Build, wanted: Collection[str], shared: SharedCache | None) ->
 
 
 def _prepare_host(build: Build, *, node: Node | None = None, wanted: Collection[str] | None = None) -> bool:
-    """Refuse a machine with too little room for what is to do; install what it lacks, having said so.
+    """Refuse a machine with too little disk or memory, and install the Debian packages that it lacks.
 
-    Returns whether anything is to be built.
+    Returns whether anything has to be built.
     """
     missing = set(build.missing(wanted))
     starts = node is not None and not node.initialised
     disk = host.DISK_TO_RUN if missing or starts else host.DISK_TO_REPAIR
     if missing & {part.name for part in catalog.GO_PARTS}:
         disk = host.DISK_TO_COMPILE
-    # A node that is there has its memory already, or had it when it was started.
-    there = node is not None and (node.initialised or node.container.pid() is not None)
-    memory = 0 if there or not (missing or starts) else host.MEMORY
+    # A node that exists has its memory already.
+    exists = node is not None and (node.initialised or node.container.pid() is not None)
+    memory = 0 if exists or not (missing or starts) else host.MEMORY
     host.check_resources(cache=cache_dir(), disk=disk, memory=memory)
     builds_filesystem = any(filesystem.name in missing for filesystem in catalog.ROOT_FILESYSTEMS)
     if packages := debian.missing_host_packages(builds_filesystem=builds_filesystem):
@@ -251,14 +250,14 @@ def _prepare_host(build: Build, *, node: Node | None = None, wanted: Collection[
 
 @app.command()
 def export(
-    folder: Annotated[Path, typer.Argument(help="Where to: a new folder, or one of an earlier export.")],
+    folder: Annotated[Path, typer.Argument(help="The folder to write: a new one, or one of an earlier export.")],
     extra: Annotated[list[str] | None, typer.Option(help="Also what `add` builds; can be repeated.")] = None,
     wheels: Annotated[bool, typer.Option(help="Also the Python packages of `make venv`, for this Python.")] = True,
     keep_go_caches: KeepGoCaches = False,
 ) -> None:
-    """Write what other machines need for CACHE_FROM, after building what is missing; prints the index's digest.
+    """Build what is missing, and write a folder that other machines can use as CACHE_FROM; prints the index's digest.
 
-    What is there already is kept, and what this version no longer needs is removed. A web server may offer the folder.
+    Files of an earlier export are kept, except those that this version no longer needs. A web server may offer it.
     """
     host.check_machine()
     build = _build()
@@ -272,7 +271,7 @@ def export(
     console.print(f"  [green]✓[/] {len(index.entries)} entries, {size // MIB:,} MiB, in {folder}", soft_wrap=True)
     console.print(
         f"Use it: make up {VARIABLE}={folder.absolute()}, or {VARIABLE}=https://<server>/<path>; with #sha256=<digest> "
-        "nothing but this very export is used.",
+        "only this very export is used.",
         soft_wrap=True,
         highlight=False,
         markup=False,
@@ -282,7 +281,7 @@ def export(
 
 @app.command()
 def down(name: Name = "dev") -> None:
-    """End the cluster and remove everything it owns; what was built stays in the cache (see prune)."""
+    """End the cluster and remove everything it owns; the cache stays (see prune)."""
     node = _node(name)
     if not node.directory.exists():
         console.print(f"there is no local cluster {name}: nothing to do")
@@ -295,7 +294,7 @@ def down(name: Name = "dev") -> None:
 
 @app.command()
 def status(name: Name = "dev") -> None:
-    """Say what works; exit status 0 when everything does, else 1."""
+    """Show which parts work; the exit status is 0 when all do, else 1."""
     node = _node(name)
     health = node.health()
     table = Table("part", "state", title=f"local cluster {name}", title_justify="left")
@@ -319,12 +318,12 @@ def status(name: Name = "dev") -> None:
 @app.command()
 def logs(
     part: Annotated[
-        str | None, typer.Argument(help="A program of the node or a build; without it, all are listed.")
+        str | None, typer.Argument(help="A program of the node, or a build; without one, all are listed.")
     ] = None,
     name: Name = "dev",
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as it grows.")] = False,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Keep printing new lines.")] = False,
 ) -> None:
-    """Show a log: of the node's programs (kubelet, containerd, registry, s3, node) or of a build."""
+    """Show the log of a program of the node (kubelet, containerd, registry, s3, node) or of a build."""
     files = {f"build-{file.stem}": file for file in sorted(logs_dir().glob("*.log"))}
     files |= {file.stem: file for file in sorted(_node(name).logs.glob("*.log"))}
     if part is None:
@@ -345,9 +344,9 @@ def kubeconfig(name: Name = "dev") -> None:
 def tools(cache_from: CacheFrom = None) -> None:
     """Get Pulumi and its Kubernetes provider for a cluster you have; then: eval "$(… env --tools)".
 
-    Those of this machine are used; the provider is fetched from Pulumi; what cannot be had so is compiled.
+    Pulumi and provider of this machine are used; else the provider is downloaded, and the rest compiled.
     """
-    environment = _tools()
+    environment = Environment(_build())
     _fetch(environment.build, environment.build.tools, _shared_cache(cache_from))
     get_tools(console, environment)
 
@@ -355,31 +354,27 @@ def tools(cache_from: CacheFrom = None) -> None:
 @app.command()
 def env(
     name: Name = "dev",
-    only_tools: Annotated[bool, typer.Option("--tools", help="Of the tools alone, for a cluster you have.")] = False,
+    only_tools: Annotated[bool, typer.Option("--tools", help="Only Pulumi, for a cluster you have.")] = False,
 ) -> None:
     """Print shell settings for the plain CLIs: eval "$(python -m cluster env)"."""
-    environment = _tools() if only_tools else Environment.of(_existing(name), build=_build())
+    environment = Environment(_build(), None if only_tools else _existing(name))
     environment.prepare()
     for variable, value in environment.variables().items():
         sys.stdout.write(f"export {variable}={shlex.quote(value)}\n")
 
 
-def _tools() -> Environment:
-    return Environment(directory=state_dir(TOOLS), build=_build())
-
-
 @app.command()
 def prune(
     everything: Annotated[
-        bool, typer.Option("--all", help="The whole cache: the next up builds all of it again.")
+        bool, typer.Option("--all", help="Remove the whole cache; the next up builds everything again.")
     ] = False,
 ) -> None:
-    """Give disk back: Go's caches and everything no longer used, or with --all the whole cache."""
+    """Free disk space: remove Go's caches and what is no longer used, or with --all the whole cache."""
     with locked(build_lock(), console=console):
-        there = nodes(state_dir(""))
-        if everything and there:
+        existing = nodes(state_dir(""))
+        if everything and existing:
             raise ClusterError(
-                f"the local cluster {', '.join(node.name for node in there)} runs from the cache",
+                f"the local cluster {', '.join(node.name for node in existing)} runs from the cache",
                 hint="First: python -m cluster down --name NAME",
             )
         freed = remove_go_caches()
@@ -388,10 +383,10 @@ def prune(
             freed += remove_tree(cache_dir())
         elif _cache().root.exists():
             build = _build()
-            # What only other entries are made from goes, too.
+            # Entries that only others are made from are removed, too.
             lasting = build.default.union(*map(build.of_extra, build.extras))
             apart = {IMAGE_STORE: image_store_key(build), **OfficialProvider(build.cache).entries}
-            used = [build.keys(lasting), apart, *map(recorded_entries, there)]
+            used = [build.keys(lasting), apart, *map(recorded_entries, existing)]
             freed += build.cache.prune({entry for entries in used for entry in entries.items()})
     left = disk_usage(cache_dir()) if cache_dir().exists() else 0
     console.print(f"{freed / MIB:,.0f} MiB given back; {left / MIB:,.0f} MiB in use at {cache_dir()}")
@@ -404,29 +399,24 @@ def _existing(name: str) -> Node:
     return node
 
 
-def _terminate(number: int, frame: FrameType | None) -> NoReturn:
-    """SIGTERM ends as Ctrl-C does: what was started is ended, too."""
-    del number, frame
-    raise KeyboardInterrupt
-
-
-def _complain(text: str) -> None:
+def _print_error(text: str) -> None:
     console.print("[red]error:[/]", end=" ")
     console.print(text, highlight=False, markup=False, soft_wrap=True)
 
 
 def main() -> None:
     """Run the command line; failures are a message, not a traceback."""
-    signal.signal(signal.SIGTERM, _terminate)
+    # SIGTERM ends as Ctrl-C does: the programs that were started are ended, too.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     os.environ.update(proxy_exceptions())
     try:
         status = app(standalone_mode=False) or 0
     except ClusterError as error:
-        _complain(str(error))
+        _print_error(str(error))
         status = 1
     except FAULTS as error:
-        said = (error.stderr or "") if isinstance(error, subprocess.CalledProcessError) else ""
-        _complain(f"{type(error).__name__}: {error}\n{said}".rstrip())
+        details = (error.stderr or "") if isinstance(error, subprocess.CalledProcessError) else ""
+        _print_error(f"{type(error).__name__}: {error}\n{details}".rstrip())
         status = 1
     except typer.TyperException as error:
         console.print(f"{error.format_message()}\nTry 'python -m cluster --help'.", markup=False, highlight=False)

@@ -1,4 +1,4 @@
-"""Cache entries as archives: modes, owners and links are kept exactly, and unpacking trusts no name in an archive."""
+"""Packs and unpacks cache entries. Modes, owners and links are kept exactly; names in an archive are not trusted."""
 
 from __future__ import annotations
 
@@ -13,29 +13,29 @@ from cluster.artifacts import RECORD
 from cluster.errors import ClusterError
 
 BLOCK = 1 << 20
-# tarfile copies the rest of what it decompressed at every read: more takes twice the time.
+# Small, because tarfile copies the rest of its buffer at each read: larger reads take twice the time.
 READ = 1 << 16
 KINDS = (tarfile.REGTYPE, tarfile.DIRTYPE, tarfile.SYMTYPE, tarfile.LNKTYPE)
-# What tarfile would lose.
+# An attribute that tarfile does not keep.
 CAPABILITIES = "security.capability"
-# Content that gets no smaller is stored: it was compressed before, as the layers of images were.
+# Content that does not get smaller than this share, such as the compressed layers of images, is stored as it is.
 WORTH_COMPRESSING = 0.95
 
 
 class ArchiveError(Exception):
-    """An archive that is not what `pack` writes; says which member is wrong, and how."""
+    """An archive was not written by `pack`; the text names the wrong member."""
 
 
 FAULTS = (ArchiveError, tarfile.TarError, EOFError, zlib.error)
 
 
 def pack(entry: Path, archive: Path, *, prefix: str, advance: Callable[[int], object]) -> int:
-    """Write the content of `entry` under the folder `prefix` of a new archive; returns the bytes of the files in it.
+    """Write the content of `entry` to a new archive, below the folder `prefix`; returns the bytes of its files.
 
-    `advance` is told how many bytes are read next.
+    `advance` is called with the size of each file before it is read.
 
     Raises:
-        ClusterError: `entry` holds something that an archive does not keep exactly.
+        ClusterError: `entry` has something that an archive cannot keep exactly.
     """
     sizes: list[int] = []
 
@@ -60,7 +60,7 @@ def pack(entry: Path, archive: Path, *, prefix: str, advance: Callable[[int], ob
 
 
 def _level(entry: Path) -> int:
-    """1, fast, or 0 when the largest file does not compress."""
+    """The compression level: 1 (fast), or 0 when the largest file cannot be compressed."""
     files = (path for path in entry.rglob("*") if path.is_file() and not path.is_symlink())
     largest = max(files, key=lambda path: path.stat().st_size, default=None)
     if largest is None:
@@ -71,27 +71,27 @@ def _level(entry: Path) -> int:
 
 
 def unpack(archive: Path, directory: Path, *, prefix: str, limit: int) -> None:
-    """Lay what the archive has under the folder `prefix` into `directory`, at most `limit` bytes.
+    """Unpack what the archive has below the folder `prefix` into `directory`, at most `limit` bytes.
 
     Raises:
         ArchiveError, tarfile.TarError, EOFError, zlib.error: the archive is damaged, or would write elsewhere.
     """
     with tarfile.open(archive, "r|gz", bufsize=READ, errorlevel=2) as tar:
-        # The filters that newer Pythons apply take setuid bits and owners away, and refuse absolute symbolic links,
-        # which root filesystems have. The members are checked below instead.
+        # Python's own filters remove setuid bits and owners, and refuse absolute symbolic links, all of which root
+        # filesystems need. The members are checked below instead.
         tar.extraction_filter = lambda member, _: member
         tar.extractall(directory, members=_checked(tar, prefix=PurePosixPath(prefix), limit=limit), numeric_owner=True)  # noqa: S202
 
 
 def _checked(tar: tarfile.TarFile, *, prefix: PurePosixPath, limit: int) -> Iterator[tarfile.TarInfo]:
-    """The members, renamed to their paths below `prefix`, as long as each is new and lies where it says."""
+    """The members, renamed to their paths below `prefix`; raises ArchiveError for one that would write elsewhere."""
     files: set[PurePosixPath] = set()
     links: set[PurePosixPath] = set()
     directories: set[PurePosixPath] = set()
     for member in tar:
         path = _inside(member.name, prefix)
         if path in files or path in links or path in directories:
-            raise ArchiveError(f"{member.name!r} is there twice")
+            raise ArchiveError(f"{member.name!r} occurs twice")
         if not links.isdisjoint(path.parents) or not files.isdisjoint(path.parents):
             raise ArchiveError(f"{member.name!r} lies behind a link or a file")
         if member.type == tarfile.SYMTYPE:

@@ -1,7 +1,7 @@
-"""A cache of built directories, each under a key made of everything that went into it.
+"""A cache of built directories, each under a key computed from everything it is made from.
 
-An entry is built beside its final place and renamed when complete, so an interrupted build leaves nothing that looks
-finished; what was written is recorded, so an entry damaged later is found and built again.
+An entry is built beside its final place and renamed when complete, so an interrupted build leaves no entry. File count
+and size are recorded, so that an entry that was damaged later is noticed and built again.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ PARTIAL = ".partial-"
 
 
 def digest(*inputs: object) -> str:
-    """A key for `inputs`: files and directories by content, anything else by its JSON text."""
+    """A key for `inputs`: the content of files and directories (`Path`), and the JSON text of everything else."""
     hasher = hashlib.sha256()
     for item in inputs:
         if isinstance(item, Path):
@@ -42,7 +42,7 @@ def digest(*inputs: object) -> str:
 
 
 def _contents(directory: Path) -> dict[str, int]:
-    """File count and total bytes: cheap, and enough to find a truncated or deleted file."""
+    """File count and total bytes: cheap to compute, and enough to notice a truncated or deleted file."""
     count = size = 0
     stack = [directory]
     while stack:
@@ -58,7 +58,7 @@ def _contents(directory: Path) -> dict[str, int]:
 
 @contextmanager
 def locked(path: Path, *, console: Console | None = None) -> Iterator[None]:
-    """Hold an exclusive lock on the file `path`, waiting for another process that holds it; `console` is told so."""
+    """Hold an exclusive lock on the file `path`; print to `console` when another process holds it, and wait."""
     with try_locked(path) as held:
         if held:
             yield
@@ -72,7 +72,7 @@ def locked(path: Path, *, console: Console | None = None) -> Iterator[None]:
 
 @contextmanager
 def try_locked(path: Path) -> Iterator[bool]:
-    """Hold the lock of `locked` when nobody else does; gives whether it is held."""
+    """Hold the same lock as `locked`, but do not wait for it; gives whether it is held."""
     try:
         handle = _open_locked(path, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -83,17 +83,17 @@ def try_locked(path: Path) -> Iterator[bool]:
 
 
 def _open_locked(path: Path, operation: int) -> IO[str]:
-    """The file `path`, locked.
+    """Open and lock the file `path`.
 
     Raises:
-        BlockingIOError: another process holds the lock, and `operation` is not to wait for it.
+        BlockingIOError: another process holds the lock, and `operation` has LOCK_NB.
     """
     while True:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle = path.open("w")
         try:
             fcntl.flock(handle, operation)
-            # Whoever held it may have removed the file, as `prune --all` does: then the lock is worth nothing.
+            # The last holder may have removed the file (`prune --all`): a lock on a removed file excludes nobody.
             if path.exists() and os.path.samestat(path.stat(), os.fstat(handle.fileno())):
                 return handle
         except BaseException:
@@ -103,7 +103,7 @@ def _open_locked(path: Path, operation: int) -> IO[str]:
 
 
 def write_whole(path: Path, text: str) -> None:
-    """Write a file for its owner's eyes alone, which whatever ends this program leaves as it was or whole."""
+    """Replace a file's text in one step, so that it is never half-written; only its owner may read it."""
     partial = path.with_name(f"{PARTIAL}{path.name}")
     partial.unlink(missing_ok=True)
     partial.touch(mode=0o600)
@@ -113,16 +113,16 @@ def write_whole(path: Path, text: str) -> None:
 
 @dataclass(frozen=True)
 class Cache:
-    """Entries under `root/<name>/<key>`; at most one process builds an entry at a time."""
+    """Entries in `root/<name>/<key>`; at most one process builds an entry at a time."""
 
     root: Path
 
     def path(self, name: str, key: str) -> Path:
-        """Where the entry is, or will be."""
+        """The entry's directory, built or not."""
         return self.root / name / key
 
     def has(self, name: str, key: str) -> bool:
-        """Whether the entry is there and holds what was written into it."""
+        """Whether the entry was built and is undamaged."""
         path = self.path(name, key)
         try:
             recorded = json.loads((path / RECORD).read_text())
@@ -131,7 +131,7 @@ class Cache:
         return bool(recorded == _contents(path))
 
     def size(self, name: str, key: str) -> int:
-        """Bytes of the files in an entry that is there."""
+        """Bytes of the files in an entry that was built."""
         return int(json.loads((self.path(name, key) / RECORD).read_text())["bytes"])
 
     def get(self, name: str, key: str, build: Callable[[Path], None]) -> Path:
@@ -145,7 +145,7 @@ class Cache:
             for leftover in [path, *path.parent.glob(f"{PARTIAL}*")]:
                 shutil.rmtree(leftover, ignore_errors=True)
             path.parent.mkdir(parents=True, exist_ok=True)
-            # A name of its own: what a killed build started may still write into the other one.
+            # A new name, because a child of a killed build may still write to the old directory.
             partial = Path(tempfile.mkdtemp(prefix=PARTIAL, dir=path.parent))
             partial.chmod(0o755)
             try:
@@ -160,7 +160,7 @@ class Cache:
         return path
 
     def prune(self, keep: Collection[tuple[str, str]]) -> int:
-        """Remove every entry but `keep` (name, key) and everything half-written; returns the bytes given back."""
+        """Remove all entries but those in `keep` (name, key), and what is half-written; returns the bytes freed."""
         freed = 0
         if not self.root.is_dir():
             return freed
@@ -178,22 +178,22 @@ class Cache:
 
 
 def disk_usage(path: Path) -> int:
-    """Bytes on disk of `path` and below, hard links counted once."""
+    """Bytes on disk of `path` and everything below; hard links count once, and files may come and go meanwhile."""
     if not path.is_dir():
         return path.lstat().st_blocks * 512
     seen: set[int] = set()
     total = 0
     for directory, _, files in os.walk(path):
         for file in files:
-            stat = os.lstat(Path(directory) / file)
-            if stat.st_ino not in seen:
+            with suppress(FileNotFoundError):
+                stat = os.lstat(Path(directory) / file)
+                total += 0 if stat.st_ino in seen else stat.st_blocks * 512
                 seen.add(stat.st_ino)
-                total += stat.st_blocks * 512
     return total
 
 
 def remove_tree(path: Path) -> int:
-    """Remove a file or a directory, also with read-only parts, as Go's modules are; returns the bytes given back."""
+    """Remove a file or a directory, even with read-only folders as in Go's module cache; returns the bytes freed."""
     freed = disk_usage(path)
     if path.is_dir():
         try:

@@ -1,7 +1,7 @@
-"""What CACHE_FROM says: the folder or URL of a cache that was built elsewhere, and the digest its index must have.
+"""Reads CACHE_FROM: the folder or URL of a cache that another machine exported, and the digest of its index.
 
-Needs Python alone, because `make venv` asks for the Python packages there before it has any:
-`python -m cluster.cache_from` prints pip's and uv's options for them, one a line.
+This module needs only Python, because `make venv` runs it before any package is installed:
+`python -m cluster.cache_from` prints the options, one a line, with which pip and uv install from that cache.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from cluster.errors import ClusterError
 
 VARIABLE = "CACHE_FROM"
 WHEELS = "wheels"
-# Its links are what pip and uv read of a web server.
+# The page with links to the packages, which pip and uv read from a web server.
 WHEELS_PAGE = "index.html"
 PIN = re.compile("sha256=([0-9a-f]{64})")
 
@@ -29,7 +29,7 @@ class Location:
 
     Attributes:
         root: a folder's path, or a URL without a slash at its end.
-        pin: the SHA-256 that the index must have; None when the folder or the server is trusted to have the right one.
+        pin: the SHA-256 that the index must have; None when the folder or the server is trusted.
     """
 
     root: str
@@ -37,10 +37,10 @@ class Location:
 
     @classmethod
     def parse(cls, text: str) -> Location:
-        """The location that CACHE_FROM names.
+        """Parse the value of CACHE_FROM.
 
         Raises:
-            ClusterError: it is not a folder or a URL, or one whose content nothing vouches for.
+            ClusterError: it is not a folder or URL, or its content could be changed on the way (plain HTTP, no digest).
         """
         root, mark, fragment = text.partition("#")
         pin = PIN.fullmatch(fragment)
@@ -58,7 +58,7 @@ class Location:
 
     @property
     def is_url(self) -> bool:
-        """Whether it is on a web server."""
+        """Whether it is a URL."""
         return "://" in self.root
 
     def _check_url(self) -> None:
@@ -69,27 +69,27 @@ class Location:
             whole = False
         if not whole:
             raise ClusterError(f"{VARIABLE}={self}: must be a folder, or an http or https URL without a query")
-        if not (self.pin or is_private(self.root)):
+        if not (self.pin or is_trustworthy(self.root)):
             raise ClusterError(
                 f"{VARIABLE}={self}: plain HTTP does not prove who answers, so the index's digest must be named",
                 hint=f"{VARIABLE}={self}#sha256=<digest>, which python -m cluster export prints; or use https.",
             )
 
     def __str__(self) -> str:
-        """The folder or URL, without a password."""
+        """The folder or URL, without user name and password."""
         return re.sub("//[^/@]*@", "//", self.root)
 
     def wheels_options(self) -> list[str]:
-        """Options of pip and uv to take packages from there alone; both compare them with the lock's hashes."""
+        """Options of pip and uv to install only from there; both compare the packages with the lock's hashes."""
         if not self.is_url:
             return ["--no-index", "--find-links", str(Path(self.root, WHEELS).absolute())]
-        # The hashes say enough about what plain HTTP brings.
+        # The hashes are verified, so plain HTTP is enough.
         trusted = ["--trusted-host", urlsplit(self.root).netloc.rpartition("@")[2]]
         return ["--no-index", "--find-links", f"{self.root}/{WHEELS}/{WHEELS_PAGE}", *trusted]
 
 
-def is_private(url: str) -> bool:
-    """Whether what is read from `url` comes from whom it names: over TLS, or from this machine."""
+def is_trustworthy(url: str) -> bool:
+    """Whether nobody can change what is read from `url` on the way: it is HTTPS, or on this machine."""
     parts = urlsplit(url)
     if parts.scheme == "https" or parts.hostname == "localhost":
         return True

@@ -1,9 +1,9 @@
-"""Everything the local cluster is made of: Go parts, root filesystems, images and charts, with their versions."""
+"""The local cluster's parts with their versions: Go programs, root filesystems, Python packages, images and charts."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cached_property, partial
 from pathlib import Path
 
 from cluster.artifacts import Cache
@@ -38,7 +38,7 @@ EXAMPLE = "v1"
 SERVING_PROJECT = Path(__file__).parent / "serving"
 BANDIT_PROGRAM = Path(__file__).parent.parent / "bandit"
 EXAMPLES = Path(__file__).parent.parent / "examples"
-# Those with an image, and their programs.
+# Examples that have an image, and the module that it runs.
 EXAMPLE_PROGRAMS = {
     "named-fields": "named_fields",
     "feature-importance": "feature_importance",
@@ -60,7 +60,7 @@ _OPERATOR_DATA = (_SERVING_DATA, "cmd/operator/kodata/knative-eventing/1.21.0", 
 _NET_GATEWAY_API = "knative.dev/net-gateway-api"
 _KSERVE = "github.com/kserve/kserve"
 _KSERVE_CHARTS = ("kserve-crd", "kserve-crd-minimal", "kserve-resources", "kserve-runtime-configs")
-# KServe and Knative are compiled with 1.4.1; the CRDs are those that Istio asks for.
+# KServe and Knative are compiled with 1.4.1; the CRDs installed are those that Istio requires.
 _GATEWAY_API = f"sigs.k8s.io/gateway-api@v{GATEWAY_API}"
 _GATEWAY_API_CRDS = "config/crd/standard"
 _METRICS_SERVER = "sigs.k8s.io/metrics-server"
@@ -81,12 +81,12 @@ CORE = GoModule(
             module=_PROVIDER,
             version="v4.0.0-20260115033456-f47bc2d6f199",
             keep=("go.mod", "pkg", *(f"{_PROVIDER_FILES}/{name}" for name in _PROVIDER_SCHEMAS)),
-            # A pointer since Pulumi's package schema of 3.230; the provider was written before.
+            # The field became a pointer in Pulumi's package schema of 3.230, which is newer than the provider.
             edits=(("pkg/gen/schema.go", "Provider: pschema.ResourceSpec{", "Provider: &pschema.ResourceSpec{"),),
             lends=tuple((f"{_PROVIDER_FILES}/{name}", f"provider/{name}") for name in _PROVIDER_SCHEMAS),
         ),
-        # Of the generated SDK the provider needs the types of its Helm chart; of the rest, 60 packages that take
-        # longer to compile than the provider itself, it would need the Go types of all kinds to register objects.
+        # The provider needs only the Helm chart's types of the generated SDK. The other 60 packages, the Go types of
+        # all kinds of objects, would take longer to compile than the provider itself.
         ChangedCopy(
             name="sdk",
             module="github.com/pulumi/pulumi-kubernetes/sdk/v4",
@@ -101,7 +101,7 @@ CORE = GoModule(
             module="github.com/brancz/kube-rbac-proxy",
             version=KUBE_RBAC_PROXY,
             keep=("go.mod", "cmd", "pkg"),
-            # A pointer to settings since Kubernetes 1.34; nil means what false meant.
+            # The field became a pointer in Kubernetes 1.34; nil means what false meant.
             edits=(("pkg/authn/delegating.go", "Anonymous: false,", "Anonymous: nil,"),),
         ),
     ),
@@ -230,16 +230,18 @@ PROMETHEUS_PART = GoPart(
     module=MONITORING_MODULE,
     packages=(f"{_PROMETHEUS}/cmd/prometheus",),
     variables=(f"github.com/prometheus/common/version.Version={PROMETHEUS}",),
-    tags="remove_all_sd,enable_kubernetes_sd",  # every other cloud's discovery is left out
+    # Without the discovery of targets in other systems than Kubernetes.
+    tags="remove_all_sd,enable_kubernetes_sd",
 )
 KUBE_STATE_METRICS_PART = GoPart(
     name="kube-state-metrics",
     module=MONITORING_MODULE,
     packages=(_KUBE_STATE_METRICS,),
     variables=(f"github.com/prometheus/common/version.Version={KUBE_STATE_METRICS}",),
-    tags="remove_all_sd,enable_kubernetes_sd",  # means nothing to it, but shares what both compile
+    # Without a meaning here, but with the same tags packages are compiled once for both.
+    tags="remove_all_sd,enable_kubernetes_sd",
 )
-# In the order in which others wait for them.
+# In the order in which the images need them.
 GO_PARTS = (
     *(HELM_PART, REGISTRY_PART, KUBERNETES_PART, ETCD_PART, COREDNS_PART, PAUSE_PART, VERSITYGW_PART),
     *(KNATIVE_SERVING_PART, NET_GATEWAY_API_PART, KNATIVE_OPERATOR_PART, KSERVE_PART),
@@ -272,7 +274,7 @@ KUBE_PROXY_FILESYSTEM = RootFilesystem(
         for action in ("", "-save", "-restore")
     ),
 )
-# Envoy is the one binary that is linked dynamically.
+# For Envoy, the only binary that is linked dynamically.
 LIBC_FILESYSTEM = RootFilesystem(name="rootfs-libc", packages=("libc6",))
 ROOT_FILESYSTEMS = (NODE_FILESYSTEM, PYTHON_FILESYSTEM, KUBE_PROXY_FILESYSTEM, LIBC_FILESYSTEM)
 
@@ -286,7 +288,7 @@ def _format_packages(group: str) -> PythonPackages:
     )
 
 
-# What a model server has beside the packages of all.
+# Packages of one model server, on top of those that all servers share.
 SKLEARN_PACKAGES = _format_packages("sklearn")
 XGBOOST_PACKAGES = _format_packages("xgboost")
 LIGHTGBM_PACKAGES = _format_packages("lightgbm")
@@ -308,44 +310,50 @@ PYTHON_PACKAGES = (
 
 @dataclass(frozen=True)
 class Catalog:
-    """Images and charts, by the paths of what they are made from; those need not be built yet."""
+    """Images and charts, by the paths of the cache entries they are made from; those need not exist yet."""
 
     cache: Cache
-    toolchain: Toolchain
+
+    @cached_property
+    def toolchain(self) -> Toolchain:
+        """Builds the Go parts."""
+        return Toolchain(self.cache)
 
     def part(self, part: GoPart) -> Path:
-        """Where a Go part's binaries are or will be."""
+        """The directory of a Go part's programs, built or not."""
         return self.cache.path(part.name, self.toolchain.key(part))
 
-    def root_filesystem(self, filesystem: RootFilesystem) -> Path:
-        """Where a root filesystem is or will be."""
-        return self.cache.path(filesystem.name, filesystem.key)
-
-    def packages(self, packages: PythonPackages) -> Path:
-        """Where PyPI packages are or will be."""
-        return self.cache.path(packages.name, packages.key)
+    def path(self, built: RootFilesystem | PythonPackages) -> Path:
+        """The directory of a root filesystem or of packages, built or not."""
+        return self.cache.path(built.name, built.key)
 
     def _source(self, part: GoPart, module: str, path: str) -> Path:
         return source_path(self.part(part), module, path)
 
-    def _binary(self, name: str, tag: str, part: GoPart, binary: str, target: str, user: str = "65532") -> Image:
-        files = ((self.part(part) / binary, target),)
-        return Image(name=name, tag=tag, layers=(Layer(files=files),), entrypoint=(target,), user=user)
+    def _program(self, name: str, tag: str, part: GoPart, path: str, *, user: str = "65532") -> Image:
+        """An image that runs one program of a Go part, which lies at `path` in the image."""
+        files = ((self.part(part) / Path(path).name, path),)
+        return Image(name=name, tag=tag, layers=(Layer(files=files),), entrypoint=(path,), user=user)
+
+    def _control_plane(self, name: str, tag: str, part: GoPart, program: str) -> Image:
+        """An image of a static pod, without an entry point because kubeadm's manifests name the command."""
+        files = ((self.part(part) / program, f"/usr/local/bin/{name}"),)
+        return Image(name=name, tag=tag, layers=(Layer(files=files),), user="0")
 
     def _python(self, name: str, *packages: PythonPackages) -> Image:
-        """A Python program of ours for KServe."""
+        """An image with a program of `serving/`."""
         program = SERVING_PROJECT / "serving"
         module = f"serving.{name.replace('-', '_')}"
         return self._python_image(f"kserve/{name}", KSERVE, *packages, program=program, module=module)
 
     def _python_image(self, name: str, tag: str, *packages: PythonPackages, program: Path, module: str) -> Image:
-        """A Python program of ours: interpreter, groups of packages and code are a layer each."""
+        """An image with a Python program; the interpreter, each group of packages and the program are layers."""
         return Image(
             name=name,
             tag=tag,
             layers=(
-                Layer(files=((self.root_filesystem(PYTHON_FILESYSTEM), "/"),)),
-                *(Layer(files=((self.packages(group), SITE),), exclude=_site_excludes()) for group in packages),
+                Layer(files=((self.path(PYTHON_FILESYSTEM), "/"),)),
+                *(Layer(files=((self.path(group), SITE),), exclude=_site_excludes()) for group in packages),
                 Layer(files=((program, f"/opt/app/{program.name}"),), exclude=("__pycache__/",)),
             ),
             entrypoint=("/usr/bin/python3", "-m", module),
@@ -354,7 +362,7 @@ class Catalog:
         )
 
     def _example(self, name: str, *, module: str) -> Image:
-        """An example's program on KServe's SDK, a layer more on what all servers share."""
+        """An image with an example's program, as one more layer on KServe's SDK."""
         server = self._python("with-sdk", SERVER_PACKAGES)
         program = Layer(files=((EXAMPLES / name / f"{module}.py", f"/opt/app/{module}.py"),))
         return replace(
@@ -366,57 +374,40 @@ class Catalog:
         )
 
     def node_images(self) -> list[Image]:
-        """What kubeadm starts, under the names it asks for, and what measures for it."""
-        control_plane = [
-            self._binary(name, KUBERNETES, KUBERNETES_PART, name, f"/usr/local/bin/{name}", user="0")
-            for name in ("kube-apiserver", "kube-controller-manager", "kube-scheduler")
-        ]
+        """Images that kubeadm starts, under the names it expects, and metrics-server's."""
         kube_proxy = Image(
             name="kube-proxy",
             tag=KUBERNETES,
             layers=(
-                Layer(files=((self.root_filesystem(KUBE_PROXY_FILESYSTEM), "/"),)),
+                Layer(files=((self.path(KUBE_PROXY_FILESYSTEM), "/"),)),
                 Layer(files=((self.part(KUBERNETES_PART) / "kube-proxy", "/usr/local/bin/kube-proxy"),)),
             ),
             user="0",
         )
         return [
-            *(_without_entrypoint(image) for image in control_plane),
+            *(
+                self._control_plane(name, KUBERNETES, KUBERNETES_PART, name)
+                for name in ("kube-apiserver", "kube-controller-manager", "kube-scheduler")
+            ),
             kube_proxy,
-            _without_entrypoint(self._binary("etcd", ETCD, ETCD_PART, "server", "/usr/local/bin/etcd", user="0")),
-            self._binary("coredns", COREDNS, COREDNS_PART, "coredns", "/coredns"),
-            self._binary("pause", PAUSE, PAUSE_PART, "pause", "/pause"),
+            self._control_plane("etcd", ETCD, ETCD_PART, "server"),
+            self._program("coredns", COREDNS, COREDNS_PART, "/coredns"),
+            self._program("pause", PAUSE, PAUSE_PART, "/pause"),
             self.metrics_server,
         ]
 
     @property
     def metrics_server(self) -> Image:
-        """Tells what pods use; the node installs it from `metrics_server_manifests`."""
-        return self._binary("metrics-server", METRICS_SERVER, METRICS_SERVER_PART, "metrics-server", "/metrics-server")
+        """Measures what pods use; the node installs it from `metrics_server_manifests`."""
+        return self._program("metrics-server", METRICS_SERVER, METRICS_SERVER_PART, "/metrics-server")
 
     @property
     def metrics_server_manifests(self) -> Path:
-        """The folder with upstream's objects of it."""
+        """The folder with upstream's manifests of metrics-server."""
         return self._source(METRICS_SERVER_PART, _METRICS_SERVER, _METRICS_SERVER_MANIFESTS)
 
     def platform_images(self) -> list[Image]:
-        """What the charts and KServe start, under upstream's names below the registry's host."""
-        cert_manager = [
-            self._binary(
-                f"cert-manager/cert-manager-{name}", CERT_MANAGER, CERT_MANAGER_PART, name, f"/app/{name}", user="1000"
-            )
-            for name in ("controller", "webhook", "cainjector")
-        ]
-        knative = [
-            self._binary(f"knative/{name}", f"v{KNATIVE}", KNATIVE_SERVING_PART, name, f"/ko-app/{name}")
-            for name in _names(KNATIVE_SERVING_PART)
-        ]
-        net_gateway_api = [
-            self._binary(
-                f"knative/net-gateway-api-{name}", f"v{NET_GATEWAY_API}", NET_GATEWAY_API_PART, name, f"/ko-app/{name}"
-            )
-            for name in _names(NET_GATEWAY_API_PART)
-        ]
+        """Images that the charts and KServe start, under their upstream names."""
         operator_data = tuple(
             (self._source(KNATIVE_OPERATOR_PART, _OPERATOR, data), data.replace("cmd/operator/kodata", "/var/run/ko"))
             for data in _OPERATOR_DATA
@@ -430,114 +421,96 @@ class Catalog:
             entrypoint=("/ko-app/operator",),
             environment=("KO_DATA_PATH=/var/run/ko",),
         )
+        bootstrap = self._source(ISTIO_PART, _ISTIO, _ISTIO_BOOTSTRAP)
+        pilot_agent = "/usr/local/bin/pilot-agent"
         proxy = Image(
             name="istio/proxyv2",
             tag=ISTIO,
             layers=(
-                Layer(files=((self.root_filesystem(LIBC_FILESYSTEM), "/"),)),
-                Layer(files=((self.packages(ENVOY_PACKAGES) / "envoy/_bin/envoy", "/usr/local/bin/envoy"),)),
+                Layer(files=((self.path(LIBC_FILESYSTEM), "/"),)),
+                Layer(files=((self.path(ENVOY_PACKAGES) / "envoy/_bin/envoy", "/usr/local/bin/envoy"),)),
                 Layer(
                     files=(
-                        (self.part(ISTIO_PART) / "pilot-agent", "/usr/local/bin/pilot-agent"),
-                        (
-                            self._source(ISTIO_PART, _ISTIO, _ISTIO_BOOTSTRAP),
-                            "/var/lib/istio/envoy/envoy_bootstrap_tmpl.json",
-                        ),
+                        (self.part(ISTIO_PART) / "pilot-agent", pilot_agent),
+                        (bootstrap, "/var/lib/istio/envoy/envoy_bootstrap_tmpl.json"),
                     )
                 ),
             ),
-            entrypoint=("/usr/local/bin/pilot-agent",),
+            entrypoint=(pilot_agent,),
             user="1337:1337",
         )
-        pilot = "/usr/local/bin/pilot-discovery"
-        rbac_proxy = "/usr/local/bin/kube-rbac-proxy"
+        pilot, rbac_proxy = "/usr/local/bin/pilot-discovery", "/usr/local/bin/kube-rbac-proxy"
+        cert_manager, net_gateway_api = "cert-manager/cert-manager", "knative/net-gateway-api"
         return [
-            *cert_manager,
-            *knative,
-            *net_gateway_api,
+            *(
+                self._program(f"{cert_manager}-{name}", CERT_MANAGER, CERT_MANAGER_PART, f"/app/{name}", user="1000")
+                for name in _names(CERT_MANAGER_PART)
+            ),
+            *(
+                self._program(f"knative/{name}", f"v{KNATIVE}", KNATIVE_SERVING_PART, f"/ko-app/{name}")
+                for name in _names(KNATIVE_SERVING_PART)
+            ),
+            *(
+                self._program(
+                    f"{net_gateway_api}-{name}", f"v{NET_GATEWAY_API}", NET_GATEWAY_API_PART, f"/ko-app/{name}"
+                )
+                for name in _names(NET_GATEWAY_API_PART)
+            ),
             operator,
-            self._binary(
-                "knative-operator/webhook", f"v{KNATIVE}", KNATIVE_OPERATOR_PART, "webhook", "/ko-app/webhook"
-            ),
-            self._binary("istio/pilot", ISTIO, ISTIO_PART, "pilot-discovery", pilot, user="1337:1337"),
+            self._program("knative-operator/webhook", f"v{KNATIVE}", KNATIVE_OPERATOR_PART, "/ko-app/webhook"),
+            self._program("istio/pilot", ISTIO, ISTIO_PART, pilot, user="1337:1337"),
             proxy,
-            self._binary("kserve/kserve-controller", KSERVE, KSERVE_PART, "manager", "/manager"),
-            self._binary("kserve/agent", KSERVE, KSERVE_PART, "agent", "/ko-app/agent"),
-            self._binary("kserve/router", KSERVE, KSERVE_PART, "router", "/ko-app/router"),
-            self._binary(
-                "brancz/kube-rbac-proxy", KUBE_RBAC_PROXY, KUBE_RBAC_PROXY_PART, "kube-rbac-proxy", rbac_proxy
-            ),
+            self._program("kserve/kserve-controller", KSERVE, KSERVE_PART, "/manager"),
+            self._program("kserve/agent", KSERVE, KSERVE_PART, "/ko-app/agent"),
+            self._program("kserve/router", KSERVE, KSERVE_PART, "/ko-app/router"),
+            self._program("brancz/kube-rbac-proxy", KUBE_RBAC_PROXY, KUBE_RBAC_PROXY_PART, rbac_proxy),
             *(self._python(name, SERVER_PACKAGES, MODEL_SERVERS[name]) for name in ("sklearnserver", "xgbserver")),
             self._python("storage-initializer", STORAGE_PACKAGES),
         ]
 
     def extra_images(self) -> dict[str, list[Image]]:
-        """What is built when a stack, a test or a command first needs it, by the extra's name."""
+        """Images that are built when a stack, a test or a command first needs them, by the extra's name."""
+        prometheus, kube_state_metrics = "prometheus/prometheus", "kube-state-metrics/kube-state-metrics"
+        bandit = "kserve-multi-model/bandit"
         return {
             "monitoring": [
-                self._binary("prometheus/prometheus", f"v{PROMETHEUS}", PROMETHEUS_PART, "prometheus", "/prometheus"),
-                self._binary(
-                    "kube-state-metrics/kube-state-metrics",
-                    *(KUBE_STATE_METRICS, KUBE_STATE_METRICS_PART, "kube-state-metrics", "/kube-state-metrics"),
-                ),
+                self._program(prometheus, f"v{PROMETHEUS}", PROMETHEUS_PART, "/prometheus"),
+                self._program(kube_state_metrics, KUBE_STATE_METRICS, KUBE_STATE_METRICS_PART, "/kube-state-metrics"),
             ],
             "lightgbm": [self._python("lgbserver", SERVER_PACKAGES, LIGHTGBM_PACKAGES)],
             "onnx": [self._python("onnxserver", SERVER_PACKAGES, ONNX_PACKAGES)],
             "bandit": [
-                self._python_image(
-                    "kserve-multi-model/bandit",
-                    BANDIT_VERSION,
-                    BANDIT_PACKAGES,
-                    program=BANDIT_PROGRAM,
-                    module="bandit",
-                )
+                self._python_image(bandit, BANDIT_VERSION, BANDIT_PACKAGES, program=BANDIT_PROGRAM, module="bandit")
             ],
             "examples": [self._example(name, module=module) for name, module in EXAMPLE_PROGRAMS.items()],
         }
 
     def charts(self) -> list[Chart]:
-        """Every chart, under the name and version the `local` release asks for."""
-
-        def chart(name: str, version: str, source: Path, assemble: Callable[[Path, Path], None] | None = None) -> Chart:
-            return Chart(name=name, version=version, source=source, assemble=assemble)
-
+        """All charts, under the names and versions that the `local` release asks for."""
         istio = "manifests/charts"
-        operator_chart = self._source(KNATIVE_OPERATOR_PART, _OPERATOR, _OPERATOR_CHART)
-        serving_crds = self._source(KNATIVE_OPERATOR_PART, _OPERATOR, _SERVING_DATA) / "1-serving-crds.yaml"
+        cert_manager = self._source(CERT_MANAGER_PART, _CERT_MANAGER, "deploy")
+        operator = self._source(KNATIVE_OPERATOR_PART, _OPERATOR, _OPERATOR_CHART)
         gateway_api_crds = self._source(KSERVE_PART, _GATEWAY_API, _GATEWAY_API_CRDS)
+        serving_crds = self._source(KNATIVE_OPERATOR_PART, _OPERATOR, _SERVING_DATA) / "1-serving-crds.yaml"
+        net_gateway_api = self._source(NET_GATEWAY_API_PART, _NET_GATEWAY_API, "config")
         return [
-            chart(
-                "cert-manager",
-                CERT_MANAGER,
-                self._source(CERT_MANAGER_PART, _CERT_MANAGER, "deploy"),
-                cert_manager_chart,
-            ),
-            chart("gateway-api-crds", GATEWAY_API, gateway_api_crds, crds_chart),
-            chart("base", ISTIO, self._source(ISTIO_PART, _ISTIO, f"{istio}/base")),
-            chart("istiod", ISTIO, self._source(ISTIO_PART, _ISTIO, f"{istio}/istio-control/istio-discovery")),
-            chart("gateway", ISTIO, self._source(ISTIO_PART, _ISTIO, f"{istio}/gateway")),
-            chart("knative-operator", f"v{KNATIVE}", operator_chart, knative_operator_chart(KNATIVE)),
-            chart("knative-serving-crds", KNATIVE, serving_crds, crds_chart),
-            chart(
-                "net-gateway-api",
-                NET_GATEWAY_API,
-                self._source(NET_GATEWAY_API_PART, _NET_GATEWAY_API, "config"),
-                net_gateway_api_chart,
-            ),
-            *(chart(name, KSERVE, self._source(KSERVE_PART, _KSERVE, f"charts/{name}")) for name in _KSERVE_CHARTS),
+            Chart("cert-manager", CERT_MANAGER, cert_manager, cert_manager_chart),
+            Chart("gateway-api-crds", GATEWAY_API, gateway_api_crds, crds_chart),
+            Chart("base", ISTIO, self._source(ISTIO_PART, _ISTIO, f"{istio}/base")),
+            Chart("istiod", ISTIO, self._source(ISTIO_PART, _ISTIO, f"{istio}/istio-control/istio-discovery")),
+            Chart("gateway", ISTIO, self._source(ISTIO_PART, _ISTIO, f"{istio}/gateway")),
+            Chart("knative-operator", f"v{KNATIVE}", operator, partial(knative_operator_chart, version=KNATIVE)),
+            Chart("knative-serving-crds", KNATIVE, serving_crds, crds_chart),
+            Chart("net-gateway-api", NET_GATEWAY_API, net_gateway_api, net_gateway_api_chart),
+            *(Chart(name, KSERVE, self._source(KSERVE_PART, _KSERVE, f"charts/{name}")) for name in _KSERVE_CHARTS),
         ]
 
 
 def _site_excludes() -> tuple[str, ...]:
-    """What site-packages does without; bytecode stays, because it was compiled for the image."""
+    """Patterns of files to leave out of site-packages; bytecode stays, because it was compiled for the image."""
     lines = (SERVING_PROJECT / "image-excludes.txt").read_text().splitlines()
     return tuple(line for line in lines if line and not line.startswith("#") and line != "__pycache__/")
 
 
 def _names(part: GoPart) -> list[str]:
     return [package.rsplit("/", 1)[-1] for package in part.packages]
-
-
-def _without_entrypoint(image: Image) -> Image:
-    """Kubeadm's manifests name the command themselves."""
-    return Image(name=image.name, tag=image.tag, layers=image.layers, user=image.user)

@@ -1,4 +1,4 @@
-"""Helm charts of the local registry, made from the sources that the compiled modules carry."""
+"""Helm charts of the local registry, made from the sources of the compiled Go modules."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from cluster.artifacts import Cache, digest
 from cluster.locations import logs_dir
 from cluster.processes import run
 
-# A chart's document as Helm's Chart.yaml holds it, or one Kubernetes object.
+# A Chart.yaml, or one Kubernetes object.
 Document = dict[str, Any]
-# Raised when what is made of the same sources changes.
+# Raised when the same sources are made into another chart; part of every key.
 FORMAT = 3
 
 
@@ -31,7 +31,7 @@ class Chart:
 
     Attributes:
         source: an upstream chart's folder, or a folder or file with plain manifests.
-        assemble: what makes a chart of it, in place, from (the chart's folder, `source`); None takes it as it is.
+        assemble: fills the chart's folder, as `assemble(folder, source)`; None copies an upstream chart.
     """
 
     name: str
@@ -45,7 +45,7 @@ class Chart:
         return f"chart-{self.name}"
 
     def needs(self, cache: Cache) -> frozenset[str]:
-        """The cache entry the sources are part of."""
+        """The cache entry that holds the sources."""
         return frozenset({self.source.relative_to(cache.root).parts[0]})
 
     def key(self, cache: Cache) -> str:
@@ -53,7 +53,7 @@ class Chart:
         return digest(self.name, self.version, str(self.source.relative_to(cache.root)), FORMAT)
 
     def path(self, cache: Cache) -> Path:
-        """The packaged chart, whether or not it is there yet."""
+        """The packaged chart, built or not."""
         return cache.path(self.entry, self.key(cache)) / f"{self.name}-{self.version}.tgz"
 
     def build(self, cache: Cache, *, helm: Path) -> Path:
@@ -69,9 +69,9 @@ class Chart:
             chart.mkdir()
             self.assemble(chart, self.source)
         description = chart / "Chart.yaml"
-        stated: Document = yaml.safe_load(description.read_text()) if description.exists() else {}
-        stated = {"apiVersion": "v2", **stated, "name": self.name, "version": self.version, "appVersion": self.version}
-        description.write_text(yaml.safe_dump(stated))
+        found: Document = yaml.safe_load(description.read_text()) if description.exists() else {}
+        found = {"apiVersion": "v2", **found, "name": self.name, "version": self.version, "appVersion": self.version}
+        description.write_text(yaml.safe_dump(found))
         run(
             [helm, "package", chart, "--destination", directory],
             what=f"packaging the chart {self.name}",
@@ -81,10 +81,11 @@ class Chart:
 
 
 def crds_chart(chart: Path, source: Path) -> None:
-    """A chart that holds nothing but the CustomResourceDefinitions found in `source`."""
+    """A chart of the CustomResourceDefinitions in `source`, and nothing else."""
     files = sorted(source.glob("*.yaml")) if source.is_dir() else [source]
     crds = [d for d in _documents(files) if d["kind"] == "CustomResourceDefinition"]
-    # Helm never removes what is in a chart's crds folder; and nothing in a schema is to be taken for a template.
+    # Not in the chart's crds folder, from which Helm never removes anything; nor as a template, as which braces in a
+    # schema would be read.
     (chart / "files").mkdir()
     (chart / "files" / "crds.yaml").write_text(yaml.dump_all(crds, Dumper=yaml.CSafeDumper))
     (chart / "templates").mkdir()
@@ -92,34 +93,30 @@ def crds_chart(chart: Path, source: Path) -> None:
 
 
 def cert_manager_chart(chart: Path, source: Path) -> None:
-    """cert-manager's chart as its release makes it: the CRDs as templates behind `installCRDs`."""
+    """cert-manager's chart as its release pipeline makes it, with the CRDs as templates behind `installCRDs`."""
     shutil.copytree(source / "charts" / "cert-manager", chart, dirs_exist_ok=True)
     template = chart / "Chart.template.yaml"
-    stated = yaml.safe_load(template.read_text())
+    written = yaml.safe_load(template.read_text())
     template.unlink()
-    stated["annotations"] = {}
-    (chart / "Chart.yaml").write_text(yaml.safe_dump(stated))
+    written["annotations"] = {}
+    (chart / "Chart.yaml").write_text(yaml.safe_dump(written))
     bodies = [file.read_text() for file in sorted((source / "crds").glob("crd-*.yaml"))]
     text = "\n---\n".join(bodies)
     (chart / "templates" / "crds.yaml").write_text("{{- if .Values.installCRDs }}\n" + text + "\n{{- end }}\n")
 
 
-def knative_operator_chart(version: str) -> Callable[[Path, Path], None]:
-    """The operator's chart, whose release pipeline fills in `{{ version }}` and `{{ tag }}`."""
-
-    def assemble(chart: Path, source: Path) -> None:
-        shutil.copytree(source, chart, dirs_exist_ok=True)
-        for file, placeholder, value in (
-            (chart / "Chart.yaml", "{{ version }}", version),
-            (chart / "values.yaml", "{{ tag }}", f"v{version}"),
-        ):
-            file.write_text(file.read_text().replace(placeholder, value))
-
-    return assemble
+def knative_operator_chart(chart: Path, source: Path, *, version: str) -> None:
+    """The operator's chart, with the versions that its release pipeline would fill in."""
+    shutil.copytree(source, chart, dirs_exist_ok=True)
+    for file, placeholder, value in (
+        (chart / "Chart.yaml", "{{ version }}", version),
+        (chart / "values.yaml", "{{ tag }}", f"v{version}"),
+    ):
+        file.write_text(file.read_text().replace(placeholder, value))
 
 
 def net_gateway_api_chart(chart: Path, source: Path) -> None:
-    """net-gateway-api's manifests with the images as values; its ConfigMap is left to the deployment."""
+    """net-gateway-api's manifests with the images as values, without the ConfigMap, which the deployment declares."""
     images = {
         "ko://knative.dev/net-gateway-api/cmd/controller": "{{ .Values.controller.image }}",
         "ko://knative.dev/net-gateway-api/cmd/webhook": "{{ .Values.webhook.image }}",

@@ -1,4 +1,4 @@
-"""Debian packages: what the host needs, and the root filesystems the node and the images start from."""
+"""Debian packages: those that the host needs, and root filesystems for the node and the images."""
 
 from __future__ import annotations
 
@@ -23,24 +23,24 @@ from cluster.locations import cache_dir, logs_dir
 from cluster.processes import output, run
 
 SUITE = "bookworm"
-# Debian's archive has one version of a package at a time, so none can be pinned. Root filesystems hold those of the day
-# they were made; a later day here has all of them made anew everywhere, with the security updates until then.
+# Debian's archive has only the newest version of a package, so versions cannot be pinned: a root filesystem has those
+# of its day. This day is part of its key, so that a later one has every machine rebuild it with security updates.
 RENEWED = "2026-11-28"
-# The file of an entry that says which versions it holds.
+# The file in a cache entry with the versions of its packages.
 PACKAGES_FILE = ".debian-packages.json"
 OLD = datetime.timedelta(days=30)
 DPKG = Path("/var/lib/dpkg")
-# Command → the package that brings it.
+# Command → the package that has it.
 HOST_COMMANDS = {"runc": "runc", "ip": "iproute2", "mount": "mount", "nsenter": "util-linux"}
-# Needed only where a root filesystem is built.
+# Needed only to build a root filesystem.
 BUILD_COMMANDS = {"mmdebstrap": "mmdebstrap"}
-# Debian's archive is verified with these keys, on Ubuntu, too, which does not trust them. An older package lacks the
-# second file, and the suite's keys.
+# The keys that verify Debian's archive; Ubuntu does not install them by default. An older package lacks the second file
+# and the suite's keys.
 KEYRING_PACKAGE = "debian-archive-keyring"
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 KEYS_OF_SUITE = KEYRING.with_name(f"debian-archive-{SUITE}-automatic.gpg")
 UNNEEDED = ("usr/share/doc", "usr/share/man", "usr/share/locale", "usr/share/info", "var/cache/apt", "var/lib/apt")
-# mmdebstrap copies the first two from this machine.
+# Removed because they belong to this machine, from which mmdebstrap copies the first two.
 OF_THE_MACHINE = ("etc/hostname", "etc/resolv.conf", "etc/machine-id")
 
 
@@ -50,12 +50,12 @@ class RootFilesystem:
 
     Attributes:
         name: the cache entry's name.
-        packages: what it holds beside what they depend on.
-        variant: mmdebstrap's: `essential` is a system one can run programs in as usual, `extract` only unpacks, so
-            it holds nothing that was not named and no maintainer script runs.
-        links: symbolic links that a maintainer script would have made (path → target).
-        bytecode: a folder of Python modules to compile.
-        seconds: what it took on two cores.
+        packages: packages to install, with their dependencies.
+        variant: mmdebstrap's variant: `essential` is a complete system; `extract` only unpacks the packages, without
+            Debian's essential ones and without running maintainer scripts.
+        links: symbolic links (path → target) that a maintainer script would have made.
+        bytecode: a folder with Python modules to compile.
+        seconds: what building it took on two cores.
     """
 
     name: str
@@ -72,18 +72,18 @@ class RootFilesystem:
         return digest(*made_from, self.variant, self.links, UNNEEDED, OF_THE_MACHINE)
 
     def build(self, cache: Cache) -> Path:
-        """The directory with the root filesystem."""
+        """The directory with the root filesystem, built if necessary."""
         return cache.get(self.name, self.key, self._build)
 
     def _build(self, directory: Path) -> None:
         run(
             [
-                # What it mounts inside ends with it, also when something looks in there and keeps that busy.
+                # In a mount namespace of its own, so that no mount is left behind, even a busy one.
                 *("unshare", "--mount", "--propagation", "private"),
                 *("mmdebstrap", f"--variant={self.variant}", f"--include={','.join(self.packages)}"),
                 f"--keyring={KEYRING}",
                 *(f"--dpkgopt=path-exclude=/{path}/*" for path in UNNEEDED if path.startswith("usr/")),
-                # What was fetched is listed below, then removed.
+                # The fetched packages are listed below, then removed.
                 *("--skip=cleanup/apt", "--skip=essential/unlink"),
                 *(SUITE, directory),
             ],
@@ -107,7 +107,7 @@ class RootFilesystem:
 
 
 def _fetched(root: Path) -> dict[str, object]:
-    """The archive's day and every package's version, by what mmdebstrap fetched into the root filesystem."""
+    """The day of Debian's archive and the packages' versions, read from the files that mmdebstrap downloaded."""
     files = (unquote(file.stem).split("_") for file in sorted((root / "var/cache/apt/archives").glob("*.deb")))
     releases = (file.read_text() for file in (root / "var/lib/apt/lists").glob("*Release"))
     days = [
@@ -120,7 +120,7 @@ def _fetched(root: Path) -> dict[str, object]:
 
 
 def archive_day(filesystem: Path) -> datetime.date | None:
-    """The day of Debian's archive that a root filesystem was made from; None when there is no telling."""
+    """The day of Debian's archive that a root filesystem was built from; None when it is unknown."""
     try:
         return datetime.date.fromisoformat(json.loads((filesystem / PACKAGES_FILE).read_text())["archive"])
     except (OSError, ValueError, KeyError, TypeError):
@@ -128,13 +128,13 @@ def archive_day(filesystem: Path) -> datetime.date | None:
 
 
 def age_advice(filesystem: Path) -> str | None:
-    """What to do about a root filesystem that is old; None when it is not, or there is no telling."""
+    """Advice for a root filesystem that is old; None when it is not, or its age is unknown."""
     made = archive_day(filesystem)
     if made is None or _today() - made < OLD:
         return None
     return (
-        f"the Debian packages in images and nodes are of {made}: python -m cluster build --renew makes them anew with "
-        "the security updates since"
+        f"the Debian packages in images and nodes are of {made}: python -m cluster build --renew rebuilds them with "
+        "the security updates since then"
     )
 
 
@@ -143,12 +143,12 @@ def _today() -> datetime.date:
 
 
 def _renewal() -> Path:
-    """Holds the day of this machine's last `build --renew`, where there was one."""
+    """The file with the day of this machine's last `build --renew`."""
     return cache_dir() / "debian-renewed"
 
 
 def renewed() -> str:
-    """The day from which root filesystems are made anew, here or everywhere; part of their keys."""
+    """The day of the last renewal, on this machine or on all; part of the root filesystems' keys."""
     try:
         return max(RENEWED, datetime.date.fromisoformat(_renewal().read_text()).isoformat())
     except (OSError, ValueError):
@@ -157,9 +157,9 @@ def renewed() -> str:
 
 @contextlib.contextmanager
 def renewing(lock: Path) -> Iterator[None]:
-    """Root filesystems get today's key, to be built in the block; when that fails, the former one stays in use.
+    """Give root filesystems today's key while the block builds them; restore the former key when the block fails.
 
-    Who holds `lock` builds with the former key to the end.
+    A build that holds `lock` finishes with the former key first.
     """
     former = renewed()
     _write_renewal(_today().isoformat(), lock)
@@ -171,7 +171,7 @@ def renewing(lock: Path) -> Iterator[None]:
 
 
 def renew(day: datetime.date, lock: Path) -> bool:
-    """Root filesystems get a later day's key than they have; returns whether it is later, and not in the future."""
+    """Give root filesystems the key of `day`; returns False when that is not later than now, or in the future."""
     if not renewed() < day.isoformat() <= _today().isoformat():
         return False
     _write_renewal(day.isoformat(), lock)
@@ -185,26 +185,26 @@ def _write_renewal(day: str, lock: Path) -> None:
 
 
 def missing_host_packages(*, builds_filesystem: bool) -> list[str]:
-    """Debian packages that this machine lacks to run a cluster, and perhaps to build a root filesystem."""
+    """Debian packages that this machine lacks to run a cluster, and to build a root filesystem if it does."""
     needed = HOST_COMMANDS | (BUILD_COMMANDS if builds_filesystem else {})
     missing = {package for command, package in needed.items() if not shutil.which(command)}
     return sorted(missing | ({KEYRING_PACKAGE} if builds_filesystem and not KEYS_OF_SUITE.is_file() else set()))
 
 
 def install_host_packages(packages: list[str], *, console: Console) -> None:
-    """Install `packages` with apt, after what an interrupted dpkg left half-done; `console` is told of both.
+    """Install `packages` with apt, after finishing what an interrupted dpkg left; both are printed to `console`.
 
     Raises:
-        ClusterError: apt failed, and the text ends with the last lines of its log; or what it has is too old.
+        ClusterError: apt failed (the text ends with the last lines of its log), or its keyring package is too old.
     """
     log = logs_dir() / "apt.log"
     env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     hint = f"Install them yourself: apt-get install {' '.join(packages)}"
     console.print(f"installing with apt: {' '.join(packages)}")
-    # Another apt may run, as Debian's own upgrades do.
+    # Wait for another apt, such as Debian's unattended upgrades.
     apt = ("apt-get", "-o", "DPkg::Lock::Timeout=300")
     run([*apt, "update"], what="reading Debian's package lists", log=log, env=env, hint=hint)
-    # Fails while another apt runs, which the installation waits for.
+    # dpkg does not wait for another apt, but the installation below does.
     with contextlib.suppress(ClusterError):
         if _interrupted():
             console.print("dpkg was interrupted on this machine: finishing that first (dpkg --configure -a)")
@@ -219,6 +219,6 @@ def install_host_packages(packages: list[str], *, console: Console) -> None:
 
 
 def _interrupted() -> bool:
-    """Whether packages are half installed, or changes are not yet in dpkg's database: apt then refuses to work."""
+    """Whether dpkg was interrupted, so that apt refuses to work: packages half installed, or changes not recorded."""
     journal = any((DPKG / "updates").glob("[0-9]*"))
     return journal or bool(output(["dpkg", f"--admindir={DPKG}", "--audit"]).strip())

@@ -1,4 +1,4 @@
-"""The demo's models: trained once, kept in the cache, uploaded to the node's S3 server."""
+"""Trains the demo's models once, keeps them in the cache, and uploads them to the node's S3 server."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class DemoModels:
 
     Attributes:
         name: the set of `train_demo.py`.
-        packages: what training them needs.
+        packages: the packages that training them needs.
     """
 
     name: str
@@ -62,15 +62,15 @@ class DemoModels:
 
     @property
     def needs(self) -> frozenset[str]:
-        """The cache entries it is trained with."""
+        """Names of the cache entries that training needs."""
         return frozenset({PYTHON_FILESYSTEM.name, *(packages.name for packages in self.packages)})
 
     def path(self, cache: Cache) -> Path:
-        """The directory with a folder a model, whether or not it is there yet."""
+        """The directory with one folder a model, built or not."""
         return cache.path(self.entry, self.key)
 
     def train(self, cache: Cache) -> Path:
-        """The directory with a folder a model and `expected.json`, what each answers."""
+        """The directory with one folder a model, and `expected.json` with the models' answers; trained if necessary."""
         return cache.get(self.entry, self.key, partial(self._train, cache))
 
     def _train(self, cache: Cache, directory: Path) -> None:
@@ -85,7 +85,7 @@ class DemoModels:
 
 
 DEMO = DemoModels(name="demo", packages=(SERVER_PACKAGES, SKLEARN_PACKAGES, XGBOOST_PACKAGES))
-# Models of formats that are built when they are first needed.
+# Models of formats that are extras.
 EXTRAS = {
     "lightgbm": DemoModels(name="lightgbm", packages=(SERVER_PACKAGES, SKLEARN_PACKAGES, LIGHTGBM_PACKAGES)),
     "onnx": DemoModels(name="onnx", packages=(SERVER_PACKAGES, SKLEARN_PACKAGES, ONNX_PACKAGES, TRAINING_PACKAGES)),
@@ -93,7 +93,7 @@ EXTRAS = {
 
 
 def s3_client(*, endpoint: str, credentials: Path, region: str) -> S3Client:
-    """A client with the keys of the profile `kserve-multi-model` in `credentials`."""
+    """A client with the keys in the profile `kserve-multi-model` of the file `credentials`."""
     profile = configparser.ConfigParser()
     profile.read(credentials)
     return boto3.client(
@@ -107,22 +107,22 @@ def s3_client(*, endpoint: str, credentials: Path, region: str) -> S3Client:
 
 
 def upload(models: Path, *, client: S3Client) -> int:
-    """Put every model file that is not there, or differs, as `s3://models/<folder>/<file>`; returns how many."""
+    """Upload the model files that are missing or differ to `s3://models/<folder>/<file>`; returns how many."""
     if BUCKET not in [bucket["Name"] for bucket in client.list_buckets()["Buckets"]]:
         client.create_bucket(Bucket=BUCKET)
     pages = client.get_paginator("list_objects_v2").paginate(Bucket=BUCKET)
-    there = {item["Key"]: item for page in pages for item in page.get("Contents", [])}
+    stored = {item["Key"]: item for page in pages for item in page.get("Contents", [])}
     put = 0
     for file in models.glob("*/*"):
         name = file.relative_to(models).as_posix()
-        if name not in there or not _same(file, there[name]):
+        if name not in stored or not _same(file, stored[name]):
             client.upload_file(str(file), BUCKET, name)
             put += 1
     return put
 
 
 def _same(file: Path, stored: ObjectTypeDef) -> bool:
-    """Whether an object is the file, by its MD5 where it was put in one part, else by its size."""
+    """Compare an object with a file by size, and by MD5 unless it was uploaded in several parts."""
     if stored["Size"] != file.stat().st_size:
         return False
     tag = stored["ETag"].strip('"')

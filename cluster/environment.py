@@ -1,4 +1,4 @@
-"""What a shell needs to work with the local cluster by hand: kubeconfig, keys, Pulumi and its state."""
+"""The programs, files and variables that a shell needs for Pulumi, with the local cluster or with one the user has."""
 
 from __future__ import annotations
 
@@ -15,32 +15,31 @@ from cluster import catalog
 from cluster.artifacts import PARTIAL, write_whole
 from cluster.build import Build
 from cluster.errors import ClusterError
-from cluster.locations import logs_dir
+from cluster.locations import TOOLS, logs_dir, state_dir
 from cluster.node.lifecycle import Node
 from cluster.processes import run, running
 from cluster.programs import usable_helm, usable_kubectl, usable_pulumi
 from cluster.provider import PLUGIN, OfficialProvider, install_command, installed
 
-# What is recorded of a plugin that Pulumi published; of one that was compiled it is the key.
+# Recorded of a provider that Pulumi published; of a compiled one, its cache key is recorded.
 OFFICIAL = "official"
 
 
 @dataclass(frozen=True)
 class Environment:
-    """Programs on PATH and settings, for the plain CLIs and for `make`.
+    """Programs on PATH, files and variables for the plain command lines and for `make`.
 
     Attributes:
-        node: the local cluster; None where the tools alone are wanted, for a cluster the user has.
+        node: the local cluster; None for Pulumi alone, with a cluster the user has.
     """
 
-    directory: Path
     build: Build
     node: Node | None = None
 
-    @classmethod
-    def of(cls, node: Node, *, build: Build) -> Environment:
-        """The environment of a local cluster, with the programs of `build`; it goes with the cluster."""
-        return cls(directory=node.directory, build=build, node=node)
+    @property
+    def directory(self) -> Path:
+        """The folder with all files; it is removed with the local cluster."""
+        return self.node.directory if self.node else state_dir(TOOLS)
 
     @property
     def _pulumi(self) -> Path:
@@ -51,15 +50,15 @@ class Environment:
         return self.directory / "bin"
 
     def prepare(self) -> None:
-        """Lay out what the variables name; nothing changes when it is there.
+        """Make the files that the variables name, if they are not there yet.
 
         Raises:
-            ClusterError: Pulumi's provider is neither there nor built, or cannot be installed.
+            ClusterError: Pulumi's provider is neither installed nor built, or cannot be installed.
         """
         state, home = self._pulumi / "state", self._pulumi / "home"
         for directory in (state, home, self._programs):
             directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-        # The CLI writes 100 MB of its own log a run, half of a preview's time, unless it cannot make this folder.
+        # A file where Pulumi wants a folder: otherwise each run writes 100 MB of logs, half of a preview's time.
         (home / "logs").touch()
         passphrase = self._pulumi / "passphrase"
         if not passphrase.exists():
@@ -76,10 +75,10 @@ class Environment:
             _place(self.build.helm, self._programs / "helm")
         link = self._programs / "pulumi"
         if usable_pulumi():
-            # Ours, of before there was another, would be found first.
+            # A link made when the machine had no Pulumi would be found first.
             link.unlink(missing_ok=True)
             return
-        # The CLI looks for its language host beside itself, and warns when that folder is on PATH.
+        # The CLI looks for its language host in its own folder, and warns when that folder is on PATH.
         beside = self._pulumi / "cli"
         beside.mkdir(exist_ok=True)
         host = parts.part(catalog.PULUMI_PYTHON_PART)
@@ -98,7 +97,7 @@ class Environment:
         return self._plugin.with_name(f"{PLUGIN}.key")
 
     def has_provider(self) -> bool:
-        """Whether Pulumi has the provider: as Pulumi publishes it, or as the present pins build it."""
+        """Whether the provider is installed, either as published or as built from the present pins."""
         if not (installed(self._plugin) and self._recorded_plugin.exists()):
             return False
         recorded = self._recorded_plugin.read_text()
@@ -113,7 +112,7 @@ class Environment:
         binary = self.build.catalog.part(catalog.PROVIDER_PART) / "provider"
         if binary.exists():
             self._install_plugin(binary, record=self.build.catalog.toolchain.key(catalog.PROVIDER_PART))
-        # What an older build installed serves what was deployed with it.
+        # A provider from an older build still serves what was deployed with it.
         elif not any(installed(found) for found in self._plugin.parent.glob("resource-kubernetes-v*")):
             raise ClusterError(
                 "Pulumi's Kubernetes provider is not installed",
@@ -131,7 +130,7 @@ class Environment:
         write_whole(self._recorded_plugin, record)
 
     def variables(self) -> dict[str, str]:
-        """The variables; PATH starts with our programs and this Python's."""
+        """The variables; PATH starts with the folders of these programs and of this Python."""
         python = Path(sys.executable).parent
         cluster = (
             {
@@ -143,15 +142,15 @@ class Environment:
             else {}
         )
         return cluster | {
-            # Without the metadata files: one that a killed run leaves half-written makes the whole stack unreadable.
+            # Without metadata files: a half-written one, left by a killed run, makes the whole stack unreadable.
             "PULUMI_BACKEND_URL": f"file://{self._pulumi / 'state'}?metadata=skip",
-            # More than the default eight: most of them wait for pods.
+            # More operations than by default, because most of them only wait for pods.
             "PULUMI_PARALLEL": "32",
             "PULUMI_HOME": str(self._pulumi / "home"),
             "PULUMI_CONFIG_PASSPHRASE_FILE": str(self._pulumi / "passphrase"),
             "PULUMI_SKIP_UPDATE_CHECK": "true",
             "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
-            # `make` keeps the salt out of the stack's file: else `pulumi up` by hand would make another one.
+            # `make` keeps the encryption salt out of the stack file, where `pulumi up` by hand would create a new one.
             "PULUMI_FALLBACK_TO_STATE_SECRETS_MANAGER": "true",
             "HELM_CACHE_HOME": str(self._pulumi / "helm"),
             "VIRTUAL_ENV": str(python.parent),
@@ -160,7 +159,7 @@ class Environment:
 
 
 def remove_stale_locks(state: Path) -> None:
-    """Remove the locks of Pulumi runs that were killed; those of running ones stay."""
+    """Remove the locks of Pulumi runs that were killed, and keep those of running ones."""
     for lock in (state / ".pulumi" / "locks").rglob("*.json"):
         try:
             holder = int(json.loads(lock.read_text())["pid"])
@@ -171,7 +170,7 @@ def remove_stale_locks(state: Path) -> None:
 
 
 def _place(program: Path, target: Path) -> None:
-    """Link or copy a program, completely or not at all; without one, as an older build's is, nothing changes."""
+    """Link or copy a program to `target` in one step; do nothing when `program` was not built."""
     if not program.is_file() or (target.exists() and filecmp.cmp(program, target)):
         return
     partial = target.with_name(f"{PARTIAL}{target.name}")

@@ -1,4 +1,4 @@
-"""What goes wrong in the local cluster, said so that the reader knows what to do next."""
+"""The error of the local cluster: what failed, what to do about it, and the end of the log."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ LOG_TAIL_LINES = 15
 
 
 class ClusterError(Exception):
-    """A failure with its cause, its remedy and, where a part keeps a log, that log's last lines.
+    """A failure that is shown to the user, without a traceback.
 
     Args:
         message: what failed, naming the part.

@@ -1,4 +1,4 @@
-"""Writes a folder that CACHE_FROM can name: the cache entries that `cluster up` works with, and Python's packages."""
+"""Writes a folder for CACHE_FROM: archives of the cache entries that `cluster up` needs, and Python packages."""
 
 from __future__ import annotations
 
@@ -39,10 +39,10 @@ from cluster.shared_cache import (
 
 @dataclass(frozen=True, kw_only=True)
 class Export:
-    """A folder to be filled.
+    """The folder of an export.
 
     Raises:
-        ClusterError: it holds something else than an export.
+        ClusterError: the folder holds something other than an export.
     """
 
     folder: Path
@@ -53,19 +53,19 @@ class Export:
             raise ClusterError(f"{self.folder} is not a folder")
         if self.folder.is_dir() and any(self.folder.iterdir()) and not (self.folder / INDEX).is_file():
             raise ClusterError(
-                f"{self.folder} is not empty, and not of an earlier export", hint="Name a new folder, or an empty one."
+                f"{self.folder} is not empty, and not an earlier export", hint="Name a new folder, or an empty one."
             )
 
     @property
     def digest(self) -> str:
-        """The SHA-256 of the index, which CACHE_FROM may name."""
+        """The SHA-256 of the index, which may follow CACHE_FROM as `#sha256=`."""
         return sha256(self.folder / INDEX)
 
     def write(self, cache: Cache, keys: Mapping[str, str], *, wheels: bool, debian_day: str | None = None) -> Index:
-        """Write an archive of every entry in `keys` (name → key) that is not there already, and remove all others.
+        """Write archives of the entries in `keys` (name → key) that are not there yet, and remove all others.
 
-        The index is written after each archive, and others are removed last: what was interrupted is continued, and
-        who reads meanwhile finds what the index says.
+        The index is written after each archive, and others are removed last, so that an interrupted export can be
+        continued and a reader always finds what the index names.
         """
         (self.folder / ENTRIES).mkdir(parents=True, exist_ok=True)
         before = self._index()
@@ -94,7 +94,7 @@ class Export:
         return index
 
     def _index(self) -> Index:
-        """That of an earlier export; an empty one when there is none, or a damaged one."""
+        """The index of an earlier export; an empty one when that is missing or damaged."""
         try:
             return Index.parse((self.folder / INDEX).read_bytes())
         except (FileNotFoundError, RefusedError):
@@ -122,7 +122,7 @@ class Export:
         return archive
 
     def _wheels(self, before: Wheels | None) -> Wheels:
-        """Every package that `make venv` installs with this Python, from PyPI."""
+        """Download the packages that `make venv` installs with this Python from PyPI, unless `before` has them."""
         export = ("export", "--project", ROOT, "--frozen", "--no-emit-project", "--no-header", "--no-annotate")
         requirements = output([sys.executable, "-m", "uv", *export, "--quiet"])
         key = digest(requirements, sys.version_info[:2], platform.system(), platform.machine())

@@ -1,4 +1,4 @@
-"""What the local cluster and compiling need of the machine, checked before anything is built or started."""
+"""Checks what the machine must have before anything is built or started, and loads kernel modules."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from cluster.errors import ClusterError
 from cluster.locations import state_dir
 
 GIB = 1 << 30
-# Compilers' caches while Go parts are built; a running cluster with its images; logs and what is uploaded.
+# Disk for the compilers' caches, for a running cluster with its images, and for logs and uploads.
 DISK_TO_COMPILE = 17 * GIB
 DISK_TO_COMPILE_TOOLS = 8 * GIB
 DISK_TO_RUN = 12 * GIB
 DISK_TO_REPAIR = 1 * GIB
 MEMORY = 6 * GIB
-# Modules of a stock Debian kernel that nothing loads by itself where it is needed.
+# Modules of a stock Debian kernel that are not loaded on demand.
 BRIDGE_FILTER = "br_netfilter"
 KERNEL_MODULES = ("overlay", BRIDGE_FILTER)
 KERNEL_FEATURES = {
@@ -45,15 +45,15 @@ OTHER_CLUSTER = "A deployment in a cluster you have: make down CONTEXT=<kube-con
 NO_CLUSTER = "the local cluster cannot run on this machine"
 NO_ROOT = "it needs root (namespaces, a veth pair, a container); run as root or with sudo"
 CLUSTER_PLATFORMS = ("Linux/x86_64",)
-# Where PyPI has a Go that Pulumi can be compiled with.
+# Platforms for which PyPI has a Go that can compile Pulumi.
 TOOLS_PLATFORMS = ("Linux/x86_64", "Linux/aarch64", "Darwin/x86_64", "Darwin/arm64")
 
 
 def check_platform(*, what: str, platforms: Sequence[str], hint: str) -> None:
-    """Refuse a machine that is none of `platforms`.
+    """Refuse a machine of another platform than `platforms`.
 
     Raises:
-        ClusterError: says which platform it is and what to do instead.
+        ClusterError: names this machine's platform and what to do instead.
     """
     found = f"{platform.system()}/{platform.machine()}"
     if found not in platforms:
@@ -61,10 +61,10 @@ def check_platform(*, what: str, platforms: Sequence[str], hint: str) -> None:
 
 
 def check_machine() -> None:
-    """Refuse a machine that cannot run the local cluster, whatever its disk and memory.
+    """Refuse a machine that cannot run the local cluster; disk and memory are checked elsewhere.
 
     Raises:
-        ClusterError: lists everything that is missing and names the other way.
+        ClusterError: lists everything that is missing and names the alternative.
     """
     check_platform(what="the local cluster runs", platforms=CLUSTER_PLATFORMS, hint=OTHER_WAY)
     found = []
@@ -72,7 +72,7 @@ def check_machine() -> None:
         found.append(NO_ROOT)
     if not shutil.which("apt-get"):
         found.append("it installs Debian packages; there is no apt-get here")
-    # Without root the modules cannot be loaded, so that a feature may only seem to be missing.
+    # Without root, modules cannot be loaded, so a feature may be missing only for now.
     if not found and (missing := _missing_kernel_features()):
         found.append(f"the kernel lacks {', '.join(missing)}")
     _refuse(found)
@@ -93,7 +93,7 @@ def check_resources(
     """Refuse a machine that has less than `disk` bytes free at `cache` or less than `memory` available.
 
     Raises:
-        ClusterError: says how much there is and how much is needed, and names the other way.
+        ClusterError: says how much there is and how much is needed, and names the alternative.
     """
     found = []
     free = _free(cache)
@@ -118,7 +118,7 @@ def _missing_kernel_features() -> list[str]:
 
 
 def load_modules() -> None:
-    """Load what is not built in, and keep what of it was not there; what is missing then is found by looking."""
+    """Load the kernel modules that are needed, and record those that were not loaded before; failures are ignored."""
     modprobe = shutil.which("modprobe")
     if modprobe is None:
         return
@@ -137,10 +137,10 @@ def load_modules() -> None:
 
 
 def unload_modules() -> None:
-    """Unload what `load_modules` loaded since the machine booted, for the end of the last cluster.
+    """Unload what `load_modules` has loaded since the machine booted, at the end of the last cluster.
 
-    The kernel keeps a module that is in use, except br_netfilter, whose users it does not count: that one stays when
-    this machine has a bridge that it did not have before.
+    The kernel keeps a module that is in use, except br_netfilter, whose users it does not count: that one is kept when
+    the machine has a bridge that it did not have before.
     """
     modprobe, kept = shutil.which("modprobe"), _kept_modules()
     for module in kept.get("modules", ()):
@@ -150,7 +150,7 @@ def unload_modules() -> None:
 
 
 def _kept_modules() -> dict[str, list[str]]:
-    """Modules loaded here, and the bridges before that; empty when there are none, or the machine was booted since."""
+    """The modules that were loaded and the bridges that existed before; empty when none were, or after a reboot."""
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
         kept = json.loads((state_dir("") / MODULES_FILE).read_text())
         if kept["boot"] == BOOT.read_text():
@@ -159,7 +159,7 @@ def _kept_modules() -> dict[str, list[str]]:
 
 
 def loaded_modules() -> set[str]:
-    """Names of the modules in the kernel; none where it cannot load any."""
+    """Names of the loaded kernel modules; empty for a kernel without module support."""
     return {line.split()[0] for line in LOADED.read_text().splitlines()} if LOADED.exists() else set()
 
 

@@ -1,4 +1,4 @@
-"""Container images written as OCI layouts: reproducible, one file's change alters one layer."""
+"""Writes container images as OCI layouts. They are reproducible, and a change of one file changes one layer."""
 
 from __future__ import annotations
 
@@ -24,26 +24,26 @@ MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 CONFIG = "application/vnd.oci.image.config.v1+json"
 LAYER = "application/vnd.oci.image.layer.v1.tar+gzip"
 INDEX = "application/vnd.oci.image.index.v1+json"
-# Raised when what is written for the same files changes.
+# Raised when the same files are written differently; part of every key.
 FORMAT = 2
-# What the cache keeps in an entry about it.
+# Files about an entry, which are not part of its content.
 NOT_CONTENT = {RECORD, PACKAGES_FILE}
 
 
 @dataclass(frozen=True)
 class Layer:
-    """Files of one layer.
+    """The files of one layer.
 
     Attributes:
-        files: (a file or directory here, its absolute path in the image).
-        exclude: what is left out of the directories, in gitignore's syntax.
+        files: (a file or directory on this machine, its absolute path in the image).
+        exclude: patterns of files to leave out, in gitignore's syntax.
     """
 
     files: tuple[tuple[Path, str], ...]
     exclude: tuple[str, ...] = ()
 
     def key(self, cache: Cache) -> str:
-        """A key: cache entries count by their own key, other files by content."""
+        """A key of the layer: files in the cache count by their path, which has a key, other files by content."""
         parts = [
             (str(source.relative_to(cache.root)) if source.is_relative_to(cache.root) else digest(source), target)
             for source, target in self.files
@@ -51,7 +51,7 @@ class Layer:
         return digest(parts, self.exclude)
 
     def members(self) -> Iterator[tuple[str, Path]]:
-        """(path in the image, file here), sorted, so that the same content gives the same layer."""
+        """(path in the image, file on this machine), sorted, so that the same content gives the same layer."""
         found: dict[str, Path] = {}
         excluded = PathSpec.from_lines("gitignore", self.exclude)
         for source, target in self.files:
@@ -70,7 +70,7 @@ class Image:
     """An image under `name:tag` in the local registry.
 
     Attributes:
-        user: numeric, as `runAsNonRoot` wants it; "0" only for kube-proxy and the control plane.
+        user: a number, because `runAsNonRoot` needs one; "0" only for kube-proxy and the control plane.
         environment: `NAME=value` lines.
     """
 
@@ -87,7 +87,7 @@ class Image:
         return f"image-{self.name.replace('/', '-')}"
 
     def needs(self, cache: Cache) -> frozenset[str]:
-        """The cache entries its files come from."""
+        """Names of the cache entries that its files come from."""
         sources = (source for layer in self.layers for source, _ in layer.files)
         return frozenset(s.relative_to(cache.root).parts[0] for s in sources if s.is_relative_to(cache.root))
 
@@ -97,11 +97,11 @@ class Image:
         return digest([layer.key(cache) for layer in self.layers], settings, FORMAT)
 
     def path(self, cache: Cache) -> Path:
-        """The OCI layout, whether or not it is there yet."""
+        """The directory of the OCI layout, built or not."""
         return cache.path(self.entry, self.key(cache))
 
     def build(self, cache: Cache) -> Path:
-        """The OCI layout."""
+        """The directory of the OCI layout, built if necessary."""
         return cache.get(self.entry, self.key(cache), self._build)
 
     def _build(self, directory: Path) -> None:
@@ -141,7 +141,7 @@ def _write_json(document: object, media_type: str, blobs: Path) -> dict[str, obj
 
 
 class _HashingWriter(io.RawIOBase):
-    """Passes on what is written, and hashes and counts it, so that a layer need not be read again."""
+    """Hashes and counts what is written through it, so that a layer need not be read again."""
 
     def __init__(self, target: io.BufferedIOBase) -> None:
         self._target = target

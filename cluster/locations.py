@@ -1,4 +1,4 @@
-"""Where the local cluster keeps what it builds and what it runs, after the XDG base directories."""
+"""The folders of the local cluster, in the XDG base directories."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 PROJECT = "kserve-multi-model"
-# Beside the clusters' own: Pulumi's files for a cluster of the user's.
+# The state directory of Pulumi for a cluster the user has, beside those of local clusters.
 TOOLS = "tools"
 
 
@@ -15,15 +15,15 @@ def _xdg(variable: str, default: str) -> Path:
 
 
 def cache_dir() -> Path:
-    """Everything that can be built again: binaries, root filesystems, images, the registry's content."""
+    """The folder of what can be built again: binaries, root filesystems, images, the registry's content."""
     return _xdg("XDG_CACHE_HOME", ".cache")
 
 
 def state_dir(name: str) -> Path:
-    """One cluster's own files: the node's disk, the S3 data, kubeconfig, keys, Pulumi's state."""
+    """The folder of one cluster's files: the node's disk, S3 data, kubeconfig, keys, Pulumi's state."""
     return _xdg("XDG_STATE_HOME", ".local/state") / name
 
 
 def logs_dir() -> Path:
-    """One log file per build."""
+    """The folder of the builds' logs, one a part."""
     return cache_dir() / "logs"

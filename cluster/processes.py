@@ -1,4 +1,4 @@
-"""Running other programs: each with a log file, and a failure that shows the log's last lines."""
+"""Runs other programs; an error shows the last lines of what they wrote."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ import psutil
 
 from cluster.errors import ClusterError
 
-# The kernel counts a process's age in whole seconds since a boot time that it rounds, too.
+# Seconds; the kernel rounds both a process's age and the boot time that it is counted from.
 CLOCK_TOLERANCE = 5.0
-# Seconds from asking a program to end until it is killed.
+# Seconds between SIGTERM and SIGKILL.
 GRACE = 10.0
 OUTPUT_TIMEOUT = 600.0
 
 
 @dataclass(frozen=True)
 class Watch:
-    """When a program is taken for stuck.
+    """When a program counts as stuck.
 
     Attributes:
-        progress: a number that changes while the program gets on.
-        seconds: how long it may stay the same.
+        progress: gives a number that changes as long as the program makes progress.
+        seconds: how long the number may stay the same.
     """
 
     progress: Callable[[], int]
@@ -37,7 +37,7 @@ class Watch:
 
 
 def ending_with_us(command: Sequence[str | Path]) -> list[str]:
-    """`command` such that the kernel ends it when this program is killed, where util-linux is there to arrange it."""
+    """`command`, run by setpriv (if installed) so that the kernel ends it when this program is killed."""
     words = [str(part) for part in command]
     return ["setpriv", "--pdeathsig", "TERM", *words] if shutil.which("setpriv") else words
 
@@ -53,14 +53,13 @@ def run(
     timeout: float | None = None,
     watch: Watch | None = None,
 ) -> None:
-    """Run `command`, appending its output to `log`; what builds has no `timeout`, as slow machines take long.
+    """Run `command` and append its output to `log`. Builds have no `timeout`, because a slow machine may take long.
 
-    The child gets a session of its own and is ended with its children on Ctrl-C, so nothing goes on behind our back;
-    it ends, too, when this program is killed.
+    The command and its children are ended on Ctrl-C, and when this program is killed.
 
     Raises:
-        ClusterError: it could not start, took longer than `timeout` seconds, was stuck as `watch` says, or ended with
-            another status than 0.
+        ClusterError: the command could not start, took longer than `timeout` seconds, was stuck according to `watch`,
+            or ended with a status other than 0.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as sink:
@@ -90,10 +89,10 @@ def run(
 
 
 def _follow(child: subprocess.Popen[bytes], watch: Watch, *, what: str) -> None:
-    """Wait for a child that leads a session.
+    """Wait for a child, and end it when it is stuck.
 
     Raises:
-        ClusterError: it is stuck; it was ended.
+        ClusterError: the child was stuck.
     """
     latest, since = watch.progress(), time.monotonic()
     with _ended_early(child):
@@ -116,11 +115,11 @@ def output(
     timeout: float = OUTPUT_TIMEOUT,
     check: bool = True,
 ) -> str:
-    """Standard output of a short `command`, with `check=False` whatever its exit status.
+    """The standard output of a short `command`; with `check=False`, also when it fails.
 
     Raises:
-        ClusterError: it could not start, took longer than `timeout` seconds or failed; the text ends with what it
-            wrote to standard error.
+        ClusterError: the command could not start, took longer than `timeout` seconds or failed; the text ends with
+            what it wrote to standard error.
     """
     what = what or str(command[0])
     try:
@@ -146,14 +145,14 @@ def output(
 
 
 def _communicate(child: subprocess.Popen[bytes], timeout: float | None) -> tuple[bytes, bytes]:
-    """Wait for a child that leads a session; gives what it wrote where that is piped."""
+    """Wait for a child; returns its standard output and errors, if they are pipes."""
     with _ended_early(child):
         return child.communicate(timeout=timeout)
 
 
 @contextlib.contextmanager
 def _ended_early(child: subprocess.Popen[bytes]) -> Iterator[None]:
-    """Whatever interrupts the block ends the child and what it started."""
+    """End the child and its children when the block is left by an exception."""
     try:
         yield
     except BaseException:
@@ -162,7 +161,7 @@ def _ended_early(child: subprocess.Popen[bytes]) -> Iterator[None]:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 child.wait(GRACE)
         finally:
-            # Also on another Ctrl-C, and for what outlives the child.
+            # Also after another Ctrl-C, and for children that outlive their parent.
             _signal_group(child, signal.SIGKILL)
             child.wait()
         raise
@@ -174,7 +173,7 @@ def _signal_group(leader: subprocess.Popen[bytes], number: signal.Signals) -> No
 
 
 def running(pid: int, *, recorded: Path) -> psutil.Process | None:
-    """The process whose number the file `recorded` holds; None when it ended, also if another has its number now."""
+    """The process whose pid was written to the file `recorded`; None when it ended, even if its pid is used again."""
     try:
         process = psutil.Process(pid)
         written = recorded.stat().st_mtime

@@ -1,8 +1,7 @@
-"""Pulumi's Kubernetes provider as Pulumi publishes it, so that it need not be compiled."""
+"""Finds or downloads Pulumi's Kubernetes provider as Pulumi publishes it, so that it need not be compiled."""
 
 from __future__ import annotations
 
-import contextlib
 import os
 import platform
 import shutil
@@ -11,7 +10,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from cluster.artifacts import Cache, digest
+from cluster.artifacts import Cache, digest, disk_usage
 from cluster.catalog import PULUMI_KUBERNETES
 from cluster.errors import ClusterError
 from cluster.locations import logs_dir, state_dir
@@ -19,17 +18,17 @@ from cluster.processes import Watch, run
 
 ENTRY = "provider-plugin"
 PLUGIN = f"resource-kubernetes-v{PULUMI_KUBERNETES}"
-# Without network a firewall may swallow the connections, which Pulumi would try for five minutes.
+# Pulumi itself would retry for five minutes where a firewall drops its connections.
 SECONDS_WITHOUT_DATA = 30
 
 
 def installed(plugin: Path) -> bool:
-    """Whether Pulumi takes that folder for a plugin; it keeps a mark beside it until all of it is there."""
+    """Whether that folder is a complete plugin; until then Pulumi keeps a `.partial` file beside it."""
     return plugin.is_dir() and not plugin.with_name(f"{plugin.name}.partial").exists()
 
 
 def install_command(*options: str | Path, pulumi: str | Path = "pulumi") -> list[str]:
-    """The command that installs the pinned provider into PULUMI_HOME: by default from where Pulumi publishes it."""
+    """The command that installs the pinned provider into PULUMI_HOME, by default from Pulumi's site."""
     return [str(pulumi), "plugin", "install", "resource", "kubernetes", PULUMI_KUBERNETES, *map(str, options)]
 
 
@@ -41,7 +40,7 @@ class OfficialProvider:
 
     @property
     def entries(self) -> dict[str, str]:
-        """The cache entry of the fetched plugin: name → key."""
+        """Name → key of the cache entry with the downloaded plugin."""
         return {ENTRY: digest(PULUMI_KUBERNETES, platform.system(), platform.machine())}
 
     @property
@@ -49,16 +48,16 @@ class OfficialProvider:
         return self.cache.path(ENTRY, self.entries[ENTRY])
 
     def find(self) -> Path | None:
-        """The plugin's folder, if it is on this machine."""
+        """The plugin's folder, or None when it is not on this machine."""
         if self.cache.has(ENTRY, self.entries[ENTRY]):
             return self._entry / PLUGIN
         found = (home / "plugins" / PLUGIN for home in _homes_of_the_user())
         return next((plugin.resolve() for plugin in found if installed(plugin)), None)
 
     def fetch(self, console: Console, *, pulumi: Path) -> bool:
-        """Download the plugin into the cache with the CLI `pulumi`; False, having said why, where that is not possible.
+        """Download the plugin into the cache with the CLI `pulumi`; returns False and prints why when that fails.
 
-        It gives up as soon as nothing comes any more, however long a slow download takes.
+        There is no limit on a slow download, only on the time without any data.
         """
         console.print(f"fetching Pulumi's Kubernetes provider {PULUMI_KUBERNETES} from where Pulumi publishes it")
         (logs_dir() / f"{ENTRY}.log").unlink(missing_ok=True)
@@ -72,7 +71,7 @@ class OfficialProvider:
                 log=logs_dir() / f"{ENTRY}.log",
                 # Pulumi downloads to TMPDIR and unpacks into its home.
                 env={"PULUMI_HOME": str(home), "TMPDIR": str(directory), "PULUMI_SKIP_UPDATE_CHECK": "true"},
-                watch=Watch(lambda: _written(directory), seconds=SECONDS_WITHOUT_DATA),
+                watch=Watch(lambda: disk_usage(directory), seconds=SECONDS_WITHOUT_DATA),
             )
             (home / "plugins" / PLUGIN).rename(directory / PLUGIN)
             shutil.rmtree(home)
@@ -90,17 +89,7 @@ class OfficialProvider:
 
 
 def _homes_of_the_user() -> list[Path]:
-    """Where the user's own Pulumi may keep plugins; our homes hold what was compiled, too, and do not count."""
-    stated = os.environ.get("PULUMI_HOME")
-    homes = [*([Path(stated)] if stated else []), Path.home() / ".pulumi"]
+    """The user's own PULUMI_HOMEs; those made by `cluster env` are left out, because they may hold compiled plugins."""
+    chosen = os.environ.get("PULUMI_HOME")
+    homes = [*([Path(chosen)] if chosen else []), Path.home() / ".pulumi"]
     return [home for home in homes if not home.resolve().is_relative_to(state_dir("").resolve())]
-
-
-def _written(directory: Path) -> int:
-    """Bytes of all files below `directory`, while files come and go."""
-    total = 0
-    for folder, _, files in os.walk(directory):
-        for file in files:
-            with contextlib.suppress(FileNotFoundError):
-                total += os.lstat(Path(folder) / file).st_size
-    return total

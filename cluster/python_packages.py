@@ -1,14 +1,14 @@
-"""PyPI packages at the versions and hashes of a `uv.lock`, laid into a directory."""
+"""Installs PyPI packages into a directory, at the versions and hashes of a `uv.lock`."""
 
 from __future__ import annotations
 
 import platform
 import re
-import shutil
-import sys
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
+
+from uv import find_uv_bin
 
 from cluster.artifacts import Cache, digest
 from cluster.debian import RootFilesystem
@@ -17,31 +17,26 @@ from cluster.locations import logs_dir
 from cluster.processes import output, run
 
 ROOT = Path(__file__).parent.parent
-# Where an image holds its packages.
+# The folder of packages in an image.
 SITE = "/opt/site"
-# Debian 12, which the root filesystems are of.
+# Of Debian 12, as in the root filesystems.
 IMAGE_PLATFORM = "x86_64-manylinux_2_36"
 
 
-def _uv() -> str:
-    beside = Path(sys.executable).with_name("uv")
-    return str(beside) if beside.exists() else shutil.which("uv") or "uv"
-
-
 def host_platform() -> str:
-    """Platform of this machine as uv names it, with the oldest C library, for every distribution of Linux."""
+    """The machine's platform as uv names it; on Linux with an old C library, so that it fits every distribution."""
     machine = platform.machine().replace("arm64", "aarch64")
     return f"{machine}-apple-darwin" if platform.system() == "Darwin" else f"{machine}-manylinux_2_17"
 
 
 @dataclass(frozen=True)
 class PythonPackages:
-    """One dependency group of a uv project, for Debian 12's Python on x86-64.
+    """One dependency group of a uv project, for the Python of Debian 12 on x86-64.
 
     Attributes:
-        python: for packages of an image, its root filesystem, whose Python compiles them for their place there.
-        beside: groups whose packages are left out, as other directories have them.
-        for_host: whether they are programs for this machine, whatever it is, and not for Debian 12 on x86-64.
+        python: an image's root filesystem, whose Python compiles the packages for the image; None for other uses.
+        beside: groups whose packages are left out, because they are used together with this one.
+        for_host: install for this machine's platform instead.
     """
 
     group: str
@@ -58,20 +53,20 @@ class PythonPackages:
 
     @property
     def platform(self) -> str:
-        """The platform whose wheels are installed, by uv's name."""
+        """The platform whose wheels are installed, as uv names it."""
         return host_platform() if self.for_host else IMAGE_PLATFORM
 
     @cached_property
     def requirements(self) -> str:
         """The packages with their hashes, from the lock file."""
-        there = {package for group in self.beside for package in self._exported(group)}
-        return "".join(package for package in self._exported(self.group) if package not in there)
+        left_out = {package for group in self.beside for package in self._exported(group)}
+        return "".join(package for package in self._exported(self.group) if package not in left_out)
 
     def _exported(self, group: str) -> list[str]:
-        """A group's packages, each with its hashes on the lines that follow."""
+        """A group's packages, each with its hashes on the lines after it."""
         text = output(
             [
-                *(_uv(), "export", "--project", self.project, "--frozen", "--only-group", group),
+                *(find_uv_bin(), "export", "--project", self.project, "--frozen", "--only-group", group),
                 *("--no-emit-project", "--no-header", "--no-annotate", "--quiet"),
             ]
         )
@@ -85,11 +80,11 @@ class PythonPackages:
 
     @property
     def needs(self) -> frozenset[str]:
-        """The cache entries it is built with."""
+        """Names of the cache entries that building it needs."""
         return frozenset({self.python.name} if self.python else ())
 
     def build(self, cache: Cache) -> Path:
-        """The directory with the packages; every file's hash was checked."""
+        """The directory with the packages, whose hashes were verified."""
         return cache.get(self.name, self.key, partial(self._build, cache))
 
     def _build(self, cache: Cache, directory: Path) -> None:
@@ -97,9 +92,9 @@ class PythonPackages:
         file.write_text(self.requirements)
         run(
             [
-                *(_uv(), "pip", "install", "--quiet", "--require-hashes", "--no-deps", "--only-binary", ":all:"),
+                *(find_uv_bin(), "pip", "install", "--quiet", "--require-hashes", "--no-deps"),
+                *("--only-binary", ":all:", "--target", directory, "-r", file),
                 *("--python-version", VERSION, "--python-platform", self.platform, "--link-mode", "copy"),
-                *("--target", directory, "-r", file),
             ],
             what=f"installing the Python packages of {self.name}",
             log=logs_dir() / f"{self.name}.log",

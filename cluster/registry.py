@@ -1,4 +1,4 @@
-"""The content of the local OCI registry: every image and chart, pushed once into a directory the node serves."""
+"""Fills the storage of the local OCI registry: images and charts are pushed once, and nodes serve the result."""
 
 from __future__ import annotations
 
@@ -25,21 +25,12 @@ PORT = 5000
 CONTENT = "registry-content"
 
 
-def configuration(*, root: str, address: str, read_only: bool) -> str:
-    """The registry's configuration file."""
-    storage: dict[str, object] = {"filesystem": {"rootdirectory": root}}
-    if read_only:
-        storage["maintenance"] = {"readonly": {"enabled": True}}
-    settings = {"version": "0.1", "log": {"level": "warn"}, "storage": storage, "http": {"addr": address}}
-    return yaml.safe_dump(settings)
-
-
 @dataclass(frozen=True)
 class RegistryContent:
     """A cache entry with a registry's storage.
 
     Attributes:
-        extra: the extra whose images it holds; None for what every cluster starts with.
+        extra: the extra whose images it holds; None for the content that every cluster starts with.
     """
 
     images: tuple[Image, ...]
@@ -55,12 +46,8 @@ class RegistryContent:
         """The key of the cache entry."""
         return digest([image.key(cache) for image in self.images], [chart.key(cache) for chart in self.charts])
 
-    def path(self, cache: Cache) -> Path:
-        """The storage directory, whether or not it is there yet."""
-        return cache.path(self.entry, self.key(cache))
-
     def build(self, cache: Cache, *, registry: Path, crane: Path, helm: Path) -> Path:
-        """Push every image and chart that is not there yet."""
+        """Push all images and charts to an empty registry; returns the directory with its storage."""
 
         def push(directory: Path) -> None:
             log = logs_dir() / "registry.log"
@@ -79,9 +66,11 @@ class RegistryContent:
 
 @contextmanager
 def _serving(*, registry: Path, root: Path, log: Path) -> Iterator[str]:
-    """A registry on a loopback port that it chooses itself, for as long as the block runs; gives its address."""
+    """Run a registry on a free loopback port while the block runs; gives its address."""
     settings = root.parent / "registry.yaml"
-    settings.write_text(configuration(root=str(root), address="127.0.0.1:0", read_only=False))
+    storage = {"filesystem": {"rootdirectory": str(root)}}
+    configuration = {"version": "0.1", "log": {"level": "warn"}, "storage": storage, "http": {"addr": "127.0.0.1:0"}}
+    settings.write_text(yaml.safe_dump(configuration))
     with log.open("ab") as sink:
         environment = {**os.environ, "OTEL_TRACES_EXPORTER": "none"}
         command = ending_with_us([registry, "serve", settings])
@@ -99,7 +88,7 @@ def _serving(*, registry: Path, root: Path, log: Path) -> Iterator[str]:
 
 
 class _NotListeningError(ClusterError):
-    """The registry has no port yet."""
+    """The registry does not listen yet."""
 
 
 @tenacity.retry(
@@ -109,7 +98,7 @@ class _NotListeningError(ClusterError):
     reraise=True,
 )
 def _wait_until_answering(server: subprocess.Popen[bytes], log: Path) -> str:
-    """Wait for the registry; gives its address, which the kernel knows as soon as it listens."""
+    """Wait until the registry answers; returns its address, whose port is found by the open socket."""
     if server.poll() is not None:
         raise ClusterError("the registry did not start", log=log)
     connections = psutil.Process(server.pid).net_connections("tcp")

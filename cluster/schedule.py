@@ -1,4 +1,4 @@
-"""Runs tasks that depend on each other in three lanes, with a line a finished task and the time left."""
+"""Runs tasks that depend on each other in three lanes, and shows a progress bar with the time left."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ class Task:
     """One step.
 
     Attributes:
-        lane: compiling uses every core by itself, so one compile runs at a time, and linking and packing beside it.
-        seconds: what it took on two cores; weighs the progress and the time left.
-        needs: names of the tasks that must be done before.
+        lane: one task of a lane runs at a time; compiling alone uses all cores, linking and packing run beside it.
+        seconds: what it took on two cores; the estimate for the progress bar.
+        needs: names of the tasks that must be finished first.
     """
 
     name: str
@@ -37,10 +37,10 @@ class Task:
 
 
 def run_all(tasks: Sequence[Task], *, console: Console, title: str) -> None:
-    """Run `tasks`, those of a lane in the given order as far as their needs allow; the first failure ends the rest.
+    """Run `tasks`, those of a lane in order as far as their needs allow; the first failure ends all others.
 
     Raises:
-        Exception: what the failing task raised; nothing it started goes on.
+        Exception: the failing task's exception, after all programs have ended.
     """
     waiting = list(tasks)
     planned = {task.name for task in tasks}
@@ -75,9 +75,9 @@ def run_all(tasks: Sequence[Task], *, console: Console, title: str) -> None:
 
 
 def _end(running: Collection[Future[object]]) -> None:
-    """End the programs of `running` tasks until their threads return, so that nothing goes on behind our back.
+    """End the programs of `running` tasks, and wait for the tasks.
 
-    Each program is asked once, and killed after some seconds or at another Ctrl-C.
+    Each program gets one SIGTERM, and is killed after GRACE seconds or another Ctrl-C.
     """
     asked: set[psutil.Process] = set()
     kill_at = time.monotonic() + GRACE
@@ -98,7 +98,7 @@ def _end(running: Collection[Future[object]]) -> None:
 
 
 def _left(done: float, waiting: Sequence[Task], running: dict[Future[object], tuple[Task, float]], began: float) -> str:
-    """The time left: what the estimates say, corrected by how they did so far."""
+    """The estimated time left, corrected by how far the estimates were off so far."""
     if not done:
         return ""
     now = time.monotonic()

@@ -1,7 +1,7 @@
-"""Takes entries from a cache that was built elsewhere, a folder or a web server that `cluster export` filled.
+"""Takes cache entries from a folder or web server that `cluster export` filled on another machine.
 
-Nothing is unpacked unverified: the index has the SHA-256 of every archive, and CACHE_FROM may have that of the index.
-What is missing there, or is not what the index says, is named and built here instead.
+Everything is verified before it is unpacked: the index has the SHA-256 of all archives, and CACHE_FROM may have that of
+the index. Entries that are missing there, or differ from the index, are reported and built on this machine instead.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from rich.progress import (
 
 from cluster import archives, host
 from cluster.artifacts import Cache
-from cluster.cache_from import Location, is_private
+from cluster.cache_from import Location, is_trustworthy
 from cluster.locations import cache_dir
 
 INDEX = "index.json"
@@ -45,7 +45,7 @@ MB = 1_000_000
 TIMEOUT = httpx.Timeout(60, connect=10)
 ATTEMPTS = 5
 PARTIAL_CONTENT, RANGE_NOT_SATISFIABLE = 206, 416
-# What a server answers that may do better a moment later.
+# Statuses of a server that may succeed a moment later.
 OVERLOADED = {408, 429, 500, 502, 503, 504}
 
 Sha256 = Annotated[str, StringConstraints(pattern="^[0-9a-f]{64}$")]
@@ -57,51 +57,51 @@ Given = TypeVar("Given")
 
 
 class RefusedError(Exception):
-    """Something of a shared cache that is not used; says why."""
+    """Something in a shared cache is not used; the text says why."""
 
 
 class _IncompleteError(Exception):
-    """A transfer that may succeed when it is tried again."""
+    """A transfer failed that may succeed when it is tried again."""
 
 
-class Archive(BaseModel):
-    """An entry's archive.
-
-    Attributes:
-        size: of the archive in bytes.
-        unpacked: bytes of the files in it.
-    """
+class _IndexPart(BaseModel):
+    """A part of the index."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Archive(_IndexPart):
+    """The archive of a cache entry.
+
+    Attributes:
+        size: bytes of the archive.
+        unpacked: bytes of the files in it.
+    """
 
     sha256: Sha256
     size: PositiveInt
     unpacked: NonNegativeInt
 
 
-class Wheels(BaseModel):
-    """Python packages.
+class Wheels(_IndexPart):
+    """The Python packages of `make venv`.
 
     Attributes:
-        key: of the lock and the Python they are for.
+        key: a key of the lock file and the Python that they are for.
         files: SHA-256 by file name.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     key: str
     files: dict[FileName, Sha256]
 
 
-class Index(BaseModel):
-    """What a shared cache has.
+class Index(_IndexPart):
+    """The content of a shared cache.
 
     Attributes:
         entries: archives by `<entry>/<key>`.
-        debian_day: the day that is part of the keys of what holds Debian packages.
+        debian_day: the day in the keys of entries with Debian packages.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     format: Literal[1] = 1
     debian_day: datetime.date | None = None
@@ -110,10 +110,10 @@ class Index(BaseModel):
 
     @classmethod
     def parse(cls, text: bytes) -> Index:
-        """The index in that text.
+        """Parse an index.
 
         Raises:
-            RefusedError: it is none.
+            RefusedError: it is not a valid one.
         """
         try:
             return cls.model_validate_json(text)
@@ -124,12 +124,12 @@ class Index(BaseModel):
 
 
 def identity(name: str, key: str) -> str:
-    """An entry's name in the index, and the folder in its archive."""
+    """The entry's name in the index, which is also the folder in its archive."""
     return f"{name}/{key}"
 
 
 def archive_path(name: str, key: str) -> str:
-    """Where an entry's archive is in a shared cache."""
+    """The path of an entry's archive in a shared cache."""
     return f"{ENTRIES}/{name}-{key}.tar.gz"
 
 
@@ -140,7 +140,7 @@ def sha256(file: Path) -> str:
 
 
 class Entry(Protocol):
-    """What must be known of a cache entry: its key, and the names of the entries it is made from."""
+    """A cache entry: its key, and the names of the entries that it is made from."""
 
     @property
     def key(self) -> str: ...  # noqa: D102
@@ -155,10 +155,10 @@ def to_fetch(
     has: Callable[[str, str], bool],
     offers: Callable[[str, str], bool],
 ) -> list[str]:
-    """Names of the entries to fetch for `wanted`: the fewest that spare the most building.
+    """Names of the entries to fetch for `wanted`: the fewest with which the least has to be built.
 
-    An entry that is here, or is fetched, does without what it is made from; one that is not offered is going to be
-    built, so what it is made from is wanted, too.
+    An entry that exists here or is fetched does not need what it is made from. One that is not offered will be built,
+    so what it is made from is wanted, too.
     """
     found: list[str] = []
     seen: set[str] = set()
@@ -183,7 +183,7 @@ def to_fetch(
 
 @dataclass(frozen=True, kw_only=True)
 class _Stream:
-    """A file's content from `start` on; `total` is the size of the whole file where that is known."""
+    """A file's content from `start` on; `total` is the size of the whole file, if known."""
 
     start: int
     total: int | None
@@ -191,8 +191,10 @@ class _Stream:
 
 
 class _Source(Protocol):
+    """A folder or server with a shared cache."""
+
     def open(self, path: str, offset: int) -> AbstractContextManager[_Stream]:
-        """The file `path`, from `offset` on where the source can do that."""
+        """Read the file `path`, from `offset` on if the source can do that."""
 
 
 @dataclass(frozen=True)
@@ -225,7 +227,7 @@ class _Server:
 
     @contextmanager
     def open(self, path: str, offset: int) -> Iterator[_Stream]:
-        # Archives as they are, also from a server that would compress them once more.
+        # Without this, a server might compress the archives once more.
         headers = {"Accept-Encoding": "identity"}
         if offset:
             headers["Range"] = f"bytes={offset}-"
@@ -255,7 +257,7 @@ def _source(location: Location) -> Iterator[_Source]:
         return
 
     def check(request: httpx.Request) -> None:
-        if not (location.pin or is_private(str(request.url))):
+        if not (location.pin or is_trustworthy(str(request.url))):
             raise RefusedError(f"it redirects to plain HTTP, {request.url.host}, which proves nothing")
 
     with httpx.Client(timeout=TIMEOUT, follow_redirects=True, event_hooks={"request": [check]}) as client:
@@ -264,10 +266,10 @@ def _source(location: Location) -> Iterator[_Source]:
 
 @dataclass(frozen=True, kw_only=True)
 class SharedCache:
-    """The cache that `location` names; `console` is told what was taken, what was refused and what is not there.
+    """The cache at `location`; what was taken, refused or missing is printed to `console`.
 
     Attributes:
-        pause: seconds before a failed transfer is tried again; doubled each time.
+        pause: seconds before a failed transfer is tried again, doubled each time.
     """
 
     location: Location
@@ -276,24 +278,24 @@ class SharedCache:
 
     @cached_property
     def _index(self) -> Index | None:
-        """None, having said why, when there is none that can be used."""
+        """The index; None, after printing why, when it cannot be used."""
         try:
             with _source(self.location) as source:
                 return self._read_index(source)
         except (RefusedError, httpx.HTTPError) as error:
-            self._complain("", error)
+            self._report_unused("", error)
             return None
 
     @property
     def debian_day(self) -> datetime.date | None:
-        """The day that is part of the keys of what holds Debian packages there."""
+        """The day in the keys of entries with Debian packages."""
         return self._index.debian_day if self._index else None
 
     def fetch(self, cache: Cache, entries: Mapping[str, Entry], wanted: Collection[str]) -> None:
-        """Take into `cache` what spares building `wanted`.
+        """Fetch entries into `cache`, so that as little as possible has to be built for `wanted`.
 
         Raises:
-            ClusterError: there is too little disk for it.
+            ClusterError: there is too little disk space.
         """
         if self._index is None:
             return
@@ -301,14 +303,14 @@ class SharedCache:
             with _source(self.location) as source:
                 refused = self._fetch_all(source, self._index, cache, entries, wanted)
         except httpx.HTTPError as error:
-            self._complain("", error)
+            self._report_unused("", error)
             return
         lacking = (name for name in sorted(wanted) if name not in refused and not cache.has(name, entries[name].key))
         if names := ", ".join(lacking):
             self.console.print(f"  {escape(str(self.location))} does not have {names}", soft_wrap=True)
         shutil.rmtree(downloads(), ignore_errors=True)
 
-    def _complain(self, what: str, error: Exception) -> None:
+    def _report_unused(self, what: str, error: Exception) -> None:
         reason = str(error) if isinstance(error, RefusedError) else f"{type(error).__name__}: {error}"
         text = f"{what}{self.location} is not used, what it is for is built here: {reason}"
         self.console.print(f"  [yellow]![/] {escape(text)}", soft_wrap=True)
@@ -323,7 +325,7 @@ class SharedCache:
                         raise RefusedError(f"its {INDEX} is larger than any that export writes")
                 return text
 
-        text = self._patiently(read)
+        text = self._retry(read)
         found = hashlib.sha256(text).hexdigest()
         if self.location.pin not in {None, found}:
             raise RefusedError(f"its {INDEX} has the sha256 {found}, not the one that CACHE_FROM names")
@@ -337,7 +339,7 @@ class SharedCache:
         entries: Mapping[str, Entry],
         wanted: Collection[str],
     ) -> set[str]:
-        """Names of what was refused; what has to be built instead is made from entries that are fetched, too."""
+        """Fetch entries, and then what those that were refused are made from; returns the names of the refused ones."""
         refused: set[str] = set()
 
         def offers(name: str, key: str) -> bool:
@@ -359,7 +361,7 @@ class SharedCache:
                         raise
                     except (RefusedError, httpx.HTTPError) as error:
                         refused.add(name)
-                        self._complain(f"{name} of ", error)
+                        self._report_unused(f"{name} of ", error)
                     else:
                         self.console.print(f"  [green]✓[/] {name} [dim]fetched, {archive.size / MB:,.0f} MB[/]")
                     before += archive.size
@@ -369,11 +371,11 @@ class SharedCache:
         self, source: _Source, cache: Cache, name: str, key: str, archive: Archive, at: Callable[[int], object]
     ) -> None:
         """Download an archive, or the rest of one, compare it with the index, and unpack it into the cache."""
-        # Named by content, so that an interrupted download is continued, whatever CACHE_FROM is then.
+        # Named by content, so that an interrupted download can be continued even from another CACHE_FROM.
         file = downloads() / archive.sha256
         file.parent.mkdir(parents=True, exist_ok=True)
         for continued in (file.exists(), False):
-            self._patiently(lambda: _download(source, archive_path(name, key), file, size=archive.size, at=at))
+            self._retry(lambda: _download(source, archive_path(name, key), file, size=archive.size, at=at))
             found = sha256(file)
             if found == archive.sha256:
                 break
@@ -386,8 +388,8 @@ class SharedCache:
             raise RefusedError(f"it cannot be unpacked: {error}") from error
         file.unlink()
 
-    def _patiently(self, transfer: Callable[[], Given]) -> Given:
-        """What `transfer` gives, which is tried again after a fault of the network or the server."""
+    def _retry(self, transfer: Callable[[], Given]) -> Given:
+        """Run `transfer`, again after a fault of the network or the server; returns its result."""
         attempts = tenacity.Retrying(
             retry=tenacity.retry_if_exception_type((httpx.TransportError, _IncompleteError)),
             wait=tenacity.wait_exponential(self.pause),
@@ -401,14 +403,14 @@ class SharedCache:
 
 
 def _download(source: _Source, path: str, file: Path, *, size: int, at: Callable[[int], object]) -> None:
-    """Download what of a file is not there yet; `at` is told how far it is."""
-    there = file.stat().st_size if file.exists() else 0
-    if there == size:
+    """Download the rest of a file; `at` is called with the position after each block."""
+    done = file.stat().st_size if file.exists() else 0
+    if done == size:
         return
-    with source.open(path, there) as stream:
+    with source.open(path, done) as stream:
         if stream.total not in {None, size}:
             raise RefusedError(f"it has {stream.total} bytes, the index says {size}")
-        with file.open("r+b" if there else "wb") as target:
+        with file.open("r+b" if done else "wb") as target:
             target.seek(stream.start)
             target.truncate()
             for chunk in stream.chunks:
@@ -421,12 +423,12 @@ def _download(source: _Source, path: str, file: Path, *, size: int, at: Callable
 
 
 def downloads() -> Path:
-    """Archives on their way; what an interruption leaves is continued, or removed by `prune`."""
+    """The folder of unfinished downloads: the next run continues them, and `prune` removes them."""
     return cache_dir() / "downloads"
 
 
 def _progress(console: Console) -> Progress:
-    """A bar with how much there is, how fast it comes and the time left."""
+    """A progress bar with the size, the speed and the time left."""
     numbers = (DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
     return Progress(TextColumn("{task.description}"), BarColumn(), *numbers, console=console, transient=True)
 

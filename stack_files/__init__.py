@@ -16,7 +16,7 @@ PROJECT = "kserve-multi-model"
 
 
 class StackFileLoader(yaml.CSafeLoader):
-    """Gives unquoted values the meaning they have to Pulumi's YAML library (go-yaml v3, in its resolve.go).
+    """Reads unquoted values as Pulumi's YAML library does (go-yaml v3, in its resolve.go).
 
     So `yes`, `on` and `1:30` are text. A date is text, too: Pulumi only writes it in another form.
     """

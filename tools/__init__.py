@@ -1,1 +1,1 @@
-"""Generators of the pages in docs/ that follow from the code or a deployed stack; no page is written by hand here."""
+"""Generators of the pages in docs/ that are made from the code or from a deployed stack."""

@@ -1,7 +1,7 @@
 """Draws the resource graph of a deployed stack: `pulumi stack export | python -m tools.graph`.
 
-Every resource is collapsed into the part it belongs to: the child of one of our components that it, or what it lies
-below, is; and parts into components. An arrow goes from what is waited for to what waits.
+A part is a child of one of the project's components, together with everything below that child. The graph shows
+components and parts. An arrow goes from a dependency to what waits for it.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ PAGE = ROOT / "docs" / "graph.md"
 READMES = (ROOT / "README.md", ROOT / "README.zh.md")
 BEGIN, END = "<!-- graph: made by `make docs` -->", "<!-- graph: end -->"
 OURS = "kserve-multi-model:"
-# Namespaces, keys and the like say nothing about the order of things.
+# Types that are left out, such as namespaces and keys: they do not explain the order.
 PLAIN = ("kubernetes:core/v1:", "pulumi-python:")
 
 
 class Resource(BaseModel):
-    """A resource in a stack's export; `urn` and those in `dependencies` identify resources."""
+    """A resource in a stack's export; `dependencies` are URNs."""
 
     urn: str
     type: str
@@ -43,13 +43,13 @@ class Resource(BaseModel):
 
 
 class Deployment(BaseModel):
-    """What a stack's export holds."""
+    """The deployment in a stack's export."""
 
     resources: tuple[Resource, ...]
 
 
 class Export(BaseModel):
-    """What `pulumi stack export` prints."""
+    """The output of `pulumi stack export`."""
 
     deployment: Deployment
 
@@ -59,7 +59,7 @@ Edges = frozenset[tuple[str, str]]
 
 @dataclass(frozen=True)
 class Graph:
-    """Our components and their parts, by URN.
+    """The project's components and their parts, by URN.
 
     Attributes:
         resources: by URN.
@@ -74,14 +74,14 @@ class Graph:
 
     @cached_property
     def components(self) -> list[Resource]:
-        """Our components, but not those that are made of such."""
+        """The project's components, without those that consist of other ones."""
         ours = [resource for resource in self.resources.values() if resource.type.startswith(OURS)]
         parents = {resource.parent for resource in ours}
         return [resource for resource in ours if resource.urn not in parents]
 
     @cached_property
     def parts(self) -> dict[str, list[Resource]]:
-        """Component → its parts, but not the plain objects; a component that has no others is its own part."""
+        """Component → its parts, without plain objects; a component with fewer than two parts is its own part."""
         parts = {
             component.urn: [
                 resource
@@ -104,7 +104,7 @@ class Graph:
 
     @cached_property
     def waits(self) -> Edges:
-        """(what is waited for, what waits), both parts; without those that others imply."""
+        """(dependency, dependent) pairs of parts, without those that others imply."""
         pairs = {
             (self._part_of(dependency), self._part_of(resource.urn))
             for resource in self.resources.values()
@@ -114,7 +114,7 @@ class Graph:
 
     @cached_property
     def component_waits(self) -> tuple[Edges, Edges]:
-        """The same for components: those that wait for all of another, and those that wait for some part only."""
+        """The same for components: pairs that wait for the whole dependency, and pairs that wait for a part of it."""
         whole, partly = set[tuple[str, str]](), set[tuple[str, str]]()
         followers = _followers(self.waits)
         for before, parts in self.parts.items():
@@ -135,7 +135,7 @@ def _next(edges: Iterable[tuple[str, str]]) -> dict[str, set[str]]:
 
 
 def _followers(edges: Iterable[tuple[str, str]]) -> dict[str, set[str]]:
-    """Everything that waits for a node, directly or through others."""
+    """Node → everything that waits for it, directly or through others."""
     after = _next(edges)
 
     def reach(node: str, seen: set[str]) -> set[str]:
@@ -148,7 +148,7 @@ def _followers(edges: Iterable[tuple[str, str]]) -> dict[str, set[str]]:
 
 
 def reduced(edges: set[tuple[str, str]]) -> Edges:
-    """The edges without those that a longer way through the others implies."""
+    """The edges without those that a longer path implies (the transitive reduction)."""
     after, followers = _next(edges), _followers(edges)
     return frozenset(
         (source, target)
@@ -158,13 +158,13 @@ def reduced(edges: set[tuple[str, str]]) -> Edges:
 
 
 def in_order(resources: Iterable[Resource], *, edges: Edges) -> list[Resource]:
-    """What waits comes after what it waits for; else by name, because a stack's own order changes from run to run."""
+    """Dependencies first, then by name, because the order in a stack's export changes from run to run."""
     followers = _followers(edges)
     return sorted(resources, key=lambda item: (sum(item.urn in found for found in followers.values()), item.name))
 
 
 def components_diagram(graph: Graph) -> str:
-    """Components only, as Mermaid; a dotted arrow waits for a part."""
+    """A Mermaid diagram of the components; a dotted arrow waits for a part."""
     whole, partly = graph.component_waits
     components = in_order(graph.components, edges=whole)
     ids = {component.urn: f"c{number}" for number, component in enumerate(components)}
@@ -174,7 +174,7 @@ def components_diagram(graph: Graph) -> str:
 
 
 def parts_diagram(graph: Graph) -> str:
-    """Components with their parts, as Mermaid."""
+    """A Mermaid diagram of the components and their parts."""
     ids: dict[str, str] = {}
     lines = []
     for number, component in enumerate(in_order(graph.components, edges=graph.component_waits[0])):
@@ -198,7 +198,7 @@ def _label(resource: Resource) -> str:
 
 
 def page(graph: Graph) -> str:
-    """`docs/graph.md`."""
+    """The text of `docs/graph.md`."""
     return f"""\
 # The resource graph
 
@@ -228,7 +228,7 @@ def with_diagram(text: str, diagram: str) -> str:
     """`text` with the diagram between the markers.
 
     Raises:
-        ValueError: the markers are not there, each once.
+        ValueError: a marker is missing.
     """
     before, begin, rest = text.partition(BEGIN)
     _, end, after = rest.partition(END)
@@ -238,7 +238,7 @@ def with_diagram(text: str, diagram: str) -> str:
 
 
 def main() -> None:
-    """Read an export from stdin, write the page and the READMEs' diagram."""
+    """Read an export from standard input, and write the page and the diagram in the READMEs."""
     graph = Graph.of(Export.model_validate_json(sys.stdin.buffer.read()))
     if not graph.components:
         sys.exit("The export has none of this project's components: deploy the stack first, with make up.")

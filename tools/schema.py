@@ -1,4 +1,4 @@
-"""Writes `docs/stack.schema.json`, by which editors complete and check a stack file: `python -m tools.schema`."""
+"""Writes `docs/stack.schema.json`, with which editors complete and check stack files: `python -m tools.schema`."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ SECRET = {
 
 
 class StackSchema(GenerateJsonSchema):
-    """What the types say, in the dialect that editors know best, and without what only pydantic wants to know."""
+    """The schema of the settings' types, in the dialect that editors support best, without pydantic's own details."""
 
     schema_dialect = "http://json-schema.org/draft-07/schema#"
 
     def field_title_should_be_set(self, schema: Any) -> bool:
-        """A setting's name is title enough."""
+        """Write no titles: a setting's name is enough."""
         return False
 
     def nullable_schema(self, schema: core_schema.NullableSchema) -> JsonSchemaValue:
-        """What may be left out is left out, and not written as null."""
+        """Do not allow null: a setting that is not wanted is left out."""
         return self.generate_inner(schema["schema"])
 
     def default_schema(self, schema: core_schema.WithDefaultSchema) -> JsonSchemaValue:
-        """A default that is worth completing: a plain value."""
+        """Write a default only when it is a plain value, which an editor can complete."""
         described = super().default_schema(schema)
         if not isinstance(described.get("default"), str | int | float):
             described.pop("default", None)
@@ -44,7 +44,7 @@ class StackSchema(GenerateJsonSchema):
 
 
 def render() -> str:
-    """The whole file."""
+    """The text of the file."""
     settings = Settings.model_json_schema(schema_generator=StackSchema)
     definitions = settings.pop("$defs")
     whole = {
@@ -57,10 +57,10 @@ def render() -> str:
             "config": {
                 "type": "object",
                 "description": settings["description"],
-                # A stack of models alone has its release from the platform's.
+                # A stack of models only takes the release from its platform's stack.
                 "anyOf": [{"required": [f"{PREFIX}{name}"]} for name in (*settings["required"], "platform")],
                 "properties": {f"{PREFIX}{name}": setting for name, setting in settings["properties"].items()},
-                # Other programs' settings and providers' have their own names.
+                # Settings of providers and other programs have other prefixes.
                 "patternProperties": {f"^(?!{PREFIX})": True},
                 "additionalProperties": False,
             }
@@ -71,7 +71,7 @@ def render() -> str:
 
 
 def _as_written(node: Any) -> Any:
-    """The schema of what is in the file: a secret in its place, and no key that matches none of the patterns."""
+    """Adjust a schema to what a stack file contains: encrypted secrets, and only keys that match a pattern."""
     if isinstance(node, list):
         return [_as_written(item) for item in node]
     if not isinstance(node, dict):

@@ -1,4 +1,4 @@
-"""Writes `docs/settings.md`, the settings reference, from the settings' types: `python -m tools.settings_reference`."""
+"""Writes the settings reference `docs/settings.md` from the settings' types: `python -m tools.settings_reference`."""
 
 from __future__ import annotations
 
@@ -44,13 +44,13 @@ WORDS = {
 
 
 def render() -> str:
-    """The whole page, as Markdown."""
+    """The text of the page, as Markdown."""
     sections = "\n".join(_section(path, section) for path, section in _sections("", Settings))
     return f"{INTRODUCTION}\n{sections}\n{_releases()}\n{_formats()}"
 
 
 def _sections(path: str, section: type[Section]) -> Iterator[tuple[str, type[Section]]]:
-    """A section and those below it, each with its path in a stack's settings."""
+    """A section and all nested ones, each with its path in a stack's settings."""
     yield path, section
     for name, field in section.model_fields.items():
         below = _section_of(field.annotation)
@@ -84,7 +84,7 @@ def _row(path: str, name: str, field: FieldInfo) -> tuple[str, ...]:
 
 
 def _anchor(title: str) -> str:
-    """What GitHub makes of a heading."""
+    """The anchor that GitHub makes from a heading."""
     return "".join(char for char in title.lower() if char.isalnum() or char in "-_")
 
 
@@ -99,7 +99,7 @@ def _without_none(annotation: Any) -> Any:
 
 
 def _section_of(annotation: Any) -> type[Section] | None:
-    """The section a setting holds: itself, in a list, or by name."""
+    """The section type of a setting, of the items of a list, or of the values of a mapping; None for other types."""
     inner = _without_none(annotation)
     if get_origin(inner) in {dict, tuple}:
         inner = next(argument for argument in reversed(get_args(inner)) if argument is not Ellipsis)

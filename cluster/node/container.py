@@ -1,4 +1,4 @@
-"""The runc container a node lives in: started on an overlay the host never sees, ended without residue."""
+"""The runc container of a node: started on an overlay that only it sees, and ended without leaving anything."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from cluster.artifacts import locked
 from cluster.errors import ClusterError
 from cluster.processes import output, run, running
 
-# What the kubelet, containerd and runc need, and what pods get from them: containerd's default set, and IPC_LOCK,
-# SYS_NICE and SYS_PTRACE for those that ask. Without what reaches the machine itself (SYS_MODULE, SYS_RAWIO, SYS_BOOT,
-# SYS_TIME, MAC_ADMIN, ...) and without SYS_RESOURCE, which not every machine has to give.
+# What the kubelet, containerd and runc need, and what pods may have: containerd's default set, and on request IPC_LOCK,
+# SYS_NICE and SYS_PTRACE. Left out are those that affect the machine itself (SYS_MODULE, SYS_RAWIO, SYS_BOOT, SYS_TIME,
+# MAC_ADMIN, ...), and SYS_RESOURCE, which root does not have on every machine.
 CAPABILITIES = [
     f"CAP_{name}"
     for name in (
@@ -25,7 +25,7 @@ CAPABILITIES = [
         *("SYS_ADMIN", "SYS_CHROOT", "SYS_PTRACE", "SYS_NICE", "SYSLOG"),
     )
 ]
-# Seconds until runc, which answers at once or never, is taken for hung.
+# Seconds after which runc counts as hung; normally it answers at once.
 RUNC_TIMEOUT = 30
 START_TIMEOUT = 120
 EXECUTE_TIMEOUT = 60
@@ -33,8 +33,8 @@ RUNC = "runc"
 DEVICES = (("/dev/kmsg", 1, 11), ("/dev/net/tun", 10, 200), ("/dev/fuse", 10, 229))
 NAMESPACES = ("pid", "network", "ipc", "uts", "mount", "cgroup")
 INIT = ("/usr/bin/tini", "-g", "--", "/usr/bin/supervisord", "-n", "-c", "/etc/supervisor/node.conf")
-# cgroup v2 gives controllers only to a group without processes of its own, and the kubelet makes its groups in the
-# root of this namespace: what runs there moves into a group beside the kubelet's.
+# With cgroup v2, a group can have controllers for its subgroups only if it has no processes itself. The kubelet makes
+# its groups in the root of this namespace, so the processes there are moved into a subgroup first.
 START = """
 mount --make-rshared / || exit
 cgroup=/sys/fs/cgroup
@@ -51,11 +51,11 @@ exec "$0" "$@"
 
 @dataclass(frozen=True)
 class Bind:
-    """A directory of this machine that the container sees.
+    """A directory of this machine that is mounted into the container.
 
     Attributes:
-        source: the directory here.
-        target: its path inside.
+        source: the directory on this machine.
+        target: its path in the container.
     """
 
     source: Path
@@ -65,11 +65,11 @@ class Bind:
 
 @dataclass(frozen=True)
 class Container:
-    """One runc container.
+    """A runc container.
 
     Attributes:
-        name: also its host name.
-        directory: holds the bundle, runc's state and the overlay's writable part.
+        name: the container's name, which is also its host name.
+        directory: the folder with the bundle, runc's state and the overlay's writable part.
     """
 
     name: str
@@ -77,7 +77,7 @@ class Container:
 
     @property
     def upper(self) -> Path:
-        """The overlay's writable part: what is put here before the start is there inside."""
+        """The overlay's writable part; files put here before the start are in the container's root file system."""
         return self.directory / "upper"
 
     @property
@@ -90,20 +90,18 @@ class Container:
 
     @property
     def _starting(self) -> Path:
-        """Locked for as long as a start goes on, also when the program that began it was killed."""
+        """A lock file, held during a start, even when the program that began the start was killed."""
         return self.directory / "starting"
 
     def pid(self) -> int | None:
-        """The first process's pid here, or None when the container does not run."""
+        """The pid of the container's first process on this machine, or None when the container does not run."""
         pid = self._recorded_pid()
-        if pid is None:
-            return None
-        if shutil.which(RUNC) is None:
+        if pid is None or shutil.which(RUNC) is None:
             return None
         listed = output([*self._runc, "state", self.name], timeout=RUNC_TIMEOUT, check=False)
         if not listed:
             return None
-        # Runc knows when its process began, so that another with this number does not count as running.
+        # runc knows its process's start time, so another process with the same pid does not count as running.
         state = json.loads(listed)
         return pid if state["status"] == "running" and state["pid"] == pid else None
 
@@ -114,9 +112,9 @@ class Container:
             return None
 
     def start(self, *, lower: Path, binds: Sequence[Bind], log: Path) -> int:
-        """Start it on the root filesystem `lower`, which stays as it is; returns the first process's pid.
+        """Start the container on the root filesystem `lower`, which is not changed; returns the first process's pid.
 
-        What runs inside goes on after this program ends.
+        The container keeps running after this program ends.
 
         Raises:
             ClusterError: runc failed or hung.
@@ -125,12 +123,12 @@ class Container:
             (self.directory / name).mkdir(parents=True, exist_ok=True)
         (self.directory / "config.json").write_text(json.dumps(self._bundle(binds)))
         overlay = f"lowerdir={lower},upperdir={self.upper},workdir={self.directory / 'work'}"
-        # A mount namespace of its own: the overlay goes with the container and the host's mount table never has it.
+        # In a mount namespace of its own, so that the overlay is removed with the container and never seen on the host.
         script = 'mount -t overlay overlay -o "$0" "$1" && shift && exec "$@"'
         create = (*self._runc, "run", "--detach", "--pid-file", str(self._pid_file), "--bundle", str(self.directory))
         inside = ("unshare", "--mount", "--propagation", "private", "sh", "-c", script, overlay)
         locking = ("setsid", "--wait", "flock", "--close", str(self._starting))
-        # Holds also when this program was killed, so that `delete` waits no longer for the lock.
+        # A limit that holds even if this program is killed, so that `delete` does not wait for the lock for ever.
         limited = ("timeout", "--kill-after=10", str(START_TIMEOUT + RUNC_TIMEOUT))
         run(
             [*locking, *limited, *inside, self.directory / "rootfs", *create, self.name],
@@ -149,10 +147,10 @@ class Container:
         timeout: float = EXECUTE_TIMEOUT,
         check: bool = True,
     ) -> str:
-        """Run a command inside; its output, or "" when it goes to `log`.
+        """Run a command in the container; returns its output, or "" when that is written to `log`.
 
         Raises:
-            ClusterError: it took longer than `timeout` seconds, or failed, unless `check` is false.
+            ClusterError: the command took longer than `timeout` seconds, or failed, unless `check` is false.
         """
         inside = [*self._runc, "exec", self.name, *command]
         what = what or f"{command[0]} in the node {self.name}"
@@ -162,17 +160,17 @@ class Container:
         return ""
 
     def delete(self) -> None:
-        """End every process in it and remove its cgroups; nothing happens when there is none.
+        """End all processes of the container and remove its cgroups; does nothing when it does not exist.
 
         Raises:
-            ClusterError: runc is not there or hangs, or the first process does not end.
+            ClusterError: runc is missing or hangs, or the first process does not end.
         """
         if not self.directory.exists():
             return
         with locked(self._starting):
             pid = self._recorded_pid()
             process = running(pid, recorded=self._pid_file) if pid else None
-            # It fails where the container is gone already, or never was.
+            # This fails when there is no container any more, or never was one.
             output([*self._runc, "delete", "--force", self.name], timeout=RUNC_TIMEOUT, check=False)
             self._pid_file.unlink(missing_ok=True)
         if process is None:
@@ -230,5 +228,5 @@ class Container:
 
     @property
     def cgroup(self) -> str:
-        """Name of its cgroup in every hierarchy."""
+        """The name of the container's cgroup in all hierarchies."""
         return f"kmm-{self.name}"

@@ -1,4 +1,4 @@
-"""A node's life: created once, started again after whatever ended it, removed without a trace."""
+"""Creates a node, starts it again after it ended, and removes it with everything it left on the machine."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ import re
 import secrets
 import shutil
 import subprocess
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from string import Template
 
 import httpx2 as httpx
 import tenacity
@@ -28,7 +30,6 @@ from cluster.locations import PROJECT, TOOLS, cache_dir, state_dir
 from cluster.node.container import Bind, Container
 from cluster.node.metrics import metrics_server_objects
 from cluster.node.network import Network
-from cluster.node.root_files import write_files
 from cluster.processes import output
 from cluster.registry import CONTENT
 from cluster.registry import PORT as REGISTRY_PORT
@@ -39,26 +40,28 @@ IMAGE_REPOSITORY = f"localhost:{REGISTRY_PORT}"
 IMAGE_STORE = "image-store"
 PROGRAMS = ("containerd", "kubelet", "registry", "s3")
 SUPERVISOR = ("supervisorctl", "-c", "/etc/supervisor/node.conf")
-# Seconds until what runs in the node is taken for hung; kubeadm itself waits up to four minutes.
+# Seconds after which a command in the node counts as hung; kubeadm itself waits up to four minutes.
 PROBE_TIMEOUT = 15
 KUBEADM_TIMEOUT = 600
 UNPACK_TIMEOUT = 600
 COPY_TIMEOUT = 1800
-# Also part of an interface's name, of which the kernel takes 15 letters.
+# Short, because it is also part of an interface's name, which may have 15 letters.
 NAME = re.compile("[a-z0-9]([-a-z0-9]{0,9}[a-z0-9])?")
-# Cache entries a node is started from beside its root filesystem, and where it finds them.
+# Cache entries that are mounted into a node, and where.
 ENTRIES = {
     catalog.KUBERNETES_PART.name: "/opt/kubernetes",
     catalog.REGISTRY_PART.name: "/opt/registry",
     catalog.VERSITYGW_PART.name: "/opt/versitygw",
 }
-# Files of a node's directory.
+# Templates of files in the node's root filesystem.
+ROOT_FILES = Path(__file__).parent / "root"
+# Files in a node's directory.
 INITIALISED_FILE = "initialised"
 ENTRIES_FILE = "entries.json"
 SUBNET_FILE = "subnet"
 EXTRAS_FILE = "extras.json"
 HOST_SETTINGS_FILE = "host-settings.json"
-# The kubelet sets these for the whole machine; `down` puts them back.
+# The kubelet changes these for the whole machine; `down` restores them.
 HOST_SETTINGS = tuple(
     Path("/proc/sys") / name
     for name in (
@@ -69,29 +72,29 @@ HOST_SETTINGS = tuple(
 
 
 def nodes(states: Path) -> list[Path]:
-    """Directories below `states` of this machine's nodes, also of those that an interrupted start or end left."""
+    """The directories in `states` of this machine's nodes, including those of an interrupted `up` or `down`."""
     return sorted({file.parent for name in (ENTRIES_FILE, INITIALISED_FILE) for file in states.glob(f"*/{name}")})
 
 
 def recorded_entries(directory: Path) -> dict[str, str]:
-    """Cache entries the node of that directory was started from, name → key; empty when there is no telling."""
+    """Name → key of the cache entries that the node in that directory was started from; empty when unknown."""
     return _read_texts(directory / ENTRIES_FILE)
 
 
 def node_entries(build: Build) -> dict[str, str]:
-    """Cache entries a node is started from: name → key."""
+    """Name → key of the cache entries that a new node is started from."""
     return build.keys((catalog.NODE_FILESYSTEM.name, *ENTRIES, CONTENT))
 
 
 def image_store_key(build: Build) -> str:
-    """The key of the cache entry with every image unpacked, as containerd keeps it."""
+    """The key of the cache entry with containerd's store of all images, unpacked."""
     images = [image.key(build.cache) for image in build.content.images]
     return digest(images, catalog.NODE_FILESYSTEM.key, IMAGE_REPOSITORY)
 
 
 @dataclass(frozen=True)
 class Health:
-    """What of a node works; `ready` when all of it does."""
+    """Which parts of a node work."""
 
     running: bool
     stopped: tuple[str, ...] = ()
@@ -101,7 +104,7 @@ class Health:
 
     @property
     def ready(self) -> bool:
-        """Whether everything works."""
+        """Whether all parts work."""
         return self.running and self.api and self.node_ready and self.dns and not self.stopped
 
     def __str__(self) -> str:
@@ -116,10 +119,10 @@ class Health:
 
 @dataclass(frozen=True)
 class Node:
-    """One local cluster; everything it owns lies below `directory`.
+    """A local cluster's node; all its files are in `directory`.
 
     Raises:
-        ClusterError: the name is not one for a cluster.
+        ClusterError: the name is not allowed.
     """
 
     name: str
@@ -136,31 +139,31 @@ class Node:
 
     @classmethod
     def named(cls, name: str, *, subnet: str, cache: Cache) -> Node:
-        """The node of that name, on the subnet it has, or on `subnet` when there is none yet.
+        """The node of that name: on its own subnet when it exists, else on `subnet`.
 
         Raises:
-            ClusterError: the name or the subnet is not one for a cluster.
+            ClusterError: the name or the subnet is not allowed.
         """
         directory = state_dir(name)
         saved = directory / SUBNET_FILE
-        # What an interrupted start left is made anew.
+        # An interrupted start does not count; that node is created anew.
         known = (directory / INITIALISED_FILE).exists() and saved.exists()
         network = Network(name=name, subnet=saved.read_text() if known else subnet)
         return cls(name=name, directory=directory, network=network, cache=cache)
 
     @property
     def initialised(self) -> bool:
-        """Whether it was created completely, so that it can be started again."""
+        """Whether its creation was completed, so that it can be started again."""
         return self._initialised.exists()
 
     @property
     def entries(self) -> dict[str, str]:
-        """Cache entries it was started from, name → key; empty when there is no telling."""
+        """Name → key of the cache entries it was started from; empty when unknown."""
         return recorded_entries(self.directory)
 
     @property
     def root_filesystem(self) -> Path:
-        """The cache entry it was started from that holds its Debian packages."""
+        """The cache entry with its root filesystem."""
         name = catalog.NODE_FILESYSTEM.name
         return self.cache.path(name, self.entries.get(name, ""))
 
@@ -169,12 +172,12 @@ class Node:
         return [name for name, key in self.entries.items() if not self.cache.has(name, key)]
 
     def outdated(self, build: Build) -> bool:
-        """Whether it is there, and was started from something else than `build` gives."""
+        """Whether it exists and was started from other cache entries than those of `build`."""
         return self.initialised and self.entries != node_entries(build)
 
     @property
     def kubeconfig(self) -> Path:
-        """Kubeconfig of the cluster's administrator."""
+        """The kubeconfig of the cluster's administrator."""
         return self.directory / "kubeconfig"
 
     @property
@@ -184,12 +187,12 @@ class Node:
 
     @property
     def s3_endpoint(self) -> str:
-        """The S3 server, as pods and the host reach it."""
+        """The URL of the S3 server, for pods and for the host."""
         return f"http://{self.network.node}:{S3_PORT}"
 
     @property
     def logs(self) -> Path:
-        """Logs of the node's programs."""
+        """The folder with the logs of the node's programs."""
         return self.directory / "var" / "log"
 
     @property
@@ -202,21 +205,21 @@ class Node:
 
     @property
     def container(self) -> Container:
-        """The container the node runs in."""
+        """The container that the node runs in."""
         return Container(name=self.name, directory=self.directory / "container")
 
     @property
     def _registry(self) -> Path:
-        """The registry's storage: what every cluster starts with, and the extras added since, as links to the cache."""
+        """The registry's storage: the initial content and the extras added later, hard-linked from the cache."""
         return self.directory / "registry"
 
     @property
     def extras(self) -> dict[str, str]:
-        """Cache entries added to its registry since it was created: name → key."""
+        """Name → key of the cache entries that were added to its registry."""
         return _read_texts(self.directory / EXTRAS_FILE)
 
     def add_extra(self, build: Build, name: str) -> bool:
-        """Give its registry the images of an extra that is built; returns whether they were not there before."""
+        """Add the images of an extra that was built to its registry; returns False if they were there already."""
         entry = build.entries[build.extras[name].entry]
         if self.extras.get(entry.name) == entry.key:
             return False
@@ -226,7 +229,7 @@ class Node:
 
     @property
     def _data(self) -> tuple[Bind, ...]:
-        """What outlives the container."""
+        """The directories that are kept when the container ends."""
         var = self.directory / "var"
         return (
             Bind(self.directory / "s3", "/srv/s3", writable=True),
@@ -240,7 +243,7 @@ class Node:
         return Client(config=KubeConfig.from_file(self.kubeconfig), timeout=httpx.Timeout(10))
 
     def health(self) -> Health:
-        """What works right now."""
+        """Find out which parts work now."""
         if self.container.pid() is None:
             return Health(running=False)
         try:
@@ -254,7 +257,7 @@ class Node:
             node = client.get(NodeResource, self.name)
             dns = client.get(Deployment, "coredns", namespace="kube-system")
         except (httpx.HTTPError, ApiError, ConfigError, OSError):
-            # ConfigError: a start that was interrupted before there was a kubeconfig.
+            # ConfigError: the start was interrupted before there was a kubeconfig.
             return Health(running=True, stopped=stopped)
         conditions = (node.status.conditions if node.status else None) or []
         ready = any(condition.type == "Ready" and condition.status == "True" for condition in conditions)
@@ -262,10 +265,10 @@ class Node:
         return Health(running=True, stopped=stopped, api=True, node_ready=ready, dns=bool(replicas))
 
     def up(self, console: Console, *, build: Build) -> bool:
-        """Create the node from `build`, or start it again, or see that it works; False when there was nothing to do.
+        """Create the node from `build`, or start it again; returns False when it works already.
 
         Raises:
-            ClusterError: it did not become ready; says which part.
+            ClusterError: it did not become ready; the text names the part.
         """
         if self.initialised:
             if self.health().ready:
@@ -279,8 +282,8 @@ class Node:
         return True
 
     def down(self) -> None:
-        """End the node and remove everything it owns but what is in the cache."""
-        # First, so that what an interruption leaves is not taken for a node to start again.
+        """End the node and remove everything it owns; the cache stays."""
+        # First, so that an interruption leaves nothing that looks like a node to start again.
         self._initialised.unlink(missing_ok=True)
         self.container.delete()
         self.network.disconnect()
@@ -297,16 +300,16 @@ class Node:
         return cache_dir() / "locks" / "host-settings"
 
     def _save_host_settings(self) -> None:
-        """Keep what the kubelet changes for the whole machine, unless another node keeps it: then it is changed."""
+        """Save the settings that the kubelet changes, unless another node saved them before it changed them."""
         with locked(self._host_settings_lock):
-            # Another node's end may have unloaded them while this one's parts were built.
+            # The end of another node may have unloaded the modules while this one was built.
             host.load_modules()
             if not any(self.directory.parent.glob(f"*/{HOST_SETTINGS_FILE}")):
                 settings = {str(path): path.read_text() for path in HOST_SETTINGS if path.exists()}
                 write_whole(self._host_settings, json.dumps(settings))
 
     def _restore_host_settings(self) -> None:
-        """Put settings and modules back as before the first node, or leave that to a node that stays."""
+        """Restore settings and unload modules, or leave both to another node that still runs."""
         with locked(self._host_settings_lock):
             heirs = [node for node in nodes(self.directory.parent) if node != self.directory]
             if not heirs:
@@ -320,7 +323,7 @@ class Node:
             self._host_settings.unlink(missing_ok=True)
 
     def _wait_ready_or_restart(self, console: Console) -> None:
-        """Supervisor and kubelet bring most things back by themselves; a dead container is started again."""
+        """Wait for supervisor and kubelet to restart what failed; start the container again when that is not enough."""
         if self.container.pid() is not None:
             console.print(f"  {self.name}: {self.health()}; waiting for it to recover")
             try:
@@ -381,23 +384,21 @@ class Node:
         with self.credentials.open("w") as file:
             profile.write(file)
         upper = self.container.upper
-        write_files(
-            root=upper,
-            values={
-                "name": self.name,
-                "host_address": self.network.host,
-                "node_address": self.network.node,
-                "pod_subnet": self.network.pods,
-                "node_pod_subnet": self.network.node_pods,
-                "service_subnet": self.network.services,
-                "kubernetes_version": catalog.KUBERNETES,
-                "pause_version": catalog.PAUSE,
-                "image_repository": IMAGE_REPOSITORY,
-                "s3_port": str(S3_PORT),
-                "s3_access_key_id": keys["aws_access_key_id"],
-                "s3_secret_access_key": keys["aws_secret_access_key"],
-            },
-        )
+        values = {
+            "name": self.name,
+            "host_address": self.network.host,
+            "node_address": self.network.node,
+            "pod_subnet": self.network.pods,
+            "node_pod_subnet": self.network.node_pods,
+            "service_subnet": self.network.services,
+            "kubernetes_version": catalog.KUBERNETES,
+            "pause_version": catalog.PAUSE,
+            "image_repository": IMAGE_REPOSITORY,
+            "s3_port": str(S3_PORT),
+            "s3_access_key_id": keys["aws_access_key_id"],
+            "s3_secret_access_key": keys["aws_secret_access_key"],
+        }
+        write_root_files(upper, values)
         for program in ("kubeadm", "kubelet", "kubectl"):
             (upper / "usr/local/bin" / program).symlink_to(f"/opt/kubernetes/{program}")
 
@@ -420,7 +421,7 @@ class Node:
         self.container.execute("ctr", "version", timeout=PROBE_TIMEOUT)
 
     def _initialise(self) -> None:
-        """Kubeadm, with DNS only once kube-proxy's rules exist: started earlier its first dial hangs for 30 s."""
+        """Run kubeadm; start CoreDNS after kube-proxy has written its rules, or its first connection hangs for 30 s."""
 
         def kubeadm(*arguments: str) -> None:
             command = ("kubeadm", "init", *arguments, "--config", "/etc/kubernetes/kubeadm.yaml")
@@ -439,13 +440,12 @@ class Node:
         )
 
     def _install_metrics_server(self, build: Build) -> None:
-        """What measures for autoscalers; it needs half a minute for that, and nothing else waits for it."""
+        """Install metrics-server for autoscalers. Nothing waits for it: it has no numbers for its first half minute."""
         image = build.catalog.metrics_server
         client = self.client()
-        for made in metrics_server_objects(
-            build.catalog.metrics_server_manifests, image=f"{IMAGE_REPOSITORY}/{image.name}:{image.tag}"
-        ):
-            client.create(made)
+        manifests = build.catalog.metrics_server_manifests
+        for item in metrics_server_objects(manifests, image=f"{IMAGE_REPOSITORY}/{image.name}:{image.tag}"):
+            client.create(item)
 
     @tenacity.retry(
         retry=tenacity.retry_if_exception_type((httpx.HTTPError, ApiError, ClusterError)),
@@ -478,7 +478,7 @@ class Node:
             )
 
     def _unpack_images(self, build: Build, key: str) -> None:
-        """Pull every image once and keep containerd's store, so that later nodes start with all of them."""
+        """Pull all images, and keep containerd's store in the cache for later nodes."""
         for image in build.content.images:
             name = f"{IMAGE_REPOSITORY}/{image.name}:{image.tag}"
             self.container.execute(
@@ -493,8 +493,24 @@ class Node:
         self._wait_containerd()
 
 
+def write_root_files(root: Path, values: Mapping[str, str]) -> None:
+    """Fill in the templates of ROOT_FILES and write them to `root`; most are private, because one has the S3 keys.
+
+    Raises:
+        KeyError: a template names a value that is not in `values`.
+    """
+    for source in sorted(path for path in ROOT_FILES.rglob("*") if path.is_file()):
+        target = root / source.relative_to(ROOT_FILES)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        text = Template(source.read_text()).substitute(values)
+        target.touch(mode=0o600)
+        target.write_text(text)
+        public = target.parent == root / "etc"
+        target.chmod(0o755 if text.startswith("#!") else 0o644 if public else 0o600)
+
+
 def _read_texts(file: Path) -> dict[str, str]:
-    """A JSON object of texts; empty when there is none, or not a whole one."""
+    """Read a JSON object of texts; the result is empty when the file is missing or damaged."""
     try:
         found = json.loads(file.read_text())
     except (OSError, ValueError):
@@ -503,14 +519,11 @@ def _read_texts(file: Path) -> dict[str, str]:
 
 
 def _link_tree(source: Path, target: Path) -> None:
-    """Copy a store of images into what `target` has: layers are never written to, so they are linked.
-
-    Databases, as containerd has, are copied.
-    """
+    """Add a store of images to `target`: layers are hard-linked, as nobody writes to them; databases are copied."""
     command = ["cp", "--archive", "--force", "--no-target-directory"]
     linked = subprocess.run([*command, "--link", source, target], capture_output=True, text=True, check=False)
     if linked.returncode != 0:
-        # Another file system: no links between the two.
+        # Hard links do not cross file systems.
         output([*command, "--remove-destination", source, target], what=f"copying {source}", timeout=COPY_TIMEOUT)
     for database in source.rglob("*.db"):
         copy = target / database.relative_to(source)

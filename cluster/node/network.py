@@ -1,4 +1,4 @@
-"""The node's network: a veth pair and a route from the host, nothing that reaches outside."""
+"""The node's network: a veth pair and a route from the host; the node cannot reach anything else."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from cluster.errors import ClusterError
 from cluster.processes import output
 
 DEFAULT_SUBNET = "198.19.0.0/18"
-# Set aside for tests between networks (RFC 2544): on no other network of anybody's.
+# Reserved for benchmarks (RFC 2544), so that no other network uses it.
 TEST_RANGE = IPv4Network("198.18.0.0/15")
 PREFIX = 18
-# Of the main table; blackholes and their like have no interface there.
+# Routes of the main table; those without an interface (`*`) lead nowhere, as blackholes.
 ROUTES = Path("/proc/net/route")
 INTERFACES = Path("/sys/class/net")
-# A shorter one only says where everything else goes, as a VPN's does; ours are more specific.
+# Routes with shorter prefixes, such as a VPN's default routes, do not conflict: ours are more specific.
 SHORTEST_PREFIX = 8
 PROXIES = ("http_proxy", "https_proxy", "all_proxy")
 
 
 def proxy_exceptions(*addresses: str) -> dict[str, str]:
-    """NO_PROXY with this machine and `addresses` beside what it holds; empty where no proxy is set."""
+    """NO_PROXY with this machine and `addresses` added; empty when no proxy is set."""
     proxied = any(os.environ.get(name) or os.environ.get(name.upper()) for name in PROXIES)
-    stated = ",".join(filter(None, (os.environ.get("NO_PROXY"), os.environ.get("no_proxy"))))
-    known = [address.strip() for address in stated.split(",") if address.strip()]
+    current = ",".join(filter(None, (os.environ.get("NO_PROXY"), os.environ.get("no_proxy"))))
+    known = [address.strip() for address in current.split(",") if address.strip()]
     if not proxied or "*" in known:
         return {}
     merged = ",".join(dict.fromkeys([*known, "localhost", "127.0.0.1", *addresses]))
@@ -36,7 +36,7 @@ def proxy_exceptions(*addresses: str) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Network:
-    """Addresses of one node: a /18, in it a /20 each for services and pods."""
+    """The addresses of one node: a /18, which contains a /20 for services and one for pods."""
 
     name: str
     subnet: str = DEFAULT_SUBNET
@@ -54,7 +54,7 @@ class Network:
 
     @classmethod
     def first_free(cls, name: str) -> Network:
-        """A network for a cluster beside those that are up.
+        """A network on a subnet that is not in use.
 
         Raises:
             ClusterError: every subnet is in use.
@@ -75,34 +75,34 @@ class Network:
 
     @property
     def node(self) -> str:
-        """The node's end, where the API server, the gateway, the registry and S3 answer."""
+        """The node's end: the address of the API server, the gateway, the registry and S3."""
         return str(self._address(2))
 
     @property
     def services(self) -> str:
-        """Subnet of ClusterIPs."""
+        """The subnet of ClusterIPs."""
         return f"{self._address(16 << 8)}/20"
 
     @property
     def pods(self) -> str:
-        """Subnet of pods."""
+        """The subnet of pods."""
         return f"{self._address(32 << 8)}/20"
 
     @property
     def node_pods(self) -> str:
-        """The one node's share of the pods' subnet."""
+        """The part of the pods' subnet that this only node gets."""
         return f"{self._address(32 << 8)}/24"
 
     @property
     def interface(self) -> str:
-        """The host's interface; no longer than the kernel's 15 letters, because no node's name is longer than 11."""
+        """The host's interface; at most 15 letters, the kernel's limit, because a node's name has at most 11."""
         return f"kmm-{self.name}"
 
     def check_free(self) -> None:
-        """Refuse a subnet that something else on this machine uses.
+        """Refuse a subnet that is in use on this machine.
 
         Raises:
-            ClusterError: names the interface that has it.
+            ClusterError: names the route and its interface.
         """
         for route in self._in_use():
             raise ClusterError(
@@ -111,17 +111,17 @@ class Network:
             )
 
     def _in_use(self) -> list[str]:
-        """Routes of this machine that overlap with the subnet, as `<subnet> dev <interface>`."""
+        """The machine's routes that overlap with the subnet, as `<subnet> dev <interface>`."""
         subnet = IPv4Network(self.subnet)
         return [f"{route} dev {interface}" for interface, route in _routes() if route.overlaps(subnet)]
 
     def proxy_exceptions(self) -> dict[str, str]:
-        """NO_PROXY with the node's addresses beside what it holds; empty where no proxy is set."""
-        # Not every program knows subnets there.
+        """NO_PROXY with the node's addresses added; empty when no proxy is set."""
+        # The node's address, too, because not every program understands subnets in NO_PROXY.
         return proxy_exceptions(self.node, self.subnet)
 
     def connect(self, pid: int) -> None:
-        """Join the host and the network namespace of process `pid`."""
+        """Connect the host with the network namespace of process `pid`."""
         inside = ("nsenter", "-t", str(pid), "-n", "--")
         for command in (
             ("ip", "link", "add", self.interface, "type", "veth", "peer", "name", "eth0", "netns", str(pid)),
@@ -131,37 +131,37 @@ class Network:
             (*inside, "ip", "link", "set", "lo", "up"),
             (*inside, "ip", "addr", "add", f"{self.node}/30", "dev", "eth0"),
             (*inside, "ip", "link", "set", "eth0", "up"),
-            # Only so that kube-proxy's rules see service addresses; nothing answers there but them.
+            # Packets to services need some route before kube-proxy's rules rewrite them.
             (*inside, "ip", "route", "add", self.services, "via", self.host),
             (*inside, "sh", "-c", "echo 1 > /proc/sys/net/ipv4/ip_forward"),
         ):
             output(command)
 
     def disconnect(self) -> None:
-        """Remove the host's end, which also goes with the namespace but later.
+        """Remove the host's end; the kernel would remove it with the namespace, but later.
 
         Raises:
             ClusterError: it cannot be removed.
         """
-        there = INTERFACES / self.interface
-        if not there.exists():
+        interface = INTERFACES / self.interface
+        if not interface.exists():
             return
         try:
             output(["ip", "link", "del", "dev", self.interface])
         except ClusterError:
-            # The kernel may have been faster.
-            if there.exists():
+            # The kernel may have removed it in the meantime.
+            if interface.exists():
                 raise
 
 
 def _routes() -> list[tuple[str, IPv4Network]]:
-    """(interface, destination) of every route that leads somewhere in particular."""
+    """(interface, destination) of all routes, without those with a prefix shorter than SHORTEST_PREFIX."""
     if not ROUTES.exists():
         return []
     found = []
     for line in ROUTES.read_text().splitlines()[1:]:
         interface, destination, _, _, _, _, _, mask = line.split()[:8]
-        # As the kernel holds them in memory.
+        # Hexadecimal, in the machine's byte order.
         address, netmask = (IPv4Address(int(word, 16).to_bytes(4, sys.byteorder)) for word in (destination, mask))
         route = IPv4Network(f"{address}/{netmask}")
         if interface != "*" and route.prefixlen >= SHORTEST_PREFIX:

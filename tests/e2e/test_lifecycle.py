@@ -17,7 +17,6 @@ from cluster.build import Build
 from cluster.catalog import Catalog
 from cluster.environment import Environment
 from cluster.locations import cache_dir
-from cluster.toolchain import Toolchain
 from tests.e2e.machine import cluster
 from tests.lifecycle_project import DEMO, Project, project
 
@@ -46,11 +45,12 @@ class WithoutProvider(Environment):
 
 
 @pytest.fixture
-def deployable(project: Project) -> Project:
+def deployable(project: Project, monkeypatch: pytest.MonkeyPatch) -> Project:
     """A project with a program, and a backend of its own."""
     cache = Cache(cache_dir() / "entries")
-    build = Build(Catalog(cache=cache, toolchain=Toolchain(cache=cache)))
-    environment = WithoutProvider(directory=project.folder.parent / "tools", build=build)
+    build = Build(Catalog(cache))
+    monkeypatch.setattr(WithoutProvider, "directory", project.folder.parent / "tools")
+    environment = WithoutProvider(build)
     built = cluster("tools")
     assert built.status == 0, built.text
     environment.prepare()

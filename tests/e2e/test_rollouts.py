@@ -61,7 +61,7 @@ def asked(load: Load, *, more: int) -> Shots:
     """Requests from now on."""
     since = load.now
     while len(shots := load.shots.between(since, load.now)) < more:
-        load.wait(0.2)
+        time.sleep(0.2)
     return shots
 
 
@@ -78,13 +78,13 @@ def up(deployment: Deployment, tmp_path_factory: pytest.TempPathFactory) -> Iter
 @pytest.mark.feature("a new version without a failed request")
 def test_a_new_version_rolls_out_without_a_failed_request(up: Deployment) -> None:
     with Load(target(up, "changing")) as load:
-        load.wait(3)
+        time.sleep(3)
         plain = (model(name, OLD, **STANDARD) for name in ("plain-changing", "plain-moving"))
         done = deploy(up, model("changing", NEW, replicas={"min": 2, "max": 2}), model("moving", OLD), *plain)
         ended = load.now
-        load.wait(5)
+        time.sleep(5)
     assert done.status == 0, done.text[-4000:]
-    assert not load.shots.failures, load.shots.told
+    assert not load.shots.failures, load.shots.summary
     first, last = switched(load.shots, new=is_new)
     assert last < first + 5
     assert last <= ended, f"the old version answered {last - ended:.1f} s after the end of `pulumi up`"
@@ -105,11 +105,11 @@ def test_what_fails_leaves_what_was_there_answering(up: Deployment) -> None:
             model("plain-changing", OLD, **STANDARD) | nowhere,
             model("plain-moved", OLD, **STANDARD) | nowhere,
         )
-        loads["changing"].wait(5)
+        time.sleep(5)
     assert failed.status != 0
     missing = [name for name in ("changing", "moved", "plain-changing", "plain-moved") if name not in failed.text]
     assert missing == [], failed.text[-4000:]
-    assert {name: load.shots.told for name, load in loads.items() if load.shots.failures} == {}
+    assert {name: load.shots.summary for name, load in loads.items() if load.shots.failures} == {}
     assert {name: share_of_new(load.shots) for name, load in loads.items()} == dict.fromkeys(names, 0) | {"changing": 1}
 
 
@@ -122,16 +122,16 @@ def test_a_right_uri_converges_and_a_rename_leaves_no_gap(up: Deployment) -> Non
         }
         plain = (model(name, OLD, **STANDARD) for name in ("plain-changing", "plain-moved"))
         done = deploy(up, model("changing", NEW), model("moved", OLD), *plain)
-        loads["moved"].wait(3)
+        time.sleep(3)
     assert done.status == 0, done.text[-4000:]
     for old, new in ((loads["moving"], loads["moved"]), (loads["plain-moving"], loads["plain-moved"])):
         answered = [new.started + shot.at + shot.took for shot in new.shots.all if shot.answer]
         unanswered = [old.started + shot.at + shot.took for shot in old.shots.failures]
-        assert answered, new.shots.told
+        assert answered, new.shots.summary
         assert unanswered, "the old name still answers"
         assert min(answered) < min(unanswered), f"nobody answered for {min(unanswered) - min(answered):.1f} s"
         late = [shot for shot in new.shots.failures if new.started + shot.at > min(answered)]
-        assert not late, new.shots.told
+        assert not late, new.shots.summary
     for name, share in (("changing", 1), ("plain-changing", 0)):
         with Load(target(up, name), clients=2) as load:
             assert share_of_new(asked(load, more=20)) == share
@@ -148,7 +148,7 @@ def test_a_canary_gets_its_share_without_a_failed_request(up: Deployment) -> Non
             shots = asked(load, more=300)
             share, deviation = percent / 100, sqrt(percent * (100 - percent)) / 100 / sqrt(len(shots))
             assert abs(1 - share_of_new(shots) - share) < SIGMAS * deviation, f"{len(shots)} requests"
-    assert not load.shots.failures, load.shots.told
+    assert not load.shots.failures, load.shots.summary
 
 
 @pytest.mark.feature("a request's header chooses the version (A/B test)")
@@ -211,7 +211,7 @@ def test_a_canary_is_promoted_and_rolled_back_without_a_failed_request(up: Deplo
         assert share_of_new(asked(load, more=50)) == 0
         assert deploy(up, model("changing", OLD, canary={"traffic": 0}), model("moved", OLD)).status == 0
         assert share_of_new(asked(load, more=50)) == 1
-    assert not load.shots.failures, load.shots.told
+    assert not load.shots.failures, load.shots.summary
     assert not [entry for entry in all_objects(up) if "changing-bandit" in entry]
 
 

@@ -99,12 +99,12 @@ def test_load_adds_no_pods_and_a_model_added_then_answers(deployment: Deployment
     with Load(target, clients=CLIENTS, rate=RATE) as load:
         deadline = time.monotonic() + PATIENCE
         while not wants_more(deployment):
-            assert time.monotonic() < deadline, f"too light a load: {load.shots.told}"
+            assert time.monotonic() < deadline, f"too light a load: {load.shots.summary}"
             assert grown(deployment, since=before) == {}
-            load.wait(2)
-        load.wait(ANOTHER_LOOK)
+            time.sleep(2)
+        time.sleep(ANOTHER_LOOK)
         assert grown(deployment, since=before) == {}
-    assert not load.shots.failures, load.shots.told
+    assert not load.shots.failures, load.shots.summary
 
     with models_on_platform(NAMESPACE, model, directory=tmp_path, deployment=deployment) as added:
         checked = added.predict("--stack", added.stack, "--json", timeout=300)

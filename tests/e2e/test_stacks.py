@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from pydantic import JsonValue
 
-from benchmarks.load import InFlight, Load, Target
+from benchmarks.load import Load, Target, send_and_hold
 from tests.e2e.asking import INSTANCES
 from tests.e2e.cluster_objects import all_objects, kubectl, pods
 from tests.e2e.machine import Completed, Deployment
@@ -124,13 +124,13 @@ def test_busy_models_and_their_graph_go_with_requests_in_flight(deployment: Depl
     }
     with ExitStack() as asking:
         loads = [asking.enter_context(Load(targets[name], clients=2, rate=10)) for name in ("asked", "asked-plain")]
-        waiting = [asking.enter_context(InFlight(targets[name])) for name in ("holding", "holding-plain", "both")]
+        waiting = [send_and_hold(targets[name]) for name in ("holding", "holding-plain", "both")]
         time.sleep(ARRIVING_SECONDS)
-        assert [load.shots.told for load in loads if load.shots.failures] == []
-        assert [requests.over for requests in waiting] == [[], [], []]
+        assert [load.shots.summary for load in loads if load.shots.failures] == []
+        assert waiting == [[], [], []]
         right(busy.pulumi("destroy", "--yes", "--skip-preview"))
         # A destroy that waited for them would have seen them answered.
-        assert [over for requests in waiting for over in requests.over if over.startswith("200")] == []
+        assert [outcome for outcomes in waiting for outcome in outcomes if outcome.startswith("200")] == []
         assert all_objects(deployment) - before == set()
         assert pods(deployment, namespace=busy.stack) == []
     right(deployment.predict("--stack", deployment.stack))

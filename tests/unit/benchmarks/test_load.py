@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Event, Thread
@@ -10,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks.load import InFlight, Load, Shot, Shots, Target, milliseconds, switched
+from benchmarks.load import Load, Shot, Shots, Target, milliseconds, send_and_hold, switched
 
 
 class Model(ThreadingHTTPServer):
@@ -75,7 +76,7 @@ def model() -> Iterator[Model]:
 def fire(model: Model, **said: Any) -> Shots:
     with Load(model.target, **said) as load:
         while len(load.shots) < 12:
-            load.wait(0.01)
+            time.sleep(0.01)
     return load.shots
 
 
@@ -83,7 +84,7 @@ def test_every_request_is_kept_with_its_answer(model: Model) -> None:
     shots = fire(model, clients=2, rate=400)
     assert len(shots) == model.asked
     assert shots.failures == ()
-    assert shots.told == f"0 of {len(shots)} failed"
+    assert shots.summary == f"0 of {len(shots)} failed"
     assert shots.statuses == {200: len(shots)}
     assert {shot.answer[0] for shot in shots.all if shot.answer} == {1}
     assert [shot.at for shot in shots.all] == sorted(shot.at for shot in shots.all)
@@ -115,35 +116,35 @@ def test_what_is_no_prediction_is_a_failure(model: Model, answer: Any, status: i
     assert len(shots.failures) in {len(shots) // 2, len(shots) // 2 + 1}
     assert {shot.status for shot in shots.failures} == {status}
     assert problem in shots.failures[0].problem
-    assert problem in shots.told
+    assert problem in shots.summary
 
 
 def test_a_gateway_that_is_not_there_is_a_failure_and_no_end() -> None:
     nowhere = Target(gateway="http://127.0.0.1:9", host="a", path="/", instances=[1])
     with Load(nowhere, clients=1, rate=200) as load:
         while len(load.shots) < 3:
-            load.wait(0.01)
+            time.sleep(0.01)
     assert all(shot.status == 0 and "ConnectError" in shot.problem for shot in load.shots.all)
 
 
 def test_requests_in_flight_are_there_until_they_are_answered(model: Model) -> None:
     answered = Event()
     model.answers = (answered,)
-    with InFlight(model.target, requests=3) as waiting:
-        while model.asked < 3:
-            assert waiting.over == []
-        answered.set()
-        while len(waiting.over) < 3:
-            pass
-    assert waiting.over == ['200: {"predictions": [2]}'] * 3
+    outcomes = send_and_hold(model.target, requests=3)
+    while model.asked < 3:
+        assert outcomes == []
+    answered.set()
+    while len(outcomes) < 3:
+        pass
+    assert outcomes == ['200: {"predictions": [2]}'] * 3
 
 
 def test_a_request_in_flight_that_is_cut_off_is_over(model: Model) -> None:
     model.answers = (None,)
-    with InFlight(model.target, requests=1) as waiting:
-        while not waiting.over:
-            pass
-    assert waiting.over[0].startswith("RemoteProtocolError")
+    outcomes = send_and_hold(model.target, requests=1)
+    while not outcomes:
+        pass
+    assert outcomes[0].startswith("RemoteProtocolError")
 
 
 def shot(at: float, *, took: float = 0.1, answer: int = 0) -> Shot:

@@ -7,11 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.cache_sizes import OTHERS, cache_sizes, kind_of
 from benchmarks.cold_build import part_seconds
-from benchmarks.images import sizes
-from benchmarks.machine import processor_model
-from benchmarks.memory import by_program
+from benchmarks.sizes import OTHERS, by_program, cache_sizes, image_sizes, kind_of, processor_model
 from cluster.artifacts import disk_usage
 
 
@@ -36,7 +33,7 @@ def test_a_layer_of_two_images_counts_once_in_the_total() -> None:
             "layers": [base, {"digest": f"sha256:{name}", "size": size}],
         }
 
-    found = sizes({"sklearnserver": manifest("sklearn", 20), "xgbserver": manifest("xgb", 300)})
+    found = image_sizes({"sklearnserver": manifest("sklearn", 20), "xgbserver": manifest("xgb", 300)})
     assert [(image.name, image.size) for image in found.images] == [("xgbserver", 401), ("sklearnserver", 121)]
     assert found.total_bytes == 422
 
@@ -62,6 +59,8 @@ def test_the_cache_counts_the_newest_version_of_an_entry(tmp_path: Path) -> None
         ("image-store", "unpacked images, shared by every node"),
         ("image-kserve-agent", "images"),
         ("python-sklearn", "Python packages"),
+        ("registry-onnx", "the registry's content"),
+        ("models-demo", "the demo's models"),
         ("kubernetes", OTHERS),
     ],
 )

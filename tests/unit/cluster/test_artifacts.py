@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import threading
 from pathlib import Path
 
@@ -174,3 +175,10 @@ def test_the_digest_follows_content_not_place(tmp_path: Path) -> None:
     (tmp_path / "two" / "go.mod").write_text("module y")
     assert digest(tmp_path / "one") != digest(tmp_path / "two")
     assert digest("a", 1) != digest("a", 2)
+
+
+def test_a_file_that_goes_while_sizes_are_read_does_not_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").write_text("x")
+    size = disk_usage(tmp_path)
+    monkeypatch.setattr(os, "walk", lambda path: [(str(path), [], ["gone", "file"])])
+    assert disk_usage(tmp_path) == size > 0

@@ -14,7 +14,7 @@ from cluster.artifacts import Cache, locked, try_locked
 from cluster.build import Build, Entry, build_lock
 from cluster.catalog import GO_PARTS, Catalog
 from cluster.locations import cache_dir
-from cluster.toolchain import Toolchain, remove_go_caches
+from cluster.toolchain import remove_go_caches
 
 pytestmark = pytest.mark.usefixtures("own_directories")
 
@@ -24,7 +24,7 @@ def build(monkeypatch: pytest.MonkeyPatch) -> Build:
     """A build whose tasks are not to be made."""
     monkeypatch.setattr(Build, "_tasks", lambda _, wanted, **__: iter(wanted))
     cache = Cache(cache_dir() / "entries")
-    return Build(Catalog(cache=cache, toolchain=Toolchain(cache=cache)))
+    return Build(Catalog(cache))
 
 
 @pytest.fixture
@@ -113,7 +113,7 @@ def test_what_others_were_made_from_is_not_asked_for_once_they_are_there(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     cache = Cache(cache_dir() / "entries")
-    built = Build(Catalog(cache=cache, toolchain=Toolchain(cache=cache)))
+    built = Build(Catalog(cache))
     entries = [entry("program"), entry("image", "program"), entry("registry", "image", "program"), entry("other")]
     monkeypatch.setattr(Build, "entries", {one.name: one for one in entries})
     assert built.missing({"registry"}) == ["program", "image", "registry"]
@@ -126,7 +126,7 @@ def test_what_others_were_made_from_is_not_asked_for_once_they_are_there(
 
 def test_every_entry_can_be_made_from_others_that_can_be_made() -> None:
     cache = Cache(cache_dir() / "entries")
-    built = Build(Catalog(cache=cache, toolchain=Toolchain(cache=cache)))
+    built = Build(Catalog(cache))
     everything = built.default.union(*map(built.of_extra, built.extras))
     made: set[str] = set()
     for name in built.missing(everything):
@@ -137,7 +137,7 @@ def test_every_entry_can_be_made_from_others_that_can_be_made() -> None:
 
 def test_the_default_does_without_what_only_extras_need() -> None:
     cache = Cache(cache_dir() / "entries")
-    built = Build(Catalog(cache=cache, toolchain=Toolchain(cache=cache)))
+    built = Build(Catalog(cache))
     extra = {"prometheus", "kube-state-metrics", "python-lightgbm", "python-onnx", "python-training", "python-bandit"}
     assert not extra & set(built.missing())
     assert "python-go" in built.missing()
@@ -146,7 +146,7 @@ def test_the_default_does_without_what_only_extras_need() -> None:
 
 def test_gos_caches_go_as_soon_as_the_last_program_is_linked() -> None:
     cache = Cache(cache_dir() / "entries")
-    built = Build(Catalog(cache=cache, toolchain=Toolchain(cache=cache)))
+    built = Build(Catalog(cache))
     missing = set(built.missing())
     (task,) = (task for task in built._tasks(missing, keep_go_caches=False) if task.run is remove_go_caches)
     assert task.needs == {part.name for part in GO_PARTS} & missing
@@ -158,7 +158,7 @@ def test_gos_caches_go_as_soon_as_the_last_program_is_linked() -> None:
 
 def test_a_module_is_fetched_once_the_one_before_is_compiled_and_gives_its_packages_back_once_linked() -> None:
     cache = Cache(cache_dir() / "entries")
-    built = Build(Catalog(cache=cache, toolchain=Toolchain(cache=cache)))
+    built = Build(Catalog(cache))
     missing = set(built.missing())
     tasks = {task.name: task for task in built._tasks(missing, keep_go_caches=False)}
     assert "core: packages" not in tasks["core: sources"].needs

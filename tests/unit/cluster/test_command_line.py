@@ -227,7 +227,7 @@ def test_a_node_of_an_older_build_is_said_to_be_one_and_goes_on(
 
 def _catalog() -> Catalog:
     cache = Cache(cache_dir() / "entries")
-    return Catalog(cache=cache, toolchain=Toolchain(cache=cache))
+    return Catalog(cache)
 
 
 def test_prune_keeps_what_nodes_were_started_from_and_nothing_that_others_were_made_of(
@@ -283,7 +283,7 @@ def building(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.setattr(debian, "_today", lambda: datetime.date(2030, 1, 1))
     monkeypatch.setattr(command_line, "_build", lambda: Build(_catalog()))
     monkeypatch.setattr(command_line, "_prepare_host", lambda *_, **__: True)
-    monkeypatch.setattr(Build, "run", lambda build, *_, **__: keys.append(build.catalog.root_filesystem(NODE).name))
+    monkeypatch.setattr(Build, "run", lambda build, *_, **__: keys.append(build.catalog.path(NODE).name))
     return keys
 
 

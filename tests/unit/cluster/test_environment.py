@@ -78,7 +78,7 @@ class Builds:
         cache = Cache(cache_dir() / "entries")
         build = SimpleNamespace(catalog=self, cache=cache, helm=self.part(HELM_PART) / "helm")
         node = Node.named("dev", subnet="198.19.0.0/18", cache=cache)
-        return Environment.of(node, build=cast(Build, build))
+        return Environment(cast(Build, build), node)
 
 
 @pytest.fixture

@@ -102,7 +102,7 @@ def test_a_damaged_index_is_made_anew(export: Export, cache: Cache) -> None:
 
 def test_nothing_of_others_is_touched(tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").touch()
-    with pytest.raises(ClusterError, match="not empty, and not of an earlier export"):
+    with pytest.raises(ClusterError, match="not empty, and not an earlier export"):
         Export(folder=tmp_path, console=Console())
     with pytest.raises(ClusterError, match="is not a folder"):
         Export(folder=tmp_path / "thesis.txt", console=Console())

@@ -16,7 +16,6 @@ from cluster.catalog import BANDIT_PACKAGES, ENVOY_PACKAGES, PYTHON_FILESYSTEM, 
 from cluster.demo_models import DEMO
 from cluster.locations import cache_dir
 from cluster.processes import output
-from cluster.toolchain import Toolchain
 
 UNCHECKED_HASH = (1).to_bytes(4, "little")
 
@@ -95,7 +94,7 @@ def test_running_it_leaves_the_cache_as_it_was(cache: Cache, root: Path) -> None
 def test_what_it_makes_waits_for_it(tmp_path: Path) -> None:
     python = PYTHON_FILESYSTEM.name
     cache = Cache(tmp_path)
-    entries = Build(Catalog(cache=cache, toolchain=Toolchain(cache=cache))).entries
+    entries = Build(Catalog(cache)).entries
     for name in (SERVER_PACKAGES.name, BANDIT_PACKAGES.name, DEMO.entry):
         assert python in entries[name].needs
     assert python not in entries[ENVOY_PACKAGES.name].needs

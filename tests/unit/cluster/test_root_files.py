@@ -10,8 +10,8 @@ import pytest
 import yaml
 
 from cluster.errors import ClusterError
+from cluster.node.lifecycle import write_root_files
 from cluster.node.network import Network
-from cluster.node.root_files import write_files
 
 VALUES = {
     "name": "dev",
@@ -31,7 +31,7 @@ VALUES = {
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    write_files(root=tmp_path, values=VALUES)
+    write_root_files(tmp_path, VALUES)
     return tmp_path
 
 
@@ -58,7 +58,7 @@ def test_the_file_with_the_keys_is_private(root: Path) -> None:
 
 def test_a_missing_value_is_refused(tmp_path: Path) -> None:
     with pytest.raises(KeyError, match="node_address"):
-        write_files(root=tmp_path, values={k: v for k, v in VALUES.items() if k != "node_address"})
+        write_root_files(tmp_path, {k: v for k, v in VALUES.items() if k != "node_address"})
 
 
 def test_scripts_are_executable_and_keep_their_shell_variables(root: Path) -> None:

@@ -20,7 +20,7 @@ from cluster.build import Build
 from cluster.catalog import PROVIDER_PART, PULUMI_PART, PULUMI_PYTHON_PART, Catalog
 from cluster.environment import Environment
 from cluster.errors import ClusterError
-from cluster.locations import TOOLS, cache_dir, state_dir
+from cluster.locations import cache_dir
 from cluster.provider import PLUGIN, OfficialProvider
 from cluster.toolchain import Toolchain
 from cluster.tools import get_tools, provider_without_build
@@ -44,11 +44,11 @@ class Machine:
     def build(self) -> Build:
         """As the next command finds it."""
         cache = Cache(cache_dir() / "entries")
-        return Build(Catalog(cache=cache, toolchain=Toolchain(cache=cache)))
+        return Build(Catalog(cache))
 
     def get_tools(self) -> list[tuple[object, ...]]:
         """What it takes to have them."""
-        get_tools(self.console, Environment(directory=state_dir(TOOLS), build=self.build))
+        get_tools(self.console, Environment(self.build))
         assert self.done.pop() == ("lay out",)
         return self.done
 

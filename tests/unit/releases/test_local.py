@@ -11,7 +11,6 @@ from cluster import catalog
 from cluster.artifacts import Cache
 from cluster.catalog import Catalog
 from cluster.images import Image
-from cluster.toolchain import Toolchain
 from releases.local import LOCAL
 from releases.runtimes import BANDIT_IMAGE
 from releases.types import NetGatewayApi, PlainMonitoring
@@ -22,7 +21,7 @@ ROOT = Path(__file__).parents[3]
 @pytest.fixture
 def held(tmp_path: Path) -> Catalog:
     cache = Cache(tmp_path)
-    return Catalog(cache=cache, toolchain=Toolchain(cache=cache))
+    return Catalog(cache)
 
 
 def every_image(held: Catalog) -> list[Image]:
