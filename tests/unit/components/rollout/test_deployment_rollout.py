@@ -6,7 +6,7 @@ import httpx2 as httpx
 import pytest
 
 from components.rollout.server import DeploymentRollout
-from components.rollout.wait import RolloutError
+from components.rollout.wait import RolloutError, WaitScope
 from tests.unit.components.rollout.test_knative_rollout import SPEC_HASH, run
 from tests.unit.predict.server import Reply, Server
 
@@ -53,19 +53,12 @@ def pods(*servers: tuple[str, str]) -> Reply:
 NEW = pods((SPEC_HASH, "running"))
 
 
-def follow(api: Server, *replies: Reply, servers: tuple[Reply, ...] = (NEW,), timeout: float = 60) -> None:
+def follow(api: Server, *replies: Reply, servers: tuple[Reply, ...] = (NEW,), timeout: int = 60) -> None:
     host = api.address.removeprefix("http://")
     api.on(host, PATH, *replies)
     api.on(host, PODS, *servers)
-    rollout = DeploymentRollout(
-        connect=lambda: httpx.Client(base_url=api.address),
-        namespace="models",
-        name="iris-predictor",
-        spec_hash=SPEC_HASH,
-        timeout=timeout,
-        selector="app=isvc.iris-predictor",
-    )
-    run(rollout)
+    scope = WaitScope(connect=lambda: httpx.Client(base_url=api.address), namespace="models", timeout=timeout)
+    run(DeploymentRollout(scope=scope, name="iris-predictor", spec_hash=SPEC_HASH, selector="app=isvc.iris-predictor"))
 
 
 def test_does_not_wait_for_what_is_served(api: Server, pauses: list[float]) -> None:

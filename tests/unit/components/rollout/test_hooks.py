@@ -31,26 +31,14 @@ def answers(api: Server, **replies: Reply | tuple[Reply, ...]) -> None:
 
 def rollout(api: Server, timeout: int = 60) -> Wait:
     servers = servers_of(api, timeout=timeout)
-    return ComponentRollout(
-        connect=servers.connect,
-        namespace="models",
-        name="iris-transformer",
-        server=servers.rollout("iris-transformer", spec_hash=SPEC_HASH),
-        timeout=timeout,
-        model="iris",
-    )
+    server = servers.rollout("iris-transformer", spec_hash=SPEC_HASH)
+    return ComponentRollout(scope=servers, name="iris-transformer", server=server, model="iris")
 
 
 def removal(api: Server, timeout: int = 60) -> Wait:
     servers = servers_of(api, timeout=timeout)
-    return ComponentRemoval(
-        connect=servers.connect,
-        namespace="models",
-        name="iris-transformer",
-        paths=servers.paths("iris-transformer"),
-        timeout=timeout,
-        model="iris",
-    )
+    paths = servers.paths("iris-transformer")
+    return ComponentRemoval(scope=servers, name="iris-transformer", paths=paths, model="iris")
 
 
 def servers_of(api: Server, *, timeout: int) -> Servers:

@@ -118,10 +118,10 @@ def test_hook_waits_for_the_transformer() -> None:
     callback: Any = recording.afterwards[hooks[1]].callback
     rollout = callback.__self__
     assert isinstance(rollout, ComponentRollout)
-    assert (rollout.namespace, rollout.name, rollout.model) == ("models", "iris-transformer", "iris")
+    assert (rollout.scope.namespace, rollout.name, rollout.model) == ("models", "iris-transformer", "iris")
     server = rollout.server
     assert isinstance(server, KnativeRollout)
-    assert (server.namespace, server.name) == ("models", "iris-transformer")
+    assert (server.scope.namespace, server.name) == ("models", "iris-transformer")
     assert server.spec_hash == service.plain["spec"]["transformer"]["annotations"][ANNOTATION]
     assert server.share == 100, "a canary is of the model"
 
@@ -148,7 +148,7 @@ def test_explainer_and_transformer() -> None:
     hooks = ("model-iris-rollout", "model-iris-transformer-rollout", "model-iris-explainer-rollout")
     assert service.afterwards == (hooks, hooks)
     callback: Any = recording.afterwards[hooks[2]].callback
-    assert (callback.__self__.namespace, callback.__self__.name) == ("models", "iris-explainer")
+    assert (callback.__self__.scope.namespace, callback.__self__.name) == ("models", "iris-explainer")
 
 
 def test_change_of_an_explainer_changes_no_hash_of_the_transformer() -> None:

@@ -11,7 +11,6 @@ from components.rollout.hooks import PredecessorRemoval
 from components.serving.context import ServingContext
 from components.serving.inference_graph import InferenceGraph, InferenceGraphArgs
 from components.settings.resource_profiles import Footprint, PodResources
-from components.teardown.termination_wait import Served
 from endpoints.endpoint import Endpoint, GraphCheck
 from tests.unit.components.recording import Recording, record
 from tests.unit.components.settings.test_graph import graph, settings
@@ -168,7 +167,7 @@ def test_hook_waits_for_the_graph() -> None:
     assert found.on_error == ("graph-both-webhooks",)
     finish: Any = recording.afterwards["graph-both-rollout"].callback
     rollout = finish.__self__
-    assert (rollout.namespace, rollout.name, rollout.share, rollout.timeout) == ("models", "both", 100, 150)
+    assert (rollout.scope.namespace, rollout.name, rollout.share, rollout.scope.timeout) == ("models", "both", 100, 150)
     noted = found.plain["metadata"]["annotations"]
     assert rollout.spec_hash == noted[ANNOTATION]
     assert noted["pulumi.com/waitFor"] == "condition=Ready"
@@ -187,7 +186,8 @@ def test_graph_waits_for_leftovers_of_the_same_name() -> None:
     (hook,) = recording.the("serving.kserve.io/v1alpha1:InferenceGraph", "both").beforehand
     former: Any = recording.afterwards[hook].callback
     assert isinstance(former.__self__, PredecessorRemoval)
-    assert (former.__self__.namespace, former.__self__.served) == ("models", Served(graphs=("both",)))
+    leftovers = former.__self__.leftovers
+    assert (leftovers.namespace, leftovers.models, leftovers.graphs) == ("models", None, ("both",))
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,6 @@ from components.serving.inference_service import InferenceService, InferenceServ
 from components.settings.model import Model, ValidationContext
 from components.settings.resource_profiles import FOOTPRINTS, Footprint
 from components.settings.stack import Cluster
-from components.teardown.termination_wait import Served
 from endpoints.endpoint import Endpoint
 from releases.local import LOCAL
 from releases.official_0_20 import OFFICIAL_0_20
@@ -317,7 +316,8 @@ def test_model_waits_for_leftovers_of_the_same_name(mode: str) -> None:
     (hook,) = recording.the("serving.kserve.io/v1beta1:InferenceService", "iris").beforehand
     former: Any = recording.afterwards[hook].callback
     assert isinstance(former.__self__, PredecessorRemoval)
-    assert (former.__self__.namespace, former.__self__.served) == ("models", Served(models=("iris",)))
+    leftovers = former.__self__.leftovers
+    assert (leftovers.namespace, leftovers.models, leftovers.graphs) == ("models", ("iris",), None)
 
 
 def test_hook_waits_for_the_model_in_mode_knative() -> None:
@@ -328,9 +328,9 @@ def test_hook_waits_for_the_model_in_mode_knative() -> None:
     assert service.afterwards == (("model-iris-rollout",), ("model-iris-rollout", *former))
     finish: Any = recording.afterwards["model-iris-rollout"].callback
     rollout = finish.__self__
-    assert (rollout.namespace, rollout.name) == ("models", "iris-predictor")
+    assert (rollout.scope.namespace, rollout.name) == ("models", "iris-predictor")
     assert rollout.spec_hash == service.plain["spec"]["predictor"]["annotations"]["kserve-multi-model/declared"]
-    assert (rollout.share, rollout.timeout) == (30, 660)
+    assert (rollout.share, rollout.scope.timeout) == (30, 660)
 
 
 @pytest.mark.parametrize("name", ["kserve", "knative"])

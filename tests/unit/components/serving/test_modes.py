@@ -94,7 +94,7 @@ def test_hook_waits_for_the_model_in_mode_standard() -> None:
     assert service.afterwards == (("model-iris-rollout",), ("model-iris-rollout", *former))
     finish: Any = recording.afterwards["model-iris-rollout"].callback
     rollout = finish.__self__
-    assert (rollout.namespace, rollout.name) == ("models", "iris-predictor")
+    assert (rollout.scope.namespace, rollout.name) == ("models", "iris-predictor")
     assert rollout.selector == "app=isvc.iris-predictor"
     assert rollout.spec_hash == service.plain["spec"]["predictor"]["annotations"][SPEC_HASH_ANNOTATION]
 

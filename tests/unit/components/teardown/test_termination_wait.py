@@ -14,7 +14,7 @@ import pytest
 from google.protobuf import json_format, struct_pb2
 from pulumi.runtime.proto import provider_pb2, provider_pb2_grpc
 
-from components.teardown.termination_wait import Served, TerminationWait, TerminationWaitArgs, TerminationWaitProvider
+from components.teardown.termination_wait import TerminationWait, TerminationWaitArgs, TerminationWaitProvider
 from tests.unit.components.kubernetes import kubeconfig
 from tests.unit.components.recording import record
 from tests.unit.predict.server import Reply, Server
@@ -32,8 +32,8 @@ STATED: dict[str, Any] = {
 
 
 def declared(**stated: Any) -> dict[str, Any]:
-    unsaid = {"namespace": "models", "served": None, "own": False, "kubeconfig": None, "context": None}
-    args = TerminationWaitArgs(**{**unsaid, **stated})
+    defaults = {"namespace": "models", "own": False, "kubeconfig": None, "context": None}
+    args = TerminationWaitArgs(**{**defaults, **stated})
     return dict(record(lambda: TerminationWait("models", args=args)).the(TYPE, "models").inputs)
 
 
@@ -46,8 +46,7 @@ def test_state_has_the_module_name_but_no_code_and_no_secret() -> None:
 
 
 def test_inputs_in_the_state() -> None:
-    served = Served(models=("b", "a"), graphs=("g",))
-    inputs = declared(served=served, kubeconfig=Path("/a/kubeconfig"), context="here")
+    inputs = declared(models=("b", "a"), graphs=("g",), kubeconfig=Path("/a/kubeconfig"), context="here")
     assert {key: value for key, value in inputs.items() if key != "__provider"} == {
         "namespace": "models",
         "own": False,
