@@ -120,7 +120,7 @@ class InferenceServiceSpec:
                 "runtime": for_grpc.name if for_grpc else model.runtime,
                 "ports": [_port(for_grpc.grpc_port, model)] if for_grpc else None,
                 **self._container_fields(model.environment),
-                # KServe chooses one of the runtimes, so all of them must be able to tell.
+                # KServe chooses one of the runtimes, so all of them must report that the model is loaded.
                 "readinessProbe": _probe(Paths.of(model).ready) if all(r.reports_loaded for r in runtimes) else None,
             }
         )

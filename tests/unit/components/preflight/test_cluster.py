@@ -26,12 +26,12 @@ def look(
     mode: str | None = None,
     **cluster: Any,
 ) -> ClusterState:
-    stated = {name: str(value) for name, value in cluster.items()}
+    sections = {name: str(value) for name, value in cluster.items()}
     mirror = {"charts": "oci://registry.example/charts", "images": "registry.example"}
     listed = [SKLEARN | model for model in models]
-    document = {"release": "local", "mirror": mirror, "cluster": stated, "models": listed, "graphs": list(graphs)}
-    said = {"platform": platform, "mode": mode}
-    return preflight(parse(document | {key: text for key, text in said.items() if text}), owner=OWNER)
+    document = {"release": "local", "mirror": mirror, "cluster": sections, "models": listed, "graphs": list(graphs)}
+    given = {"platform": platform, "mode": mode}
+    return preflight(parse(document | {key: text for key, text in given.items() if text}), owner=OWNER)
 
 
 @pytest.fixture

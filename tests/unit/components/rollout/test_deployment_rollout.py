@@ -79,7 +79,17 @@ def test_does_not_wait_for_what_is_served(api: Server, pauses: list[float]) -> N
         Reply(status=503),
         Reply(b"no JSON"),
     ],
-    ids=["not told", "not looked", "not made", "not ready", "old ones", "just made", "not there", "busy", "no JSON"],
+    ids=[
+        "not updated",
+        "not observed",
+        "not made",
+        "not ready",
+        "old ones",
+        "just made",
+        "not there",
+        "busy",
+        "no JSON",
+    ],
 )
 def test_waits_until_the_new_version_is_served(api: Server, pauses: list[float], before: Reply) -> None:
     follow(api, before, before, deployment())
@@ -110,8 +120,8 @@ def test_error_names_what_is_pending(api: Server, reply: Reply, servers: Reply, 
 def test_warns_and_does_not_wait_without_permission(
     api: Server, pauses: list[float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    said: list[str] = []
-    monkeypatch.setattr("components.rollout.wait.pulumi.log.warn", said.append)
+    logged: list[str] = []
+    monkeypatch.setattr("components.rollout.wait.pulumi.log.warn", logged.append)
     follow(api, Reply(status=403))
     assert pauses == []
-    assert said == ["the rollout of iris-predictor is not checked: the cluster answers 403"]
+    assert logged == ["the rollout of iris-predictor is not checked: the cluster answers 403"]

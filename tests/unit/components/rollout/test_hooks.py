@@ -92,8 +92,8 @@ def test_fails_if_the_old_component_cannot_be_deleted(api: Server) -> None:
 
 
 def test_warns_without_permission(api: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    said: list[str] = []
-    monkeypatch.setattr(pulumi.log, "warn", said.append)
+    logged: list[str] = []
+    monkeypatch.setattr(pulumi.log, "warn", logged.append)
     answers(api, knative=Reply(status=403))
     run(removal(api))
-    assert len(said) == 1
+    assert len(logged) == 1

@@ -95,7 +95,16 @@ def test_does_not_wait_for_what_is_served(api: Server, pauses: list[float]) -> N
         Reply(status=503),
         Reply(b"no JSON"),
     ],
-    ids=["not told", "not looked", "not ready", "the share of before", "just made", "not there", "busy", "no JSON"],
+    ids=[
+        "not updated",
+        "not observed",
+        "not ready",
+        "the share of before",
+        "just made",
+        "not there",
+        "busy",
+        "no JSON",
+    ],
 )
 def test_waits_until_the_new_version_is_served(api: Server, pauses: list[float], before: Reply) -> None:
     follow(api, before, before, knative_service())
@@ -187,6 +196,6 @@ def test_ends_where_the_kubeconfig_cannot_be_used(api: Server, pauses: list[floa
 
 @pytest.fixture
 def warnings(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    said: list[str] = []
-    monkeypatch.setattr("components.rollout.wait.pulumi.log.warn", said.append)
-    return said
+    logged: list[str] = []
+    monkeypatch.setattr("components.rollout.wait.pulumi.log.warn", logged.append)
+    return logged

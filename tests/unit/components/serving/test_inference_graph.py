@@ -18,9 +18,9 @@ from tests.unit.components.settings.test_graph import graph, settings
 ANNOTATION = "kserve-multi-model/declared"
 
 
-def recorded(router: PodResources | None = None, **stated: Any) -> tuple[Recording, Any]:
+def recorded(router: PodResources | None = None, **fields: Any) -> tuple[Recording, Any]:
     """What is declared of a graph, and the endpoint it gives."""
-    stack = settings(graph(**stated))
+    stack = settings(graph(**fields))
     context = ServingContext(
         cluster=stack.cluster,
         owner="org/project/dev",
@@ -36,13 +36,13 @@ def recorded(router: PodResources | None = None, **stated: Any) -> tuple[Recordi
     return recording, endpoints[0]
 
 
-def declared(**stated: Any) -> Any:
-    recording, _ = recorded(**stated)
+def declared(**fields: Any) -> Any:
+    recording, _ = recorded(**fields)
     return recording.the("serving.kserve.io/v1alpha1:InferenceGraph", "both").plain
 
 
-def nodes(**stated: Any) -> Any:
-    return declared(**stated)["spec"]["nodes"]
+def nodes(**fields: Any) -> Any:
+    return declared(**fields)["spec"]["nodes"]
 
 
 LABELS = "http://labels-predictor.models.svc.cluster.local/v1/models/labels:predict"
@@ -194,8 +194,8 @@ def test_graph_waits_for_leftovers_of_the_same_name() -> None:
     "change", [{"ensemble": ["odds"]}, {"timeout": 90}, {"scale": {"window": 6}}, {"replicas": {"max": 2}}], ids=str
 )
 def test_whatever_changes_reaches_knative(change: dict[str, Any]) -> None:
-    def digest(**stated: Any) -> object:
-        return declared(**stated)["metadata"]["annotations"][ANNOTATION]
+    def digest(**fields: Any) -> object:
+        return declared(**fields)["metadata"]["annotations"][ANNOTATION]
 
     assert digest(**{"ensemble": ["labels"], **change}) != digest(ensemble=["labels"])
     assert digest(ensemble=["labels"], check={"request": 1, "response": 2}) == digest(ensemble=["labels"])
