@@ -17,7 +17,7 @@ from components.teardown.termination_wait import termination_waits
 
 
 async def deploy() -> Inputs:
-    """Declare everything; gives the stack's outputs."""
+    """Declare everything, and return the stack's outputs."""
     platform_stack = await PlatformStack.named(raw_config().get("platform"))
     settings = load(platform=platform_stack)
     require_extra_images(settings)
@@ -38,9 +38,9 @@ async def deploy() -> Inputs:
     )
     namespaces = own_namespaces(cluster.own_namespaces, opts=ResourceOptions(provider=provider))
     credentials = storage_credentials(settings, opts=ResourceOptions(provider=provider, depends_on=namespaces))
-    places = [*namespaces, *platform.ready]
-    waits = termination_waits(settings, own=cluster.own_namespaces, opts=ResourceOptions(depends_on=places))
-    ready = [*places, *credentials.values()]
+    base = [*namespaces, *platform.ready]
+    waits = termination_waits(settings, own=cluster.own_namespaces, opts=ResourceOptions(depends_on=base))
+    ready = [*base, *credentials.values()]
     context = ServingContext.of(
         settings,
         install=install,

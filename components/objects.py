@@ -52,13 +52,18 @@ def cluster_provider(name: str, *, kubeconfig: Path | None, context: str | None)
     )
 
 
+def declare_namespace(
+    name: str, *, opts: pulumi.ResourceOptions, annotations: Mapping[str, str] | None = None
+) -> k8s.core.v1.Namespace:
+    """Declare a namespace, which is deleted with the stack."""
+    metadata = k8s.meta.v1.ObjectMetaArgs(name=name, annotations=annotations)
+    return k8s.core.v1.Namespace(name, metadata=metadata, opts=opts)
+
+
 def own_namespaces(names: Iterable[str], *, opts: pulumi.ResourceOptions) -> list[k8s.core.v1.Namespace]:
-    """Declare namespaces that are deleted with the stack."""
+    """Declare namespaces of models; other stacks see by an annotation that this stack deletes them."""
     annotations = {STACK_ANNOTATION: this_stack()}
-    return [
-        k8s.core.v1.Namespace(name, metadata=k8s.meta.v1.ObjectMetaArgs(name=name, annotations=annotations), opts=opts)
-        for name in sorted(names)
-    ]
+    return [declare_namespace(name, annotations=annotations, opts=opts) for name in sorted(names)]
 
 
 def custom_resource(

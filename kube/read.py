@@ -2,24 +2,35 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from collections.abc import Mapping
+from typing import Any, TypeVar
 
 import httpx2 as httpx
 from pydantic import BaseModel
 
 from kube.kubeconfig import LoginFailedError
+from kube.views.base import Object
 
-# Errors of `get` and `read` that may be gone at the next attempt.
+# Errors of `get`, `read` and `read_list` that may be gone at the next attempt.
 PASSING_ERRORS = (httpx.HTTPError, LoginFailedError, ValueError)
 REFUSALS = {httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN}
+METADATA_ONLY = {"Accept": "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"}
 Answer = TypeVar("Answer", bound=BaseModel)
+Kind = TypeVar("Kind", bound=Object)
 
 
 class ForbiddenError(Exception):
     """The API server refuses to answer this login, with the status 401 or 403."""
 
 
-def get(client: httpx.Client, path: str, **query: str) -> httpx.Response:
+class _List(BaseModel):
+    # The API server answers null for an empty list of metadata.
+    items: tuple[dict[str, Any], ...] | None
+
+
+def get(
+    client: httpx.Client, path: str, *, query: Mapping[str, str] | None = None, headers: Mapping[str, str] | None = None
+) -> httpx.Response:
     """Answer of the API server, whatever its status.
 
     Raises:
@@ -27,14 +38,14 @@ def get(client: httpx.Client, path: str, **query: str) -> httpx.Response:
         LoginFailedError: the login plugin failed.
         httpx.HTTPError: the API server cannot be reached.
     """
-    answer = client.get(path, params=query)
+    answer = client.get(path, params=query, headers=headers)
     if answer.status_code in REFUSALS:
         raise ForbiddenError(f"the cluster answers {answer.status_code}")
     return answer
 
 
-def read(kind: type[Answer], client: httpx.Client, path: str, **query: str) -> Answer:
-    """Object or list at this path of the API.
+def read(kind: type[Answer], client: httpx.Client, path: str) -> Answer:
+    """Object at this path of the API.
 
     Raises:
         ForbiddenError: this login may not read it.
@@ -42,4 +53,31 @@ def read(kind: type[Answer], client: httpx.Client, path: str, **query: str) -> A
         httpx.HTTPError: it does not exist, or the API server cannot be reached.
         ValueError: the answer is not such an object.
     """
-    return kind.model_validate(get(client, path, **query).raise_for_status().json())
+    return kind.model_validate(get(client, path).raise_for_status().json())
+
+
+def read_list(
+    kind: type[Kind], client: httpx.Client, *, namespace: str = "", labels: str = "", metadata_only: bool = False
+) -> tuple[Kind, ...]:
+    """Objects of a kind; none where the cluster does not know the kind.
+
+    Args:
+        kind: view of the objects.
+        client: of the cluster.
+        namespace: their namespace; empty for all namespaces.
+        labels: which they must have, as `key=value`; empty for any.
+        metadata_only: whether to read nothing of the objects but their metadata.
+
+    Raises:
+        ForbiddenError: this login may not read them.
+        httpx.HTTPError: the API server cannot be reached, or answers with an error.
+        ValueError: the answer is not a list of such objects.
+
+    """
+    query = {"labelSelector": labels} if labels else None
+    headers = METADATA_ONLY if metadata_only else None
+    answer = get(client, kind.path(namespace=namespace), query=query, headers=headers)
+    if answer.status_code == httpx.codes.NOT_FOUND:
+        return ()
+    listed = _List.model_validate(answer.raise_for_status().json())
+    return tuple(kind.model_validate(item) for item in listed.items or ())

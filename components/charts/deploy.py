@@ -19,7 +19,7 @@ from releases.types import Source
 HERE = Path(__file__).parent
 PROJECT = HERE.parents[1]
 RELEASE_TIMEOUT = 600
-# Helm writes this into its records of our releases. It tells them from other people's.
+# Helm writes this into its records of releases, so that those of this program can be told from others.
 DESCRIPTION = "made by kserve-multi-model"
 # Helm's errors about a release whose last operation was killed.
 LOCKED = re.compile(r"cannot re-use a name that is still in use|another operation .* is in progress")

@@ -137,16 +137,8 @@ def main() -> None:
     parser.add_argument(
         "--await-deletion", action="store_true", help="let the deletion of a workload wait until its pods are gone"
     )
-    options = parser.parse_args()
     documents = (document for document in yaml.load_all(sys.stdin, Loader=yaml.CSafeLoader) if document)
-    adjusted = adjust(
-        documents,
-        namespace=options.namespace,
-        graceful_shutdown=options.graceful_shutdown,
-        await_deletion=options.await_deletion,
-        without=options.without,
-    )
-    yaml.dump_all(adjusted, sys.stdout, Dumper=yaml.CSafeDumper)
+    yaml.dump_all(adjust(documents, **vars(parser.parse_args())), sys.stdout, Dumper=yaml.CSafeDumper)
 
 
 if __name__ == "__main__":

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import pulumi
-import pulumi_kubernetes as k8s
 
 from components.charts.deploy import merge_values
+from components.objects import declare_namespace
 from components.platform.context import InstallContext
 from releases.types import CertManagerRelease
 
@@ -37,8 +37,7 @@ class CertManager(pulumi.ComponentResource):
     def __init__(self, name: str, *, args: CertManagerArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("kserve-multi-model:platform:CertManager", name, {}, opts)
         inside = pulumi.ResourceOptions(parent=self)
-        namespace = k8s.core.v1.Namespace(NAME, metadata=k8s.meta.v1.ObjectMetaArgs(name=NAME), opts=inside)
-        self.namespace = namespace.metadata.name
+        self.namespace = declare_namespace(NAME, opts=inside).metadata.name
         args.install.charts.definitions(
             NAME,
             args.release.chart,

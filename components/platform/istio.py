@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,8 +10,10 @@ import pulumi
 import pulumi_kubernetes as k8s
 
 from components.charts.deploy import merge_values
+from components.objects import custom_resource, declare_namespace
 from components.platform.context import InstallContext
 from components.platform.gateway_api import GatewayAPI
+from components.settings.resource_profiles import resource_values
 from components.settings.stack import Ingress
 from releases.types import IstioRelease
 
@@ -19,6 +22,7 @@ ISTIO_GATEWAY = "istio-ingressgateway"
 STATUS_PORT = 15021
 HTTP_PORT = 80
 HTTPS_PORT = 443
+ALLOWED_ROUTES = {"allowedRoutes": {"namespaces": {"from": "All"}}}
 # ConfigMaps that istiod creates in every namespace and never deletes.
 CA_CONFIG_MAPS = ("istio-ca-root-cert", "istio-ca-crl")
 
@@ -60,10 +64,7 @@ class Istio(pulumi.ComponentResource):
         super().__init__("kserve-multi-model:platform:Istio", name, {}, opts)
         self._args = args
         charts, inside = args.install.charts, pulumi.ResourceOptions(parent=self)
-        namespace = k8s.core.v1.Namespace(
-            ISTIO_NAMESPACE, metadata=k8s.meta.v1.ObjectMetaArgs(name=ISTIO_NAMESPACE), opts=inside
-        )
-        self.namespace = namespace.metadata.name
+        self.namespace = declare_namespace(ISTIO_NAMESPACE, opts=inside).metadata.name
         base = charts.definitions(
             "istio-base",
             args.release.base,
@@ -108,8 +109,8 @@ class Istio(pulumi.ComponentResource):
         footprint, images = self._args.install.footprint, self._args.install.images
         return merge_values(
             {"autoscaleEnabled": footprint.replicated},
-            {"resources": footprint.istiod.values()} if footprint.istiod else {},
-            {"global": {"proxy": {"resources": footprint.gateway.values()}}} if footprint.gateway else {},
+            resource_values(footprint.istiod),
+            {"global": {"proxy": resource_values(footprint.gateway)}} if footprint.gateway else {},
             {"global": {"hub": images.image("istio"), "tag": self._args.release.version}} if images else {},
         )
 
@@ -119,7 +120,7 @@ class Istio(pulumi.ComponentResource):
         return merge_values(
             {"service": {"type": "None"}, "autoscaling": {"enabled": footprint.replicated}},
             {"podAnnotations": annotations} if statistics else {},
-            {"resources": footprint.gateway.values()} if footprint.gateway else {},
+            resource_values(footprint.gateway),
         )
 
     def _gateway_service(self) -> k8s.core.v1.Service:
@@ -155,6 +156,34 @@ class Istio(pulumi.ComponentResource):
         if ingress.service_type == "ClusterIP":
             return pulumi.Output.from_input(_url(f"{ISTIO_GATEWAY}.{ISTIO_NAMESPACE}.svc.cluster.local"))
         return service.status.apply(_load_balancer_url)
+
+
+def http_listener(name: str) -> dict[str, Any]:
+    """Return a listener of a Gateway for routes of all namespaces."""
+    return {"name": name, "port": HTTP_PORT, "protocol": "HTTP", **ALLOWED_ROUTES}
+
+
+def declare_gateway(
+    name: str, *, istio: Istio, service: str, listeners: Sequence[dict[str, Any]], opts: pulumi.ResourceOptions
+) -> None:
+    """Declare a Gateway of Gateway API that is served by Istio's gateway pods; done when Istio has set it up.
+
+    `service` is a Service of these pods, in Istio's namespace.
+    """
+    custom_resource(
+        f"gateway-api-{name}",
+        api_version="gateway.networking.k8s.io/v1",
+        kind="Gateway",
+        name=name,
+        namespace=istio.namespace,
+        spec={
+            "gatewayClassName": "istio",
+            "addresses": [{"type": "Hostname", "value": service}],
+            "listeners": [*listeners],
+        },
+        ready="Programmed",
+        opts=opts,
+    )
 
 
 def _url(host: str, *, port: int | None = None) -> str:

@@ -9,10 +9,20 @@ import pulumi
 import pulumi_kubernetes as k8s
 import yaml
 
-from components.objects import BACKGROUND_DELETION, custom_resource, retry_on_webhook_error
+from components.objects import BACKGROUND_DELETION, custom_resource, declare_namespace, retry_on_webhook_error
 from components.platform.context import InstallContext
 from components.platform.gateway_api import GatewayAPI
-from components.platform.istio import HTTP_PORT, HTTPS_PORT, ISTIO_GATEWAY, ISTIO_NAMESPACE, Istio
+from components.platform.istio import (
+    ALLOWED_ROUTES,
+    HTTP_PORT,
+    HTTPS_PORT,
+    ISTIO_GATEWAY,
+    ISTIO_NAMESPACE,
+    Istio,
+    declare_gateway,
+    http_listener,
+)
+from components.settings.resource_profiles import resource_values
 from components.teardown.termination_wait import TerminationWait, TerminationWaitArgs
 from releases.types import KnativeRelease, NetGatewayApi
 
@@ -29,8 +39,6 @@ METRICS_PROTOCOLS = ("metrics-protocol", "request-metrics-protocol")
 WORKLOADS = ("activator", "autoscaler", "controller", "webhook")
 # Workloads with a HorizontalPodAutoscaler of the same name.
 AUTOSCALED = ("activator", "webhook")
-ALLOWED_ROUTES = {"allowedRoutes": {"namespaces": {"from": "All"}}}
-HTTP_LISTENER = {"name": "default", "port": HTTP_PORT, "protocol": "HTTP", **ALLOWED_ROUTES}
 # Keeps the port open: a load balancer that loses the port and gets it back is unreachable for a while.
 TLS_LISTENER = {"name": "tls", "port": HTTPS_PORT, "protocol": "TLS", "tls": {"mode": "Passthrough"}, **ALLOWED_ROUTES}
 
@@ -69,21 +77,22 @@ class Knative(pulumi.ComponentResource):
         super().__init__("kserve-multi-model:platform:Knative", name, {}, opts)
         self._args = args
         self._retry = retry_on_webhook_error(f"{name}-webhooks")
-        namespace = self._namespace(KNATIVE_NAMESPACE)
+        inside = pulumi.ResourceOptions(parent=self)
+        namespace = declare_namespace(KNATIVE_NAMESPACE, opts=inside)
         self.namespace = namespace.metadata.name
         self.definitions = args.install.charts.definitions(
             "knative-serving-crds",
             args.release.serving_crds,
             namespace=self.namespace,
             values={},
-            opts=pulumi.ResourceOptions(parent=self),
+            opts=inside,
         )
         operator = args.install.charts.definitions(
             "knative-operator",
             args.release.operator,
-            namespace=self._namespace(OPERATOR_NAMESPACE).metadata.name,
+            namespace=declare_namespace(OPERATOR_NAMESPACE, opts=inside).metadata.name,
             values={"knative_operator": self._operator_values()},
-            opts=pulumi.ResourceOptions(parent=self),
+            opts=inside,
         )
         # With net-istio, Serving has Gateways and so needs Istio. With net-gateway-api, only the routes need it.
         needed_first = [operator, self.definitions, self._termination_wait(namespace)]
@@ -107,10 +116,6 @@ class Knative(pulumi.ComponentResource):
             self._net_gateway_api(args.release.ingress, serving=serving)
         self.register_outputs({"namespace": self.namespace})
 
-    def _namespace(self, name: str) -> k8s.core.v1.Namespace:
-        inside = pulumi.ResourceOptions(parent=self)
-        return k8s.core.v1.Namespace(name, metadata=k8s.meta.v1.ObjectMetaArgs(name=name), opts=inside)
-
     def _termination_wait(self, namespace: k8s.core.v1.Namespace) -> pulumi.Resource:
         """Wait on destroy until Serving's pods are gone, before their namespace is deleted.
 
@@ -121,7 +126,7 @@ class Knative(pulumi.ComponentResource):
         return TerminationWait(
             KNATIVE_NAMESPACE,
             args=TerminationWaitArgs(
-                namespace=KNATIVE_NAMESPACE, served=None, own=True, kubeconfig=charts.kubeconfig, context=charts.context
+                namespace=KNATIVE_NAMESPACE, own=True, kubeconfig=charts.kubeconfig, context=charts.context
             ),
             opts=pulumi.ResourceOptions(parent=self, depends_on=[namespace]),
         )
@@ -129,7 +134,7 @@ class Knative(pulumi.ComponentResource):
     def _operator_values(self) -> dict[str, Any]:
         """Values of the operator's chart, which has one section for the operator and one for its webhook."""
         footprint, images = self._args.install.footprint, self._args.install.images
-        resources = {"resources": footprint.knative_operator.values()} if footprint.knative_operator else {}
+        resources = resource_values(footprint.knative_operator)
         sections = {"knative_operator": "operator", "operator_webhook": "webhook"}
         tag = f"v{self._args.release.version}"
         return {
@@ -272,26 +277,14 @@ class Knative(pulumi.ComponentResource):
         after_istio = pulumi.ResourceOptions(
             parent=self, depends_on=[args.istio, args.gateway_api, local_service], hooks=self._retry
         )
-        self._gateway("knative-gateway", host=ISTIO_GATEWAY, listeners=[HTTP_LISTENER, TLS_LISTENER], opts=after_istio)
-        self._gateway(KNATIVE_LOCAL_GATEWAY, host=KNATIVE_LOCAL_GATEWAY, listeners=[HTTP_LISTENER], opts=after_istio)
+        http = http_listener("default")
+        for gateway, service, listeners in (
+            ("knative-gateway", ISTIO_GATEWAY, [http, TLS_LISTENER]),
+            (KNATIVE_LOCAL_GATEWAY, KNATIVE_LOCAL_GATEWAY, [http]),
+        ):
+            declare_gateway(gateway, istio=args.istio, service=service, listeners=listeners, opts=after_istio)
         for gateway, port in ((KNATIVE_INGRESS_GATEWAY, HTTP_PORT), (KNATIVE_LOCAL_GATEWAY, LOCAL_PORT)):
             self._istio_gateway(gateway, port=port)
-
-    def _gateway(self, name: str, *, host: str, listeners: list[dict[str, Any]], opts: pulumi.ResourceOptions) -> None:
-        custom_resource(
-            f"gateway-api-{name}",
-            api_version="gateway.networking.k8s.io/v1",
-            kind="Gateway",
-            name=name,
-            namespace=self._args.istio.namespace,
-            spec={
-                "gatewayClassName": "istio",
-                "addresses": [{"type": "Hostname", "value": host}],
-                "listeners": listeners,
-            },
-            ready="Programmed",
-            opts=opts,
-        )
 
     def _istio_gateway(self, name: str, *, port: int) -> None:
         """Declare an Istio Gateway for the VirtualServices that KServe creates; net-istio would bring one like it."""

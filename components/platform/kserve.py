@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import pulumi
-import pulumi_kubernetes as k8s
 
 from components.charts.deploy import merge_values
-from components.objects import custom_resource, retry_on_webhook_error
+from components.objects import custom_resource, declare_namespace, retry_on_webhook_error
 from components.platform.cert_manager import CertManager
 from components.platform.context import InstallContext
 from components.platform.gateway_api import GatewayAPI
@@ -17,7 +16,7 @@ from components.platform.istio import ISTIO_NAMESPACE, Istio
 from components.platform.knative import KNATIVE_INGRESS_GATEWAY, KNATIVE_LOCAL_GATEWAY, KNATIVE_NAMESPACE, Knative
 from components.platform.model_gateway import MODEL_GATEWAY
 from components.platform.serving_runtimes import serving_runtime
-from components.settings.resource_profiles import PodResources
+from components.settings.resource_profiles import resource_values
 from releases.types import KServeRelease
 
 KSERVE_NAMESPACE = "kserve"
@@ -67,10 +66,7 @@ class KServe(pulumi.ComponentResource):
         self._args = args
         charts, inside = args.install.charts, pulumi.ResourceOptions(parent=self)
         retry = retry_on_webhook_error(f"{name}-webhooks")
-        namespace = k8s.core.v1.Namespace(
-            KSERVE_NAMESPACE, metadata=k8s.meta.v1.ObjectMetaArgs(name=KSERVE_NAMESPACE), opts=inside
-        )
-        self.namespace = namespace.metadata.name
+        self.namespace = declare_namespace(KSERVE_NAMESPACE, opts=inside).metadata.name
         definitions = charts.workloads(
             "kserve-crd", args.release.crds, namespace=self.namespace, values={}, opts=inside
         )
@@ -158,11 +154,11 @@ class KServe(pulumi.ComponentResource):
                     "podAnnotations": {LOOKS_FOR_ANNOTATION: "routes, Knative" if self._args.knative else "routes"},
                     "imagePullPolicy": "IfNotPresent",
                     "gateway": gateway,
-                    **_resources(footprint.kserve_controller),
-                    "rbacProxy": _resources(footprint.kube_rbac_proxy),
+                    **resource_values(footprint.kserve_controller),
+                    "rbacProxy": resource_values(footprint.kube_rbac_proxy),
                 },
-                "storage": _resources(footprint.storage_initializer),
-                "inferenceservice": _resources(footprint.predictor),
+                "storage": resource_values(footprint.storage_initializer),
+                "inferenceservice": resource_values(footprint.predictor),
             },
             self._images(),
         )
@@ -186,7 +182,3 @@ class KServe(pulumi.ComponentResource):
         mirrored = {r.values_key: {"image": images.image(r.image)} for r in release.runtimes if images and r.values_key}
         disabled = {key: {"disabled": True} for key in release.disabled_runtimes}
         return {"version": release.version, "servingruntime": {"enabled": True, **mirrored, **disabled}}
-
-
-def _resources(resources: PodResources | None) -> dict[str, Any]:
-    return {"resources": resources.values()} if resources else {}

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import pulumi
 
-from components.objects import custom_resource, retry_on_webhook_error
+from components.objects import retry_on_webhook_error
 from components.platform.gateway_api import GatewayAPI
-from components.platform.istio import HTTP_PORT, ISTIO_GATEWAY, ISTIO_NAMESPACE, Istio
+from components.platform.istio import ISTIO_GATEWAY, ISTIO_NAMESPACE, Istio, declare_gateway, http_listener
 
 NAME = "kserve-gateway"
 # Namespace and name, as KServe's configuration has it.
@@ -28,24 +28,11 @@ class ModelGateway(pulumi.ComponentResource):
 
     def __init__(self, name: str, *, args: ModelGatewayArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("kserve-multi-model:platform:ModelGateway", name, {}, opts)
-        listener = {
-            "name": "http",
-            "port": HTTP_PORT,
-            "protocol": "HTTP",
-            "allowedRoutes": {"namespaces": {"from": "All"}},
-        }
-        custom_resource(
-            f"gateway-api-{NAME}",
-            api_version="gateway.networking.k8s.io/v1",
-            kind="Gateway",
-            name=NAME,
-            namespace=args.istio.namespace,
-            spec={
-                "gatewayClassName": "istio",
-                "addresses": [{"type": "Hostname", "value": ISTIO_GATEWAY}],
-                "listeners": [listener],
-            },
-            ready="Programmed",
+        declare_gateway(
+            NAME,
+            istio=args.istio,
+            service=ISTIO_GATEWAY,
+            listeners=[http_listener("http")],
             opts=pulumi.ResourceOptions(
                 parent=self, depends_on=[args.istio, args.gateway_api], hooks=retry_on_webhook_error(f"{name}-webhooks")
             ),

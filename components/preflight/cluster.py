@@ -9,11 +9,12 @@ from dataclasses import dataclass
 import httpx2 as httpx
 import pulumi
 
-from components.objects import STACK_ANNOTATION
-from components.preflight.running_models import RunningModel, changing_mode, running_in, stacks_behind_knative
+from components.preflight.running_models import changing_mode, running_in, stack_of, stacks_behind_knative
 from components.settings.stack import Settings
 from kube.connection import connect
 from kube.kubeconfig import KubeconfigError, UnsupportedLoginError
+from kube.views.kserve import Served
+from kube.views.kubernetes import Namespace
 from releases.types import Release
 
 METRICS_API = "/apis/metrics.k8s.io/v1beta1"
@@ -113,7 +114,7 @@ def _conflicts(
     settings: Settings,
     *,
     owners: Mapping[str, str | None],
-    running: Mapping[str, Mapping[str, RunningModel] | None],
+    running: Mapping[str, Mapping[str, Served] | None],
     owner: str,
 ) -> Iterable[str]:
     """Namespaces, models and graphs of other stacks that this stack declares, too."""
@@ -125,12 +126,12 @@ def _conflicts(
             )
     for served in settings.served:
         namespace = settings.namespace_of(served)
-        model = (running.get(namespace) or {}).get(served.name)
-        if model and model.owner not in {"", owner}:
+        found = (running.get(namespace) or {}).get(served.name)
+        if found and stack_of(found) not in {"", owner}:
             place = settings.place_of(served)
             yield (
-                f"{place}.name: {served.name!r} in namespace {namespace!r} belongs to stack {model.owner}; use another "
-                "name or namespace"
+                f"{place}.name: {served.name!r} in namespace {namespace!r} belongs to stack {stack_of(found)}; use "
+                "another name or namespace"
             )
 
 
@@ -142,11 +143,7 @@ def _version(client: httpx.Client) -> tuple[int, int]:
 
 def _owner(client: httpx.Client, namespace: str) -> str | None:
     """Stack that created a namespace; "" if none did or this login may not read it; None if it does not exist."""
-    answer = client.get(f"/api/v1/namespaces/{namespace}")
+    answer = client.get(Namespace.path(name=namespace))
     if answer.status_code == httpx.codes.NOT_FOUND:
         return None
-    return (
-        str(answer.json().get("metadata", {}).get("annotations", {}).get(STACK_ANNOTATION, ""))
-        if answer.is_success
-        else ""
-    )
+    return stack_of(Namespace.model_validate(answer.json())) if answer.is_success else ""

@@ -14,7 +14,6 @@ from components.rollout.server import ServerRollout, Servers
 from components.rollout.wait import Wait
 from components.settings.server import COMPONENT_TYPES
 from components.teardown.leftovers import OBJECTS, Leftovers
-from components.teardown.termination_wait import Served
 from kube.read import get, read
 from kube.views.kserve import InferenceService
 
@@ -37,28 +36,17 @@ def model_hooks(
     for component in COMPONENT_TYPES:
         name = f"{model}-{component}"
         if component in spec_hashes:
-            rollout = ComponentRollout(
-                connect=servers.connect,
-                namespace=servers.namespace,
-                name=name,
-                timeout=servers.timeout,
-                model=model,
-                server=servers.rollout(name, spec_hash=spec_hashes[component]),
-            )
+            server = servers.rollout(name, spec_hash=spec_hashes[component])
+            rollout = ComponentRollout(scope=servers, name=name, model=model, server=server)
             rollouts.append(pulumi.ResourceHook(f"model-{name}-rollout", rollout.run))
         else:
-            removal = ComponentRemoval(
-                connect=servers.connect,
-                namespace=servers.namespace,
-                name=name,
-                timeout=servers.timeout,
-                model=model,
-                paths=servers.paths(name),
-            )
+            removal = ComponentRemoval(scope=servers, name=name, model=model, paths=servers.paths(name))
             removals.append(pulumi.ResourceHook(f"model-{model}-former-{component}", removal.run))
+    leftovers = Leftovers(namespace=servers.namespace, models=(model,), kinds=OBJECTS)
+    predecessor = PredecessorRemoval(scope=servers, name=model, leftovers=leftovers)
     return pulumi.ResourceHookBinding(
         on_error=retry_on_webhook_error(f"model-{model}-webhooks").on_error,
-        before_create=[_predecessor_hook(f"model-{model}-former", model, Served(models=(model,)), servers=servers)],
+        before_create=[pulumi.ResourceHook(f"model-{model}-former", predecessor.run)],
         after_create=[*rollouts],
         after_update=[*rollouts, *removals],
     )
@@ -69,35 +57,29 @@ def graph_hooks(graph: str, *, servers: Servers, spec_hash: str) -> pulumi.Resou
     # KServe gives the container of its router the graph's name.
     router = servers.rollout(graph, spec_hash=spec_hash, container=graph)
     rollout = pulumi.ResourceHook(f"graph-{graph}-rollout", router.run)
+    leftovers = Leftovers(namespace=servers.namespace, graphs=(graph,), kinds=OBJECTS)
+    predecessor = PredecessorRemoval(scope=servers, name=graph, leftovers=leftovers)
     return pulumi.ResourceHookBinding(
         on_error=retry_on_webhook_error(f"graph-{graph}-webhooks").on_error,
-        before_create=[_predecessor_hook(f"graph-{graph}-former", graph, Served(graphs=(graph,)), servers=servers)],
+        before_create=[pulumi.ResourceHook(f"graph-{graph}-former", predecessor.run)],
         after_create=[rollout],
         after_update=[rollout],
     )
-
-
-def _predecessor_hook(hook: str, name: str, served: Served, *, servers: Servers) -> pulumi.ResourceHook:
-    removal = PredecessorRemoval(
-        connect=servers.connect, namespace=servers.namespace, name=name, timeout=servers.timeout, served=served
-    )
-    return pulumi.ResourceHook(hook, removal.run)
 
 
 @dataclass(frozen=True, kw_only=True)
 class PredecessorRemoval(Wait):
     """Wait until nothing is left of a deleted model or graph of the same name.
 
-    KServe would use a leftover for the new one, and Kubernetes would then remove it.
+    Otherwise KServe would take over a leftover object for the new one, and Kubernetes would then delete it.
     """
 
-    served: Served
+    leftovers: Leftovers
     failure: ClassVar[str] = "cannot be made: parts of the deleted one of the same name still exist"
 
     def pending(self, client: httpx.Client) -> str | None:
-        """Names of what is left."""
-        left = Leftovers(namespace=self.namespace, served=self.served, kinds=OBJECTS).look(client)
-        return ", ".join(item.called for item in left) or None
+        """Names of the objects that are left, or None."""
+        return ", ".join(map(str, self.leftovers.look(client))) or None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,8 +94,8 @@ class ComponentWait(Wait):
     model: str
 
     def route_pending(self, client: httpx.Client) -> str | None:
-        """Reason why requests may not go where they should, or None."""
-        model = read(InferenceService, client, InferenceService.path(namespace=self.namespace, name=self.model))
+        """Reason why requests may still take the old route, or None."""
+        model = read(InferenceService, client, InferenceService.path(namespace=self.scope.namespace, name=self.model))
         return None if model.ready else "KServe has not changed the model's route yet"
 
 
@@ -134,7 +116,8 @@ class ComponentRemoval(ComponentWait):
     """Remove a component that is no longer declared: KServe changes the route, but leaves its server running for ever.
 
     Attributes:
-        paths: API paths of what KServe made for it; if any object exists, the first one does.
+        paths: API paths of the objects that KServe made for it. The first one is deleted last, so none is left once it
+            is gone.
 
     """
 

@@ -11,21 +11,20 @@ KServe's Ready condition is not enough, because it can still describe the versio
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
 import httpx2 as httpx
 
-from components.rollout.wait import Wait
+from components.rollout.wait import Wait, WaitScope
 from components.settings.model import SELECTOR_LABEL
 from components.settings.modes import Mode
-from kube.read import read
+from kube.read import read, read_list
 from kube.views.base import condition
 from kube.views.gateways import HTTPRoute
 from kube.views.knative import KnativeService
 from kube.views.kserve import InferenceService
-from kube.views.kubernetes import Deployment, Pod, PodList, Service
+from kube.views.kubernetes import Deployment, Pod, Service
 
 # Its value changes with everything that is declared of a server. KServe copies it to the server's pods.
 SPEC_HASH_ANNOTATION = "kserve-multi-model/declared"
@@ -61,7 +60,7 @@ class KnativeRollout(ServerRollout):
 
     def pending(self, client: httpx.Client) -> str | None:
         """What Knative or KServe has yet to do."""
-        service = read(KnativeService, client, KnativeService.path(namespace=self.namespace, name=self.name))
+        service = read(KnativeService, client, KnativeService.path(namespace=self.scope.namespace, name=self.name))
         if reason := self._service_pending(service):
             return reason
         # KServe rolls a promoted version back in two steps. After the first, two names of one revision share the
@@ -82,7 +81,7 @@ class KnativeRollout(ServerRollout):
         return None
 
     def _has_previous_version(self, client: httpx.Client) -> bool:
-        path = InferenceService.path(namespace=self.namespace, name=self.model or "")
+        path = InferenceService.path(namespace=self.scope.namespace, name=self.model or "")
         return bool(read(InferenceService, client, path).previous_revision)
 
 
@@ -109,12 +108,12 @@ class DeploymentRollout(ServerRollout):
 
     def pending(self, client: httpx.Client) -> str | None:
         """What the Deployment lacks, or which old pods may still get requests."""
-        deployment = read(Deployment, client, Deployment.path(namespace=self.namespace, name=self.name))
+        deployment = read(Deployment, client, Deployment.path(namespace=self.scope.namespace, name=self.name))
         if reason := self._deployment_pending(deployment):
             return reason
         # The gateway may not know yet that a pod is terminating. So such a pod serves on for some seconds.
-        pods = read(PodList, client, Pod.path(namespace=self.namespace), labelSelector=self.selector)
-        old = [pod.name for pod in pods.items if self._serves_old_version(pod)]
+        pods = read_list(Pod, client, namespace=self.scope.namespace, labels=self.selector)
+        old = [pod.name for pod in pods if self._serves_old_version(pod)]
         return f"old pods still serve: {', '.join(old)}" if old else None
 
     def _deployment_pending(self, deployment: Deployment) -> str | None:
@@ -135,19 +134,10 @@ class DeploymentRollout(ServerRollout):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Servers:
-    """Servers of one model or graph: what KServe makes for each of them in its mode.
+class Servers(WaitScope):
+    """Servers of one model or graph: what KServe makes for each of them in its mode."""
 
-    Attributes:
-        connect: opens a client of the cluster.
-        timeout: seconds that each server may take.
-
-    """
-
-    connect: Callable[[], httpx.Client]
     mode: Mode
-    namespace: str
-    timeout: int
 
     def rollout(
         self,
@@ -160,24 +150,9 @@ class Servers:
     ) -> ServerRollout:
         """Wait for the server of this name; the attributes of the two kinds of rollout describe the arguments."""
         if self.mode == "Knative":
-            return KnativeRollout(
-                connect=self.connect,
-                namespace=self.namespace,
-                name=name,
-                timeout=self.timeout,
-                spec_hash=spec_hash,
-                share=share,
-                model=model,
-            )
-        return DeploymentRollout(
-            connect=self.connect,
-            namespace=self.namespace,
-            name=name,
-            timeout=self.timeout,
-            spec_hash=spec_hash,
-            selector=f"{SELECTOR_LABEL}=isvc.{name}",
-            container=container,
-        )
+            return KnativeRollout(scope=self, name=name, spec_hash=spec_hash, share=share, model=model)
+        selector = f"{SELECTOR_LABEL}=isvc.{name}"
+        return DeploymentRollout(scope=self, name=name, spec_hash=spec_hash, selector=selector, container=container)
 
     def paths(self, name: str) -> tuple[str, ...]:
         """API paths of what KServe makes for the server of this name. While any of them exists, the first one does."""

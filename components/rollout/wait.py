@@ -25,22 +25,33 @@ class RolloutError(Exception):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Wait(ABC):
-    """Wait for an object that KServe makes. `run` is the hook.
+class WaitScope:
+    """Where hooks wait, and how long.
 
     Attributes:
         connect: opens a client of the cluster.
-        namespace: of the object.
-        name: of the object.
-        timeout: seconds it may take.
-        failure: what is wrong when the time is over, to follow the object's name in the error.
+        namespace: of the objects.
+        timeout: seconds that each wait may take.
 
     """
 
     connect: Callable[[], httpx.Client]
     namespace: str
+    timeout: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wait(ABC):
+    """Wait for an object that KServe makes. `run` is the hook.
+
+    Attributes:
+        name: of the object.
+        failure: what is wrong when the time is over, to follow the object's name in the error.
+
+    """
+
+    scope: WaitScope
     name: str
-    timeout: float
     failure: ClassVar[str]
 
     @abstractmethod
@@ -58,7 +69,7 @@ class Wait(ABC):
         """Return when nothing is pending. Where the cluster cannot be read with this login, warn and do not wait.
 
         Raises:
-            RolloutError: something is still pending after `timeout`; the text names it.
+            RolloutError: something is still pending after the scope's timeout; the text names it.
         """
         try:
             reason = await asyncio.to_thread(self._poll)
@@ -66,14 +77,14 @@ class Wait(ABC):
             pulumi.log.warn(f"the rollout of {self.name} is not checked: {problem}")
             return
         if reason:
-            raise RolloutError(f"{self.name} {self.failure} after {self.timeout:.0f} s: {reason}")
+            raise RolloutError(f"{self.name} {self.failure} after {self.scope.timeout:.0f} s: {reason}")
 
     def _poll(self) -> str | None:
         """Reason that is left in the end."""
-        end = time.monotonic() + self.timeout
+        end = time.monotonic() + self.scope.timeout
         with ExitStack() as stack:
             # Connecting fails with a login plugin that fails, so each attempt tries it until it succeeds.
-            client = cache(lambda: stack.enter_context(self.connect()))
+            client = cache(lambda: stack.enter_context(self.scope.connect()))
             while (reason := self._reason(client)) and time.monotonic() < end:
                 time.sleep(POLL_SECONDS)
         return reason

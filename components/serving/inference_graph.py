@@ -13,13 +13,14 @@ from components.platform.model_gateway import MODEL_GATEWAY
 from components.rollout.hooks import graph_hooks
 from components.rollout.server import SPEC_HASH_ANNOTATION
 from components.serving.context import ServingContext
-from components.serving.modes import MODE_ANNOTATION, SERVING_MODES
+from components.serving.modes import SERVING_MODES
 from components.serving.paths import Paths
 from components.serving.spec import drop_none, spec_hash, toleration_spec
 from components.settings.graph import Case, Graph, Node, Part, Share, Stage, Step
 from components.settings.model import Model
 from components.settings.resource_profiles import ROUTER
 from endpoints.endpoint import Endpoint, GraphCheck
+from kube.views.kserve import MODE_ANNOTATION
 
 # Condition that every JSON request meets, for the last step of a switch when its settings give none.
 MATCH_ALL = "@this"

@@ -14,12 +14,12 @@ from components.rollout.hooks import model_hooks
 from components.rollout.server import SPEC_HASH_ANNOTATION
 from components.serving.bandit import Bandit, BanditArgs
 from components.serving.context import ServingContext
-from components.serving.modes import MODE_ANNOTATION
 from components.serving.paths import Paths
 from components.serving.spec import InferenceServiceSpec, canary_traffic
 from components.settings.model import Model
 from components.settings.server import REQUEST_TIMEOUT
 from endpoints.endpoint import Check, Endpoint
+from kube.views.kserve import MODE_ANNOTATION
 from releases.runtimes import BANDIT_IMAGE
 from releases.types import GRPC_V2
 

@@ -1,4 +1,4 @@
-"""KServe's two modes: what an InferenceService or InferenceGraph says differently in each of them."""
+"""KServe's two modes: what is declared of an InferenceService or InferenceGraph in each of them."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from components.objects import BACKGROUND_DELETION
 from components.settings.model import Model
 from components.settings.modes import Mode, Replicas, Scale
 from components.settings.server import REQUEST_TIMEOUT
+from kube.views.kserve import MODE_ANNOTATION
 
-MODE_ANNOTATION = "serving.kserve.io/deploymentMode"
 AUTOSCALER_ANNOTATION = "serving.kserve.io/autoscalerClass"
-# A terminating server goes on this long. By then Istio has told the gateway to stop using it, even on a busy cluster.
+# A terminating server serves on for this long. By then the gateway sends it no more requests, even on a busy cluster.
 PRE_STOP_SECONDS = 5
 
 
@@ -20,7 +20,7 @@ class ServingMode(ABC):
     """What is declared differently in each mode.
 
     Attributes:
-        routes_graphs: whether a graph has a route without one of this program's.
+        routes_graphs: whether graphs get routes in this mode; otherwise this program declares them.
 
     """
 
@@ -30,8 +30,8 @@ class ServingMode(ABC):
     def annotations(self, *, replicas: Replicas, scale: Scale, timeout: int) -> dict[str, str]:
         """Annotations of every InferenceService and InferenceGraph; `timeout` is in seconds until it is ready.
 
-        Its deletion does not wait for its children. They end with their longest request, and KServe would recreate a
-        child that is deleted before its graph.
+        They include BACKGROUND_DELETION: the deletion of the object does not wait for its children, which stop only
+        after their longest request. KServe would also recreate a child that is deleted before its graph.
         """
 
     @property
@@ -89,7 +89,7 @@ class StandardMode(ServingMode):
 
     @property
     def container_fields(self) -> dict[str, Any]:
-        """Pause before the server is told to stop."""
+        """Pause before Kubernetes stops the server."""
         return {"lifecycle": {"preStop": {"sleep": {"seconds": PRE_STOP_SECONDS}}}}
 
 

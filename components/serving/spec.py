@@ -20,6 +20,7 @@ from components.settings.server import (
     PORT,
     Component,
     ContainerSettings,
+    Resources,
     Toleration,
     Transformer,
 )
@@ -68,8 +69,11 @@ class InferenceServiceSpec:
         Service, would be waited for in vain, or not at all. With the hash, each change reaches both. The share of a
         canary is not in it: that share reaches both by itself, and must not start a new revision.
         """
-        stated = {component: self.model.component(component) for component in COMPONENT_TYPES}
-        beside = {str(name): self._component(settings) for name, settings in stated.items() if settings}
+        beside = {
+            str(kind): self._component(component)
+            for kind in COMPONENT_TYPES
+            if (component := self.model.component(kind))
+        }
         return {"predictor": self._predictor(beside)} | beside
 
     def _predictor(self, beside: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
@@ -116,7 +120,7 @@ class InferenceServiceSpec:
                 "runtime": for_grpc.name if for_grpc else model.runtime,
                 "ports": [_port(for_grpc.grpc_port, model)] if for_grpc else None,
                 **self._container_fields(model.environment),
-                # KServe chooses one of the runtimes, so all of them must be able to tell.
+                # KServe chooses one of the runtimes, so all of them must report that the model is loaded.
                 "readinessProbe": _probe(Paths.of(model).ready) if all(r.reports_loaded for r in runtimes) else None,
             }
         )
@@ -141,18 +145,19 @@ class InferenceServiceSpec:
 
     def _container_fields(self, environment: Mapping[str, str]) -> dict[str, Any]:
         """Fields that a serving runtime's container and one of the stack's own have in common."""
-        asked = self.model.resources_with_gpus
-        resources = asked.within(self.resources or SERVING_RUNTIME) if asked else self.resources
         return {
-            "resources": resources.values() if resources else None,
+            "resources": self._resources(self.model.resources_with_gpus),
             "env": _env(environment) or None,
             **self.mode.container_fields,
         }
 
+    def _resources(self, own: Resources | None) -> dict[str, dict[str, str]] | None:
+        """Resources of a container with these in its settings; None for those of the serving runtime."""
+        resources = own.within(self.resources or SERVING_RUNTIME) if own else self.resources
+        return resources.values() if resources else None
+
     def _component(self, component: Component) -> dict[str, Any]:
         """Transformer or explainer. It is ready when it answers for the model."""
-        asked = component.resources
-        resources = asked.within(self.resources or SERVING_RUNTIME) if asked else self.resources
         port = component.port if isinstance(component, Transformer) else PORT
         container = {
             "name": SERVER_CONTAINER,
@@ -161,7 +166,7 @@ class InferenceServiceSpec:
             "args": _component_arguments(component, port=port, protocol=self.model.protocol),
             "ports": [{"containerPort": port, "protocol": "TCP"}],
             "env": _env(component.environment),
-            "resources": resources.values() if resources else None,
+            "resources": self._resources(component.resources),
             "readinessProbe": _probe(Paths.of(self.model).ready, port=port),
         }
         spec = drop_none(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,6 +17,11 @@ class PodResources:
     def values(self) -> dict[str, dict[str, str]]:
         """Give them as a `resources` field, for a chart's values or a pod."""
         return {"requests": dict(self.requests), "limits": dict(self.limits)}
+
+
+def resource_values(resources: PodResources | None) -> dict[str, Any]:
+    """Give `resources` for a chart's values; nothing where the chart's own stay."""
+    return {"resources": resources.values()} if resources else {}
 
 
 @dataclass(frozen=True, kw_only=True)

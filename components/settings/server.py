@@ -54,7 +54,7 @@ PORT = 8080
 # Knative's default, in seconds.
 REQUEST_TIMEOUT = 300
 
-# Those of KServe's components of an InferenceService that stand beside the predictor.
+# The components of an InferenceService that KServe has besides the predictor.
 ComponentType = Literal["transformer", "explainer"]
 COMPONENT_TYPES: tuple[ComponentType, ...] = get_args(ComponentType)
 

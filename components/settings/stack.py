@@ -375,7 +375,7 @@ def raw_config() -> dict[str, Any]:
 def _keys_in_plain_text(settings: Settings, *, prefix: str) -> list[str]:
     """List the keys of stores that the stack file has in plain text, as `demo.secret_access_key`.
 
-    Pulumi only tells whether a whole setting contains some secret, so the file itself is read for which one.
+    Pulumi only knows whether a whole setting contains a secret, so the file itself is read.
     """
     file = Path(os.environ.get("PULUMI_OPTION_CONFIG_FILE") or f"Pulumi.{pulumi.get_stack()}.yaml")
     document = stack_files.read(file) if file.is_file() else {}

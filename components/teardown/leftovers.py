@@ -3,74 +3,32 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cache
+from typing import TypeVar
 
 import httpx2 as httpx
-from pydantic import AliasPath, BaseModel, Field
 
-from components.teardown.termination_wait import Served
 from kube.kubeconfig import KubeconfigError, UnsupportedLoginError
-from kube.read import PASSING_ERRORS, ForbiddenError, get
+from kube.read import PASSING_ERRORS, ForbiddenError, read_list
+from kube.views.base import MODEL_LABEL, Object
+from kube.views.gateways import HTTPRoute
+from kube.views.knative import KnativeIngress, Route, ServerlessService
+from kube.views.kserve import InferenceGraph, InferenceService, Served
+from kube.views.kubernetes import Deployment, Pod, ReplicaSet, Service
 
 # A pod that answers requests may take 600 s to end, where this login may not remove it from the API server.
 TIMEOUT_SECONDS = 660
 POLL_SECONDS = 1.0
 # Wait this long where the cluster cannot be read: twice as long as Knative keeps a server up for late requests.
 UNREADABLE_SECONDS = 60
-PODS = "/api/v1/namespaces/{}/pods"
-DEPLOYMENTS = "/apis/apps/v1/namespaces/{}/deployments"
-REPLICA_SETS = "/apis/apps/v1/namespaces/{}/replicasets"
 # Knative must still run while these exist: its Routes and Ingresses have finalizers.
-OBJECTS = (
-    "/api/v1/namespaces/{}/services",
-    DEPLOYMENTS,
-    "/apis/gateway.networking.k8s.io/v1/namespaces/{}/httproutes",
-    "/apis/networking.internal.knative.dev/v1alpha1/namespaces/{}/ingresses",
-    "/apis/networking.internal.knative.dev/v1alpha1/namespaces/{}/serverlessservices",
-    "/apis/serving.knative.dev/v1/namespaces/{}/routes",
-)
-MODELS = "/apis/serving.kserve.io/v1beta1/namespaces/{}/inferenceservices"
-GRAPHS = "/apis/serving.kserve.io/v1alpha1/namespaces/{}/inferencegraphs"
-MODEL_LABEL = "serving.kserve.io/inferenceservice"
+OBJECTS: tuple[type[Object], ...] = (Service, Deployment, HTTPRoute, KnativeIngress, ServerlessService, Route)
 GRAPH_LABEL = "serving.kserve.io/inferencegraph"
 KNATIVE_LABEL = "serving.knative.dev/service"
-METADATA_ONLY = {"Accept": "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"}
-
-
-class Owner(BaseModel):
-    """An owner reference."""
-
-    kind: str
-    uid: str = ""
-
-
-class Item(BaseModel):
-    """Metadata of an object.
-
-    Attributes:
-        path: API path of the list it was found in.
-        deletion: `deletionTimestamp`; of a terminating pod the time by which it must have ended.
-    """
-
-    path: str = ""
-    name: str = Field(validation_alias=AliasPath("metadata", "name"))
-    uid: str = Field("", validation_alias=AliasPath("metadata", "uid"))
-    labels: dict[str, str] = Field(default_factory=dict, validation_alias=AliasPath("metadata", "labels"))
-    owners: tuple[Owner, ...] = Field((), validation_alias=AliasPath("metadata", "ownerReferences"))
-    deletion: str | None = Field(None, validation_alias=AliasPath("metadata", "deletionTimestamp"))
-
-    @property
-    def called(self) -> str:
-        """Kind and name, for a message: `pods/flowers-predictor-…`."""
-        return f"{self.path.rpartition('/')[2]}/{self.name}"
-
-
-class _Items(BaseModel):
-    # The API server answers null for an empty list of metadata.
-    items: tuple[Item, ...] | None
+Kind = TypeVar("Kind", bound=Object)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,20 +36,23 @@ class Leftovers:
     """Finds what deleted models and graphs left in a namespace.
 
     Attributes:
-        served: names of those models and graphs; None means every pod there that a deleted Deployment made.
+        models: names of these models. None for `models` and `graphs` means every pod there that a deleted Deployment
+            made.
+        graphs: names of these graphs.
         own: whether the namespace is deleted, too; then the terminating pods of all deleted Deployments count, as the
             namespace waits for them.
-        kinds: API paths of the kinds to look at.
+        kinds: views of the kinds to look at.
 
     """
 
     namespace: str
-    served: Served | None
+    models: Collection[str] | None = None
+    graphs: Collection[str] | None = None
     own: bool = False
-    kinds: tuple[str, ...] = (PODS, *OBJECTS)
+    kinds: tuple[type[Object], ...] = (Pod, *OBJECTS)
 
-    def look(self, client: httpx.Client) -> tuple[Item, ...]:
-        """Read it from the API server.
+    def look(self, client: httpx.Client) -> tuple[Object, ...]:
+        """Read the metadata of what is left from the API server.
 
         Raises:
             ForbiddenError: the API server refused to answer.
@@ -99,56 +60,55 @@ class Leftovers:
             httpx.HTTPError: it could not be reached.
             ValueError: its answer is not a list of objects.
         """
-        if self.served is None:
-            return self._pods(client, of_owned=True)
-        ending = tuple(pod for pod in self._pods(client, of_owned=False) if pod.deletion) if self.own else ()
-        return (*self._of(self.served, client), *ending)
+        if self.models is None and self.graphs is None:
+            return self._pods(client, with_owned=True)
+        pods = self._pods(client, with_owned=False) if self.own else ()
+        return (*self._of_deleted(client), *(pod for pod in pods if pod.metadata.deleted))
 
-    def _pods(self, client: httpx.Client, *, of_owned: bool) -> tuple[Item, ...]:
-        """Pods of deleted Deployments; with `of_owned`, also of those whose owner was deleted, which they will follow.
+    def _pods(self, client: httpx.Client, *, with_owned: bool) -> tuple[Pod, ...]:
+        """Pods of deleted Deployments.
 
-        The finished pods of a Job stay, so they are not waited for. Pods of a Deployment that stays may be anyone's,
-        and terminate because it is updated or scaled.
+        With `with_owned`, a Deployment with an owner counts as deleted, too: its owner was deleted, and the garbage
+        collector deletes it next. The finished pods of a Job stay, so they are not waited for. Pods of any other
+        Deployment may be somebody else's, and terminate because it is updated or scaled.
         """
-        pods = self._listed(client, PODS)
-        sets = self._listed(client, REPLICA_SETS)
-        deployments = self._listed(client, DEPLOYMENTS)
-        staying = {item.uid for item in deployments if not item.deletion and not (of_owned and item.owners)}
+        pods = self._list(Pod, client)
+        sets = [item.metadata for item in self._list(ReplicaSet, client)]
+        deployments = [item.metadata for item in self._list(Deployment, client)]
+        staying = {item.uid for item in deployments if not item.deleted and not (with_owned and item.owners)}
         kept = {item.uid for item in sets if any(owner.uid in staying for owner in item.owners)}
         return tuple(
-            pod for pod in pods if any(owner.kind == "ReplicaSet" and owner.uid not in kept for owner in pod.owners)
+            pod
+            for pod in pods
+            if any(owner.kind == "ReplicaSet" and owner.uid not in kept for owner in pod.metadata.owners)
         )
 
-    def _of(self, served: Served, client: httpx.Client) -> tuple[Item, ...]:
-        models = self._deleted(client, MODELS, names=served.models)
-        graphs = self._deleted(client, GRAPHS, names=served.graphs)
+    def _of_deleted(self, client: httpx.Client) -> tuple[Object, ...]:
+        """Objects of the deleted models and graphs."""
+        models = self._deleted(InferenceService, client, names=self.models)
+        graphs = self._deleted(InferenceGraph, client, names=self.graphs)
         servers = {f"{name}-{part}" for name in models for part in ("predictor", "transformer", "explainer")} | graphs
         if not servers:
             return ()
         return tuple(
             item
             for kind in self.kinds
-            for item in self._listed(client, kind)
-            # Nobody would remove what has no owner: it is a user's, with the same label.
-            if (item.owners or item.deletion)
+            for item in self._list(kind, client)
+            # Kubernetes would never delete an object without an owner: it is a user's own, with the same label.
+            if (item.metadata.owners or item.metadata.deleted)
             and (
-                item.labels.get(MODEL_LABEL) in models
-                or item.labels.get(GRAPH_LABEL) in graphs
-                or item.labels.get(KNATIVE_LABEL) in servers
+                item.metadata.labels.get(MODEL_LABEL) in models
+                or item.metadata.labels.get(GRAPH_LABEL) in graphs
+                or item.metadata.labels.get(KNATIVE_LABEL) in servers
             )
         )
 
-    def _deleted(self, client: httpx.Client, kind: str, *, names: Iterable[str]) -> set[str]:
-        existing = {item.name for item in self._listed(client, kind) if not item.deletion}
-        return {*names} - existing
+    def _deleted(self, kind: type[Served], client: httpx.Client, *, names: Collection[str] | None) -> set[str]:
+        existing = {item.name for item in self._list(kind, client) if not item.metadata.deleted}
+        return {*(names or ())} - existing
 
-    def _listed(self, client: httpx.Client, kind: str) -> tuple[Item, ...]:
-        path = kind.format(self.namespace)
-        answer = get(client, path)
-        if answer.status_code == httpx.codes.NOT_FOUND:
-            return ()
-        found = _Items.model_validate(answer.raise_for_status().json())
-        return tuple(item.model_copy(update={"path": path}) for item in found.items or ())
+    def _list(self, kind: type[Kind], client: httpx.Client) -> tuple[Kind, ...]:
+        return read_list(kind, client, namespace=self.namespace, metadata_only=True)
 
 
 def wait_until_gone(
@@ -164,15 +124,9 @@ def wait_until_gone(
     stop = time.monotonic() + timeout
     try:
         with ExitStack() as stack:
-
-            @cache
-            def client() -> httpx.Client:
-                # Connecting fails with a login plugin that fails, so each attempt tries it until it succeeds.
-                opened = stack.enter_context(connect())
-                opened.headers.update(METADATA_ONLY)
-                return opened
-
-            while (left := _released(leftovers, client)) and time.monotonic() < stop:
+            # Connecting fails with a login plugin that fails, so each attempt tries it until it succeeds.
+            client = cache(lambda: stack.enter_context(connect()))
+            while (left := _remaining(leftovers, client)) and time.monotonic() < stop:
                 time.sleep(POLL_SECONDS)
     except (UnsupportedLoginError, ForbiddenError):
         time.sleep(UNREADABLE_SECONDS)
@@ -193,28 +147,27 @@ def is_unreachable(connect: Callable[[], httpx.Client]) -> bool:
     return False
 
 
-def _released(leftovers: Leftovers, client: Callable[[], httpx.Client]) -> list[str]:
-    """Release terminating pods; return the names of everything that was left before."""
+def _remaining(leftovers: Leftovers, client: Callable[[], httpx.Client]) -> list[str]:
+    """Names of everything that is left, or why it cannot be read. Terminating pods are removed from the API server."""
     try:
         left = leftovers.look(client())
         for item in left:
-            if item.deletion and item.path == PODS.format(leftovers.namespace):
-                _release(client(), item)
+            if item.metadata.deleted and isinstance(item, Pod):
+                _force_delete(client(), item, namespace=leftovers.namespace)
     except PASSING_ERRORS as problem:
         return [f"{type(problem).__name__}: {problem}"]
-    return [item.called for item in left]
+    return [str(item) for item in left]
 
 
-def _release(client: httpx.Client, pod: Item) -> None:
-    """Remove a terminating pod from the API server. Without permission, nothing happens.
+def _force_delete(client: httpx.Client, pod: Pod, *, namespace: str) -> None:
+    """Remove a terminating pod from the API server, as `kubectl delete --force` does. Ignore a missing permission.
 
-    The kubelet still ends the containers as it began. Deleting again with a shorter grace period would not help: the
-    kubelet reads it only after the first one is over.
+    The kubelet still stops the containers within the grace period that it began with. Deleting the pod again with a
+    shorter one would not help: the kubelet reads that only after the first one is over.
     """
-    options = {"gracePeriodSeconds": 0, "preconditions": {"uid": pod.uid}}
+    options = {"gracePeriodSeconds": 0, "preconditions": {"uid": pod.metadata.uid}}
     client.request(
         "DELETE",
-        f"{pod.path}/{pod.name}",
-        headers={"Accept": "application/json"},
+        Pod.path(namespace=namespace, name=pod.name),
         json={"apiVersion": "v1", "kind": "DeleteOptions", **options},
     )

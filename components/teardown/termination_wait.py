@@ -22,18 +22,10 @@ from pulumi.dynamic import CreateResult, DiffResult, Resource, ResourceProvider,
 if TYPE_CHECKING:
     from components.settings.stack import Settings
 
-SERVED = ("models", "graphs")
+NAMES = ("models", "graphs")
 # A variable of the Kubernetes provider: forget the objects of a cluster that cannot be reached.
 DELETE_UNREACHABLE = "PULUMI_K8S_DELETE_UNREACHABLE"
 CONNECTION = ("kubeconfig", "context")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Served:
-    """Names of models and graphs in one namespace."""
-
-    models: tuple[str, ...] = ()
-    graphs: tuple[str, ...] = ()
 
 
 class TerminationWaitProvider(ResourceProvider):
@@ -51,9 +43,9 @@ class TerminationWaitProvider(ResourceProvider):
 
         With another context, everything is replaced, and the old resource waits in the old cluster.
         """
-        inputs = ("namespace", "own", *SERVED, *CONNECTION)
+        inputs = ("namespace", "own", *NAMES, *CONNECTION)
         changed = [name for name in inputs if olds.get(name) != news.get(name)]
-        fewer = [name for name in SERVED if {*(olds.get(name) or ())} - {*(news.get(name) or ())}]
+        fewer = [name for name in NAMES if {*(olds.get(name) or ())} - {*(news.get(name) or ())}]
         return DiffResult(
             changes=bool(changed),
             replaces=[name for name in changed if name in ("namespace", "context") or name in fewer],
@@ -64,7 +56,9 @@ class TerminationWaitProvider(ResourceProvider):
         return UpdateResult(news)
 
     def delete(self, _id: str, props: dict[str, Any]) -> None:
-        """Wait until the pods are gone; not where the user told Pulumi to forget what an unreachable cluster had.
+        """Wait until the pods are gone.
+
+        Returns at once if the cluster cannot be reached and the user set DELETE_UNREACHABLE.
 
         Raises:
             TimeoutError: something is still there after 660 s; the text names it.
@@ -73,13 +67,14 @@ class TerminationWaitProvider(ResourceProvider):
         from components.teardown.leftovers import Leftovers, is_unreachable, wait_until_gone  # noqa: PLC0415
         from kube.connection import connect  # noqa: PLC0415
 
-        names = {kind: tuple(props[kind]) for kind in SERVED if props.get(kind) is not None}
         kubeconfig = props.get("kubeconfig")
         cluster = partial(connect, kubeconfig=Path(kubeconfig) if kubeconfig else None, context=props.get("context"))
         if os.environ.get(DELETE_UNREACHABLE) == "true" and is_unreachable(cluster):
             return
         wait_until_gone(
-            Leftovers(namespace=props["namespace"], served=Served(**names) if names else None, own=props["own"]),
+            Leftovers(
+                namespace=props["namespace"], models=props.get("models"), graphs=props.get("graphs"), own=props["own"]
+            ),
             connect=cluster,
         )
 
@@ -89,25 +84,28 @@ class TerminationWaitArgs:
     """Which pods to wait for.
 
     Attributes:
-        served: the stack's models and graphs in the namespace; None means every pod that a deleted Deployment made.
+        models: the stack's models in the namespace. None for `models` and `graphs` means every pod that a deleted
+            Deployment made.
+        graphs: the stack's graphs in the namespace.
         own: whether the stack deletes the namespace, too.
         kubeconfig: path from the settings; None means kubectl's default. `context` is kubectl's, too.
 
     """
 
     namespace: str
-    served: Served | None
     own: bool
     kubeconfig: Path | None
     context: str | None
+    models: Collection[str] | None = None
+    graphs: Collection[str] | None = None
 
     @property
     def properties(self) -> Mapping[str, Any]:
         """Inputs as they are written to the stack's state: no code, no secret."""
-        served = {kind: sorted(getattr(self.served, kind)) for kind in SERVED} if self.served else {}
+        names = {key: sorted(found) for key in NAMES if (found := getattr(self, key)) is not None}
         kubeconfig = str(self.kubeconfig) if self.kubeconfig else None
         connection = {"kubeconfig": kubeconfig, "context": self.context}
-        return {"namespace": self.namespace, "own": self.own, **connection, **served}
+        return {"namespace": self.namespace, "own": self.own, **connection, **names}
 
 
 class TerminationWait(Resource, module="kserve-multi-model", name="TerminationWait"):
@@ -126,10 +124,8 @@ def termination_waits(
             namespace,
             args=TerminationWaitArgs(
                 namespace=namespace,
-                served=Served(
-                    models=tuple(m.name for m in settings.models if settings.namespace_of(m) == namespace),
-                    graphs=tuple(g.name for g in settings.graphs if settings.namespace_of(g) == namespace),
-                ),
+                models=[model.name for model in settings.models if settings.namespace_of(model) == namespace],
+                graphs=[graph.name for graph in settings.graphs if settings.namespace_of(graph) == namespace],
                 own=namespace in own,
                 kubeconfig=settings.cluster.kubeconfig,
                 context=settings.cluster.context,

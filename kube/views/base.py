@@ -40,6 +40,13 @@ def in_spec(*path: str) -> AliasPath:
     return AliasPath("spec", *path)
 
 
+class OwnerReference(View):
+    """An object whose deletion deletes the one that refers to it."""
+
+    kind: str
+    uid: str = ""
+
+
 class Metadata(View):
     """What every object has."""
 
@@ -49,6 +56,7 @@ class Metadata(View):
     generation: int = 0
     created: datetime | None = Field(None, validation_alias="creationTimestamp")
     deleted: datetime | None = Field(None, validation_alias="deletionTimestamp")
+    owners: tuple[OwnerReference, ...] = Field((), validation_alias="ownerReferences")
     finalizers: tuple[str, ...] = ()
     labels: Strings = {}
     annotations: Strings = {}
@@ -61,6 +69,10 @@ class Object(View):
     plural: ClassVar[str]
 
     metadata: Metadata
+
+    def __str__(self) -> str:
+        """`pods/iris-predictor-0`, which kubectl takes as an argument."""
+        return f"{self.plural}/{self.name}"
 
     @property
     def name(self) -> str:

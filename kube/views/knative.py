@@ -36,6 +36,20 @@ class KnativeService(KnativeObject):
     latest_ready_revision: str = Field("", validation_alias=in_status("latestReadyRevisionName"))
 
 
+class KnativeIngress(Object):
+    """What Knative asks of its ingress controller for a route."""
+
+    api: ClassVar[str] = "apis/networking.internal.knative.dev/v1alpha1"
+    plural: ClassVar[str] = "ingresses"
+
+
+class ServerlessService(Object):
+    """Divides the requests to a revision between its pods and Knative's activator."""
+
+    api: ClassVar[str] = "apis/networking.internal.knative.dev/v1alpha1"
+    plural: ClassVar[str] = "serverlessservices"
+
+
 class Revision(KnativeObject):
     """One version of a server."""
 

@@ -35,8 +35,9 @@ def _predictor(*path: str) -> AliasPath:
 
 
 class Served(Object):
-    """An InferenceService or an InferenceGraph."""
+    """An InferenceService or an InferenceGraph; `mode` is Knative or Standard, or empty before KServe chose one."""
 
+    mode: str = ""
     url: str = Field("", validation_alias=in_status("url"))
     conditions: Conditions = Field((), validation_alias=in_status("conditions"))
 

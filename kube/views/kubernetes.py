@@ -91,12 +91,6 @@ class Pod(Object):
         return next((found for found in (*self.declared, *self.declared_init) if found.name == name), None)
 
 
-class PodList(View):
-    """List of pods."""
-
-    items: tuple[Pod, ...] = ()
-
-
 class Event(Object):
     """A warning about an object: the one of kind `kind` and name `about`."""
 
@@ -132,6 +126,13 @@ class Deployment(Object):
         """Why no pod could be created; empty if none was refused."""
         found = condition(self.conditions, "ReplicaFailure")
         return found.message if found and found.status == "True" else ""
+
+
+class ReplicaSet(Object):
+    """The pods of one version of a Deployment, which owns it."""
+
+    api: ClassVar[str] = "apis/apps/v1"
+    plural: ClassVar[str] = "replicasets"
 
 
 class Node(Object):

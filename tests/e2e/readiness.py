@@ -6,7 +6,7 @@ import time
 
 from lightkube.models.meta_v1 import ObjectMeta
 
-from components.serving.modes import MODE_ANNOTATION
+from kube.views.kserve import MODE_ANNOTATION
 from tests.e2e.cluster_objects import InferenceService, kubectl
 from tests.e2e.machine import Deployment, run
 

@@ -13,7 +13,7 @@ from lightkube.models.meta_v1 import ObjectMeta
 
 from components.platform.monitoring.alerts import all_alerts
 from components.platform.monitoring.dashboards import all_dashboards
-from components.platform.monitoring.scraping import JOBS
+from components.platform.monitoring.scraping import scrape_configs
 from components.settings.monitoring import AlertSettings
 from tests.e2e.asking import INSTANCES
 from tests.e2e.cluster_objects import InferenceService, all_objects
@@ -88,8 +88,8 @@ def monitored(deployment: Deployment, before: set[str]) -> Iterator[Prometheus]:
 
 @pytest.mark.feature("monitoring")
 def test_every_target_answers(monitored: Prometheus) -> None:
-    for job in JOBS:
-        monitored.wait(f'up{{job="{job.name}"}}', _all_one)
+    for job in scrape_configs():
+        monitored.wait(f'up{{job="{job["job_name"]}"}}', _all_one)
     for name in ("models", "queue-proxies"):
         assert {one.labels["model"] for one in monitored.ask(f'up{{job="{name}"}}')} >= set(MODELS)
 

@@ -12,6 +12,7 @@ import pulumi_kubernetes as k8s
 import yaml
 
 from components.charts.deploy import merge_values
+from components.objects import declare_namespace
 from components.platform.context import InstallContext
 from components.platform.monitoring.alerts import alert_rules
 from components.platform.monitoring.dashboards import DATA_SOURCE, all_dashboards
@@ -27,7 +28,7 @@ from components.platform.monitoring.scraping import (
 )
 from components.platform.monitoring.workloads import RELOAD_FLAGS, declare_workload, kube_state_metrics, prometheus
 from components.settings.monitoring import MonitoringSettings
-from components.settings.resource_profiles import PodResources
+from components.settings.resource_profiles import resource_values
 from releases.types import MonitoringCharts, PlainMonitoring
 
 MONITORING_NAMESPACE = "monitoring"
@@ -72,10 +73,7 @@ class Monitoring(pulumi.ComponentResource):
         super().__init__("kserve-multi-model:platform:Monitoring", name, {}, opts)
         self._args = args
         self._inside = pulumi.ResourceOptions(parent=self)
-        namespace = k8s.core.v1.Namespace(
-            MONITORING_NAMESPACE, metadata=k8s.meta.v1.ObjectMetaArgs(name=MONITORING_NAMESPACE), opts=self._inside
-        )
-        self._namespace = namespace.metadata.name
+        self._namespace = declare_namespace(MONITORING_NAMESPACE, opts=self._inside).metadata.name
         configuration = self._config_map(
             CONFIG,
             {
@@ -143,7 +141,7 @@ class Monitoring(pulumi.ComponentResource):
                 "retention": f"{settings.retention}d",
                 "extraFlags": [*RELOAD_FLAGS],
                 "persistentVolume": volume | ({"size": settings.storage} if settings.storage else {}),
-                **_resources(footprint.prometheus),
+                **resource_values(footprint.prometheus),
             },
             "kube-state-metrics": {
                 "fullnameOverride": KUBE_STATE,
@@ -151,7 +149,7 @@ class Monitoring(pulumi.ComponentResource):
                 "metricLabelsAllowlist": [LABELS],
                 "customResourceState": {"enabled": True, "config": inference_service_metrics()},
                 "rbac": {"extraRules": [rule]},
-                **_resources(footprint.kube_state_metrics),
+                **resource_values(footprint.kube_state_metrics),
             },
         }
 
@@ -180,7 +178,7 @@ class Monitoring(pulumi.ComponentResource):
             "datasources": {"datasources.yaml": {"apiVersion": 1, "datasources": [source]}},
             "sidecar": {"dashboards": {"enabled": True, "label": DASHBOARD_LABEL, "labelValue": "1"}},
             "grafana.ini": {"analytics": {"check_for_updates": False, "reporting_enabled": False}},
-            **_resources(self._args.install.footprint.grafana),
+            **resource_values(self._args.install.footprint.grafana),
         }
 
     def _grafana_images(self) -> dict[str, Any]:
@@ -237,8 +235,15 @@ class Monitoring(pulumi.ComponentResource):
         )
 
 
+class _Dumper(yaml.SafeDumper):
+    """Writes what is there twice twice, instead of once and a reference to it."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+
 def _yaml(document: Mapping[str, Any]) -> str:
-    return yaml.safe_dump(dict(document), sort_keys=False)
+    return yaml.dump(dict(document), Dumper=_Dumper, sort_keys=False)
 
 
 def _url(service: str, namespace: str) -> str:
@@ -269,7 +274,3 @@ def _split_image(image: str) -> dict[str, str]:
     """Split an image's name, for charts that have separate values for the two parts."""
     registry, _, repository = image.partition("/")
     return {"registry": registry, "repository": repository}
-
-
-def _resources(resources: PodResources | None) -> dict[str, Any]:
-    return {"resources": resources.values()} if resources else {}

@@ -10,7 +10,7 @@ import pytest
 import stack_files
 from components.platform.monitoring.alerts import all_alerts
 from components.platform.monitoring.dashboards import all_dashboards
-from components.platform.monitoring.scraping import JOBS
+from components.platform.monitoring.scraping import scrape_configs
 from components.settings.monitoring import AlertSettings, MonitoringSettings
 from components.settings.stack import parse
 
@@ -37,7 +37,7 @@ def test_every_example_is_valid(page: Path) -> None:
 def test_everything_is_named(page: Path) -> None:
     text = page.read_text("utf-8")
     assert [alert.name for alert in all_alerts(AlertSettings())] == re.findall(r"^\| (\w+) \|", text, re.MULTILINE)[-6:]
-    assert not [job.name for job in JOBS if f"`{job.name}`" not in text]
+    assert not [job["job_name"] for job in scrape_configs() if f"`{job['job_name']}`" not in text]
     assert not [dashboard.title for dashboard in all_dashboards(knative=True) if f"| {dashboard.title} |" not in text]
 
 

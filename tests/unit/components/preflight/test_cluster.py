@@ -26,12 +26,12 @@ def look(
     mode: str | None = None,
     **cluster: Any,
 ) -> ClusterState:
-    stated = {name: str(value) for name, value in cluster.items()}
+    sections = {name: str(value) for name, value in cluster.items()}
     mirror = {"charts": "oci://registry.example/charts", "images": "registry.example"}
     listed = [SKLEARN | model for model in models]
-    document = {"release": "local", "mirror": mirror, "cluster": stated, "models": listed, "graphs": list(graphs)}
-    said = {"platform": platform, "mode": mode}
-    return preflight(parse(document | {key: text for key, text in said.items() if text}), owner=OWNER)
+    document = {"release": "local", "mirror": mirror, "cluster": sections, "models": listed, "graphs": list(graphs)}
+    given = {"platform": platform, "mode": mode}
+    return preflight(parse(document | {key: text for key, text in given.items() if text}), owner=OWNER)
 
 
 @pytest.fixture
@@ -131,7 +131,7 @@ def test_graph_of_another_stack_is_refused(tmp_path: Path) -> None:
     with serving() as server:
         host = server.address.removeprefix("http://")
         reply_with(server, {"major": "1", "minor": "34"})
-        server.on(host, "GET /api/v1/namespaces/models", Reply({"kind": "Namespace"}))
+        server.on(host, "GET /api/v1/namespaces/models", Reply({"metadata": {"name": "models"}}))
         path = "GET /apis/serving.kserve.io/v1alpha1/namespaces/models/inferencegraphs"
         server.on(host, path, Reply(graphs))
         file = kubeconfig(tmp_path, server=server.address)
@@ -230,7 +230,7 @@ def test_missing_metrics_give_a_warning(tmp_path: Path, warnings: list[str], sta
     with serving() as server:
         host = server.address.removeprefix("http://")
         reply_with(server, {"major": "1", "minor": "34"})
-        server.on(host, "GET /api/v1/namespaces/default", Reply({"kind": "Namespace"}))
+        server.on(host, "GET /api/v1/namespaces/default", Reply({"metadata": {"name": "default"}}))
         server.on(host, "GET /apis/metrics.k8s.io/v1beta1", Reply(status=status), Reply({"kind": "APIResourceList"}))
         file = kubeconfig(tmp_path, server=server.address)
         scaled = {"mode": "Standard", "replicas": {"max": 2}}

@@ -18,9 +18,9 @@ ONNX = {"name": "a", "format": "onnx", "storage_uri": "gs://models/a"}
 SKLEARN = ONNX | {"format": "sklearn"}
 
 
-def settings(address: str, **stated: Any) -> Settings:
+def settings(address: str, **sections: Any) -> Settings:
     mirror = {"charts": f"oci://{address}/charts", "images": "localhost:5000", "plain_http": True}
-    return parse({"release": "local", "mirror": mirror} | stated)
+    return parse({"release": "local", "mirror": mirror} | sections)
 
 
 @contextmanager
@@ -35,7 +35,7 @@ def registry(*there: str) -> Iterator[str]:
 
 
 @pytest.mark.parametrize(
-    ("stated", "place", "image", "extra"),
+    ("sections", "place", "image", "extra"),
     [
         ({"models": [SKLEARN | {"name": "b"}, ONNX]}, "models[1].format", "kserve/onnxserver", "onnx"),
         ({"models": [ONNX | {"format": "lightgbm"}]}, "models[0].format", "kserve/lgbserver", "lightgbm"),
@@ -60,14 +60,14 @@ def registry(*there: str) -> Iterator[str]:
     ],
 )
 def test_missing_images_are_refused_with_the_command_that_builds_them(
-    stated: dict[str, Any], place: str, image: str, extra: str
+    sections: dict[str, Any], place: str, image: str, extra: str
 ) -> None:
     with registry() as address, pytest.raises(SettingsError) as refused:
-        require_extra_images(settings(address, **stated))
-    said = f"{place}: the registry of mirror.charts does not have {image} yet. For the local cluster: "
-    assert said + f"python -m cluster add {extra}" in str(refused.value)
+        require_extra_images(settings(address, **sections))
+    problem = f"{place}: the registry of mirror.charts does not have {image} yet. For the local cluster: "
+    assert problem + f"python -m cluster add {extra}" in str(refused.value)
     with registry(*LOCAL.on_demand) as address:
-        require_extra_images(settings(address, **stated))
+        require_extra_images(settings(address, **sections))
 
 
 def test_registry_is_not_asked_for_images_of_every_platform() -> None:

@@ -83,6 +83,6 @@ def test_nothing_runs_without_kserve(tmp_path: Path, warnings: list[str]) -> Non
 
 
 @pytest.mark.parametrize("reply", [Reply(status=403), Reply(status=503)])
-def test_every_mode_may_change_if_the_cluster_does_not_tell(tmp_path: Path, warnings: list[str], reply: Reply) -> None:
+def test_every_mode_may_change_if_it_cannot_be_read(tmp_path: Path, warnings: list[str], reply: Reply) -> None:
     assert changing(tmp_path, reply) == {"stays", "moves", "waits", "new", "same", "other"}
     assert warnings == []

@@ -6,7 +6,7 @@ import httpx2 as httpx
 import pytest
 
 from components.rollout.server import DeploymentRollout
-from components.rollout.wait import RolloutError
+from components.rollout.wait import RolloutError, WaitScope
 from tests.unit.components.rollout.test_knative_rollout import SPEC_HASH, run
 from tests.unit.predict.server import Reply, Server
 
@@ -53,19 +53,12 @@ def pods(*servers: tuple[str, str]) -> Reply:
 NEW = pods((SPEC_HASH, "running"))
 
 
-def follow(api: Server, *replies: Reply, servers: tuple[Reply, ...] = (NEW,), timeout: float = 60) -> None:
+def follow(api: Server, *replies: Reply, servers: tuple[Reply, ...] = (NEW,), timeout: int = 60) -> None:
     host = api.address.removeprefix("http://")
     api.on(host, PATH, *replies)
     api.on(host, PODS, *servers)
-    rollout = DeploymentRollout(
-        connect=lambda: httpx.Client(base_url=api.address),
-        namespace="models",
-        name="iris-predictor",
-        spec_hash=SPEC_HASH,
-        timeout=timeout,
-        selector="app=isvc.iris-predictor",
-    )
-    run(rollout)
+    scope = WaitScope(connect=lambda: httpx.Client(base_url=api.address), namespace="models", timeout=timeout)
+    run(DeploymentRollout(scope=scope, name="iris-predictor", spec_hash=SPEC_HASH, selector="app=isvc.iris-predictor"))
 
 
 def test_does_not_wait_for_what_is_served(api: Server, pauses: list[float]) -> None:
@@ -86,7 +79,17 @@ def test_does_not_wait_for_what_is_served(api: Server, pauses: list[float]) -> N
         Reply(status=503),
         Reply(b"no JSON"),
     ],
-    ids=["not told", "not looked", "not made", "not ready", "old ones", "just made", "not there", "busy", "no JSON"],
+    ids=[
+        "not updated",
+        "not observed",
+        "not made",
+        "not ready",
+        "old ones",
+        "just made",
+        "not there",
+        "busy",
+        "no JSON",
+    ],
 )
 def test_waits_until_the_new_version_is_served(api: Server, pauses: list[float], before: Reply) -> None:
     follow(api, before, before, deployment())
@@ -117,8 +120,8 @@ def test_error_names_what_is_pending(api: Server, reply: Reply, servers: Reply, 
 def test_warns_and_does_not_wait_without_permission(
     api: Server, pauses: list[float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    said: list[str] = []
-    monkeypatch.setattr("components.rollout.wait.pulumi.log.warn", said.append)
+    logged: list[str] = []
+    monkeypatch.setattr("components.rollout.wait.pulumi.log.warn", logged.append)
     follow(api, Reply(status=403))
     assert pauses == []
-    assert said == ["the rollout of iris-predictor is not checked: the cluster answers 403"]
+    assert logged == ["the rollout of iris-predictor is not checked: the cluster answers 403"]

@@ -31,26 +31,14 @@ def answers(api: Server, **replies: Reply | tuple[Reply, ...]) -> None:
 
 def rollout(api: Server, timeout: int = 60) -> Wait:
     servers = servers_of(api, timeout=timeout)
-    return ComponentRollout(
-        connect=servers.connect,
-        namespace="models",
-        name="iris-transformer",
-        server=servers.rollout("iris-transformer", spec_hash=SPEC_HASH),
-        timeout=timeout,
-        model="iris",
-    )
+    server = servers.rollout("iris-transformer", spec_hash=SPEC_HASH)
+    return ComponentRollout(scope=servers, name="iris-transformer", server=server, model="iris")
 
 
 def removal(api: Server, timeout: int = 60) -> Wait:
     servers = servers_of(api, timeout=timeout)
-    return ComponentRemoval(
-        connect=servers.connect,
-        namespace="models",
-        name="iris-transformer",
-        paths=servers.paths("iris-transformer"),
-        timeout=timeout,
-        model="iris",
-    )
+    paths = servers.paths("iris-transformer")
+    return ComponentRemoval(scope=servers, name="iris-transformer", paths=paths, model="iris")
 
 
 def servers_of(api: Server, *, timeout: int) -> Servers:
@@ -104,8 +92,8 @@ def test_fails_if_the_old_component_cannot_be_deleted(api: Server) -> None:
 
 
 def test_warns_without_permission(api: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    said: list[str] = []
-    monkeypatch.setattr(pulumi.log, "warn", said.append)
+    logged: list[str] = []
+    monkeypatch.setattr(pulumi.log, "warn", logged.append)
     answers(api, knative=Reply(status=403))
     run(removal(api))
-    assert len(said) == 1
+    assert len(logged) == 1

@@ -9,7 +9,7 @@ import pulumi
 import pytest
 
 from components.rollout.server import KnativeRollout
-from components.rollout.wait import RolloutError, Wait
+from components.rollout.wait import RolloutError, Wait, WaitScope
 from kube.kubeconfig import KubeconfigError, LoginFailedError, UnsupportedLoginError
 from tests.unit.predict.server import Reply, Server
 
@@ -57,18 +57,10 @@ def run(wait: Wait) -> None:
     loop.close()
 
 
-def follow(api: Server, *replies: Reply, share: int = 100, timeout: float = 60, model: str | None = None) -> None:
+def follow(api: Server, *replies: Reply, share: int = 100, timeout: int = 60, model: str | None = None) -> None:
     api.on(api.address.removeprefix("http://"), PATH, *replies)
-    rollout = KnativeRollout(
-        connect=lambda: httpx.Client(base_url=api.address),
-        namespace="models",
-        name="iris-predictor",
-        spec_hash=SPEC_HASH,
-        share=share,
-        timeout=timeout,
-        model=model,
-    )
-    run(rollout)
+    scope = WaitScope(connect=lambda: httpx.Client(base_url=api.address), namespace="models", timeout=timeout)
+    run(KnativeRollout(scope=scope, name="iris-predictor", spec_hash=SPEC_HASH, share=share, model=model))
 
 
 @pytest.mark.parametrize(("before", "waits"), [("iris-00001", 1), (None, 0)])
@@ -103,7 +95,16 @@ def test_does_not_wait_for_what_is_served(api: Server, pauses: list[float]) -> N
         Reply(status=503),
         Reply(b"no JSON"),
     ],
-    ids=["not told", "not looked", "not ready", "the share of before", "just made", "not there", "busy", "no JSON"],
+    ids=[
+        "not updated",
+        "not observed",
+        "not ready",
+        "the share of before",
+        "just made",
+        "not there",
+        "busy",
+        "no JSON",
+    ],
 )
 def test_waits_until_the_new_version_is_served(api: Server, pauses: list[float], before: Reply) -> None:
     follow(api, before, before, knative_service())
@@ -144,14 +145,12 @@ def test_warns_if_only_the_provider_can_log_in(warnings: list[str]) -> None:
     def connect() -> httpx.Client:
         raise UnsupportedLoginError("kubeconfig: proxy-url")
 
-    rollout = KnativeRollout(
-        connect=connect, namespace="models", name="iris-predictor", spec_hash=SPEC_HASH, timeout=60
-    )
-    run(rollout)
+    scope = WaitScope(connect=connect, namespace="models", timeout=60)
+    run(KnativeRollout(scope=scope, name="iris-predictor", spec_hash=SPEC_HASH))
     assert warnings == ["the rollout of iris-predictor is not checked: kubeconfig: proxy-url"]
 
 
-def log_in(api: Server, *failures: Exception, timeout: float = 60) -> None:
+def log_in(api: Server, *failures: Exception, timeout: int = 60) -> None:
     """Wait for what is served already, with a login that fails first."""
     left = list(failures)
 
@@ -161,9 +160,8 @@ def log_in(api: Server, *failures: Exception, timeout: float = 60) -> None:
         return httpx.Client(base_url=api.address)
 
     api.on(api.address.removeprefix("http://"), PATH, knative_service())
-    run(
-        KnativeRollout(connect=connect, namespace="models", name="iris-predictor", spec_hash=SPEC_HASH, timeout=timeout)
-    )
+    scope = WaitScope(connect=connect, namespace="models", timeout=timeout)
+    run(KnativeRollout(scope=scope, name="iris-predictor", spec_hash=SPEC_HASH))
 
 
 def test_goes_on_after_a_login_plugin_that_failed(api: Server, pauses: list[float]) -> None:
@@ -185,7 +183,8 @@ def test_a_login_that_fails_while_it_waits(pauses: list[float]) -> None:
     def connect() -> httpx.Client:
         return httpx.Client(base_url="http://a", transport=httpx.MockTransport(expired))
 
-    run(KnativeRollout(connect=connect, namespace="models", name="iris-predictor", spec_hash=SPEC_HASH, timeout=60))
+    scope = WaitScope(connect=connect, namespace="models", timeout=60)
+    run(KnativeRollout(scope=scope, name="iris-predictor", spec_hash=SPEC_HASH))
     assert len(pauses) == 1
 
 
@@ -197,6 +196,6 @@ def test_ends_where_the_kubeconfig_cannot_be_used(api: Server, pauses: list[floa
 
 @pytest.fixture
 def warnings(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    said: list[str] = []
-    monkeypatch.setattr("components.rollout.wait.pulumi.log.warn", said.append)
-    return said
+    logged: list[str] = []
+    monkeypatch.setattr("components.rollout.wait.pulumi.log.warn", logged.append)
+    return logged

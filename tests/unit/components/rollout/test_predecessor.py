@@ -6,8 +6,8 @@ import httpx2 as httpx
 import pytest
 
 from components.rollout.hooks import PredecessorRemoval
-from components.rollout.wait import RolloutError
-from components.teardown.termination_wait import Served
+from components.rollout.wait import RolloutError, WaitScope
+from components.teardown.leftovers import OBJECTS, Leftovers
 from tests.unit.components.rollout.test_knative_rollout import run
 from tests.unit.components.teardown.test_leftovers import HERE, MODEL_LABEL, NOTHING, cluster, deleted, item, items
 from tests.unit.predict.server import Server
@@ -30,11 +30,7 @@ def test_fails_if_leftovers_stay(api: Server) -> None:
         run(removal(api, timeout=0))
 
 
-def removal(api: Server, *, timeout: float) -> PredecessorRemoval:
-    return PredecessorRemoval(
-        connect=lambda: httpx.Client(base_url=api.address),
-        namespace=HERE,
-        name="iris",
-        timeout=timeout,
-        served=Served(models=("iris",)),
-    )
+def removal(api: Server, *, timeout: int) -> PredecessorRemoval:
+    scope = WaitScope(connect=lambda: httpx.Client(base_url=api.address), namespace=HERE, timeout=timeout)
+    leftovers = Leftovers(namespace=HERE, models=("iris",), kinds=OBJECTS)
+    return PredecessorRemoval(scope=scope, name="iris", leftovers=leftovers)

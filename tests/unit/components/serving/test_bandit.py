@@ -32,11 +32,11 @@ def declared(**changes: Any) -> Recording:
 
 def test_bandit_reaches_each_version_by_its_host_name() -> None:
     (container,) = declared().the(":Deployment", NAME).plain["spec"]["template"]["spec"]["containers"]
-    said = dict(zip(container["args"][::2], container["args"][1::2], strict=True))
-    assert said["--latest"] == "http://latest-iris-predictor.models.svc.cluster.local/v1/models/iris:predict"
-    assert said["--prev"] == "http://prev-iris-predictor.models.svc.cluster.local/v1/models/iris:predict"
-    assert (said["--versions"], said["--epsilon"], said["--timeout"]) == ("0123456789abcdef", "0.2", "300")
-    assert (said["--namespace"], said["--state"], said["--owner"]) == ("models", NAME, NAME)
+    options = dict(zip(container["args"][::2], container["args"][1::2], strict=True))
+    assert options["--latest"] == "http://latest-iris-predictor.models.svc.cluster.local/v1/models/iris:predict"
+    assert options["--prev"] == "http://prev-iris-predictor.models.svc.cluster.local/v1/models/iris:predict"
+    assert (options["--versions"], options["--epsilon"], options["--timeout"]) == ("0123456789abcdef", "0.2", "300")
+    assert (options["--namespace"], options["--state"], options["--owner"]) == ("models", NAME, NAME)
     assert container["image"] == "registry.example/bandit:1"
     assert container["readinessProbe"]["httpGet"] == {"path": "/healthz", "port": 8080}
 

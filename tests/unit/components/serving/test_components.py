@@ -18,17 +18,17 @@ EXPLAINS = {"image": "registry.example/feature-importance:1"}
 ANNOTATION = "kserve-multi-model/declared"
 
 
-def recorded(**stated: Any) -> Recording:
-    args = arguments(**stated)
+def recorded(**settings: Any) -> Recording:
+    args = arguments(**settings)
     return record(lambda: InferenceService("iris", args=args))
 
 
-def declared(**stated: Any) -> Any:
-    return recorded(**stated).the("serving.kserve.io/v1beta1:InferenceService", "iris").plain
+def declared(**settings: Any) -> Any:
+    return recorded(**settings).the("serving.kserve.io/v1beta1:InferenceService", "iris").plain
 
 
-def transformer(protocol: str = "v1", **stated: Any) -> Any:
-    spec: dict[str, Any] = declared(protocol=protocol, transformer={"image": IMAGE, **stated})["spec"]["transformer"]
+def transformer(protocol: str = "v1", **settings: Any) -> Any:
+    spec: dict[str, Any] = declared(protocol=protocol, transformer={"image": IMAGE, **settings})["spec"]["transformer"]
     assert list(spec.pop("annotations")) == [ANNOTATION]
     return spec
 
@@ -72,9 +72,9 @@ def test_transformer_with_all_settings() -> None:
 
 
 def test_arguments_in_the_settings_are_not_added_again() -> None:
-    said = ["--http_port=9091", "--workers", "2", "--predictor_protocol=v1"]
-    (container,) = transformer(protocol="v2", args=said, port=9091, concurrency=8)["containers"]
-    assert container["args"] == said
+    args = ["--http_port=9091", "--workers", "2", "--predictor_protocol=v1"]
+    (container,) = transformer(protocol="v2", args=args, port=9091, concurrency=8)["containers"]
+    assert container["args"] == args
 
 
 def test_transformer_without_resources_gets_those_of_the_footprint() -> None:
@@ -87,8 +87,8 @@ def test_transformer_without_resources_gets_those_of_the_footprint() -> None:
 def test_change_of_a_transformer_changes_both_hashes() -> None:
     """The predictor's changes, too, so that the observed generation is right after the transformer is removed."""
 
-    def digests(**stated: Any) -> tuple[str, str]:
-        spec = declared(**stated)["spec"]
+    def digests(**settings: Any) -> tuple[str, str]:
+        spec = declared(**settings)["spec"]
         return spec["predictor"]["annotations"][ANNOTATION], spec["transformer"]["annotations"][ANNOTATION]
 
     before = digests(transformer={"image": IMAGE})
@@ -118,10 +118,10 @@ def test_hook_waits_for_the_transformer() -> None:
     callback: Any = recording.afterwards[hooks[1]].callback
     rollout = callback.__self__
     assert isinstance(rollout, ComponentRollout)
-    assert (rollout.namespace, rollout.name, rollout.model) == ("models", "iris-transformer", "iris")
+    assert (rollout.scope.namespace, rollout.name, rollout.model) == ("models", "iris-transformer", "iris")
     server = rollout.server
     assert isinstance(server, KnativeRollout)
-    assert (server.namespace, server.name) == ("models", "iris-transformer")
+    assert (server.scope.namespace, server.name) == ("models", "iris-transformer")
     assert server.spec_hash == service.plain["spec"]["transformer"]["annotations"][ANNOTATION]
     assert server.share == 100, "a canary is of the model"
 
@@ -148,12 +148,12 @@ def test_explainer_and_transformer() -> None:
     hooks = ("model-iris-rollout", "model-iris-transformer-rollout", "model-iris-explainer-rollout")
     assert service.afterwards == (hooks, hooks)
     callback: Any = recording.afterwards[hooks[2]].callback
-    assert (callback.__self__.namespace, callback.__self__.name) == ("models", "iris-explainer")
+    assert (callback.__self__.scope.namespace, callback.__self__.name) == ("models", "iris-explainer")
 
 
 def test_change_of_an_explainer_changes_no_hash_of_the_transformer() -> None:
-    def digests(**stated: Any) -> list[str]:
-        spec = declared(transformer={"image": IMAGE}, explainer={**EXPLAINS, **stated})["spec"]
+    def digests(**settings: Any) -> list[str]:
+        spec = declared(transformer={"image": IMAGE}, explainer={**EXPLAINS, **settings})["spec"]
         return [spec[part]["annotations"][ANNOTATION] for part in ("predictor", "explainer", "transformer")]
 
     before, after = digests(), digests(args=["--baseline=1,2"])

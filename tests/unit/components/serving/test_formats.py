@@ -47,11 +47,11 @@ FORMATS: list[tuple[dict[str, Any], str | None, str | None, Any]] = [
 @pytest.mark.feature("PMML models", mode="both", proof="objects")
 @pytest.mark.feature("Paddle models", mode="both", proof="objects")
 @pytest.mark.feature("vLLM models", mode="both", proof="objects")
-@pytest.mark.parametrize(("stated", "protocol", "runtime", "ports"), FORMATS, ids=lambda value: str(value)[:60])
-def test_fields_of_each_format(stated: dict[str, Any], protocol: str | None, runtime: str | None, ports: Any) -> None:
-    model = predictor(release=OFFICIAL_0_20, **stated)["model"]
+@pytest.mark.parametrize(("settings", "protocol", "runtime", "ports"), FORMATS, ids=lambda value: str(value)[:60])
+def test_fields_of_each_format(settings: dict[str, Any], protocol: str | None, runtime: str | None, ports: Any) -> None:
+    model = predictor(release=OFFICIAL_0_20, **settings)["model"]
     assert model["modelFormat"] == {
-        k: stated[s] for k, s in (("name", "format"), ("version", "version")) if s in stated
+        k: settings[s] for k, s in (("name", "format"), ("version", "version")) if s in settings
     }
     assert model["storageUri"] == "s3://models/iris"
     assert (model.get("protocolVersion"), model.get("runtime"), model.get("ports")) == (protocol, runtime, ports)
@@ -66,9 +66,9 @@ def test_local_release_has_every_protocol_of_every_format(model_format: str, pro
     assert model.get("ports") == (H2C_8081 if protocol == "grpc-v2" else None)
 
 
-def container(image: str = "registry.example/server:v1", *, storage_uri: str | None = None, **stated: Any) -> Any:
-    said = {key: stated.pop(key) for key in ("command", "args", "port", "ready_path") if key in stated}
-    declared = predictor(storage_uri=storage_uri, container={"image": image, **said}, **stated)
+def container(image: str = "registry.example/server:v1", *, storage_uri: str | None = None, **settings: Any) -> Any:
+    own = {key: settings.pop(key) for key in ("command", "args", "port", "ready_path") if key in settings}
+    declared = predictor(storage_uri=storage_uri, container={"image": image, **own}, **settings)
     assert "model" not in declared
     (only,) = declared["containers"]
     return only

@@ -11,7 +11,6 @@ from components.rollout.hooks import PredecessorRemoval
 from components.serving.context import ServingContext
 from components.serving.inference_graph import InferenceGraph, InferenceGraphArgs
 from components.settings.resource_profiles import Footprint, PodResources
-from components.teardown.termination_wait import Served
 from endpoints.endpoint import Endpoint, GraphCheck
 from tests.unit.components.recording import Recording, record
 from tests.unit.components.settings.test_graph import graph, settings
@@ -19,9 +18,9 @@ from tests.unit.components.settings.test_graph import graph, settings
 ANNOTATION = "kserve-multi-model/declared"
 
 
-def recorded(router: PodResources | None = None, **stated: Any) -> tuple[Recording, Any]:
+def recorded(router: PodResources | None = None, **fields: Any) -> tuple[Recording, Any]:
     """What is declared of a graph, and the endpoint it gives."""
-    stack = settings(graph(**stated))
+    stack = settings(graph(**fields))
     context = ServingContext(
         cluster=stack.cluster,
         owner="org/project/dev",
@@ -37,13 +36,13 @@ def recorded(router: PodResources | None = None, **stated: Any) -> tuple[Recordi
     return recording, endpoints[0]
 
 
-def declared(**stated: Any) -> Any:
-    recording, _ = recorded(**stated)
+def declared(**fields: Any) -> Any:
+    recording, _ = recorded(**fields)
     return recording.the("serving.kserve.io/v1alpha1:InferenceGraph", "both").plain
 
 
-def nodes(**stated: Any) -> Any:
-    return declared(**stated)["spec"]["nodes"]
+def nodes(**fields: Any) -> Any:
+    return declared(**fields)["spec"]["nodes"]
 
 
 LABELS = "http://labels-predictor.models.svc.cluster.local/v1/models/labels:predict"
@@ -168,7 +167,7 @@ def test_hook_waits_for_the_graph() -> None:
     assert found.on_error == ("graph-both-webhooks",)
     finish: Any = recording.afterwards["graph-both-rollout"].callback
     rollout = finish.__self__
-    assert (rollout.namespace, rollout.name, rollout.share, rollout.timeout) == ("models", "both", 100, 150)
+    assert (rollout.scope.namespace, rollout.name, rollout.share, rollout.scope.timeout) == ("models", "both", 100, 150)
     noted = found.plain["metadata"]["annotations"]
     assert rollout.spec_hash == noted[ANNOTATION]
     assert noted["pulumi.com/waitFor"] == "condition=Ready"
@@ -187,15 +186,16 @@ def test_graph_waits_for_leftovers_of_the_same_name() -> None:
     (hook,) = recording.the("serving.kserve.io/v1alpha1:InferenceGraph", "both").beforehand
     former: Any = recording.afterwards[hook].callback
     assert isinstance(former.__self__, PredecessorRemoval)
-    assert (former.__self__.namespace, former.__self__.served) == ("models", Served(graphs=("both",)))
+    leftovers = former.__self__.leftovers
+    assert (leftovers.namespace, leftovers.models, leftovers.graphs) == ("models", None, ("both",))
 
 
 @pytest.mark.parametrize(
     "change", [{"ensemble": ["odds"]}, {"timeout": 90}, {"scale": {"window": 6}}, {"replicas": {"max": 2}}], ids=str
 )
 def test_whatever_changes_reaches_knative(change: dict[str, Any]) -> None:
-    def digest(**stated: Any) -> object:
-        return declared(**stated)["metadata"]["annotations"][ANNOTATION]
+    def digest(**fields: Any) -> object:
+        return declared(**fields)["metadata"]["annotations"][ANNOTATION]
 
     assert digest(**{"ensemble": ["labels"], **change}) != digest(ensemble=["labels"])
     assert digest(ensemble=["labels"], check={"request": 1, "response": 2}) == digest(ensemble=["labels"])

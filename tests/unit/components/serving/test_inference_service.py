@@ -15,7 +15,6 @@ from components.serving.inference_service import InferenceService, InferenceServ
 from components.settings.model import Model, ValidationContext
 from components.settings.resource_profiles import FOOTPRINTS, Footprint
 from components.settings.stack import Cluster
-from components.teardown.termination_wait import Served
 from endpoints.endpoint import Endpoint
 from releases.local import LOCAL
 from releases.official_0_20 import OFFICIAL_0_20
@@ -30,10 +29,10 @@ def arguments(
     release: Release = LOCAL,
     images: ImageMirror | None = None,
     changes_mode: bool = False,
-    **stated: Any,
+    **settings: Any,
 ) -> InferenceServiceArgs:
-    document = {"name": "iris", "storage_uri": "s3://models/iris", **stated}
-    if "container" not in stated:
+    document = {"name": "iris", "storage_uri": "s3://models/iris", **settings}
+    if "container" not in settings:
         document.setdefault("format", "sklearn")
     if account:
         document["storage"] = "demo"
@@ -52,9 +51,9 @@ def arguments(
     return InferenceServiceArgs(model=Model.model_validate(document, context=around), context=context)
 
 
-def served(**stated: Any) -> tuple[Any, Any]:
+def served(**settings: Any) -> tuple[Any, Any]:
     """InferenceService as it is declared, and its endpoint."""
-    args = arguments(**stated)
+    args = arguments(**settings)
     endpoints: list[Any] = []
 
     def program() -> None:
@@ -73,8 +72,8 @@ def probe(path: str) -> dict[str, Any]:
     }
 
 
-def predictor(**stated: Any) -> Any:
-    return served(**stated)[0]["spec"]["predictor"]
+def predictor(**settings: Any) -> Any:
+    return served(**settings)[0]["spec"]["predictor"]
 
 
 def test_model_with_defaults() -> None:
@@ -180,7 +179,7 @@ def test_model_without_resources_gets_those_of_the_footprint() -> None:
 
 
 @pytest.mark.parametrize(
-    ("stated", "completed"),
+    ("settings", "completed"),
     [
         ({"requests": {"cpu": 2}}, {"requests": {"cpu": "2"}, "limits": {"cpu": "2"}}),
         ({"requests": {"cpu": "500m"}}, {"requests": {"cpu": "500m"}, "limits": {"cpu": "1"}}),
@@ -191,8 +190,8 @@ def test_model_without_resources_gets_those_of_the_footprint() -> None:
         ({"limits": {"ephemeral-storage": "1Gi"}}, {"requests": {}, "limits": {"ephemeral-storage": "1Gi"}}),
     ],
 )
-def test_partial_resources_are_completed(stated: dict[str, Any], completed: dict[str, Any]) -> None:
-    service, _ = served(resources=stated)
+def test_partial_resources_are_completed(settings: dict[str, Any], completed: dict[str, Any]) -> None:
+    service, _ = served(resources=settings)
     assert service["spec"]["predictor"]["model"]["resources"] == completed
 
 
@@ -219,7 +218,7 @@ def test_service_account_of_the_storage_or_the_model() -> None:
 
 
 @pytest.mark.parametrize(
-    ("stated", "path"),
+    ("settings", "path"),
     [
         ({}, "/v1/models/iris"),
         ({"protocol": "v2"}, "/v2/models/iris/ready"),
@@ -229,12 +228,12 @@ def test_service_account_of_the_storage_or_the_model() -> None:
         ({"protocol": "grpc-v2"}, "/v2/models/iris/ready"),
     ],
 )
-def test_readiness_probe_asks_whether_the_model_is_loaded(stated: dict[str, Any], path: str) -> None:
-    assert predictor(release=OFFICIAL_0_20, **stated)["model"]["readinessProbe"] == probe(path)
+def test_readiness_probe_asks_whether_the_model_is_loaded(settings: dict[str, Any], path: str) -> None:
+    assert predictor(release=OFFICIAL_0_20, **settings)["model"]["readinessProbe"] == probe(path)
 
 
 @pytest.mark.parametrize(
-    "stated",
+    "settings",
     [
         {"format": "tensorflow"},
         {"format": "pytorch"},
@@ -245,8 +244,8 @@ def test_readiness_probe_asks_whether_the_model_is_loaded(stated: dict[str, Any]
     ],
     ids=str,
 )
-def test_no_probe_for_a_server_that_does_not_tell_readiness(stated: dict[str, Any]) -> None:
-    assert "readinessProbe" not in predictor(release=OFFICIAL_0_20, **stated)["model"]
+def test_no_probe_for_a_server_that_does_not_report_readiness(settings: dict[str, Any]) -> None:
+    assert "readinessProbe" not in predictor(release=OFFICIAL_0_20, **settings)["model"]
 
 
 def test_no_probe_if_kserve_may_choose_such_a_server() -> None:
@@ -270,8 +269,8 @@ def test_canary_of_100_percent_is_the_same_as_none() -> None:
 def test_change_of_the_canary_share_changes_nothing_else() -> None:
     """So a share of 0 rolls back to the last revision instead of starting a copy of the new one."""
 
-    def without_share(**stated: Any) -> Any:
-        return {key: value for key, value in predictor(**stated).items() if key != "canaryTrafficPercent"}
+    def without_share(**settings: Any) -> Any:
+        return {key: value for key, value in predictor(**settings).items() if key != "canaryTrafficPercent"}
 
     assert without_share(canary={"traffic": 30}) == without_share(canary={"traffic": 0}) == without_share()
 
@@ -304,8 +303,8 @@ CHANGES: list[dict[str, Any]] = [
 def test_every_change_changes_the_hash(change: dict[str, Any]) -> None:
     """Otherwise the generation that KServe reports as observed, which is Knative's, would not be that of the change."""
 
-    def declared(**stated: Any) -> object:
-        return predictor(**stated)["annotations"]["kserve-multi-model/declared"]
+    def declared(**settings: Any) -> object:
+        return predictor(**settings)["annotations"]["kserve-multi-model/declared"]
 
     assert declared(**change) != declared()
     assert declared(check={"instances": [[1]], "predictions": [1]}) == declared()
@@ -317,7 +316,8 @@ def test_model_waits_for_leftovers_of_the_same_name(mode: str) -> None:
     (hook,) = recording.the("serving.kserve.io/v1beta1:InferenceService", "iris").beforehand
     former: Any = recording.afterwards[hook].callback
     assert isinstance(former.__self__, PredecessorRemoval)
-    assert (former.__self__.namespace, former.__self__.served) == ("models", Served(models=("iris",)))
+    leftovers = former.__self__.leftovers
+    assert (leftovers.namespace, leftovers.models, leftovers.graphs) == ("models", ("iris",), None)
 
 
 def test_hook_waits_for_the_model_in_mode_knative() -> None:
@@ -328,9 +328,9 @@ def test_hook_waits_for_the_model_in_mode_knative() -> None:
     assert service.afterwards == (("model-iris-rollout",), ("model-iris-rollout", *former))
     finish: Any = recording.afterwards["model-iris-rollout"].callback
     rollout = finish.__self__
-    assert (rollout.namespace, rollout.name) == ("models", "iris-predictor")
+    assert (rollout.scope.namespace, rollout.name) == ("models", "iris-predictor")
     assert rollout.spec_hash == service.plain["spec"]["predictor"]["annotations"]["kserve-multi-model/declared"]
-    assert (rollout.share, rollout.timeout) == (30, 660)
+    assert (rollout.share, rollout.scope.timeout) == (30, 660)
 
 
 @pytest.mark.parametrize("name", ["kserve", "knative"])

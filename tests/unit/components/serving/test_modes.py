@@ -13,9 +13,9 @@ from tests.unit.components.recording import Recording, Resource, record
 from tests.unit.components.serving.test_inference_service import arguments
 
 
-def declared(mode: Mode = "Standard", *, changes_mode: bool = False, **stated: Any) -> tuple[Recording, Resource]:
+def declared(mode: Mode = "Standard", *, changes_mode: bool = False, **settings: Any) -> tuple[Recording, Resource]:
     """A model as it is declared: the program, and the InferenceService."""
-    args = arguments(mode=mode, changes_mode=changes_mode, **stated)
+    args = arguments(mode=mode, changes_mode=changes_mode, **settings)
     recording = record(lambda: InferenceService("iris", args=args))
     return recording, recording.the("serving.kserve.io/v1beta1:InferenceService", "iris")
 
@@ -57,8 +57,8 @@ def test_standard_model_with_scaling() -> None:
     _, service = declared(replicas={"min": 2, "max": 5}, scale={"metric": "memory", "target": 70}, request_timeout=20)
     assert service.plain["metadata"]["annotations"]["serving.kserve.io/autoscalerClass"] == "hpa"
     predictor = service.plain["spec"]["predictor"]
-    said = {"minReplicas": 2, "maxReplicas": 5, "scaleMetric": "memory", "scaleTarget": 70}
-    assert predictor.items() >= {**said, "timeout": 20, "terminationGracePeriodSeconds": 25}.items()
+    expected = {"minReplicas": 2, "maxReplicas": 5, "scaleMetric": "memory", "scaleTarget": 70}
+    assert predictor.items() >= {**expected, "timeout": 20, "terminationGracePeriodSeconds": 25}.items()
 
 
 @pytest.mark.feature("GPUs, nodes and tolerations", mode="Standard", proof="objects")
@@ -72,20 +72,20 @@ def test_standard_model_with_resources_and_nodes() -> None:
         tolerations=[{"key": "nvidia.com/gpu", "operator": "Exists"}],
     )
     predictor = service.plain["spec"]["predictor"]
-    said = {"minReplicas": 2, "maxReplicas": 2, "nodeSelector": {"example.com/pool": "gpu"}}
-    assert predictor.items() >= {**said, "tolerations": [{"key": "nvidia.com/gpu", "operator": "Exists"}]}.items()
+    expected = {"minReplicas": 2, "maxReplicas": 2, "nodeSelector": {"example.com/pool": "gpu"}}
+    assert predictor.items() >= {**expected, "tolerations": [{"key": "nvidia.com/gpu", "operator": "Exists"}]}.items()
     asked = {"cpu": "2", "nvidia.com/gpu": "1"}
     assert predictor["model"]["resources"] == {"requests": asked, "limits": asked}
 
 
 def test_change_of_a_standard_model_changes_its_hash() -> None:
-    def digest(**said: Any) -> str:
-        noted: dict[str, str] = declared(**said)[1].plain["spec"]["predictor"]["annotations"]
-        return noted[SPEC_HASH_ANNOTATION]
+    def digest(**fields: Any) -> str:
+        annotations: dict[str, str] = declared(**fields)[1].plain["spec"]["predictor"]["annotations"]
+        return annotations[SPEC_HASH_ANNOTATION]
 
     scaled: list[dict[str, Any]] = [{"replicas": {"min": 1, "max": most}} for most in (2, 3)]
     changed = [*scaled, {"request_timeout": 9}]
-    assert len({digest(), *(digest(**said) for said in changed)}) == 1 + len(changed)
+    assert len({digest(), *(digest(**fields) for fields in changed)}) == 1 + len(changed)
 
 
 def test_hook_waits_for_the_model_in_mode_standard() -> None:
@@ -94,7 +94,7 @@ def test_hook_waits_for_the_model_in_mode_standard() -> None:
     assert service.afterwards == (("model-iris-rollout",), ("model-iris-rollout", *former))
     finish: Any = recording.afterwards["model-iris-rollout"].callback
     rollout = finish.__self__
-    assert (rollout.namespace, rollout.name) == ("models", "iris-predictor")
+    assert (rollout.scope.namespace, rollout.name) == ("models", "iris-predictor")
     assert rollout.selector == "app=isvc.iris-predictor"
     assert rollout.spec_hash == service.plain["spec"]["predictor"]["annotations"][SPEC_HASH_ANNOTATION]
 

@@ -15,8 +15,8 @@ from tests.unit.components.recording import Recording, record, without_secrets
 PREFIX = "serving.kserve.io/s3-"
 
 
-def credentials(**stated: Any) -> Recording:
-    storage = S3Storage(kind="s3", **stated)
+def credentials(**settings: Any) -> Recording:
+    storage = S3Storage(kind="s3", **settings)
     args = StorageCredentialsArgs(name="demo", storage=storage, namespace="models")
     return record(lambda: StorageCredentials("demo", args=args))
 

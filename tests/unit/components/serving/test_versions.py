@@ -18,14 +18,14 @@ def test_header_chooses_the_version_with_a_canary(traffic: int) -> None:
     assert Endpoint.model_validate(endpoint).versions == HEADERS
 
 
-@pytest.mark.parametrize("stated", [{}, {"canary": {"traffic": 100}}], ids=str)
-def test_no_headers_without_a_canary(stated: dict[str, Any]) -> None:
-    _, endpoint = served(**stated)
+@pytest.mark.parametrize("settings", [{}, {"canary": {"traffic": 100}}], ids=str)
+def test_no_headers_without_a_canary(settings: dict[str, Any]) -> None:
+    _, endpoint = served(**settings)
     assert Endpoint.model_validate(endpoint).versions == {}
 
 
 def test_adding_or_removing_a_canary_starts_no_new_server() -> None:
     """KServe copies this annotation to the revision, so it must be there before the canary and stay after it."""
-    tags = [served(**stated)[0]["metadata"]["annotations"] for stated in ({}, {"canary": {"traffic": 10}})]
+    tags = [served(**settings)[0]["metadata"]["annotations"] for settings in ({}, {"canary": {"traffic": 10}})]
     assert tags[0] == tags[1]
     assert tags[0]["serving.kserve.io/enable-tag-routing"] == "true"

@@ -8,29 +8,23 @@ from typing import Any
 import httpx2 as httpx
 import pytest
 
-from components.teardown.leftovers import (
-    DEPLOYMENTS,
-    GRAPHS,
-    MODELS,
-    OBJECTS,
-    PODS,
-    REPLICA_SETS,
-    UNREADABLE_SECONDS,
-    Leftovers,
-    wait_until_gone,
-)
-from components.teardown.termination_wait import Served
+from components.teardown.leftovers import OBJECTS, UNREADABLE_SECONDS, Leftovers, wait_until_gone
 from kube.kubeconfig import LoginFailedError, UnsupportedLoginError
+from kube.read import METADATA_ONLY
+from kube.views.base import Object
+from kube.views.knative import Route
+from kube.views.kserve import InferenceGraph, InferenceService
+from kube.views.kubernetes import Deployment, Pod, ReplicaSet
 from tests.unit.predict.server import Reply, Server
 
 pytestmark = pytest.mark.usefixtures("pauses")
 
 HERE = "models"
-SERVED = Served(models=("iris",), graphs=("both",))
+OF_THE_STACK: dict[str, Any] = {"models": ("iris",), "graphs": ("both",)}
+EVERY_POD: dict[str, Any] = {}
 GRAPH_LABEL = {"serving.kserve.io/inferencegraph": "both"}
 MODEL_LABEL = {"serving.kserve.io/inferenceservice": "iris"}
 DELETED = "2026-01-01T00:00:00Z"
-(ROUTES,) = (kind for kind in OBJECTS if kind.endswith("/routes"))
 NOTHING = Reply({"items": None})
 
 
@@ -55,20 +49,21 @@ def items(*found: dict[str, Any]) -> Reply:
 
 def cluster(api: Server, **kinds: tuple[Reply, ...]) -> None:
     """Successive answers of the API for each kind; the other kinds exist and are empty."""
-    paths = {"pods": PODS, "models": MODELS, "graphs": GRAPHS, "routes": ROUTES}
-    paths |= {"deployments": DEPLOYMENTS, "sets": REPLICA_SETS}
-    for path in (PODS, *OBJECTS, MODELS, GRAPHS):
-        api.on(host(api), f"GET {path.format(HERE)}", NOTHING)
+    views: dict[str, type[Object]] = {"pods": Pod, "models": InferenceService, "graphs": InferenceGraph}
+    views |= {"routes": Route, "deployments": Deployment, "sets": ReplicaSet}
+    every: tuple[type[Object], ...] = (Pod, *OBJECTS, InferenceService, InferenceGraph)
+    for view in every:
+        api.on(host(api), f"GET {view.path(namespace=HERE)}", NOTHING)
     for kind, replies in kinds.items():
-        api.on(host(api), f"GET {paths[kind].format(HERE)}", *replies)
+        api.on(host(api), f"GET {views[kind].path(namespace=HERE)}", *replies)
 
 
 def host(api: Server) -> str:
     return api.address.removeprefix("http://")
 
 
-def wait(api: Server, *, served: Served | None = SERVED, own: bool = False, timeout: float = 60) -> None:
-    leftovers = Leftovers(namespace=HERE, served=served, own=own)
+def wait(api: Server, *, names: Mapping[str, Any] = OF_THE_STACK, own: bool = False, timeout: float = 60) -> None:
+    leftovers = Leftovers(namespace=HERE, own=own, **names)
     wait_until_gone(leftovers, connect=lambda: httpx.Client(base_url=api.address), timeout=timeout)
 
 
@@ -81,6 +76,12 @@ def test_does_not_wait_without_leftovers(api: Server, pauses: list[float]) -> No
     cluster(api)
     wait(api)
     assert (pauses, deleted(api)) == ([], [])
+
+
+def test_only_metadata_is_read(api: Server) -> None:
+    cluster(api)
+    wait(api, own=True)
+    assert {request.headers["accept"] for request in api.requests} == {METADATA_ONLY["Accept"]}
 
 
 def test_only_terminating_pods_of_the_model_are_released(api: Server, pauses: list[float]) -> None:
@@ -125,7 +126,7 @@ def test_waits_for_objects_of_knative(api: Server, pauses: list[float], of: str)
 
 
 def test_cluster_without_knative(api: Server) -> None:
-    api.on(host(api), f"GET {PODS.format(HERE)}", NOTHING)
+    api.on(host(api), f"GET {Pod.path(namespace=HERE)}", NOTHING)
     wait(api)
 
 
@@ -139,7 +140,7 @@ def test_without_names_all_pods_of_deployments_count(api: Server, pauses: list[f
             items(job),
         ),
     )
-    wait(api, served=None)
+    wait(api, names=EVERY_POD)
     assert len(pauses) == 2
     assert [path for path, _ in deleted(api)] == [f"/api/v1/namespaces/{HERE}/pods/activator"]
 
@@ -176,14 +177,14 @@ def test_pods_of_a_deployment_that_stays_are_kept_in_an_own_namespace(
 
 def test_a_users_own_deployment_in_the_namespace_of_knative_is_not_waited_for(api: Server, pauses: list[float]) -> None:
     cluster(api, **of_another_deployment(item("app-1-x", of="uid-of-app-1")))
-    wait(api, served=None)
+    wait(api, names=EVERY_POD)
     assert (pauses, deleted(api)) == ([], [])
 
 
 def test_a_deployment_whose_owner_was_deleted_is_waited_for(api: Server, pauses: list[float]) -> None:
     found = of_another_deployment(item("app-1-x", of="uid-of-app-1"), owner="KnativeServing")
     cluster(api, **{**found, "pods": (*found["pods"], NOTHING)})
-    wait(api, served=None)
+    wait(api, names=EVERY_POD)
     assert len(pauses) == 1
 
 
@@ -217,7 +218,7 @@ def test_pauses_if_the_login_is_not_supported(pauses: list[float]) -> None:
     def connect() -> httpx.Client:
         raise UnsupportedLoginError("proxy-url")
 
-    wait_until_gone(Leftovers(namespace=HERE, served=SERVED), connect=connect)
+    wait_until_gone(Leftovers(namespace=HERE, **OF_THE_STACK), connect=connect)
     assert pauses == [UNREADABLE_SECONDS]
 
 
@@ -230,7 +231,7 @@ def test_goes_on_after_a_login_plugin_that_failed(api: Server, pauses: list[floa
         return httpx.Client(base_url=api.address)
 
     cluster(api)
-    wait_until_gone(Leftovers(namespace=HERE, served=SERVED), connect=connect)
+    wait_until_gone(Leftovers(namespace=HERE, **OF_THE_STACK), connect=connect)
     assert len(pauses) == 1
 
 
@@ -239,4 +240,4 @@ def test_error_names_why_the_last_login_failed() -> None:
         raise LoginFailedError("no session")
 
     with pytest.raises(TimeoutError, match="still there after 0 s: LoginFailedError: no session"):
-        wait_until_gone(Leftovers(namespace=HERE, served=SERVED), connect=connect, timeout=0)
+        wait_until_gone(Leftovers(namespace=HERE, **OF_THE_STACK), connect=connect, timeout=0)

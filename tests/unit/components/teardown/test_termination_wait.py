@@ -14,14 +14,14 @@ import pytest
 from google.protobuf import json_format, struct_pb2
 from pulumi.runtime.proto import provider_pb2, provider_pb2_grpc
 
-from components.teardown.termination_wait import Served, TerminationWait, TerminationWaitArgs, TerminationWaitProvider
+from components.teardown.termination_wait import TerminationWait, TerminationWaitArgs, TerminationWaitProvider
 from tests.unit.components.kubernetes import kubeconfig
 from tests.unit.components.recording import record
 from tests.unit.predict.server import Reply, Server
 
 ROOT = Path(__file__).parents[4]
 TYPE = "pulumi-python:dynamic/kserve-multi-model:TerminationWait"
-STATED: dict[str, Any] = {
+STATE: dict[str, Any] = {
     "namespace": "models",
     "own": True,
     "kubeconfig": None,
@@ -31,9 +31,9 @@ STATED: dict[str, Any] = {
 }
 
 
-def declared(**stated: Any) -> dict[str, Any]:
-    unsaid = {"namespace": "models", "served": None, "own": False, "kubeconfig": None, "context": None}
-    args = TerminationWaitArgs(**{**unsaid, **stated})
+def declared(**fields: Any) -> dict[str, Any]:
+    defaults = {"namespace": "models", "own": False, "kubeconfig": None, "context": None}
+    args = TerminationWaitArgs(**{**defaults, **fields})
     return dict(record(lambda: TerminationWait("models", args=args)).the(TYPE, "models").inputs)
 
 
@@ -46,8 +46,7 @@ def test_state_has_the_module_name_but_no_code_and_no_secret() -> None:
 
 
 def test_inputs_in_the_state() -> None:
-    served = Served(models=("b", "a"), graphs=("g",))
-    inputs = declared(served=served, kubeconfig=Path("/a/kubeconfig"), context="here")
+    inputs = declared(models=("b", "a"), graphs=("g",), kubeconfig=Path("/a/kubeconfig"), context="here")
     assert {key: value for key, value in inputs.items() if key != "__provider"} == {
         "namespace": "models",
         "own": False,
@@ -75,7 +74,7 @@ def test_inputs_in_the_state() -> None:
 )
 def test_replaced_when_models_are_removed(change: dict[str, Any], changes: bool, replaces: list[str]) -> None:
     """Pulumi deletes the old resource after those models."""
-    found = TerminationWaitProvider().diff("models", STATED, STATED | change)
+    found = TerminationWaitProvider().diff("models", STATE, STATE | change)
     assert (found.changes, found.replaces) == (changes, replaces)
 
 
@@ -118,7 +117,7 @@ def test_nothing_is_waited_for_in_a_cluster_that_is_gone_and_to_be_forgotten(
 ) -> None:
     file = kubeconfig(tmp_path, server="https://127.0.0.1:1") if kubeconfig_exists else tmp_path / "gone"
     monkeypatch.setenv("PULUMI_K8S_DELETE_UNREACHABLE", "true")
-    TerminationWaitProvider().delete("models", STATED | {"kubeconfig": str(file), "context": None})
+    TerminationWaitProvider().delete("models", STATE | {"kubeconfig": str(file), "context": None})
 
 
 def test_a_cluster_that_answers_is_waited_for_all_the_same(
@@ -130,6 +129,6 @@ def test_a_cluster_that_answers_is_waited_for_all_the_same(
     pods = "GET /api/v1/namespaces/models/pods"
     api.on(host, pods, Reply({"items": None}))
     file = kubeconfig(tmp_path, server=api.address)
-    stated = {key: value for key, value in STATED.items() if key not in ("models", "graphs")}
-    TerminationWaitProvider().delete("models", stated | {"kubeconfig": str(file), "context": None})
+    fields = {key: value for key, value in STATE.items() if key not in ("models", "graphs")}
+    TerminationWaitProvider().delete("models", fields | {"kubeconfig": str(file), "context": None})
     assert pods in [f"{request.method} {request.path}" for request in api.requests]

@@ -15,15 +15,7 @@ from components.platform.context import InstallContext
 from components.platform.monitoring.alerts import all_alerts
 from components.platform.monitoring.component import Monitoring, MonitoringArgs
 from components.platform.monitoring.dashboards import COLUMNS, Dashboard, all_dashboards
-from components.platform.monitoring.scraping import (
-    GATEWAY_JOB,
-    GATEWAY_STATISTICS,
-    JOBS,
-    KNATIVE_JOB,
-    MODELS_JOB,
-    Relabel,
-    ScrapeJob,
-)
+from components.platform.monitoring.scraping import GATEWAY_STATISTICS, scrape_configs
 from components.settings.monitoring import AlertSettings, MonitoringSettings
 from releases.local import LOCAL
 from releases.official_0_20 import OFFICIAL_0_20
@@ -51,17 +43,19 @@ def monitoring(
     return record(program), access[0]
 
 
-def relabelled(job: ScrapeJob, labels: dict[str, str], *, steps: tuple[Relabel, ...]) -> dict[str, str] | None:
-    """Apply relabelling steps to labels, as Prometheus does; None when the target or series is dropped."""
+JOBS = {job["job_name"]: job for job in scrape_configs()}
+
+
+def relabelled(job: str, labels: dict[str, str], *, steps: str) -> dict[str, str] | None:
+    """Apply a job's relabelling steps to labels, as Prometheus does; None when the target or series is dropped."""
     kept = dict(labels)
-    for step in steps:
-        text = ";".join(kept.get(label, "") for label in step.source)
-        found = re.fullmatch(step.regex, text)
-        if (step.action == "keep" and not found) or (step.action == "drop" and found):
+    for step in JOBS[job][steps]:
+        text = ";".join(kept.get(label, "") for label in step["source_labels"])
+        found = re.fullmatch(step["regex"], text)
+        if (step["action"] == "keep" and not found) or (step["action"] == "drop" and found):
             return None
-        if step.action == "replace" and found:
-            assert step.target, job.name
-            kept[step.target] = found.expand(step.replacement.replace("$", "\\"))
+        if step["action"] == "replace" and found:
+            kept[step["target_label"]] = found.expand(step["replacement"].replace("$", "\\"))
     return kept
 
 
@@ -85,7 +79,7 @@ POD = {
 def test_a_models_server_is_scraped_at_the_port_and_path_of_its_runtime(address: str, revision: str | None) -> None:
     """In mode Standard there is no revision, and a container may declare no port."""
     of_knative = {"__meta_kubernetes_pod_label_serving_knative_dev_revision": revision} if revision else {}
-    target = relabelled(MODELS_JOB, POD | of_knative | {"__address__": address}, steps=MODELS_JOB.relabel)
+    target = relabelled("models", POD | of_knative | {"__address__": address}, steps="relabel_configs")
     assert target
     assert target["__address__"] == "10.1.2.3:8002"
     assert target["__metrics_path__"] == "/v2/metrics"
@@ -103,7 +97,7 @@ def test_a_models_server_is_scraped_at_the_port_and_path_of_its_runtime(address:
     ],
 )
 def test_other_containers_and_pods_are_not_scraped_as_models(other: dict[str, str]) -> None:
-    assert relabelled(MODELS_JOB, POD | other, steps=MODELS_JOB.relabel) is None
+    assert relabelled("models", POD | other, steps="relabel_configs") is None
 
 
 @pytest.mark.parametrize(
@@ -117,7 +111,7 @@ def test_other_containers_and_pods_are_not_scraped_as_models(other: dict[str, st
 def test_the_gateways_series_are_labelled_with_the_model(cluster: str) -> None:
     """The Service is of one of its revisions, or in mode Standard the model's only one."""
     series = {"__name__": "envoy_cluster_upstream_rq", "cluster_name": cluster, "namespace": "istio-system"}
-    labels = relabelled(GATEWAY_JOB, series, steps=GATEWAY_JOB.metrics)
+    labels = relabelled("gateway", series, steps="metric_relabel_configs")
     assert labels
     assert (labels["namespace"], labels["model"]) == ("shop", "flowers")
     statistic = f"cluster.{cluster};.upstream_rq_5xx"
@@ -126,11 +120,9 @@ def test_the_gateways_series_are_labelled_with_the_model(cluster: str) -> None:
 
 def test_other_series_of_the_gateway_get_no_model() -> None:
     series = {"__name__": "envoy_cluster_upstream_rq", "cluster_name": "xds-grpc", "namespace": "istio-system"}
-    assert relabelled(GATEWAY_JOB, series, steps=GATEWAY_JOB.metrics) == series
-    assert (
-        relabelled(GATEWAY_JOB, series | {"__name__": "envoy_cluster_assignment_stale"}, steps=GATEWAY_JOB.metrics)
-        is None
-    )
+    assert relabelled("gateway", series, steps="metric_relabel_configs") == series
+    stale = series | {"__name__": "envoy_cluster_assignment_stale"}
+    assert relabelled("gateway", stale, steps="metric_relabel_configs") is None
 
 
 def test_no_pattern_of_a_statistic_has_a_comma() -> None:
@@ -139,11 +131,11 @@ def test_no_pattern_of_a_statistic_has_a_comma() -> None:
 
 def test_the_autoscalers_series_are_labelled_with_the_model() -> None:
     series = {"k8s_namespace_name": "shop", "kn_service_name": "flowers-predictor", "namespace": "knative-serving"}
-    labels = relabelled(KNATIVE_JOB, series, steps=KNATIVE_JOB.metrics)
+    labels = relabelled("knative", series, steps="metric_relabel_configs")
     assert labels
     assert (labels["namespace"], labels["model"]) == ("shop", "flowers")
     other = {"k8s_namespace_name": "shop", "kn_service_name": "website", "namespace": "knative-serving"}
-    assert relabelled(KNATIVE_JOB, other, steps=KNATIVE_JOB.metrics) == other
+    assert relabelled("knative", other, steps="metric_relabel_configs") == other
 
 
 @RELEASES
@@ -152,7 +144,8 @@ def test_prometheus_has_the_same_configuration_in_every_release(install: Install
     data = recording.the(":ConfigMap", "prometheus-config").plain["data"]
     configuration = yaml.safe_load(data["prometheus.yml"])
     assert configuration["global"] == {"scrape_interval": "30s", "evaluation_interval": "30s"}
-    assert [job["job_name"] for job in configuration["scrape_configs"]] == [job.name for job in JOBS]
+    assert configuration["scrape_configs"] == [*JOBS.values()]
+    assert "&id" not in data["prometheus.yml"]
     assert configuration["rule_files"] == ["/etc/config/alerts.yml"]
     (group,) = yaml.safe_load(data["alerts.yml"])["groups"]
     assert [rule["alert"] for rule in group["rules"]] == [alert.name for alert in all_alerts(AlertSettings())]
