@@ -114,26 +114,32 @@ class Server:
 
 
 @contextmanager
+def reserved_port() -> Iterator[int]:
+    """A port that no other process is given meanwhile; servers set SO_REUSEADDR, too, so they can listen on it."""
+    with socket.socket() as held:
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        held.bind(("127.0.0.1", 0))
+        yield held.getsockname()[1]
+
+
+@contextmanager
 def started(
     program: Program, model_dir: Path, *, log: Path, environment: Mapping[str, str] | None = None
 ) -> Iterator[Server]:
     """Start a model server on free ports; end it when done."""
-    with socket.socket() as http, socket.socket() as grpc:
-        for probe in (http, grpc):
-            probe.bind(("127.0.0.1", 0))
-        port, grpc_port = http.getsockname()[1], grpc.getsockname()[1]
-    ports = (f"--http_port={port}", f"--grpc_port={grpc_port}")
-    arguments = ("--model_name=model", f"--model_dir={model_dir}", *ports)
-    process = program.start(*arguments, log=log, environment=environment)
-    try:
-        yield Server(process, port, grpc_port, log)
-    finally:
-        process.terminate()
+    with reserved_port() as port, reserved_port() as grpc_port:
+        ports = (f"--http_port={port}", f"--grpc_port={grpc_port}")
+        arguments = ("--model_name=model", f"--model_dir={model_dir}", *ports)
+        process = program.start(*arguments, log=log, environment=environment)
         try:
-            process.wait(timeout=30)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+            yield Server(process, port, grpc_port, log)
+        finally:
+            process.terminate()
+            try:
+                process.wait(timeout=30)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
 
 
 def path_of(example: str) -> dict[str, str]:
@@ -144,20 +150,18 @@ def path_of(example: str) -> dict[str, str]:
 @contextmanager
 def companion(example: str, *arguments: str, predictor: str, python: Path, log: Path) -> Iterator[Server]:
     """A transformer or an explainer of `examples/`, told what KServe tells it; ready, and ended when done."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    program = Program(python, "serving.with_sdk")
-    told = ("--model_name", "model", "--predictor_host", predictor, "--http_port", str(port))
-    module = example.replace("-", "_")
-    process = program.start(module, *arguments, *told, log=log, environment=path_of(example))
-    server = Server(process, port, port, log)
-    try:
-        server.wait_ready()
-        yield server
-    finally:
-        process.kill()
-        process.wait()
+    with reserved_port() as port:
+        program = Program(python, "serving.with_sdk")
+        told = ("--model_name", "model", "--predictor_host", predictor, "--http_port", str(port))
+        module = example.replace("-", "_")
+        process = program.start(module, *arguments, *told, log=log, environment=path_of(example))
+        server = Server(process, port, port, log)
+        try:
+            server.wait_ready()
+            yield server
+        finally:
+            process.kill()
+            process.wait()
 
 
 def interpreter() -> Path:
