@@ -11,15 +11,12 @@ from endpoints.endpoint import Endpoint
 from endpoints.failures import Failure
 from kube.views.base import Object
 from kube.views.kubernetes import Namespace
+from releases.namespaces import PLATFORM_NAMESPACES
 
 T = TypeVar("T", bound=Object)
 # The namespaces of what models need; the last two hold the gateways of the other ingresses that Knative may use.
 PLATFORM = (
-    "cert-manager",
-    "istio-system",
-    "knative-operator",
-    "knative-serving",
-    "kserve",
+    *PLATFORM_NAMESPACES,
     "kourier-system",
     "envoy-gateway-system",
 )

@@ -7,10 +7,8 @@ without that passphrase, so the copy is kept beside it, and goes with it.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import yaml
 
@@ -84,22 +82,10 @@ class StackFile:
             config = stack_files.read(self.path).get("config")
         except yaml.YAMLError as error:
             raise StackFileError(f"{self.path.name} is not YAML: {error}") from error
-        return [path.removeprefix(f"{stack_files.PROJECT}:") for path in _encrypted(config)]
+        return [path.removeprefix(f"{stack_files.PROJECT}:") for path in stack_files.encrypted(config)]
 
 
 def _with_salt(text: str, *, of: str) -> str:
     found = SALT.search(of)
     ended = text if text.endswith("\n") or not text else f"{text}\n"
     return SALT.sub("", ended) + found[0] if found else text
-
-
-def _encrypted(value: Any, path: str = "") -> Iterator[str]:
-    """The paths of the values that Pulumi has encrypted: mappings with the one key `secure`."""
-    if isinstance(value, dict) and set(value) == {"secure"}:
-        yield path
-    elif isinstance(value, dict):
-        for key, inner in value.items():
-            yield from _encrypted(inner, f"{path}.{key}" if path else str(key))
-    elif isinstance(value, list):
-        for index, inner in enumerate(value):
-            yield from _encrypted(inner, f"{path}[{index}]")

@@ -7,6 +7,7 @@ changes by the same rules: it turns `0.00001` into `1e-05`, which is text in YAM
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -86,3 +87,15 @@ def settings(document: dict[str, Any], *, project: str = PROJECT) -> dict[str, A
         for key, value in named.items()
         if ":" not in key or key.startswith(f"{project}:")
     }
+
+
+def encrypted(value: Any, path: str = "") -> Iterator[str]:
+    """The paths of the values that Pulumi has encrypted, as `storage.mine.key`: mappings with the one key `secure`."""
+    if isinstance(value, dict) and set(value) == {"secure"}:
+        yield path
+    elif isinstance(value, dict):
+        for key, inner in value.items():
+            yield from encrypted(inner, f"{path}.{key}" if path else str(key))
+    elif isinstance(value, list):
+        for index, inner in enumerate(value):
+            yield from encrypted(inner, f"{path}[{index}]")

@@ -9,9 +9,11 @@ import pulumi
 from components.charts.deploy import merge_values
 from components.objects import declare_namespace
 from components.platform.context import InstallContext
+from releases.namespaces import CERT_MANAGER_NAMESPACE
 from releases.types import CertManagerRelease
 
-NAME = "cert-manager"
+# Name of the Helm release, too.
+NAME = CERT_MANAGER_NAMESPACE
 
 
 @dataclass(frozen=True, kw_only=True)

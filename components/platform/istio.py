@@ -15,9 +15,9 @@ from components.platform.context import InstallContext
 from components.platform.gateway_api import GatewayAPI
 from components.settings.resource_profiles import resource_values
 from components.settings.stack import Ingress
+from releases.namespaces import ISTIO_NAMESPACE
 from releases.types import IstioRelease
 
-ISTIO_NAMESPACE = "istio-system"
 ISTIO_GATEWAY = "istio-ingressgateway"
 STATUS_PORT = 15021
 HTTP_PORT = 80

@@ -17,17 +17,15 @@ from components.platform.istio import (
     HTTP_PORT,
     HTTPS_PORT,
     ISTIO_GATEWAY,
-    ISTIO_NAMESPACE,
     Istio,
     declare_gateway,
     http_listener,
 )
 from components.settings.resource_profiles import resource_values
 from components.teardown.termination_wait import TerminationWait, TerminationWaitArgs
+from releases.namespaces import ISTIO_NAMESPACE, KNATIVE_NAMESPACE, OPERATOR_NAMESPACE
 from releases.types import KnativeRelease, NetGatewayApi
 
-KNATIVE_NAMESPACE = "knative-serving"
-OPERATOR_NAMESPACE = "knative-operator"
 # Istio Gateways, to which the VirtualServices that KServe creates are bound.
 KNATIVE_INGRESS_GATEWAY = "knative-ingress-gateway"
 KNATIVE_LOCAL_GATEWAY = "knative-local-gateway"

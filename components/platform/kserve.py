@@ -12,14 +12,14 @@ from components.objects import custom_resource, declare_namespace, retry_on_webh
 from components.platform.cert_manager import CertManager
 from components.platform.context import InstallContext
 from components.platform.gateway_api import GatewayAPI
-from components.platform.istio import ISTIO_NAMESPACE, Istio
-from components.platform.knative import KNATIVE_INGRESS_GATEWAY, KNATIVE_LOCAL_GATEWAY, KNATIVE_NAMESPACE, Knative
+from components.platform.istio import Istio
+from components.platform.knative import KNATIVE_INGRESS_GATEWAY, KNATIVE_LOCAL_GATEWAY, Knative
 from components.platform.model_gateway import MODEL_GATEWAY
 from components.platform.serving_runtimes import serving_runtime
 from components.settings.resource_profiles import resource_values
+from releases.namespaces import ISTIO_NAMESPACE, KNATIVE_NAMESPACE, KSERVE_NAMESPACE
 from releases.types import KServeRelease
 
-KSERVE_NAMESPACE = "kserve"
 # Names in KServe's chart: the Service of its webhooks and their certificate.
 WEBHOOK_SERVICE = "kserve-webhook-server-service"
 CERTIFICATE = "serving-cert"

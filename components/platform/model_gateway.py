@@ -8,7 +8,8 @@ import pulumi
 
 from components.objects import retry_on_webhook_error
 from components.platform.gateway_api import GatewayAPI
-from components.platform.istio import ISTIO_GATEWAY, ISTIO_NAMESPACE, Istio, declare_gateway, http_listener
+from components.platform.istio import ISTIO_GATEWAY, Istio, declare_gateway, http_listener
+from releases.namespaces import ISTIO_NAMESPACE
 
 NAME = "kserve-gateway"
 # Namespace and name, as KServe's configuration has it.

@@ -13,8 +13,9 @@ import pulumi
 import pulumi_kubernetes as k8s
 
 from components.objects import custom_resource, retry_on_webhook_error
-from components.platform.knative import KNATIVE_INGRESS_GATEWAY, KNATIVE_NAMESPACE
+from components.platform.knative import KNATIVE_INGRESS_GATEWAY
 from components.settings.resource_profiles import PodResources
+from releases.namespaces import KNATIVE_NAMESPACE
 
 PORT = 8080
 RESOURCES = PodResources(requests={"cpu": "20m", "memory": "64Mi"}, limits={"cpu": "1", "memory": "256Mi"})

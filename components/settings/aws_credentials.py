@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import os
+import re
 from configparser import ConfigParser, Error
 from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import SecretStr
+
+# What goes with a temporary key; the second is the name that older tools give it.
+SESSION_TOKENS = ("aws_session_token", "aws_security_token")
+# What is wrong with a temporary key, and what to do.
+NO_SESSION = (
+    "and KServe cannot pass the session token that belongs to it; use the keys of an IAM user, or instead of `storage` "
+    "a `service_account` with a role"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,7 +31,8 @@ def keys_of_profile(profile: str) -> AccessKeys:
     """Read a profile's keys from $AWS_SHARED_CREDENTIALS_FILE, or else from ~/.aws/credentials.
 
     Raises:
-        ValueError: the file, the profile or one of its keys is missing. The text has no key in it.
+        ValueError: the file, the profile or one of its keys is missing, or the keys are temporary. The text has no key
+            in it.
 
     """
     file = Path(os.environ.get("AWS_SHARED_CREDENTIALS_FILE") or "~/.aws/credentials").expanduser()
@@ -42,7 +52,14 @@ def keys_of_profile(profile: str) -> AccessKeys:
     missing = [key for key in ("aws_access_key_id", "aws_secret_access_key") if not found.get(key)]
     if missing:
         raise ValueError(f"profile {profile!r} in {file} has no {' and no '.join(missing)}")
+    if any(found.get(token) for token in SESSION_TOKENS) or is_temporary(found["aws_access_key_id"]):
+        raise ValueError(f"profile {profile!r} in {file} has a temporary key, {NO_SESSION}")
     return AccessKeys(
         access_key_id=SecretStr(found["aws_access_key_id"]),
         secret_access_key=SecretStr(found["aws_secret_access_key"]),
     )
+
+
+def is_temporary(access_key_id: str) -> bool:
+    """Whether Amazon gave out the key for a session only."""
+    return bool(re.fullmatch("ASIA[A-Z0-9]{12,}", access_key_id))

@@ -15,7 +15,8 @@ from components.settings.errors import Location, refuse
 from components.settings.fields import HOST_PORT, Key, LabelValue, Matching, Name, Section, without_keys
 from components.settings.model import LONGEST_HOST, OwnMode, ValidationContext
 from components.settings.modes import Replicas, Scale, scaling_problems
-from components.settings.server import COMPONENT_TYPES, Resources, Toleration
+from components.settings.server import Resources, Toleration
+from components.settings.v2_answers import V2Answers
 from endpoints.endpoint import GraphCheck
 
 # Knative puts a graph's name into the name of a Deployment, and Kubernetes allows 63 characters there.
@@ -222,6 +223,7 @@ class Graph(Node):
                 **scaling_problems(self.mode, replicas=self.replicas, scale=self.scale),
                 **dict(self._node_problems(context)),
                 **dict(self._target_problems(context)),
+                **dict(self._unmapped_answers(context)),
             }
         )
         return self
@@ -230,11 +232,8 @@ class Graph(Node):
         host = f"{self.name}.{context.namespace}.{context.domain}"
         if len(host) > LONGEST_HOST:
             return f"makes a host name of {len(host)} characters, {host}; {LONGEST_HOST} are allowed"
-        for model in context.models or ():
-            if self.name == model:
-                return f"{self.name!r} is also the name of a model and its address; give the graph another name"
-            if self.name in {f"{model}-{part}" for part in ("predictor", *COMPONENT_TYPES)}:
-                return f"{self.name!r} is KServe's name for a part of the model {model!r}; give the graph another name"
+        if self.name in (context.models or ()):
+            return f"{self.name!r} is also the name of a model and its address; give the graph another name"
         return None
 
     def _node_problems(self, context: ValidationContext) -> Iterator[tuple[Location, str]]:
@@ -266,6 +265,18 @@ class Graph(Node):
                 problem = None if inside else _model_problem(step.to, models=models, nodes=self.nodes)
                 if problem:
                     yield (*place, node.kind, index), problem
+
+    def _unmapped_answers(self, context: ValidationContext) -> Iterator[tuple[Location, str]]:
+        answers = V2Answers(
+            nodes=self.all_nodes,
+            protocols=context.models or {},
+            transformed=context.transformed,
+            contained=context.contained,
+        )
+        for name, node in self.all_nodes.items():
+            place: Location = () if name == ROOT else ("nodes", name)
+            for index, problem in answers.problems(node):
+                yield (*place, node.kind, index), problem
 
 
 def _model_problem(name: str, *, models: Mapping[str, str], nodes: Mapping[str, Any]) -> str | None:

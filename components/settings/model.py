@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Literal, Self
@@ -10,8 +9,10 @@ from typing import Annotated, Literal, Self
 from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
 from components.settings.errors import Location, refuse
-from components.settings.fields import DOMAIN, Key, LabelValue, Matching, Name, Section, without_keys
+from components.settings.fields import DOMAIN, Key, LabelValue, Matching, Name, Section
+from components.settings.made_names import host_problem
 from components.settings.modes import Mode, Replicas, Scale, scaling_problems
+from components.settings.namespaces import namespace_problem
 from components.settings.server import (
     COMPONENT_TYPES,
     REQUEST_TIMEOUT,
@@ -30,6 +31,7 @@ from components.settings.server import (
     Transformer,
     longest_model_name,
 )
+from components.settings.storage_uri import SCHEMES, check_storage_uri
 from endpoints.endpoint import Check
 from endpoints.tensors import is_numeric_tensor
 from releases.types import GRPC_V2, Release, ServingRuntime
@@ -37,7 +39,6 @@ from releases.types import GRPC_V2, Release, ServingRuntime
 # Knative puts a model's name into the name of a Deployment, and Kubernetes allows 63 characters there.
 LONGEST_MODEL_NAME = 63 - len("-predictor-00001-deployment")
 LONGEST_HOST = 253
-SCHEMES = ("s3", "gs", "hf", "http", "https", "hdfs", "webhdfs", "oci", "pvc")
 SCHEMES_OF_KIND = {"s3": ("s3",)}
 GPU = "nvidia.com/gpu"
 # In mode Standard, KServe selects the pods of a Deployment by this label.
@@ -57,6 +58,9 @@ class ValidationContext:
         domain: the end of every host name.
         mirrored: whether the stack has a mirror of images.
         models: for graphs: model name → protocol.
+        transformed: for graphs: names of the models with a transformer.
+        contained: for graphs: names of the models with a container of their own.
+        monitored: whether the stack installs the monitoring.
 
     """
 
@@ -67,6 +71,9 @@ class ValidationContext:
     domain: str = ""
     mirrored: bool = False
     models: Mapping[str, str] | None = None
+    transformed: frozenset[str] = frozenset()
+    contained: frozenset[str] = frozenset()
+    monitored: bool = False
 
     @classmethod
     def of(cls, info: ValidationInfo) -> Self:
@@ -107,7 +114,8 @@ class Model(Section):
         ),
     ]
     namespace: Name | None = Field(
-        default=None, description="its namespace, created when missing; `cluster.namespace` when left out"
+        default=None,
+        description="its namespace, not one of the platform; created when missing; `cluster.namespace` when left out",
     )
     format: str | None = Field(default=None, min_length=1, description="a model format of the release, such as sklearn")
     container: ContainerSettings | None = None
@@ -186,15 +194,7 @@ class Model(Section):
     @field_validator("storage_uri")
     @classmethod
     def _is_a_storage_uri(cls, uri: str | None) -> str | None:
-        if uri is None:
-            return None
-        scheme, separator, rest = uri.partition("://")
-        if not separator or scheme not in SCHEMES:
-            known = ", ".join(f"{scheme}://" for scheme in SCHEMES)
-            raise ValueError(f"{without_keys(uri)!r} has no known scheme; use one of {known}")
-        if not re.fullmatch(r"[^/\s]+(/\S*)?", rest):
-            raise ValueError(f"{without_keys(uri)!r} names no bucket or host; write {scheme}://<bucket or host>/<path>")
-        return uri
+        return None if uri is None else check_storage_uri(uri)
 
     @model_validator(mode="after")
     def _fits_the_other_settings(self, info: ValidationInfo) -> Self:
@@ -205,6 +205,7 @@ class Model(Section):
             "storage": self._storage_problem(context),
             runtime_field: self._runtime_problem(context.release) if context.release and self.format else None,
             "name": self._name_problem(f".{self.namespace or context.namespace}.{context.domain}"),
+            "namespace": namespace_problem(self.namespace, monitored=context.monitored) if self.namespace else None,
             "check": self._check_problem(),
             "scale": self._scale_problem(),
             "gpus": self._gpus_problem(),
@@ -238,9 +239,11 @@ class Model(Section):
 
     def _name_problem(self, suffix: str) -> str | None:
         length = len(self.name + suffix)
-        if length <= LONGEST_HOST:
+        if length > LONGEST_HOST:
+            return f"makes a host name of {length} characters, {self.name}{suffix}; {LONGEST_HOST} are allowed"
+        if self.mode == "Standard":
             return None
-        return f"makes a host name of {length} characters, {self.name}{suffix}; {LONGEST_HOST} are allowed"
+        return host_problem(self.name, suffix=suffix, component="transformer" if self.transformer else "predictor")
 
     def _component_problem(self, kind: ComponentType) -> str | None:
         component, article = self.component(kind), "an" if kind == "explainer" else "a"

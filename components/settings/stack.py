@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ipaddress
 import json
-import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -23,19 +22,23 @@ from pydantic import (
     model_validator,
 )
 
-import stack_files
-from components.settings.aws_credentials import AccessKeys, keys_of_profile
+from components.settings.aws_credentials import NO_SESSION, AccessKeys, is_temporary, keys_of_profile
 from components.settings.errors import SettingsError, describe, refuse
 from components.settings.fields import DOMAIN, HOST_PORT, REGISTRY, Domain, Matching, Name, Section, without_keys
 from components.settings.graph import Graph
+from components.settings.made_names import Named, name_problems
 from components.settings.model import Model, ValidationContext
 from components.settings.modes import MODES, Mode
 from components.settings.monitoring import MonitoringSettings, section_of_switch
+from components.settings.namespaces import namespace_problem
 from components.settings.platform_stack import STACK, STACK_FORMS, PlatformStack
 from components.settings.resource_profiles import FOOTPRINTS, Footprint
+from components.settings.secret_values import secret_problems, stored_settings
 from releases import RELEASES
 from releases.types import Release
 
+# Domain of every Service in the cluster.
+CLUSTER_DOMAIN = "svc.cluster.local"
 NODE_PORTS = range(30000, 32768)
 # Settings of a platform that apply to every model on it.
 SHARED_SETTINGS = {"mirror", "ingress", "resources"}
@@ -71,7 +74,17 @@ class Cluster(Section):
     context: str | None = Field(
         default=None, min_length=1, description="a context in it; its current one when left out"
     )
-    namespace: Name = Field(default="default", description="the namespace of the models, created when missing")
+    namespace: Name = Field(
+        default="default", description="the namespace of the models, not one of the platform; created when missing"
+    )
+
+    @field_validator("namespace")
+    @classmethod
+    def _can_have_models(cls, namespace: str, info: ValidationInfo) -> str:
+        monitored = isinstance(info.context, ValidationContext) and info.context.monitored
+        if problem := namespace_problem(namespace, monitored=monitored):
+            raise ValueError(problem)
+        return namespace
 
     @field_validator("kubeconfig")
     @classmethod
@@ -84,7 +97,10 @@ class Cluster(Section):
 class Ingress(Section):
     """How clients reach the gateway."""
 
-    domain: Domain = Field(default="example.com", description="the host of a model is <name>.<namespace>.<domain>")
+    domain: Domain = Field(
+        default="example.com",
+        description="the host of a model is <name>.<namespace>.<domain>; not below svc.cluster.local",
+    )
     service_type: Literal["LoadBalancer", "NodePort", "ClusterIP"] = Field(
         default="LoadBalancer", description="type of the gateway's Service"
     )
@@ -94,6 +110,17 @@ class Ingress(Section):
     node_port: int | None = Field(
         default=None, description="port of the nodes for HTTP; for service_type NodePort only"
     )
+
+    @field_validator("domain")
+    @classmethod
+    def _is_outside_the_cluster(cls, domain: str) -> str:
+        """Refuse the domain of Services: Knative and KServe give a host below it no route from the gateway."""
+        if f".{domain}".endswith(f".{CLUSTER_DOMAIN}"):
+            raise ValueError(
+                f"{domain!r} is the cluster's own domain, whose hosts the gateway does not serve; choose another, "
+                "like models.example.com"
+            )
+        return domain
 
     @field_validator("address")
     @classmethod
@@ -138,7 +165,7 @@ class S3Storage(Section):
     anonymous: bool = Field(default=False, description="whether the store is read without keys")
     verify_ssl: bool = Field(default=True, description="whether the endpoint's certificate is verified")
     virtual_bucket: bool = Field(default=False, description="whether the bucket is part of the host name")
-    access_key_id: SecretStr | None = Field(default=None, description="a Pulumi secret")
+    access_key_id: SecretStr | None = Field(default=None, description="a Pulumi secret; not of a temporary key")
     secret_access_key: SecretStr | None = Field(default=None, description="a Pulumi secret")
     profile: str | None = Field(default=None, min_length=1, description="a profile of the AWS credentials file")
 
@@ -149,6 +176,13 @@ class S3Storage(Section):
             shown = without_keys(endpoint)
             raise ValueError(f"{shown!r} is not an S3 endpoint; write https://host or http://host:port")
         return endpoint and endpoint.rstrip("/")
+
+    @field_validator("access_key_id")
+    @classmethod
+    def _is_permanent(cls, key: SecretStr | None) -> SecretStr | None:
+        if key and is_temporary(key.get_secret_value()):
+            raise ValueError(f"is a temporary key, {NO_SESSION}")
+        return key
 
     @field_validator("profile")
     @classmethod
@@ -231,14 +265,6 @@ class Settings(Section):
             )
         return served
 
-    @field_validator("models")
-    @classmethod
-    def _have_no_name_of_a_bandit(cls, models: tuple[Model, ...]) -> tuple[Model, ...]:
-        bandits = {model.bandit_name for model in models if model.canary and model.canary.bandit}
-        if clashes := sorted(bandits.intersection(model.name for model in models)):
-            raise ValueError(f"{clashes[0]!r} is the name of another model's bandit; give the model another name")
-        return models
-
     @model_validator(mode="after")
     def _has_a_mirror_if_needed(self) -> Self:
         missing = self.release.needs_mirror and not self.mirror
@@ -315,11 +341,20 @@ def parse(document: Mapping[str, Any]) -> Settings:
         domain=str(domain),
         mirrored=bool(document.get("mirror")),
         models=_protocols(document.get("models")),
+        transformed=_models_with("transformer", document.get("models")),
+        contained=_models_with("container", document.get("models")),
+        monitored=bool(document.get("monitoring")),
     )
+    names = Named.all_of(document, namespace=context.namespace, mode=context.mode or "Knative")
+    problems = name_problems(names)
     try:
-        return Settings.model_validate(document, context=context)
+        settings = Settings.model_validate(document, context=context)
     except ValidationError as error:
-        raise SettingsError(describe(error, model=Settings)) from None  # the cause would show the values, secrets too
+        # The cause would show the values, secrets too.
+        raise SettingsError([*describe(error, model=Settings), *problems]) from None
+    if problems:
+        raise SettingsError(problems)
+    return settings
 
 
 def _protocols(models: object) -> Mapping[str, str] | None:
@@ -329,6 +364,12 @@ def _protocols(models: object) -> Mapping[str, str] | None:
         return None
     default = Model.model_fields["protocol"].default
     return {str(model["name"]): str(model.get("protocol", default)) for model in listed}
+
+
+def _models_with(section: str, models: object) -> frozenset[str]:
+    """Names of the models that have this section."""
+    listed = models if isinstance(models, list) else []
+    return frozenset(str(model.get("name")) for model in listed if isinstance(model, Mapping) and model.get(section))
 
 
 def _mapping(value: object) -> Mapping[str, Any]:
@@ -348,13 +389,14 @@ def load(*, platform: PlatformStack | None = None) -> Settings:
             problem = f"comes from the platform's stack, {platform.name!r}; leave it out here"
             raise SettingsError(f"{key}: {problem}" for key in sorted(duplicates))
         document |= platform.settings
-    settings = parse(document)
-    prefix = f"{pulumi.get_project()}:"
-    if plain_keys := _keys_in_plain_text(settings, prefix=prefix):
-        raise SettingsError(
-            f"storage.{key}: is in plain text; make it a secret: pulumi config set --secret --path storage.{key}"
-            for key in plain_keys
-        )
+    is_secret = {name: is_config_secret(f"{pulumi.get_project()}:{name}") for name in Settings.model_fields}
+    problems = secret_problems(document, stored=stored_settings(), is_secret=is_secret)
+    try:
+        settings = parse(document)
+    except SettingsError as error:
+        raise SettingsError([*error.problems, *problems]) from None
+    if problems:
+        raise SettingsError(problems)
     return settings
 
 
@@ -370,20 +412,3 @@ def raw_config() -> dict[str, Any]:
         except json.JSONDecodeError:
             document[key] = text
     return document
-
-
-def _keys_in_plain_text(settings: Settings, *, prefix: str) -> list[str]:
-    """List the keys of stores that the stack file has in plain text, as `demo.secret_access_key`.
-
-    Pulumi only knows whether a whole setting contains a secret, so the file itself is read.
-    """
-    file = Path(os.environ.get("PULUMI_OPTION_CONFIG_FILE") or f"Pulumi.{pulumi.get_stack()}.yaml")
-    document = stack_files.read(file) if file.is_file() else {}
-    stored = _mapping(stack_files.settings(document, project=pulumi.get_project()).get("storage"))
-    return [
-        f"{name}.{key}"
-        for name, store in settings.storage.items()
-        for key in ("access_key_id", "secret_access_key")
-        if getattr(store, key)
-        and (not is_config_secret(f"{prefix}storage") or isinstance(_mapping(stored.get(name)).get(key), str))
-    ]

@@ -29,9 +29,9 @@ from components.platform.monitoring.scraping import (
 from components.platform.monitoring.workloads import RELOAD_FLAGS, declare_workload, kube_state_metrics, prometheus
 from components.settings.monitoring import MonitoringSettings
 from components.settings.resource_profiles import resource_values
+from releases.namespaces import MONITORING_NAMESPACE
 from releases.types import MonitoringCharts, PlainMonitoring
 
-MONITORING_NAMESPACE = "monitoring"
 PROMETHEUS_CHART = "prometheus"
 SERVER = f"{PROMETHEUS_CHART}-server"
 KUBE_STATE = f"{PROMETHEUS_CHART}-kube-state-metrics"

@@ -8,6 +8,7 @@ import pytest
 
 from components.settings.aws_credentials import keys_of_profile
 from tests.unit.components.conftest import ACCESS_KEY, PROFILE, SECRET_KEY
+from tests.unit.components.settings.stack_settings import settings, sklearn, the_problem
 
 
 def test_the_keys_of_a_profile_are_read() -> None:
@@ -52,3 +53,35 @@ def test_the_error_for_a_broken_file_does_not_quote_it(tmp_path: Path) -> None:
 def test_a_key_can_contain_percent_signs(tmp_path: Path) -> None:
     (tmp_path / "aws-credentials").write_text("[p]\naws_access_key_id=a%b\naws_secret_access_key=c%(x)s/+=\n")
     assert keys_of_profile("p").secret_access_key.get_secret_value() == "c%(x)s/+="
+
+
+@pytest.mark.parametrize("token", ["aws_session_token", "aws_security_token"])
+def test_a_profile_with_a_session_token_is_refused(token: str, tmp_path: Path) -> None:
+    (tmp_path / "aws-credentials").write_text(
+        f"[p]\naws_access_key_id=AKIA1\naws_secret_access_key=loose-secret\n{token}=loose-token\n"
+    )
+    with pytest.raises(ValueError, match=r"profile 'p' in .* has a temporary key, and KServe cannot pass") as refused:
+        keys_of_profile("p")
+    assert "loose" not in str(refused.value)
+
+
+def test_a_profile_with_a_temporary_key_is_refused_without_its_token_too(tmp_path: Path) -> None:
+    (tmp_path / "aws-credentials").write_text(
+        "[p]\naws_access_key_id=ASIAIOSFODNN7EXAMPLE\naws_secret_access_key=s\naws_session_token=\n"
+    )
+    with pytest.raises(ValueError, match="use the keys of an IAM user, or instead of `storage` a `service_account`"):
+        keys_of_profile("p")
+
+
+def test_a_temporary_key_in_the_settings_is_refused() -> None:
+    keys = {"kind": "s3", "access_key_id": "ASIAIOSFODNN7EXAMPLE", "secret_access_key": "typed-secret"}
+    found = the_problem(settings(sklearn("a", storage="demo"), storage={"demo": keys}))
+    assert found.startswith("storage.demo.access_key_id: is a temporary key, and KServe cannot pass the session token")
+    assert "ASIA" not in found
+
+
+def test_a_permanent_key_of_an_empty_session_is_accepted(tmp_path: Path) -> None:
+    (tmp_path / "aws-credentials").write_text(
+        "[p]\naws_access_key_id=AKIAIOSFODNN7EXAMPLE\naws_secret_access_key=s\naws_session_token=\n"
+    )
+    assert keys_of_profile("p").access_key_id.get_secret_value() == "AKIAIOSFODNN7EXAMPLE"

@@ -155,3 +155,73 @@ def test_targets_are_the_models_only() -> None:
     (found,) = settings(graph(sequence=["labels", "a"], nodes=further)).graphs
     assert isinstance(found, Graph)
     assert found.targets == {"labels", "odds"}
+
+
+LATER = (
+    {"name": "scores", "format": "xgboost", "storage_uri": "s3://a/b", "protocol": "v2", "runtime": "kserve-xgbserver"},
+    {"name": "own", "container": {"image": "own:1"}},
+    {**MODELS[1], "name": "mapped", "transformer": {"image": "maps:1"}},
+)
+
+
+def handed(giver: str, taker: str) -> str:
+    return (
+        f"hands the answer of {giver!r}, which has protocol v2, to {taker!r} as it is: KServe maps answers of v1 only; "
+        "use `data: $request`, a transformer in either model, or a step between them to a URL that maps it"
+    )
+
+
+@pytest.mark.feature("inference graph", mode="both", proof="refused")
+@pytest.mark.parametrize(
+    ("shape", "place", "pair"),
+    [
+        ({"sequence": ["odds", "labels"]}, "sequence[1]", "odds labels"),
+        ({"sequence": ["odds", "scores"]}, "sequence[1]", "odds scores"),
+        ({"sequence": ["odds", {"to": "labels", "data": "$response"}]}, "sequence[1]", "odds labels"),
+        ({"sequence": ["labels", "odds", "scores"]}, "sequence[2]", "odds scores"),
+        ({"sequence": ["odds", "n"], "nodes": {"n": {"ensemble": ["words", "labels"]}}}, "sequence[1]", "odds labels"),
+        (
+            {"sequence": ["n", "labels"], "nodes": {"n": {"switch": [{"to": "words", "condition": "a"}, "odds"]}}},
+            "sequence[1]",
+            "odds labels",
+        ),
+        (
+            {"sequence": ["n", "labels"], "nodes": {"n": {"sequence": ["odds", {"to": "own", "condition": "a"}]}}},
+            "sequence[1]",
+            "odds labels",
+        ),
+        (
+            {"sequence": ["odds", "n"], "nodes": {"n": {"sequence": ["own", {"to": "labels", "data": "$request"}]}}},
+            "sequence[1]",
+            "odds labels",
+        ),
+        ({"ensemble": ["n"], "nodes": {"n": {"sequence": ["odds", "labels"]}}}, "nodes.n.sequence[1]", "odds labels"),
+    ],
+)
+def test_a_v2_answer_is_not_handed_to_another_model(shape: dict[str, Any], place: str, pair: str) -> None:
+    giver, taker = pair.split()
+    assert problems(graph(**shape), models=(*MODELS, *LATER)) == (f"graphs[0].{place}: {handed(giver, taker)}",)
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [
+        {"sequence": ["labels", "odds"]},
+        {"sequence": ["odds", {"to": "labels", "data": "$request"}]},
+        {"sequence": ["odds", "words"]},
+        {"sequence": ["odds", "own"]},
+        {"sequence": ["mapped", "labels"]},
+        {"sequence": ["odds", "http://maps.example/", "labels"]},
+        {"sequence": ["odds", "n"], "nodes": {"n": {"ensemble": ["words", "http://maps.example/"]}}},
+        {"sequence": ["n", "own"], "nodes": {"n": {"ensemble": ["odds", "labels"]}}},
+        {"ensemble": ["odds", "scores"]},
+        {"splitter": [{"to": "odds", "weight": 50}, {"to": "labels", "weight": 50}]},
+    ],
+)
+def test_other_ways_of_a_v2_answer_are_accepted(shape: dict[str, Any]) -> None:
+    assert settings(graph(**shape), models=(*MODELS, *LATER)).graphs
+
+
+def test_nodes_that_lead_to_each_other_end() -> None:
+    nodes = {"root": {"sequence": ["root", "a"]}, "a": {"sequence": ["b", "odds"]}, "b": {"sequence": ["a", "labels"]}}
+    assert problems(graph(sequence=["odds"], nodes=nodes))

@@ -124,4 +124,4 @@ def test_epsilon_is_from_0_to_1(epsilon: Any) -> None:
 
 def test_a_model_cannot_have_the_name_of_a_bandit() -> None:
     error = refused({"name": "iris", "canary": {"traffic": 20, "bandit": {}}}, {"name": "iris-bandit"})
-    assert "models: 'iris-bandit' is the name of another model's bandit" in error
+    assert "models[1].name: 'iris-bandit' is the name of another model's bandit" in error

@@ -1,0 +1,63 @@
+"""Pulumi secrets in a stack's settings: which values are secrets, and which of them would not stay secret.
+
+Pulumi only knows whether a whole setting contains a secret, so the stack file itself is read.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pulumi
+
+import stack_files
+
+# Fields of a store that are kept secret, in the cluster and in the state.
+KEYS = ("access_key_id", "secret_access_key")
+KEPT = rf"storage\.[^.]+\.({'|'.join(KEYS)})"
+REVEALED = (
+    "is a secret, but only the keys of a store are kept secret: this would be in plain text in the cluster and in the "
+    "stack's state; leave it out, or set it again with pulumi config set --plaintext"
+)
+
+
+def stored_settings() -> Mapping[str, Any]:
+    """The running stack's settings as its file has them, with secrets encrypted; empty where there is no file."""
+    file = Path(os.environ.get("PULUMI_OPTION_CONFIG_FILE") or f"Pulumi.{pulumi.get_stack()}.yaml")
+    return stack_files.settings(stack_files.read(file), project=pulumi.get_project()) if file.is_file() else {}
+
+
+def secret_problems(
+    document: Mapping[str, Any], *, stored: Mapping[str, Any], is_secret: Mapping[str, bool]
+) -> list[str]:
+    """Keys of stores that are in plain text, and other values that are secrets and would be in plain text elsewhere.
+
+    Args:
+        document: the settings.
+        stored: the settings as the stack file has them.
+        is_secret: whether each setting contains some secret, which need not be in the file.
+
+    """
+    stores = _mapping(stored.get("storage"))
+    plain = [
+        f"storage.{name}.{key}"
+        for name, store in _mapping(document.get("storage")).items()
+        for key in KEYS
+        if _mapping(store).get(key)
+        and (not is_secret["storage"] or isinstance(_mapping(stores.get(name)).get(key), str))
+    ]
+    revealed = [path for path in stack_files.encrypted(stored) if not re.fullmatch(KEPT, path)]
+    # A secret that is not in the file is from the command line or from one of Pulumi's environments.
+    named = {re.split(r"[.[]", path)[0] for path in revealed}
+    revealed += [name for name, has_some in is_secret.items() if has_some and name not in {"storage", *named}]
+    return [
+        *(f"{path}: is in plain text; make it a secret: pulumi config set --secret --path {path}" for path in plain),
+        *(f"{path}: {REVEALED}" for path in revealed),
+    ]
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
