@@ -24,17 +24,18 @@ PYTHON := .venv/bin/python
 stack = $(if $(STACK),--stack '$(STACK)')
 context = $(if $(CONTEXT),--context '$(CONTEXT)')
 
+# The recipes run in the bash 3.2 of macOS, too: no mapfile there, and under `set -u` no "${empty[@]}".
 # Options of pip and uv to take Python packages from CACHE_FROM; where it lacks one, all come from PyPI.
 define wheels
 options="$$([ -z "$$CACHE_FROM" ] || $${python:-$(PYTHON)} -m cluster.cache_from)"
-mapfile -t wheels <<<"$$options"
-[ -n "$$options" ] || wheels=()
+wheels=()
+while IFS= read -r option; do [ -z "$$option" ] || wheels+=("$$option"); done <<<"$$options"
 endef
 from_pypi = [ -z "$$CACHE_FROM" ] || echo "not all of the Python packages are at CACHE_FROM: they are taken from PyPI instead" >&2
 
 .PHONY: help
 help:  ## list the commands
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */  make \1\t/' | expand -t 16
+	@awk -F ':.*## *' '/^[a-z-]+:.*##/ {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .venv/bin/uv:
 	@for python in $(or $(PYTHON3),python3 python3.14 python3.13 python3.12 python3.11) ''; do

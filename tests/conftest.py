@@ -42,6 +42,7 @@ def _kept_event_loop(event_loop: asyncio.AbstractEventLoop) -> Iterator[None]:
 
 CLAIMS = pytest.StashKey[dict[str, list[Claim]]]()
 DESELECTED = pytest.StashKey[list[pytest.Item]]()
+MODULES = pytest.StashKey[set[str]]()
 PASSED = pytest.StashKey[set[str]]()
 STALE = pytest.StashKey[bool]()
 LEFT = pytest.StashKey[list[str]]()
@@ -66,6 +67,7 @@ def pytest_deselected(items: Sequence[pytest.Item]) -> None:
 def pytest_collection_finish(session: pytest.Session) -> None:
     stash = session.config.stash
     stash[PASSED] = set()
+    stash[MODULES] = {str(item.path) for item in session.items}
     stash[CLAIMS] = {item.nodeid: claims for item in session.items if (claims := claims_of(item))}
     deselected: list[pytest.Item] = stash.get(DESELECTED, [])
     if "journey" in session.config.option.markexpr:
@@ -89,6 +91,7 @@ def pytest_testnodedown(node: Any) -> None:
     stash = node.config.stash
     stash.setdefault(CLAIMS, {}).update({test: [Claim(**claim) for claim in said] for test, said in seen["claims"]})
     stash.setdefault(PASSED, set()).update(seen["passed"])
+    stash.setdefault(MODULES, set()).update(seen["modules"])
     stash[LEFT] = seen["left"]
     if seen["deselected"]:
         stash.setdefault(DESELECTED, [])
@@ -100,9 +103,19 @@ def _seen(stash: pytest.Stash) -> dict[str, Any]:
     return {
         "claims": [(test, [asdict(claim) for claim in said]) for test, said in claims.items()],
         "passed": [*passed],
+        "modules": [*stash.get(MODULES, set[str]())],
         "left": stash.get(LEFT, []),
         "deselected": DESELECTED in stash,
     }
+
+
+def _is_part(config: pytest.Config) -> bool:
+    """Whether a test was left out: by its path, or with its module, of which `--lf` and `--ignore-glob` say nothing."""
+    if DESELECTED in config.stash or config.option.override_ini or config.args_source != config.ArgsSource.TESTPATHS:
+        return True
+    folders = [config.rootpath / folder for folder in config.getini("testpaths")]
+    modules = {str(module) for folder in folders for module in folder.rglob("test_*.py")}
+    return not modules <= config.stash.get(MODULES, set())
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
@@ -112,8 +125,7 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
         return
     claims = config.stash.get(CLAIMS, {})
     passed: set[str] = config.stash.get(PASSED, set())
-    part = DESELECTED in config.stash or config.option.ignore or config.args_source != config.ArgsSource.TESTPATHS
-    if part or exitstatus != pytest.ExitCode.OK or not claims or claims.keys() - passed:
+    if _is_part(config) or exitstatus != pytest.ExitCode.OK or not claims or claims.keys() - passed:
         return
     written = page(claim for said in claims.values() for claim in said)
     if not PAGE.is_file() or PAGE.read_text("utf-8") != written:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cache
@@ -11,9 +11,10 @@ from typing import TypeVar
 
 import httpx2 as httpx
 
+from components.teardown.makers import GRAPH_LABEL, KnativeOperator, Maker, ModelServers, pods_of
 from kube.kubeconfig import KubeconfigError, UnsupportedLoginError
 from kube.read import PASSING_ERRORS, ForbiddenError, read_list
-from kube.views.base import MODEL_LABEL, Object
+from kube.views.base import Object
 from kube.views.gateways import HTTPRoute
 from kube.views.knative import KnativeIngress, Route, ServerlessService
 from kube.views.kserve import InferenceGraph, InferenceService, Served
@@ -26,21 +27,19 @@ POLL_SECONDS = 1.0
 UNREADABLE_SECONDS = 60
 # Knative must still run while these exist: its Routes and Ingresses have finalizers.
 OBJECTS: tuple[type[Object], ...] = (Service, Deployment, HTTPRoute, KnativeIngress, ServerlessService, Route)
-GRAPH_LABEL = "serving.kserve.io/inferencegraph"
-KNATIVE_LABEL = "serving.knative.dev/service"
 Kind = TypeVar("Kind", bound=Object)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Leftovers:
-    """Finds what deleted models and graphs left in a namespace.
+    """Finds what deleted models and graphs left in a namespace: only what KServe and Knative made for them.
 
     Attributes:
-        models: names of these models. None for `models` and `graphs` means every pod there that a deleted Deployment
-            made.
+        models: names of these models. None for `models` and `graphs` means every pod that Knative's operator made there
+            for its deleted KnativeServing.
         graphs: names of these graphs.
-        own: whether the namespace is deleted, too; then the terminating pods of all deleted Deployments count, as the
-            namespace waits for them.
+        own: whether the namespace is deleted, too; then the terminating pods of all deleted models and graphs count, as
+            the namespace waits for them.
         kinds: views of the kinds to look at.
 
     """
@@ -60,66 +59,58 @@ class Leftovers:
             httpx.HTTPError: it could not be reached.
             ValueError: its answer is not a list of objects.
         """
+        pods = self._list(Pod, client) if Pod in self.kinds else ()
         if self.models is None and self.graphs is None:
-            return self._pods(client, with_owned=True)
-        pods = self._pods(client, with_owned=False) if self.own else ()
-        return (*self._of_deleted(client), *(pod for pod in pods if pod.metadata.deleted))
-
-    def _pods(self, client: httpx.Client, *, with_owned: bool) -> tuple[Pod, ...]:
-        """Pods of deleted Deployments.
-
-        With `with_owned`, a Deployment with an owner counts as deleted, too: its owner was deleted, and the garbage
-        collector deletes it next. The finished pods of a Job stay, so they are not waited for. Pods of any other
-        Deployment may be somebody else's, and terminate because it is updated or scaled.
-        """
-        pods = self._list(Pod, client)
-        sets = [item.metadata for item in self._list(ReplicaSet, client)]
-        deployments = [item.metadata for item in self._list(Deployment, client)]
-        staying = {item.uid for item in deployments if not item.deleted and not (with_owned and item.owners)}
-        kept = {item.uid for item in sets if any(owner.uid in staying for owner in item.owners)}
-        return tuple(
-            pod
-            for pod in pods
-            if any(owner.kind == "ReplicaSet" and owner.uid not in kept for owner in pod.metadata.owners)
+            return self._pods_of(KnativeOperator(), pods, client)
+        models, graphs = self._existing(InferenceService, client), self._existing(InferenceGraph, client)
+        deleted = ModelServers(models={*(self.models or ())} - models, graphs={*(self.graphs or ())} - graphs)
+        terminating = [pod for pod in pods if pod.metadata.deleted] if self.own else []
+        others = ModelServers(
+            models={pod.model for pod in terminating} - {"", *models},
+            graphs={pod.metadata.labels.get(GRAPH_LABEL, "") for pod in terminating} - {"", *graphs},
         )
+        candidates = [pod for pod in pods if deleted.mentioned(pod.metadata) or pod in terminating]
+        return (*self._pods_of(deleted | others, candidates, client), *self._objects(deleted, client))
 
-    def _of_deleted(self, client: httpx.Client) -> tuple[Object, ...]:
-        """Objects of the deleted models and graphs."""
-        models = self._deleted(InferenceService, client, names=self.models)
-        graphs = self._deleted(InferenceGraph, client, names=self.graphs)
-        servers = {f"{name}-{part}" for name in models for part in ("predictor", "transformer", "explainer")} | graphs
-        if not servers:
+    def _pods_of(self, maker: Maker, pods: Sequence[Pod], client: httpx.Client) -> tuple[Pod, ...]:
+        if not pods:
             return ()
-        return tuple(
-            item
-            for kind in self.kinds
-            for item in self._list(kind, client)
-            # Kubernetes would never delete an object without an owner: it is a user's own, with the same label.
-            if (item.metadata.owners or item.metadata.deleted)
-            and (
-                item.metadata.labels.get(MODEL_LABEL) in models
-                or item.metadata.labels.get(GRAPH_LABEL) in graphs
-                or item.metadata.labels.get(KNATIVE_LABEL) in servers
-            )
-        )
+        sets, deployments = self._list(ReplicaSet, client), self._list(Deployment, client)
+        return tuple(pods_of(maker, pods, sets=sets, deployments=deployments))
 
-    def _deleted(self, kind: type[Served], client: httpx.Client, *, names: Collection[str] | None) -> set[str]:
-        existing = {item.name for item in self._list(kind, client) if not item.metadata.deleted}
-        return {*(names or ())} - existing
+    def _objects(self, deleted: ModelServers, client: httpx.Client) -> tuple[Object, ...]:
+        """Objects of deleted models and graphs that are not pods."""
+        if not deleted.names:
+            return ()
+        kinds = [kind for kind in self.kinds if kind is not Pod]
+        return tuple(item for kind in kinds for item in self._list(kind, client) if deleted.made(item.metadata))
+
+    def _existing(self, kind: type[Served], client: httpx.Client) -> set[str]:
+        return {item.name for item in self._list(kind, client) if not item.metadata.deleted}
 
     def _list(self, kind: type[Kind], client: httpx.Client) -> tuple[Kind, ...]:
         return read_list(kind, client, namespace=self.namespace, metadata_only=True)
 
 
 def wait_until_gone(
-    leftovers: Leftovers, *, connect: Callable[[], httpx.Client], timeout: float = TIMEOUT_SECONDS
+    leftovers: Leftovers,
+    *,
+    connect: Callable[[], httpx.Client],
+    kubectl: str = "kubectl",
+    timeout: float = TIMEOUT_SECONDS,
 ) -> None:
     """Wait until nothing is left, for `timeout` seconds at most. Remove terminating pods from the API server.
 
     Where the cluster cannot be read with this login, wait UNREADABLE_SECONDS instead.
 
+    Args:
+        leftovers: what to wait for.
+        connect: gives a connection to the cluster.
+        kubectl: how a user calls kubectl for this cluster, in the text of the error.
+        timeout: seconds.
+
     Raises:
-        TimeoutError: something is left; the text names it.
+        TimeoutError: something is left; the text names it, and the next command.
     """
     stop = time.monotonic() + timeout
     try:
@@ -132,7 +123,24 @@ def wait_until_gone(
         time.sleep(UNREADABLE_SECONDS)
         return
     if left:
-        raise TimeoutError(f"namespace {leftovers.namespace}: still there after {timeout:.0f} s: {', '.join(left)}")
+        raise TimeoutError(_text(left, leftovers.namespace, kubectl=kubectl, timeout=timeout))
+
+
+def _text(left: tuple[Object, ...] | Exception, namespace: str, *, kubectl: str, timeout: float) -> str:
+    """What is left, or why that cannot be read, and what to do."""
+    start = f"namespace {namespace}: still there after {timeout:.0f} s: "
+    kubectl = f"{kubectl} --namespace {namespace} get"
+    if isinstance(left, Exception):
+        return (
+            f"{start}{type(left).__name__}: {left}\n"
+            f"The cluster could not be read. Once this answers, run the same command again: {kubectl} pods"
+        )
+    return (
+        f"{start}{', '.join(map(str, left))}\n"
+        "To see which finalizers, and which controllers by their owners, they wait for: "
+        f"{kubectl} -o yaml {' '.join(item.kubectl_name for item in left)}\n"
+        "Once they are gone, run the same command again."
+    )
 
 
 def is_unreachable(connect: Callable[[], httpx.Client]) -> bool:
@@ -147,16 +155,16 @@ def is_unreachable(connect: Callable[[], httpx.Client]) -> bool:
     return False
 
 
-def _remaining(leftovers: Leftovers, client: Callable[[], httpx.Client]) -> list[str]:
-    """Names of everything that is left, or why it cannot be read. Terminating pods are removed from the API server."""
+def _remaining(leftovers: Leftovers, client: Callable[[], httpx.Client]) -> tuple[Object, ...] | Exception:
+    """Everything that is left, or why it cannot be read. Terminating pods are removed from the API server."""
     try:
         left = leftovers.look(client())
         for item in left:
             if item.metadata.deleted and isinstance(item, Pod):
                 _force_delete(client(), item, namespace=leftovers.namespace)
     except PASSING_ERRORS as problem:
-        return [f"{type(problem).__name__}: {problem}"]
-    return [str(item) for item in left]
+        return problem
+    return left
 
 
 def _force_delete(client: httpx.Client, pod: Pod, *, namespace: str) -> None:

@@ -10,6 +10,7 @@ stack's state. Renaming the module or its provider breaks the `destroy` of stack
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -61,13 +62,14 @@ class TerminationWaitProvider(ResourceProvider):
         Returns at once if the cluster cannot be reached and the user set DELETE_UNREACHABLE.
 
         Raises:
-            TimeoutError: something is still there after 660 s; the text names it.
+            TimeoutError: something is still there after 660 s; the text names it, and the next command.
         """
         # Pulumi loads this module for every command, and few of them delete.
         from components.teardown.leftovers import Leftovers, is_unreachable, wait_until_gone  # noqa: PLC0415
         from kube.connection import connect  # noqa: PLC0415
 
         kubeconfig = props.get("kubeconfig")
+        options = [f"--{name}={value}" for name in CONNECTION if (value := props.get(name))]
         cluster = partial(connect, kubeconfig=Path(kubeconfig) if kubeconfig else None, context=props.get("context"))
         if os.environ.get(DELETE_UNREACHABLE) == "true" and is_unreachable(cluster):
             return
@@ -76,6 +78,7 @@ class TerminationWaitProvider(ResourceProvider):
                 namespace=props["namespace"], models=props.get("models"), graphs=props.get("graphs"), own=props["own"]
             ),
             connect=cluster,
+            kubectl=shlex.join(["kubectl", *options]),
         )
 
 
@@ -84,8 +87,8 @@ class TerminationWaitArgs:
     """Which pods to wait for.
 
     Attributes:
-        models: the stack's models in the namespace. None for `models` and `graphs` means every pod that a deleted
-            Deployment made.
+        models: the stack's models in the namespace. None for `models` and `graphs` means every pod that Knative's
+            operator made there.
         graphs: the stack's graphs in the namespace.
         own: whether the stack deletes the namespace, too.
         kubeconfig: path from the settings; None means kubectl's default. `context` is kubectl's, too.

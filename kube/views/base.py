@@ -43,8 +43,16 @@ def in_spec(*path: str) -> AliasPath:
 class OwnerReference(View):
     """An object whose deletion deletes the one that refers to it."""
 
+    api: str = Field("", validation_alias="apiVersion")
     kind: str
+    name: str = ""
     uid: str = ""
+    controller: bool = False
+
+    @property
+    def group(self) -> str:
+        """Its API group; empty for Kubernetes' core."""
+        return self.api.rpartition("/")[0]
 
 
 class Metadata(View):
@@ -61,6 +69,11 @@ class Metadata(View):
     labels: Strings = {}
     annotations: Strings = {}
 
+    @property
+    def controller(self) -> OwnerReference | None:
+        """The owner whose controller made it."""
+        return next((owner for owner in self.owners if owner.controller), None)
+
 
 class Object(View):
     """An object of the API at `api`, listed as `plural`."""
@@ -73,6 +86,12 @@ class Object(View):
     def __str__(self) -> str:
         """`pods/iris-predictor-0`, which kubectl takes as an argument."""
         return f"{self.plural}/{self.name}"
+
+    @property
+    def kubectl_name(self) -> str:
+        """`routes.serving.knative.dev/iris`: with the API group, as other groups may have a kind of this name."""
+        group = self.api.removeprefix("apis/").rpartition("/")[0]
+        return f"{self.plural}.{group}/{self.name}" if group != "api" else str(self)
 
     @property
     def name(self) -> str:

@@ -4,21 +4,34 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from lightkube import Client, KubeConfig
 
 import stack_files
+from cluster.errors import ClusterError
 from cluster.node.network import Network
 
 ROOT = Path(__file__).parent.parent.parent
 # Two checkouts on one machine can test at the same time: TEST_CLUSTER=other make test
 NAME = os.environ.get("TEST_CLUSTER", "e2e")
-NETWORK = Network.first_free(NAME)
+
+
+def _network() -> Network:
+    """The first free subnet; where none is, `cluster up` says so, and the other tests can be collected."""
+    try:
+        return Network.first_free(NAME)
+    except ClusterError:
+        return Network(name=NAME)
+
+
+NETWORK = _network()
 SUBNET, NODE = NETWORK.subnet, NETWORK.node
 GATEWAY = f"http://{NODE}:31080"
 
@@ -76,10 +89,12 @@ class Deployment:
         """A new stack with this stack file; nothing is deployed yet."""
         made = cls(directory=directory, stack=stack, environment=environment)
         made.stack_file.write_text(text)
-        initialised = made.pulumi("stack", "init", stack)
-        assert initialised.status == 0, initialised.text
-        # `stack init` writes its salt into the project's folder, whatever the stack file is.
-        (ROOT / f"Pulumi.{stack}.yaml").unlink(missing_ok=True)
+        # `stack init` writes its salt into the project's folder, whatever the stack file is; a user may have one there.
+        with TemporaryDirectory() as project:
+            shutil.copy(ROOT / "Pulumi.yaml", project)
+            for words in (("stack", "init", stack, "--cwd", project), ("stack", "select", stack)):
+                done = made.pulumi(*words)
+                assert done.status == 0, done.text
         return made
 
     @property
@@ -120,7 +135,7 @@ class Deployment:
 
     def pulumi(self, command: str, *arguments: str, timeout: float = 900) -> Completed:
         words = [command, *arguments]
-        if words[:2] != ["stack", "init"]:
+        if words[:2] not in (["stack", "init"], ["stack", "select"]):
             words += ["--stack", self.stack]
         env = self.environment | {"PULUMI_OPTION_CONFIG_FILE": str(self.stack_file)}
         return run("pulumi", *words, "--non-interactive", env=env, timeout=timeout)

@@ -67,7 +67,13 @@ def test_what_is_no_journey_is_left_to_test_all_by_name(project: pytest.Pytester
 
 def test_nothing_is_left_where_everything_runs_and_only_that_writes_the_table(project: pytest.Pytester) -> None:
     written = project.path / "features.md"
-    for part in (("-m", level()), ("--deselect", "test_life.py::test_batcher"), ("--ignore", "test_alerts.py")):
+    for part in (
+        ("-m", level()),
+        ("--deselect", "test_life.py::test_batcher"),
+        ("--ignore", "test_alerts.py"),
+        ("--ignore-glob", "*alerts*"),
+        ("-o", "python_files=test_l*.py test_u*.py"),
+    ):
         project.runpytest_inprocess(*part)
         assert not written.exists(), part
     project.runpytest_inprocess().stdout.no_fnmatch_line("*test-all*")
@@ -76,3 +82,18 @@ def test_nothing_is_left_where_everything_runs_and_only_that_writes_the_table(pr
 
 def test_the_fast_tests_alone_do_not_speak_of_the_others(project: pytest.Pytester) -> None:
     project.runpytest_inprocess("-m", "not e2e").stdout.no_fnmatch_line("*test-all*")
+
+
+@pytest.mark.parametrize("option", ["--lf", "--stepwise"])
+def test_a_run_of_what_failed_before_does_not_write_the_table(project: pytest.Pytester, option: str) -> None:
+    project.makepyfile(
+        test_zz="""
+        import pathlib, pytest
+        @pytest.mark.feature("canary")
+        def test_zz(): assert pathlib.Path("right").exists()
+        """
+    )
+    project.runpytest_inprocess(*(["--stepwise"] if option == "--stepwise" else []))
+    (project.path / "right").touch()
+    project.runpytest_inprocess(option)
+    assert not (project.path / "features.md").exists()

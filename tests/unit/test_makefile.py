@@ -108,6 +108,42 @@ def test_the_range_is_that_of_the_lock_file() -> None:
     assert declared == f">=3.{accepted[1]},<3.{int(accepted[2]) + 1}"
 
 
+# Makes a venv of itself, gives two options for the packages at CACHE_FROM, and says what pip gets.
+WITH_CACHE = """#!/bin/bash
+case "$1 $2" in
+  "-c import"*) exit 0 ;;
+  "-m cluster.cache_from") printf '%s\\n' --no-index "--find-links=/a b" ;;
+  "-m venv") /bin/mkdir -p .venv/bin && /bin/cp "$0" .venv/bin/python ;;
+  "-m pip") printf '<%s>' "$@"; echo ;;
+esac
+"""
+
+
+@pytest.mark.parametrize(("cache", "options"), [("", ""), ("/cache", "<--no-index><--find-links=/a b>")])
+def test_the_venv_is_made_by_bash_3(tmp_path: Path, cache: str, options: str) -> None:
+    """It is the bash of macOS; BASH_ENV takes away from this one what that lacks."""
+    (tmp_path / "python3").write_text(WITH_CACHE)
+    (tmp_path / "python3").chmod(0o755)
+    (tmp_path / "bash-3").write_text("enable -n mapfile readarray\n")
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    made = subprocess.run(
+        [MAKE, ".venv/bin/uv"],
+        cwd=tmp_path,
+        env={"PATH": str(tmp_path), "BASH_ENV": str(tmp_path / "bash-3"), "CACHE_FROM": cache},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert made.returncode == 0, made.stdout + made.stderr
+    assert f"<requirements-uv.txt>{options}\n" in made.stdout
+
+
+def test_no_recipe_has_what_bash_3_lacks() -> None:
+    newer = r"\b(mapfile|readarray|coproc|globstar)\b|(declare|local) -[An]|\|&|&>>|;;?&|\$\$\{\w+(,|\^|@)"
+    recipes = [line for line in (ROOT / "Makefile").read_text().splitlines() if not line.startswith("#")]
+    assert not [line for line in recipes if re.search(newer, line)]
+
+
 @pytest.mark.parametrize(
     ("arguments", "command"),
     [

@@ -81,7 +81,9 @@ def test_replaced_when_models_are_removed(change: dict[str, Any], changes: bool,
 def test_deletion_runs_in_pulumis_own_process(api: Server, tmp_path: Path) -> None:
     """It finds the module by the state alone; the program does not run."""
     host = api.address.removeprefix("http://")
-    pod = {"metadata": {"name": "activator", "uid": "u", "ownerReferences": [{"kind": "ReplicaSet"}]}}
+    labels = {"app.kubernetes.io/name": "knative-serving", "pod-template-hash": "h"}
+    owner = {"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "activator-h", "uid": "r", "controller": True}
+    pod = {"metadata": {"name": "activator", "uid": "u", "labels": labels, "ownerReferences": [owner]}}
     going = {"metadata": {**pod["metadata"], "deletionTimestamp": "2026-01-01T00:00:00Z"}}
     api.on(
         host,
@@ -132,3 +134,11 @@ def test_a_cluster_that_answers_is_waited_for_all_the_same(
     fields = {key: value for key, value in STATE.items() if key not in ("models", "graphs")}
     TerminationWaitProvider().delete("models", fields | {"kubeconfig": str(file), "context": None})
     assert pods in [f"{request.method} {request.path}" for request in api.requests]
+
+
+def test_the_command_of_the_error_is_for_the_cluster_of_the_stack(monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+    monkeypatch.setattr("components.teardown.leftovers.wait_until_gone", lambda *_, kubectl, **__: said.append(kubectl))
+    TerminationWaitProvider().delete("models", STATE | {"kubeconfig": "/a b/kubeconfig"})
+    TerminationWaitProvider().delete("models", STATE | {"context": None})
+    assert said == ["kubectl '--kubeconfig=/a b/kubeconfig' --context=here", "kubectl"]
