@@ -83,6 +83,10 @@ class Identity:
         """Name of the stack, without organization and project, as it was when the identity was made."""
         return self.text.rpartition("/")[2].partition(SEPARATOR)[0]
 
+    def has_namespace(self, name: str) -> bool:
+        """Whether the stack has made this namespace for its models, whatever the cluster says of it."""
+        return any(urn.endswith(f"::kubernetes:core/v1:Namespace::{name}") for urn in self.in_state)
+
 
 class StackIdentity(Resource, module="kserve-multi-model", name="StackIdentity"):
     """Keeps the identity in the stack's state. Its outputs are known in every preview but the first one."""

@@ -104,7 +104,8 @@ def preflight(settings: Settings, *, identity: Identity, found: FoundCluster) ->
         missing = list(_missing(client, settings, owner=owner))
     if problems := [*missing, *_conflicts(settings, owners=owners, running=running, owner=owner)]:
         raise ClusterError("; ".join(problems))
-    own = frozenset(name for name, stack in owners.items() if stack in {None, owner})
+    # A namespace that lost its mark is still the stack's; as a stranger's it would be deleted, with all that is in it.
+    own = frozenset(name for name, stack in owners.items() if stack in {None, owner} or identity.has_namespace(name))
     changing = (
         changing_mode([served for served in settings.served if settings.namespace_of(served) == name], running=models)
         for name, models in running.items()

@@ -26,6 +26,7 @@ def look(
     graphs: tuple[dict[str, Any], ...] = (),
     platform: str | None = None,
     mode: str | None = None,
+    in_state: frozenset[str] = frozenset(),
     **cluster: Any,
 ) -> ClusterState:
     sections = {name: str(value) for name, value in cluster.items()}
@@ -34,9 +35,8 @@ def look(
     given = {"platform": platform, "mode": mode}
     settings = parse(document | {key: text for key, text in given.items() if text})
     found = find_cluster(settings)
-    return preflight(
-        settings, identity=Identity(text=OWNER, deployed_before=False, cluster=found.identity), found=found
-    )
+    identity = Identity(text=OWNER, deployed_before=False, cluster=found.identity, in_state=in_state)
+    return preflight(settings, identity=identity, found=found)
 
 
 @pytest.fixture
@@ -102,6 +102,17 @@ def test_own_and_foreign_namespaces(tmp_path: Path) -> None:
         foreign_namespaces=frozenset({"foreign"}),
         changing_mode=frozenset(),
     )
+
+
+def test_a_namespace_of_the_stacks_state_stays_declared_without_its_mark(tmp_path: Path) -> None:
+    parent = "kserve-multi-model:platform:Platform$kubernetes:core/v1:Namespace"
+    urn = "urn:pulumi:dev::kserve-multi-model"
+    state = frozenset({f"{urn}::kubernetes:core/v1:Namespace::made", f"{urn}::{parent}::of-the-platform"})
+    models = tuple({"name": f"in-{name}", "namespace": name} for name in ("made", "foreign", "of-the-platform"))
+    with answering(tmp_path, namespaces=dict.fromkeys(("made", "foreign", "of-the-platform"))) as file:
+        found = look(kubeconfig=file, models=models, in_state=state)
+    assert found.own_namespaces == {"made"}
+    assert found.foreign_namespaces == {"foreign", "of-the-platform"}
 
 
 def test_namespace_of_another_stack_is_refused(tmp_path: Path) -> None:
