@@ -30,6 +30,8 @@ MANAGER_LABEL = "app.kubernetes.io/managed-by"
 # ConfigMaps that istiod creates in every namespace. Where a stranger's istiod does, the stranger has Istio's namespace,
 # which is refused, and what these ConfigMaps depend on.
 MADE_BY_ISTIOD = {("ConfigMap", "istio-ca-root-cert"), ("ConfigMap", "istio-ca-crl")}
+# Inputs of an object or a release that say which one it is.
+INPUTS = {"apiVersion", "kind", "metadata", "name", "namespace", "chart"}
 ATTEMPTS = 5
 LONGEST_PAUSE = 4.0
 T = TypeVar("T")
@@ -107,17 +109,23 @@ class ExistingObjects:
         Raises:
             ExistingObjectError: it exists, or the cluster does not tell; the text has whose it is and what to do.
         """
-        inputs = args.new_inputs or {}
+        # An input is an output where a part of it is secret.
+        given = {key: value for key, value in (args.new_inputs or {}).items() if key in INPUTS}
+        inputs = await pulumi.Output.from_input(given).future(with_unknowns=True)
         look = self._refuse_release if args.type == HELM_RELEASE else self._refuse_object
-        await asyncio.to_thread(look, args.urn, inputs)
+        if not await asyncio.to_thread(look, args.urn, inputs or {}) and not pulumi.runtime.is_dry_run():
+            raise ExistingObjectError(f"{args.name} ({args.type}): it has no name to look for")
 
-    def _refuse_object(self, urn: str, inputs: Mapping[str, Any]) -> None:
+    def _refuse_object(self, urn: str, inputs: Mapping[str, Any]) -> bool:
+        """Refuse an object that is somebody else's; gives whether it could be looked for."""
         wanted = _Wanted.of(inputs, namespace=self.namespace)
-        if wanted is None or (wanted.kind, wanted.name) in MADE_BY_ISTIOD:
-            return
-        kind = self._kind(wanted.version, wanted.kind)
-        if kind is None:
-            return
+        if wanted is None:
+            return False
+        if (wanted.kind, wanted.name) not in MADE_BY_ISTIOD and (kind := self._kind(wanted.version, wanted.kind)):
+            self._refuse_wanted(urn, wanted, kind=kind)
+        return True
+
+    def _refuse_wanted(self, urn: str, wanted: _Wanted, *, kind: _Kind) -> None:
         namespace = wanted.namespace if kind.namespaced else ""
         called = f"{wanted.kind} {namespace}{'/' if namespace else ''}{wanted.name}"
         place = f"namespaces/{namespace}/" if namespace else ""
@@ -136,11 +144,11 @@ class ExistingObjects:
         old = self.identity.deployed_before and urn in self.identity.in_state
         return old and stack is None and pulumi.runtime.is_dry_run()
 
-    def _refuse_release(self, urn: str, inputs: Mapping[str, Any]) -> None:
-        del urn
+    def _refuse_release(self, _: str, inputs: Mapping[str, Any]) -> bool:
+        """Refuse a Helm release that is somebody else's; gives whether it could be looked for."""
         name, namespace = inputs.get("name"), inputs.get("namespace") or self.namespace
         if not isinstance(name, str) or not isinstance(namespace, str):
-            return
+            return False
         called = f"Helm release {name} in namespace {namespace}"
         records = self._ask(lambda client: records_of(client, name, namespace=namespace), what=called)
         mark = ReleaseMark(identity=self.identity.text, deployed_before=self.identity.deployed_before)
@@ -154,6 +162,7 @@ class ExistingObjects:
                         called, owner=f"stack {stack}" if stack else f"Helm says: {record.description}", stack=stack
                     )
                 )
+        return True
 
     def _refuse_pending(self, record: HelmRecord, *, chart: str, namespace: str, called: str) -> None:
         """Refuse a release that somebody else is installing, or that a killed run of somebody else left.

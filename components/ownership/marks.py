@@ -7,6 +7,8 @@ from typing import Any
 
 import httpx2 as httpx
 import pulumi
+from pulumi.output import Unknown
+from pulumi.runtime import rpc
 
 from components.objects import STACK_ANNOTATION
 from components.ownership.existing_objects import HELM_RELEASE, ExistingObjects
@@ -39,6 +41,20 @@ def own_all_objects(identity: Identity, *, connect: Callable[[], httpx.Client], 
 
 def marked(props: Mapping[str, Any], *, identity: str) -> dict[str, Any]:
     """Inputs of an object with the mark of a stack; a mark that it has is kept."""
-    metadata = props.get("metadata") or {}
-    annotations = {STACK_ANNOTATION: identity, **(metadata.get("annotations") or {})}
-    return {**props, "metadata": {**metadata, "annotations": annotations}}
+
+    def mark_annotations(annotations: Mapping[str, Any]) -> dict[str, Any]:
+        return {STACK_ANNOTATION: identity, **annotations}
+
+    def mark_metadata(metadata: Mapping[str, Any]) -> dict[str, Any]:
+        return {**metadata, "annotations": _when_known(metadata.get("annotations"), mark_annotations)}
+
+    return {**props, "metadata": _when_known(props.get("metadata"), mark_metadata)}
+
+
+def _when_known(value: Any, change: Callable[[Mapping[str, Any]], dict[str, Any]]) -> Any:
+    """Change a value; one that a preview does not know yet stays as it is, until the update changes it."""
+    if isinstance(value, pulumi.Output):
+        return value.apply(change)
+    if rpc.is_rpc_secret(value):  # so the SDK gives secrets to transforms
+        return rpc.wrap_rpc_secret(change(rpc.unwrap_rpc_secret(value)))
+    return value if isinstance(value, Unknown) else change(value or {})

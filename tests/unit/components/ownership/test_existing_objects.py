@@ -13,6 +13,8 @@ from typing import Any
 
 import pulumi
 import pytest
+from pulumi import Output
+from pulumi.output import UNKNOWN
 
 from components.objects import STACK_ANNOTATION
 from components.ownership.existing_objects import HELM_RELEASE, ExistingObjectError, ExistingObjects
@@ -64,11 +66,7 @@ def refuse(api: Server, tmp_path: Path) -> Refuse:
             opened = partial(connect, kubeconfig=file)
             kept.append(ExistingObjects(connect=opened, namespace="of-context", identity=identity, longest_pause=0.01))
         args = pulumi.ResourceHookArgs(urn="urn", id="", name="n", type=type_, new_inputs=inputs or namespace())
-        loop = asyncio.new_event_loop()  # asyncio.run would leave the thread without one
-        try:
-            loop.run_until_complete(kept[0].refuse(args))
-        finally:
-            loop.close()
+        asyncio.get_event_loop().run_until_complete(kept[0].refuse(args))
 
     return run
 
@@ -162,10 +160,32 @@ def test_kinds_are_asked_for_once_and_again_while_one_is_missing(api: Server, re
     assert paths(api).count(api_path) == 3
 
 
-def test_what_a_preview_does_not_know_yet_is_looked_for_by_the_update(api: Server, refuse: Refuse) -> None:
-    refuse(inputs=namespace(object()))
-    refuse("kubernetes:apps/v1:Deployment", inputs=deployment(namespace=object()))
+@pytest.mark.parametrize("preview", [True, False])
+@pytest.mark.parametrize(
+    ("type_", "inputs"),
+    [
+        ("kubernetes:core/v1:Namespace", namespace(UNKNOWN)),
+        ("kubernetes:apps/v1:Deployment", deployment(namespace=UNKNOWN)),
+        ("kubernetes:apps/v1:Deployment", {"apiVersion": "v1", "kind": "Deployment", "metadata": UNKNOWN}),
+        (HELM_RELEASE, {"name": UNKNOWN}),
+    ],
+)
+def test_what_a_preview_does_not_know_yet_is_looked_for_by_the_update(
+    api: Server, refuse: Refuse, monkeypatch: pytest.MonkeyPatch, type_: str, inputs: dict[str, Any], preview: bool
+) -> None:
+    monkeypatch.setattr(pulumi.runtime, "is_dry_run", lambda: preview)
+    if preview:
+        refuse(type_, inputs=inputs)
+    else:
+        with pytest.raises(ExistingObjectError, match="it has no name to look for"):
+            refuse(type_, inputs=inputs)
     assert paths(api) == []
+
+
+def test_what_is_secret_is_looked_for_too(api: Server, refuse: Refuse) -> None:
+    answer(api, NAMESPACE, existing())
+    with pytest.raises(ExistingObjectError, match=r"^Namespace cert-manager is there already"):
+        refuse(inputs=namespace() | {"metadata": Output.secret({"name": "cert-manager"})})
 
 
 @pytest.mark.parametrize("name", ["istio-ca-root-cert", "istio-ca-crl"])
@@ -205,10 +225,8 @@ def test_an_unsupported_login_creates_nothing(tmp_path: Path) -> None:
     identity = Identity(text=OURS, deployed_before=False, cluster=ClusterIdentity(uid="u", name="here"))
     looking = ExistingObjects(connect=partial(connect, kubeconfig=file), namespace="default", identity=identity)
     args = pulumi.ResourceHookArgs(urn="urn", id="", name="n", type="t", new_inputs=namespace())
-    loop = asyncio.new_event_loop()
     with pytest.raises(ExistingObjectError, match="gcp"):
-        loop.run_until_complete(looking.refuse(args))
-    loop.close()
+        asyncio.get_event_loop().run_until_complete(looking.refuse(args))
 
 
 @pytest.mark.parametrize("deployed_before", [True, False])

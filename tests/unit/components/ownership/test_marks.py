@@ -5,9 +5,10 @@ from collections.abc import Callable
 import pulumi
 import pulumi_kubernetes as k8s
 import pytest
+from pulumi.output import UNKNOWN
 
 from components.objects import STACK_ANNOTATION
-from components.ownership.marks import HOOK, own_all_objects
+from components.ownership.marks import HOOK, marked, own_all_objects
 from components.ownership.stack_identity import ClusterIdentity, Identity
 from tests.unit.components.recording import Recording, record
 
@@ -44,6 +45,21 @@ def test_an_object_is_marked_and_keeps_what_it_has(annotations: dict[str, str] |
     assert secret.plain["stringData"] == {"key": "hidden"}
     assert "hidden" not in str(secret.inputs["metadata"])
     assert secret.beforehand == (HOOK,)
+
+
+def test_what_a_preview_does_not_know_stays_unknown() -> None:
+    assert marked({"metadata": UNKNOWN, "data": 1}, identity=OURS) == {"metadata": UNKNOWN, "data": 1}
+    metadata = marked({"metadata": {"name": UNKNOWN, "annotations": UNKNOWN}}, identity=OURS)["metadata"]
+    assert metadata == {"name": UNKNOWN, "annotations": UNKNOWN}
+
+
+def test_metadata_that_is_secret_is_marked() -> None:
+    def declare() -> None:
+        metadata = pulumi.Output.secret({"name": "n", "annotations": {"a": "b"}})
+        k8s.core.v1.ConfigMap("n", metadata=metadata)
+
+    found = owned(declare).the(":ConfigMap", "n")
+    assert found.plain["metadata"] == {"name": "n", "annotations": {"a": "b", STACK_ANNOTATION: OURS}}
 
 
 def test_the_options_and_hooks_of_an_object_stay() -> None:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import base64
 import re
+from types import SimpleNamespace
 from typing import Any
 
 import pulumi
 import pytest
 from pulumi.dynamic import CreateResult
+from pulumi.output import UNKNOWN
 
+from components.ownership import stack_identity
 from components.ownership.stack_identity import ClusterIdentity, Identity, StackIdentityProvider, own_identity
 from tests.unit.components.recording import PROVIDER, Recording, record
 
@@ -53,6 +56,22 @@ def test_the_identity_in_the_state_counts_and_not_what_the_stack_is_called_now(m
     identity, _ = found(state=PROVIDER)
     assert (identity.text, identity.stack, identity.deployed_before) == (kept["identity"], "first", False)
     assert identity.cluster == ClusterIdentity(uid="uid-there", name="there")
+
+
+@pytest.mark.parametrize(("state", "text"), [({}, f"{STACK}:new"), (PROVIDER, STACK)])
+def test_the_first_preview_has_an_identity_of_its_own(
+    monkeypatch: pytest.MonkeyPatch, state: dict[str, str], text: str
+) -> None:
+    """It makes none; that of a stack from before is known all the same, so it shows no change of a model."""
+
+    def unknown(**_: object) -> SimpleNamespace:
+        outputs = ("identity", "deployed_before", "cluster_uid", "cluster_name")
+        return SimpleNamespace(**{name: pulumi.Output.from_input(UNKNOWN) for name in outputs})
+
+    monkeypatch.setattr(stack_identity, "StackIdentity", unknown)
+    identity, _ = found(state=state)
+    assert (identity.text, identity.stack, identity.deployed_before) == (text, "dev", bool(state))
+    assert identity.cluster == HERE
 
 
 def test_nothing_changes_it() -> None:
