@@ -25,17 +25,32 @@ class HelmRecord:
     """Record of one operation on a release.
 
     Attributes:
-        name: of its Secret.
-        pending: whether the operation never ended.
-        description: what whoever installed the release had Helm write, once the operation ended.
+        name: of its Secret, which ends with the number of the operation.
+        status: deployed, superseded, failed, uninstalling, pending-install …
+        description: what whoever installed the release had Helm write; Helm's own text unless the operation succeeded.
         chart: name and version of the chart, as `istiod-1.27.1`.
 
     """
 
     name: str
-    pending: bool
+    status: str
     description: str
     chart: str
+
+    @property
+    def revision(self) -> int:
+        """Number of the operation."""
+        return int(self.name.rpartition(".v")[2])
+
+    @property
+    def is_pending(self) -> bool:
+        """Whether the operation never ended."""
+        return self.status.startswith("pending-")
+
+    @property
+    def has_succeeded(self) -> bool:
+        """Whether the operation ended well, so that the description says whose the release is."""
+        return self.status in {"deployed", "superseded"}
 
     @classmethod
     def of(cls, secret: Mapping[str, Any]) -> HelmRecord:
@@ -45,7 +60,7 @@ class HelmRecord:
         chart = (release.get("chart") or {}).get("metadata") or {}
         return cls(
             name=secret["metadata"]["name"],
-            pending=str(secret["metadata"].get("labels", {}).get("status", "")).startswith("pending-"),
+            status=str(secret["metadata"].get("labels", {}).get("status", "")),
             description=str(release["info"].get("description", "")),
             chart=f"{chart.get('name', '')}-{chart.get('version', '')}",
         )
@@ -80,7 +95,7 @@ def stack_of(record: HelmRecord) -> str | None:
 
 
 def records_of(client: httpx.Client, release: str, *, namespace: str) -> tuple[HelmRecord, ...]:
-    """Records of the operations on a release.
+    """Records of the operations on a release, the oldest first.
 
     Raises:
         httpx.HTTPError: the cluster does not give them.
@@ -88,7 +103,8 @@ def records_of(client: httpx.Client, release: str, *, namespace: str) -> tuple[H
     """
     answer = client.get(_secrets(namespace), params={"labelSelector": f"owner=helm,name={release}"})
     try:
-        return tuple(HelmRecord.of(secret) for secret in answer.raise_for_status().json()["items"])
+        records = [HelmRecord.of(secret) for secret in answer.raise_for_status().json()["items"]]
+        return tuple(sorted(records, key=lambda record: record.revision))
     except (KeyError, TypeError, OSError, EOFError) as problem:
         raise ValueError(f"a record of the Helm release {release!r} cannot be read: {problem!r}") from problem
 
@@ -103,7 +119,7 @@ def delete_lost_records(
     """
     with connect(kubeconfig=kubeconfig, context=context) as client:
         records = records_of(client, release, namespace=namespace)
-        lost = [record for record in records if record.pending or mark.is_on(record)]
+        lost = [record for record in records if record.is_pending or mark.is_on(record)]
         for record in lost:
             client.delete(f"{_secrets(namespace)}/{record.name}").raise_for_status()
     return bool(lost)

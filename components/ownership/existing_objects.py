@@ -134,15 +134,12 @@ class ExistingObjects:
             return
         found = Object.model_validate(answer.json())
         stack = found.metadata.annotations.get(STACK_ANNOTATION)
+        is_replaced = urn in self.identity.in_state and pulumi.runtime.is_dry_run()
         if stack == self.identity.text:
-            pulumi.log.info(f"{called} is there already, from a run of this stack that was interrupted: it goes on")
-        elif not self._is_replaced(urn, stack):
+            if not is_replaced:
+                pulumi.log.info(f"{called} is there already, from a run of this stack that was interrupted: it goes on")
+        elif stack or not (is_replaced and self.identity.deployed_before):  # its objects may have no mark yet
             raise ExistingObjectError(_refusal(called, owner=_owner(found), stack=stack))
-
-    def _is_replaced(self, urn: str, stack: str | None) -> bool:
-        """Whether a preview would replace this object, which is of the stack and from before there were marks."""
-        old = self.identity.deployed_before and urn in self.identity.in_state
-        return old and stack is None and pulumi.runtime.is_dry_run()
 
     def _refuse_release(self, _: str, inputs: Mapping[str, Any]) -> bool:
         """Refuse a Helm release that is somebody else's; gives whether it could be looked for."""
@@ -151,35 +148,33 @@ class ExistingObjects:
             return False
         called = f"Helm release {name} in namespace {namespace}"
         records = self._ask(lambda client: records_of(client, name, namespace=namespace), what=called)
-        mark = ReleaseMark(identity=self.identity.text, deployed_before=self.identity.deployed_before)
-        for record in records:
-            if record.pending:
-                self._refuse_pending(record, chart=str(inputs.get("chart")), namespace=namespace, called=called)
-            elif not mark.is_on(record):
-                stack = stack_of(record)
-                raise ExistingObjectError(
-                    _refusal(
-                        called, owner=f"stack {stack}" if stack else f"Helm says: {record.description}", stack=stack
-                    )
-                )
+        succeeded = [record for record in records if record.has_succeeded]
+        if succeeded:
+            self._refuse_installed(succeeded[-1], called=called)
+        elif records:
+            self._refuse_unfinished(records[-1], chart=str(inputs.get("chart")), namespace=namespace, called=called)
         return True
 
-    def _refuse_pending(self, record: HelmRecord, *, chart: str, namespace: str, called: str) -> None:
-        """Refuse a release that somebody else is installing, or that a killed run of somebody else left.
+    def _refuse_installed(self, record: HelmRecord, *, called: str) -> None:
+        mark = ReleaseMark(identity=self.identity.text, deployed_before=self.identity.deployed_before)
+        if not mark.is_on(record):
+            stack = stack_of(record)
+            owner = f"stack {stack}" if stack else f"Helm says: {record.description}"
+            raise ExistingObjectError(_refusal(called, owner=owner, stack=stack))
 
-        Helm writes the description, which says whose a release is, only at the end. Until then the namespace tells;
-        where that has no mark, the chart does.
+    def _refuse_unfinished(self, record: HelmRecord, *, chart: str, namespace: str, called: str) -> None:
+        """Refuse a release that somebody else is installing or removing, or that a killed run of somebody else left.
+
+        Helm writes the description, which says whose a release is, only when it has succeeded. Without, its namespace
+        tells; where that has no mark, its chart does.
         """
         answer = self._get(Namespace.path(name=namespace), what=f"Namespace {namespace}")
         found = Namespace.model_validate(answer.json()) if answer else None
         stack = found.metadata.annotations.get(STACK_ANNOTATION) if found else None
-        ours = stack == self.identity.text if stack else record.chart in chart
-        if not ours:
-            raise ExistingObjectError(
-                _refusal(
-                    called, owner=f"being installed by {f'stack {stack}' if stack else 'someone else'}", stack=stack
-                )
-            )
+        is_own = stack == self.identity.text if stack else record.chart in chart
+        if not is_own:
+            owner = f"{record.status}, by {f'stack {stack}' if stack else 'someone else'}"
+            raise ExistingObjectError(_refusal(called, owner=owner, stack=stack))
 
     def _kind(self, version: str, kind: str) -> _Kind | None:
         """The kind, or None where the cluster has none: then there is no such object either.

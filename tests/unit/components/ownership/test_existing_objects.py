@@ -124,6 +124,15 @@ def test_an_object_that_is_missing_is_created(refuse: Refuse) -> None:
     refuse()
 
 
+def test_an_object_that_a_preview_would_replace_is_not_of_an_interrupted_run(
+    api: Server, refuse: Refuse, infos: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pulumi.runtime, "is_dry_run", lambda: True)
+    answer(api, NAMESPACE, existing(annotations={STACK_ANNOTATION: OURS}))
+    refuse(in_state=frozenset({"urn"}))
+    assert infos == []
+
+
 def test_an_object_of_an_interrupted_run_is_taken_up_again(api: Server, refuse: Refuse, infos: list[str]) -> None:
     answer(api, NAMESPACE, existing(annotations={STACK_ANNOTATION: OURS}))
     refuse()
@@ -246,10 +255,15 @@ def test_what_a_stack_from_before_would_replace_is_not_refused_in_a_preview(
             look()
 
 
-def helm_record(*, description: str = "Install complete", status: str = "deployed", chart: str = "cert-manager") -> Any:
+def helm_record(
+    *, description: str = "Install complete", status: str = "deployed", chart: str = "cert-manager", revision: int = 1
+) -> Any:
     release = {"info": {"description": description}, "chart": {"metadata": {"name": chart, "version": "v1.20.0"}}}
     packed = base64.b64encode(base64.b64encode(gzip.compress(json.dumps(release).encode()))).decode()
-    return {"metadata": {"name": "sh.helm.release.v1.cm.v1", "labels": {"status": status}}, "data": {"release": packed}}
+    return {
+        "metadata": {"name": f"sh.helm.release.v1.cm.v{revision}", "labels": {"status": status}},
+        "data": {"release": packed},
+    }
 
 
 RELEASE = {"name": "cm", "namespace": "cert-manager", "chart": "build/charts/cert-manager-v1.20.0.tgz"}
@@ -257,16 +271,20 @@ RECORDS = "/api/v1/namespaces/cert-manager/secrets?labelSelector=owner%3Dhelm%2C
 
 
 @pytest.mark.parametrize(
-    ("record", "whose"),
+    ("records", "whose"),
     [
-        (helm_record(), "Helm says: Install complete"),
-        (helm_record(description=f"{BARE}, stack {OTHERS}"), f"stack {OTHERS}"),
-        (helm_record(description=BARE), f"Helm says: {BARE}"),
-        (helm_record(status="pending-install", chart="other"), "being installed by someone else"),
+        ([helm_record()], "Helm says: Install complete"),
+        ([helm_record(description=f"{BARE}, stack {OTHERS}")], f"stack {OTHERS}"),
+        ([helm_record(description=BARE)], f"Helm says: {BARE}"),
+        ([helm_record(status="pending-install", chart="other")], "pending-install, by someone else"),
+        ([helm_record(status="uninstalling", chart="other")], "uninstalling, by someone else"),
+        ([helm_record(status="pending-upgrade", revision=10), helm_record(revision=9)], "Helm says: Install complete"),
     ],
 )
-def test_a_helm_release_of_somebody_else_is_refused(api: Server, refuse: Refuse, record: Any, whose: str) -> None:
-    answer(api, RECORDS, {"items": [record]})
+def test_a_helm_release_of_somebody_else_is_refused(
+    api: Server, refuse: Refuse, records: list[Any], whose: str
+) -> None:
+    answer(api, RECORDS, {"items": records})
     with pytest.raises(ExistingObjectError) as refused:
         refuse(HELM_RELEASE, inputs=RELEASE)
     assert str(refused.value).startswith(f"Helm release cm in namespace cert-manager is there already ({whose}). ")
@@ -277,8 +295,11 @@ def test_a_helm_release_of_somebody_else_is_refused(api: Server, refuse: Refuse,
     [
         ([], False),
         ([helm_record(description=f"{BARE}, stack {OURS}")], False),
-        ([helm_record(description=BARE), helm_record(status="pending-upgrade")], True),
+        ([helm_record(description=BARE), helm_record(status="pending-upgrade", revision=2)], True),
+        ([helm_record(status="superseded"), helm_record(description=f"{BARE}, stack {OURS}", revision=2)], False),
         ([helm_record(description="Initial install underway", status="pending-install")], False),
+        ([helm_record(description="Deletion in progress (or silently failed)", status="uninstalling")], False),
+        ([helm_record(description="Release failed: timed out", status="failed")], False),
     ],
 )
 def test_a_helm_release_of_the_stack_is_not_refused(
@@ -297,7 +318,7 @@ def test_a_release_that_is_not_installed_yet_is_of_whom_its_namespace_is(
     if ours:
         refuse(HELM_RELEASE, inputs=RELEASE)
     else:
-        with pytest.raises(ExistingObjectError, match=f"being installed by stack {OTHERS}"):
+        with pytest.raises(ExistingObjectError, match=f"pending-install, by stack {OTHERS}"):
             refuse(HELM_RELEASE, inputs=RELEASE)
 
 
