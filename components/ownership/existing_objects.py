@@ -6,7 +6,6 @@ gets into the stack's state, so no later `destroy` touches it.
 
 from __future__ import annotations
 
-import asyncio
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -19,6 +18,7 @@ import tenacity
 from components.charts.helm_records import HelmRecord, ReleaseMark, records_of, stack_of
 from components.objects import STACK_ANNOTATION
 from components.ownership.stack_identity import Identity
+from components.threads import in_own_thread
 from kube.connection import refusal_of
 from kube.kubeconfig import KubeconfigError
 from kube.views.base import Object, View
@@ -113,7 +113,7 @@ class ExistingObjects:
         given = {key: value for key, value in (args.new_inputs or {}).items() if key in INPUTS}
         inputs = await pulumi.Output.from_input(given).future(with_unknowns=True)
         look = self._refuse_release if args.type == HELM_RELEASE else self._refuse_object
-        if not await asyncio.to_thread(look, args.urn, inputs or {}) and not pulumi.runtime.is_dry_run():
+        if not await in_own_thread(look, args.urn, inputs or {}) and not pulumi.runtime.is_dry_run():
             raise ExistingObjectError(f"{args.name} ({args.type}): it has no name to look for")
 
     def _refuse_object(self, urn: str, inputs: Mapping[str, Any]) -> bool:
