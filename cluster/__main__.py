@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Collection
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -34,7 +34,7 @@ from cluster.locations import cache_dir, logs_dir, state_dir
 from cluster.node.lifecycle import IMAGE_STORE, S3_REGION, Node, image_store_key, nodes, recorded_entries
 from cluster.node.network import DEFAULT_SUBNET, proxy_exceptions
 from cluster.provider import OfficialProvider
-from cluster.shared_cache import SharedCache, downloads
+from cluster.shared_cache import RefusedError, SharedCache, downloads
 from cluster.toolchain import remove_go_caches
 from cluster.tools import PROVIDER, get_tools, provider_without_build
 
@@ -80,15 +80,6 @@ def _shared_cache(cache_from: str | None) -> SharedCache | None:
     return SharedCache(location=Location.parse(cache_from), console=console) if cache_from else None
 
 
-def _build_with(shared: SharedCache | None) -> Build:
-    """The same, with Debian packages at least as new as those of the shared cache, so that its keys are the same."""
-    build = _build()
-    if shared and build.missing(build.default) and (day := shared.debian_day) and debian.renew(day, build_lock()):
-        console.print(f"  Debian packages are now those of {day} or later, as at {shared.location}", soft_wrap=True)
-        build = _build()
-    return build
-
-
 def _node(name: str, subnet: str = DEFAULT_SUBNET) -> Node:
     node = Node.named(name, subnet=subnet, cache=_cache())
     os.environ.update(node.network.proxy_exceptions())
@@ -114,7 +105,7 @@ def up(
     shared = _shared_cache(cache_from)
     with locked(_lock(_node(name).name), console=console):
         node = _node(name, subnet)
-        build = _build_with(shared)
+        build = _build()
         outdated = node.outdated(build)
         # An outdated node keeps running from its own entries, so only Pulumi is needed from this build.
         extras = [] if outdated or not stack_file else extras_of(stack_file, build=build)
@@ -122,10 +113,12 @@ def up(
         if outdated:
             console.print(f"  {name} was started from an older build than this; make down, then make up renews it")
         environment = Environment(build, node)
-        has_provider = environment.has_provider()
+        has_provider = _has_provider(environment)
         if has_provider:
             wanted -= PROVIDER
-        fetched = _fetch(build, wanted, shared)
+        # A node that exists would be outdated by packages of another day.
+        build, fetched = _fetch(build, wanted, shared, may_renew=not node.initialised)
+        environment = Environment(build, node)
         if not has_provider and provider_without_build(console, build):
             wanted -= PROVIDER
         built = _prepare_host(build, node=node, wanted=wanted)
@@ -149,10 +142,10 @@ def add(
     """Build what the default leaves out and add it to the cluster: monitoring, lightgbm, onnx, bandit, examples."""
     host.check_machine()
     shared = _shared_cache(cache_from)
-    build = _build_with(shared)
+    build = _build()
     extras = _known_extras(build, extras)
     wanted = frozenset().union(*map(build.of_extra, extras))
-    fetched = _fetch(build, wanted, shared)
+    build, fetched = _fetch(build, wanted, shared, may_renew=not _node(name).initialised)
     built = _prepare_host(build, wanted=wanted)
     build.run(console, keep_go_caches=keep_go_caches, wanted=wanted)
     # Not earlier: `down` waits for this lock, and compiling takes minutes.
@@ -205,9 +198,11 @@ def build_all(
     host.check_machine()
     shared = _shared_cache(cache_from)
     with debian.renewing(build_lock()) if renew else nullcontext():
-        build = _build_with(shared)
+        build = _build()
         everything = build.default.union(*map(build.of_extra, build.extras if extras else ()))
-        _fetch(build, everything, shared)
+        if _has_provider(Environment(build)):
+            everything -= PROVIDER
+        build, _ = _fetch(build, everything, shared)
         wanted = everything - (PROVIDER if provider_without_build(console, build) else frozenset())
         _prepare_host(build, wanted=wanted)
         build.run(console, keep_go_caches=keep_go_caches, wanted=wanted)
@@ -219,13 +214,53 @@ def _advise(filesystem: Path) -> None:
         console.print(f"  {advice}")
 
 
-def _fetch(build: Build, wanted: Collection[str], shared: SharedCache | None) -> bool:
-    """Take what is missing for `wanted` from the shared cache, if there is one; returns whether it was read."""
+def _has_provider(environment: Environment) -> bool:
+    """Whether the provider is on this machine, so that no other one has to offer it."""
+    return environment.has_provider() or OfficialProvider(environment.build.cache).find() is not None
+
+
+def _fetch(
+    build: Build, wanted: Collection[str], shared: SharedCache | None, *, may_renew: bool = True
+) -> tuple[Build, bool]:
+    """Take what is missing for `wanted` from the shared cache, if there is one.
+
+    With `may_renew` also what has other keys there, because its Debian packages are of a later day. Returns the build
+    to go on with, which has the keys of that day then, and whether the shared cache was read.
+    """
     if shared is None or not build.missing(wanted):
-        return False
-    with locked(build_lock(), console=console):
-        shared.fetch(build.cache, build.entries, wanted)
-    return True
+        return build, False
+    newer = _renew_from(shared, build, wanted) if may_renew else None
+    if newer is None:
+        with locked(build_lock(), console=console):
+            shared.fetch(build.cache, build.entries, wanted)
+    return newer or build, True
+
+
+def _renew_from(shared: SharedCache, build: Build, wanted: Collection[str]) -> Build | None:
+    """Take what is wanted with the Debian packages of the shared cache's day, if that is missing with those of here.
+
+    Returns None, and leaves the day as it was, unless everything with Debian packages was taken: what is wanted, and
+    what is here already, which has another key from then on.
+    """
+    day = shared.debian_day
+    if day is None or not debian.is_newer(day):
+        return None
+    lasting = build.default.union(wanted, *map(build.of_extra, build.extras))
+    keys = build.keys(lasting)
+    with suppress(RefusedError), debian.renewing(build_lock(), day=day):
+        newer = _build()
+        changed = {name: key for name, key in newer.keys(lasting).items() if key != keys[name]}
+        taken = {name for name in changed if name in wanted or build.cache.has(name, keys[name])}
+        complete = all(shared.offers(name, changed[name]) or newer.cache.has(name, changed[name]) for name in taken)
+        if not (complete and build.missing(taken.intersection(wanted))):
+            raise RefusedError
+        with locked(build_lock(), console=console):
+            shared.fetch(newer.cache, newer.entries, taken.union(wanted))
+        if newer.missing(taken):
+            raise RefusedError
+        console.print(f"  Debian packages are now those of {day} or later, as at {shared.location}", soft_wrap=True)
+        return newer
+    return None
 
 
 def _prepare_host(build: Build, *, node: Node | None = None, wanted: Collection[str] | None = None) -> bool:
@@ -263,6 +298,7 @@ def export(
     build = _build()
     target = Export(folder=folder, console=console)
     wanted = build.for_any_machine.union(*(build.of_extra(name) for name in _known_extras(build, extra or [])))
+    target.prepare()
     _prepare_host(build, wanted=wanted)
     build.run(console, keep_go_caches=keep_go_caches, wanted=wanted)
     with locked(build_lock(), console=console):
@@ -347,7 +383,9 @@ def tools(cache_from: CacheFrom = None) -> None:
     Pulumi and provider of this machine are used; else the provider is downloaded, and the rest compiled.
     """
     environment = Environment(_build())
-    _fetch(environment.build, environment.build.tools, _shared_cache(cache_from))
+    build = environment.build
+    wanted = build.tools - (PROVIDER if _has_provider(environment) else frozenset())
+    _fetch(build, wanted, _shared_cache(cache_from))
     get_tools(console, environment)
 
 

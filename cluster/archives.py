@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import os
 import tarfile
@@ -27,6 +28,13 @@ class ArchiveError(Exception):
 
 
 FAULTS = (ArchiveError, tarfile.TarError, EOFError, zlib.error)
+# What tarfile and the system calls also raise for a damaged header, such as a path that is too long.
+_OF_HEADERS = (OSError, ValueError, ArithmeticError, LookupError, TypeError, RecursionError)
+# Errors of this machine, which no other archive would avoid.
+_OF_THE_MACHINE = {
+    *(errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO),
+    *(errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.EINTR),
+}
 
 
 def pack(entry: Path, archive: Path, *, prefix: str, advance: Callable[[int], object]) -> int:
@@ -75,12 +83,22 @@ def unpack(archive: Path, directory: Path, *, prefix: str, limit: int) -> None:
 
     Raises:
         ArchiveError, tarfile.TarError, EOFError, zlib.error: the archive is damaged, or would write elsewhere.
+        OSError: the disk is full, or another fault of this machine.
     """
+    try:
+        _unpack(archive, directory, prefix=PurePosixPath(prefix), limit=limit)
+    except _OF_HEADERS as error:
+        if isinstance(error, OSError) and error.errno in _OF_THE_MACHINE:
+            raise
+        raise ArchiveError(f"{type(error).__name__}: {error}") from error
+
+
+def _unpack(archive: Path, directory: Path, *, prefix: PurePosixPath, limit: int) -> None:
     with tarfile.open(archive, "r|gz", bufsize=READ, errorlevel=2) as tar:
         # Python's own filters remove setuid bits and owners, and refuse absolute symbolic links, all of which root
         # filesystems need. The members are checked below instead.
         tar.extraction_filter = lambda member, _: member
-        tar.extractall(directory, members=_checked(tar, prefix=PurePosixPath(prefix), limit=limit), numeric_owner=True)  # noqa: S202
+        tar.extractall(directory, members=_checked(tar, prefix=prefix, limit=limit), numeric_owner=True)  # noqa: S202
 
 
 def _checked(tar: tarfile.TarFile, *, prefix: PurePosixPath, limit: int) -> Iterator[tarfile.TarInfo]:
@@ -90,6 +108,10 @@ def _checked(tar: tarfile.TarFile, *, prefix: PurePosixPath, limit: int) -> Iter
     directories: set[PurePosixPath] = set()
     for member in tar:
         path = _inside(member.name, prefix)
+        if path == PurePosixPath(RECORD):
+            raise ArchiveError(f"{member.name!r} is the cache's own file, which no archive has")
+        if path == PurePosixPath() and member.type != tarfile.DIRTYPE:
+            raise ArchiveError(f"{member.name!r} is not a folder")
         if path in files or path in links or path in directories:
             raise ArchiveError(f"{member.name!r} occurs twice")
         if not links.isdisjoint(path.parents) or not files.isdisjoint(path.parents):

@@ -150,6 +150,8 @@ class Cache:
             partial.chmod(0o755)
             try:
                 build(partial)
+                # A link there would have the record written to its target.
+                (partial / RECORD).unlink(missing_ok=True)
                 (partial / RECORD).write_text(json.dumps(_contents(partial)))
                 partial.rename(path)
             except BaseException:

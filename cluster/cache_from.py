@@ -21,6 +21,8 @@ WHEELS = "wheels"
 # The page with links to the packages, which pip and uv read from a web server.
 WHEELS_PAGE = "index.html"
 PIN = re.compile("sha256=([0-9a-f]{64})")
+# What no URL has: spaces, control characters, and bytes of the environment that are not UTF-8.
+UNPRINTABLE = re.compile("[\\x00-\\x20\\x7f\\ud800-\\udfff]")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,14 +48,17 @@ class Location:
         pin = PIN.fullmatch(fragment)
         if mark and not pin:
             raise ClusterError(
-                f"{VARIABLE}={text}: after '#' must come sha256= and the 64 hexadecimal digits of the index's digest",
+                f"{VARIABLE}={_without_secrets(text)}: after '#' must come sha256= and the 64 hexadecimal digits of "
+                "the index's digest",
                 hint="python -m cluster export prints it.",
             )
         location = cls(root=root.rstrip("/") or "/", pin=pin[1] if pin else None)
         if location.is_url:
             location._check_url()
         elif not Path(root).is_dir():
-            raise ClusterError(f"{VARIABLE}={text}: there is no such folder, and it is not an http or https URL")
+            raise ClusterError(
+                f"{VARIABLE}={_without_secrets(text)}: there is no such folder, and it is not an http or https URL"
+            )
         return location
 
     @property
@@ -65,10 +70,14 @@ class Location:
         try:
             url = urlsplit(self.root)
             whole = url.scheme in {"http", "https"} and url.hostname and not url.query and url.port != 0
+            # Raises UnicodeError, a ValueError, for a name that no server can have, such as a..b.
+            (url.hostname or "").encode("idna")
         except ValueError:
             whole = False
-        if not whole:
-            raise ClusterError(f"{VARIABLE}={self}: must be a folder, or an http or https URL without a query")
+        if not whole or UNPRINTABLE.search(self.root):
+            raise ClusterError(
+                f"{VARIABLE}={_without_secrets(self.root)}: must be a folder, or an http or https URL without a query"
+            )
         if not (self.pin or is_trustworthy(self.root)):
             raise ClusterError(
                 f"{VARIABLE}={self}: plain HTTP does not prove who answers, so the index's digest must be named",
@@ -77,15 +86,27 @@ class Location:
 
     def __str__(self) -> str:
         """The folder or URL, without user name and password."""
-        return re.sub("//[^/@]*@", "//", self.root)
+        if not self.is_url:
+            return self.root
+        user = urlsplit(self.root).netloc.rpartition("@")
+        return self.root.replace("".join(user[:2]), "", 1)
 
     def wheels_options(self) -> list[str]:
         """Options of pip and uv to install only from there; both compare the packages with the lock's hashes."""
         if not self.is_url:
             return ["--no-index", "--find-links", str(Path(self.root, WHEELS).absolute())]
-        # The hashes are verified, so plain HTTP is enough.
-        trusted = ["--trusted-host", urlsplit(self.root).netloc.rpartition("@")[2]]
+        url = urlsplit(self.root)
+        # The hashes are verified, so plain HTTP is enough. An HTTPS server proves who it is: it may get a password.
+        trusted = ["--trusted-host", url.netloc.rpartition("@")[2]] if url.scheme == "http" else []
         return ["--no-index", "--find-links", f"{self.root}/{WHEELS}/{WHEELS_PAGE}", *trusted]
+
+
+def _without_secrets(text: str) -> str:
+    """A text that may have been meant as a URL, without what may be its user name, password and query."""
+    if text.startswith(("/", ".", "~")):
+        return text
+    shown = re.sub("^([a-z]+:/+)?.*@", r"\1", text, flags=re.DOTALL | re.IGNORECASE)
+    return re.sub(r"\?.*", "?…", shown, flags=re.DOTALL)
 
 
 def is_trustworthy(url: str) -> bool:

@@ -156,13 +156,13 @@ def renewed() -> str:
 
 
 @contextlib.contextmanager
-def renewing(lock: Path) -> Iterator[None]:
-    """Give root filesystems today's key while the block builds them; restore the former key when the block fails.
+def renewing(lock: Path, *, day: datetime.date | None = None) -> Iterator[None]:
+    """Give root filesystems the key of `day` (today) while the block gets them; restore the former when it fails.
 
     A build that holds `lock` finishes with the former key first.
     """
     former = renewed()
-    _write_renewal(_today().isoformat(), lock)
+    _write_renewal((day or _today()).isoformat(), lock)
     try:
         yield
     except BaseException:
@@ -170,12 +170,9 @@ def renewing(lock: Path) -> Iterator[None]:
         raise
 
 
-def renew(day: datetime.date, lock: Path) -> bool:
-    """Give root filesystems the key of `day`; returns False when that is not later than now, or in the future."""
-    if not renewed() < day.isoformat() <= _today().isoformat():
-        return False
-    _write_renewal(day.isoformat(), lock)
-    return True
+def is_newer(day: datetime.date) -> bool:
+    """Whether `day` is later than the last renewal, and not in the future."""
+    return renewed() < day.isoformat() <= _today().isoformat()
 
 
 def _write_renewal(day: str, lock: Path) -> None:

@@ -73,7 +73,10 @@ class OfficialProvider:
                 env={"PULUMI_HOME": str(home), "TMPDIR": str(directory), "PULUMI_SKIP_UPDATE_CHECK": "true"},
                 watch=Watch(lambda: disk_usage(directory), seconds=SECONDS_WITHOUT_DATA),
             )
-            (home / "plugins" / PLUGIN).rename(directory / PLUGIN)
+            plugin = home / "plugins" / PLUGIN
+            if not installed(plugin):
+                raise ClusterError(f"fetching it ended without {PLUGIN}")
+            plugin.rename(directory / PLUGIN)
             shutil.rmtree(home)
 
         try:

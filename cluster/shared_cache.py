@@ -10,12 +10,15 @@ import datetime
 import hashlib
 import os
 import shutil
+import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Annotated, BinaryIO, Literal, Protocol, TypeVar
+from urllib.parse import urlsplit
+from urllib.request import proxy_bypass
 
 import httpx2 as httpx
 import tenacity
@@ -44,6 +47,11 @@ BLOCK = 1 << 20
 MB = 1_000_000
 TIMEOUT = httpx.Timeout(60, connect=10)
 ATTEMPTS = 5
+# Bytes a second that a server has to send, on average over each of these windows; with less, building is faster.
+LOWEST_RATE = 10_000
+RATE_WINDOW = 60.0
+# A cache whose index names more than this to fetch is wrong: not even compiling everything takes as much.
+FETCH_LIMIT = host.DISK_TO_COMPILE
 PARTIAL_CONTENT, RANGE_NOT_SATISFIABLE = 206, 416
 # Statuses of a server that may succeed a moment later.
 OVERLOADED = {408, 429, 500, 502, 503, 504}
@@ -54,6 +62,8 @@ FileName = Annotated[str, StringConstraints(pattern="^[A-Za-z0-9][A-Za-z0-9._+-]
 
 
 Given = TypeVar("Given")
+# What httpx raises for a request, also to where a server redirects.
+_UNANSWERED = (httpx.HTTPError, httpx.InvalidURL, UnicodeError)
 
 
 class RefusedError(Exception):
@@ -82,6 +92,11 @@ class Archive(_IndexPart):
     size: PositiveInt
     unpacked: NonNegativeInt
 
+    @property
+    def disk(self) -> int:
+        """Bytes of disk that fetching it takes."""
+        return self.size + self.unpacked
+
 
 class Wheels(_IndexPart):
     """The Python packages of `make venv`.
@@ -103,7 +118,7 @@ class Index(_IndexPart):
         debian_day: the day in the keys of entries with Debian packages.
     """
 
-    format: Literal[1] = 1
+    format: Literal[1]
     debian_day: datetime.date | None = None
     entries: dict[Identity, Archive] = {}
     wheels: Wheels | None = None
@@ -246,8 +261,25 @@ class _Server:
             yield _Stream(
                 start=offset if partly else 0,
                 total=int(size) if size.isdecimal() else None,
-                chunks=response.iter_raw(),
+                chunks=_fast_enough(response.iter_raw()),
             )
+
+
+def _fast_enough(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    """The chunks of an answer, for as long as they arrive at the lowest rate.
+
+    Raises:
+        httpx.ReadTimeout: they do not.
+    """
+    since, arrived = time.monotonic(), 0
+    for chunk in chunks:
+        arrived += len(chunk)
+        seconds = time.monotonic() - since
+        if seconds > RATE_WINDOW:
+            if arrived < LOWEST_RATE * seconds:
+                raise httpx.ReadTimeout(f"less than {LOWEST_RATE / 1000:.0f} kB/s arrive")
+            since, arrived = time.monotonic(), 0
+        yield chunk
 
 
 @contextmanager
@@ -260,8 +292,34 @@ def _source(location: Location) -> Iterator[_Source]:
         if not (location.pin or is_trustworthy(str(request.url))):
             raise RefusedError(f"it redirects to plain HTTP, {request.url.host}, which proves nothing")
 
-    with httpx.Client(timeout=TIMEOUT, follow_redirects=True, event_hooks={"request": [check]}) as client:
+    with _client(urlsplit(location.root).hostname or "", check) as client:
         yield _Server(location, client)
+
+
+def _client(host_name: str, check: Callable[[httpx.Request], None]) -> httpx.Client:
+    """A client for that host, with the certificates and proxies of the environment; `check` sees each request.
+
+    Raises:
+        RefusedError: these cannot be used.
+    """
+    try:
+        trusted = httpx.create_ssl_context()
+    except OSError as error:
+        reason = error.strerror or error
+        raise RefusedError(f"SSL_CERT_FILE or SSL_CERT_DIR names no certificates: {reason}") from error
+    make = partial(
+        httpx.Client, verify=trusted, timeout=TIMEOUT, follow_redirects=True, event_hooks={"request": [check]}
+    )
+    try:
+        return make()
+    except (ImportError, ValueError, httpx.InvalidURL) as error:
+        # httpx refuses a proxy of the environment that it does not know, even if that is not for this host.
+        if proxy_bypass(host_name):
+            return make(trust_env=False)
+        raise RefusedError(
+            "the environment names a proxy that cannot be used: HTTPS_PROXY, HTTP_PROXY and ALL_PROXY may be http:// "
+            "or https:// URLs, and NO_PROXY may name this host"
+        ) from error
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -282,7 +340,7 @@ class SharedCache:
         try:
             with _source(self.location) as source:
                 return self._read_index(source)
-        except (RefusedError, httpx.HTTPError) as error:
+        except (RefusedError, *_UNANSWERED) as error:
             self._report_unused("", error)
             return None
 
@@ -290,6 +348,10 @@ class SharedCache:
     def debian_day(self) -> datetime.date | None:
         """The day in the keys of entries with Debian packages."""
         return self._index.debian_day if self._index else None
+
+    def offers(self, name: str, key: str) -> bool:
+        """Whether its index has that entry."""
+        return self._index is not None and identity(name, key) in self._index.entries
 
     def fetch(self, cache: Cache, entries: Mapping[str, Entry], wanted: Collection[str]) -> None:
         """Fetch entries into `cache`, so that as little as possible has to be built for `wanted`.
@@ -302,7 +364,7 @@ class SharedCache:
         try:
             with _source(self.location) as source:
                 refused = self._fetch_all(source, self._index, cache, entries, wanted)
-        except httpx.HTTPError as error:
+        except (RefusedError, httpx.HTTPError) as error:
             self._report_unused("", error)
             return
         lacking = (name for name in sorted(wanted) if name not in refused and not cache.has(name, entries[name].key))
@@ -339,7 +401,12 @@ class SharedCache:
         entries: Mapping[str, Entry],
         wanted: Collection[str],
     ) -> set[str]:
-        """Fetch entries, and then what those that were refused are made from; returns the names of the refused ones."""
+        """Fetch entries, and then what those that were refused are made from; returns the names of the refused ones.
+
+        Raises:
+            httpx.HTTPError: the server cannot be reached, or is too slow.
+            ClusterError: there is too little disk space.
+        """
         refused: set[str] = set()
 
         def offers(name: str, key: str) -> bool:
@@ -347,7 +414,13 @@ class SharedCache:
 
         while names := to_fetch(wanted, entries, has=cache.has, offers=offers):
             chosen = {name: index.entries[identity(name, entries[name].key)] for name in names}
-            needed = sum(archive.size + archive.unpacked for archive in chosen.values())
+            needed = sum(archive.disk for archive in chosen.values())
+            if needed > FETCH_LIMIT:
+                largest = max(chosen, key=lambda name: chosen[name].disk)
+                refused.add(largest)
+                wrong = RefusedError(f"its sizes in {INDEX} cannot be right: compiling everything takes less disk")
+                self._report_unused(f"{largest} of ", wrong)
+                continue
             host.check_resources(cache=cache.root, disk=needed + host.DISK_TO_REPAIR, memory=0)
             with _progress(self.console) as progress:
                 bar = progress.add_task("", total=sum(archive.size for archive in chosen.values()))
@@ -357,9 +430,10 @@ class SharedCache:
                     advance = _advance(progress, bar, before)
                     try:
                         self._fetch(source, cache, name, entries[name].key, archive, advance)
-                    except (httpx.ConnectError, httpx.ConnectTimeout):
+                    except (httpx.ConnectError, httpx.TimeoutException):
+                        # Of every attempt: it would hold up each other entry for as long.
                         raise
-                    except (RefusedError, httpx.HTTPError) as error:
+                    except (RefusedError, *_UNANSWERED) as error:
                         refused.add(name)
                         self._report_unused(f"{name} of ", error)
                     else:
@@ -384,7 +458,7 @@ class SharedCache:
                 raise RefusedError(f"it has the sha256 {found}, the index says {archive.sha256}")
         try:
             cache.get(name, key, partial(archives.unpack, file, prefix=identity(name, key), limit=archive.unpacked))
-        except archives.FAULTS as error:
+        except (*archives.FAULTS, PermissionError) as error:
             raise RefusedError(f"it cannot be unpacked: {error}") from error
         file.unlink()
 

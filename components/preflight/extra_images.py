@@ -34,7 +34,7 @@ def _missing(settings: Settings) -> list[str]:
     if not wanted or settings.mirror is None:
         return []
     missing: dict[tuple[str, str], list[str]] = {}
-    with httpx.Client(timeout=REGISTRY_TIMEOUT) as client:
+    with _client() as client:
         try:
             for place, image in wanted:
                 if not _has(client, settings.mirror, image):
@@ -46,6 +46,13 @@ def _missing(settings: Settings) -> list[str]:
         f"python -m cluster add {extra}"
         for (place, extra), images in missing.items()
     ]
+
+
+def _client() -> httpx.Client:
+    try:
+        return httpx.Client(timeout=REGISTRY_TIMEOUT)
+    except (ImportError, ValueError):  # for a proxy of the environment of a kind that httpx does not know, as SOCKS
+        return httpx.Client(timeout=REGISTRY_TIMEOUT, trust_env=False)
 
 
 def _has(client: httpx.Client, mirror: Mirror, image: str) -> bool:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from cluster.artifacts import PARTIAL, Cache, digest, disk_usage, locked, remove_tree, try_locked, write_whole
+from cluster.artifacts import PARTIAL, RECORD, Cache, digest, disk_usage, locked, remove_tree, try_locked, write_whole
 
 
 def write_one_file(directory: Path) -> None:
@@ -34,6 +34,13 @@ def test_an_entry_is_built_once(cache: Cache) -> None:
 
 def test_another_key_is_another_entry(cache: Cache) -> None:
     assert cache.get("part", "one", write_one_file) != cache.get("part", "two", write_one_file)
+
+
+def test_the_record_is_not_written_through_a_link(cache: Cache, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("precious")
+    cache.get("part", "key", lambda directory: (directory / RECORD).symlink_to(tmp_path / "file"))
+    assert (tmp_path / "file").read_text() == "precious"
+    assert cache.has("part", "key")
 
 
 def test_a_failed_build_leaves_no_entry(cache: Cache) -> None:

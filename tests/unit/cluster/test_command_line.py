@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import datetime
+import errno
 import hashlib
+import io
 import json
 import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -18,6 +21,7 @@ import httpx2 as httpx
 import pytest
 import requests
 from botocore.exceptions import EndpointConnectionError
+from rich.console import Console
 
 from cluster import __main__ as command_line
 from cluster import build as build_module
@@ -29,6 +33,7 @@ from cluster.build import Build
 from cluster.catalog import Catalog
 from cluster.environment import Environment
 from cluster.errors import ClusterError
+from cluster.export import Export
 from cluster.locations import cache_dir, state_dir
 from cluster.node import lifecycle
 from cluster.node.container import Container
@@ -404,8 +409,124 @@ def test_debian_packages_are_as_new_as_those_of_the_shared_cache(
 ) -> None:
     """Or nothing that holds some would have the key it has there."""
     monkeypatch.setattr(debian, "RENEWED", "2026-01-01")
-    tmp_path.joinpath("index.json").write_text(json.dumps({"format": 1, "debian_day": day}))
-    before = catalog.NODE_FILESYSTEM.key
-    command_line._build_with(command_line._shared_cache(str(tmp_path)))
+    exported_on(day, tmp_path, monkeypatch)
+    before = NODE.key
+    build, _ = take(tmp_path)
     assert debian.renewed() == (day if adopted else "2026-01-01")
-    assert (catalog.NODE_FILESYSTEM.key != before) == adopted
+    assert (NODE.key != before) == adopted
+    assert build.entries[NODE.name].key == NODE.key
+    assert not adopted or build.missing(WANTED) == []
+
+
+WANTED = frozenset({NODE.name, CONTENT})
+
+
+def exported_on(day: str, folder: Path, monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
+    """An export of a machine whose Debian packages are of that day."""
+    with monkeypatch.context() as patch:
+        patch.setattr(debian, "renewed", lambda: day)
+        cache, keys = Cache(folder / "other"), command_line._build().keys(names or WANTED)
+    for name, key in keys.items():
+        cache.get(name, key, lambda directory: directory.joinpath("file").touch())
+    Export(folder=folder / "shared", console=Console(file=io.StringIO())).write(
+        cache, keys, wheels=False, debian_day=day
+    )
+
+
+def take(folder: Path, *, may_renew: bool = True) -> tuple[Build, bool]:
+    shared = command_line._shared_cache(str(folder / "shared"))
+    return command_line._fetch(command_line._build(), WANTED, shared, may_renew=may_renew)
+
+
+def built_here(*names: str) -> None:
+    build = command_line._build()
+    for name in names:
+        build.cache.get(name, build.entries[name].key, lambda directory: directory.joinpath("file").touch())
+
+
+@pytest.fixture
+def built_with(one_entry: None, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The keys of the root filesystem with which `build` built what was missing."""
+    del one_entry
+    keys: list[str] = []
+    monkeypatch.setattr(debian, "RENEWED", "2026-01-01")
+    monkeypatch.setattr(Build, "default", WANTED)
+    monkeypatch.setattr(Build, "run", lambda build, *_, **__: keys.append(build.entries[NODE.name].key))
+    return keys
+
+
+@pytest.mark.parametrize("offered", [("pause",), (NODE.name,), (CONTENT,)])
+def test_a_shared_cache_without_the_packages_of_its_day_changes_no_key(
+    run: Run, built_with: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, offered: tuple[str, ...]
+) -> None:
+    exported_on("2026-02-03", tmp_path, monkeypatch, *offered)
+    before = NODE.key
+    assert run("build", "--cache-from", str(tmp_path / "shared"))[0] == 0
+    assert [before] == built_with == [NODE.key]
+
+
+def test_packages_of_a_later_day_that_are_refused_leave_the_day_as_it_was(
+    run: Run, built_with: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    exported_on("2026-02-03", tmp_path, monkeypatch)
+    (archive,) = (tmp_path / "shared" / "entries").glob(f"{CONTENT}-*")
+    archive.write_bytes(b"x")
+    before = NODE.key
+    assert run("build", "--cache-from", str(tmp_path / "shared"))[0] == 0
+    assert [before] == built_with == [NODE.key]
+
+
+@pytest.mark.parametrize("lacks", ["", "pause"])
+def test_what_was_built_with_debian_packages_is_not_given_up_for_later_ones(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lacks: str
+) -> None:
+    """Neither where all that lacks is without any, nor what is not offered in its place."""
+    monkeypatch.setattr(debian, "RENEWED", "2026-01-01")
+    monkeypatch.setattr(Build, "default", WANTED | {"pause"})
+    exported_on("2026-02-03", tmp_path, monkeypatch)
+    built_here(*(WANTED if lacks else ("registry-bandit",)))
+    before = NODE.key
+    shared = command_line._shared_cache(str(tmp_path / "shared"))
+    build, _ = command_line._fetch(command_line._build(), WANTED | {"pause"}, shared)
+    assert NODE.key == before == build.entries[NODE.name].key
+
+
+def test_a_cluster_that_is_there_is_not_outdated_by_later_packages(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(debian, "RENEWED", "2026-01-01")
+    exported_on("2026-02-03", tmp_path, monkeypatch)
+    before = NODE.key
+    assert take(tmp_path, may_renew=False)[1]
+    assert NODE.key == before
+
+
+@pytest.mark.usefixtures("one_entry")
+def test_a_provider_that_pulumi_fetched_is_not_asked_for(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Build, "default", tools_module.PROVIDER)
+    (Path.home() / ".pulumi" / "plugins" / PLUGIN).mkdir(parents=True)
+    monkeypatch.setattr(Build, "run", lambda *_, **__: None)
+    status, text = run("build", "--cache-from", str(tmp_path))
+    assert (status, "is not used" in text) == (0, False), text
+
+
+@pytest.mark.usefixtures("one_entry")
+def test_a_folder_that_cannot_be_exported_to_is_said_before_anything_is_built(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Build, "run", lambda *_, **__: pytest.fail("built"))
+    # As on a read-only file system; root may write to a folder whose mode forbids it.
+    monkeypatch.setattr(tempfile, "TemporaryFile", failing(errno.EROFS))
+    status, text = run("export", str(tmp_path / "shared"), "--no-wheels")
+    assert status == 1
+    assert f"{tmp_path}/shared cannot be written: [Errno {errno.EROFS}]" in text
+    assert "Name another folder" in text
+
+
+def failing(number: int) -> Callable[..., None]:
+    def fail(*_: object, **__: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    return fail

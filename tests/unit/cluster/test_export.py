@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import errno
 import hashlib
 import io
 import json
@@ -19,7 +20,7 @@ import pip
 import pytest
 from rich.console import Console
 
-from cluster import archives
+from cluster import archives, host
 from cluster import export as export_module
 from cluster.artifacts import Cache
 from cluster.errors import ClusterError
@@ -106,6 +107,79 @@ def test_nothing_of_others_is_touched(tmp_path: Path) -> None:
         Export(folder=tmp_path, console=Console())
     with pytest.raises(ClusterError, match="is not a folder"):
         Export(folder=tmp_path / "thesis.txt", console=Console())
+
+
+@pytest.mark.parametrize(
+    "index", ['{"my": "own"}', "{}", '{"format": 2, "entries": {}}', "[1]", "notes"], ids=lambda text: text[:10]
+)
+def test_a_folder_with_an_index_of_something_else_is_refused(tmp_path: Path, index: str) -> None:
+    (tmp_path / "index.json").write_text(index)
+    with pytest.raises(ClusterError, match="not an earlier export"):
+        Export(folder=tmp_path, console=Console())
+
+
+@pytest.mark.parametrize("names", [("thesis.txt",), ("kubernetes-0123456789abcdef.tar.gz", "thesis.txt"), ()])
+def test_an_index_that_was_cut_off_counts_only_beside_archives(tmp_path: Path, names: tuple[str, ...]) -> None:
+    (tmp_path / "index.json").write_text('{"format": 1, "ent')
+    (tmp_path / "entries").mkdir()
+    for name in names:
+        (tmp_path / "entries" / name).touch()
+    with pytest.raises(ClusterError, match="not an earlier export"):
+        Export(folder=tmp_path, console=Console())
+    (tmp_path / "entries" / "thesis.txt").unlink(missing_ok=True)
+    (tmp_path / "entries" / "kubernetes-0123456789abcdef.tar.gz").touch()
+    Export(folder=tmp_path, console=Console())
+
+
+@pytest.mark.parametrize("name", ["entries", "wheels"])
+def test_a_link_in_place_of_a_folder_is_refused(tmp_path: Path, export: Export, cache: Cache, name: str) -> None:
+    export.write(cache, KEYS, wheels=False)
+    (export.folder / "entries").rename(tmp_path / "real")
+    (export.folder / name).symlink_to(tmp_path / "real")
+    with pytest.raises(ClusterError, match=f"{name} is a link or a file"):
+        Export(folder=export.folder, console=Console())
+
+
+def test_what_others_keep_in_an_export_stays(export: Export, cache: Cache, tmp_path: Path) -> None:
+    export.write(cache, {**KEYS, "other": "c3"}, wheels=False)
+    kept = ["thesis.txt", "entries/thesis.txt", "entries/backup-2024.tar.gz", "entries/sub/file", "wheels/notes.txt"]
+    gone = ["entries/old-0123456789abcdef.tar.gz", "entries/.partial-x.tar.gz", "wheels/a.whl", "wheels/index.html"]
+    for name in (*kept, *gone):
+        (export.folder / name).parent.mkdir(exist_ok=True)
+        (export.folder / name).touch()
+    # Through a link under the name of an unfinished file, something else would be overwritten.
+    (tmp_path / "thesis.txt").write_text("precious")
+    for unfinished in ("index.json", "entries/kubernetes-a1.tar.gz"):
+        path = export.folder / unfinished
+        path.with_name(f".partial-{path.name}").symlink_to(tmp_path / "thesis.txt")
+    archive(export, "kubernetes").unlink()
+    Export(folder=export.folder, console=export.console).write(cache, KEYS, wheels=False)
+    ours = {"index.json", "entries/kubernetes-a1.tar.gz", "entries/registry-b2.tar.gz"}
+    assert set(files(export.folder)) == {*kept, *ours}
+    assert (tmp_path / "thesis.txt").read_text() == "precious"
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS])
+def test_a_full_or_read_only_disk_is_said_in_words(
+    export: Export, cache: Cache, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    def fail(*_: object, **__: object) -> int:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(archives, "pack", fail)
+    with pytest.raises(ClusterError, match=f"shared cannot be written: .*{os.strerror(number)}\nName another folder"):
+        export.write(cache, KEYS, wheels=False)
+
+
+def test_too_little_disk_is_said_before_a_first_export(
+    export: Export, cache: Cache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(host, "_free", lambda _: 1 << 20)
+    with pytest.raises(ClusterError, match=r"shared cannot be written:\n.*0 GiB free; 1 GiB are needed"):
+        export.prepare()
+    # Nothing may have to be written to a folder of an earlier one.
+    export.write(cache, KEYS, wheels=False)
+    export.prepare()
 
 
 def test_an_interrupted_export_is_continued(export: Export, cache: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -285,6 +359,16 @@ def test_a_wrong_cache_from_ends_make_with_its_reason(project: Project) -> None:
     done = project.make_venv("http://example.com")
     assert done.returncode != 0
     assert "error: CACHE_FROM=http://example.com: plain HTTP does not prove who answers" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "text", ["https://me:hunter2@h.invalid/x#sha=1", "http:/me:hunter2@h.invalid/x", "me:hunter2@h.invalid/x"]
+)
+def test_make_does_not_print_the_password_of_a_wrong_cache_from(project: Project, text: str) -> None:
+    done = project.make_venv(text)
+    assert done.returncode != 0
+    assert "error: CACHE_FROM=" in done.stderr
+    assert "hunter2" not in done.stdout + done.stderr
 
 
 def test_packages_are_fetched_again_only_for_another_lock(project: Project, export: Export, cache: Cache) -> None:

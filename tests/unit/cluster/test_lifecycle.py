@@ -54,6 +54,18 @@ def setting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return file
 
 
+@pytest.mark.parametrize("proxy", ["socks5://127.0.0.1:1", "foo://x"])
+def test_a_node_is_asked_without_a_proxy(monkeypatch: pytest.MonkeyPatch, proxy: str) -> None:
+    """Also without one of a kind that the client does not know."""
+    monkeypatch.setenv("ALL_PROXY", proxy)
+    made = created()
+    cluster = {"clusters": [{"name": "c", "cluster": {"server": "https://198.19.0.2:6443"}}]}
+    user = {"users": [{"name": "u", "user": {"token": "t"}}]}
+    context = {"contexts": [{"name": "x", "context": {"cluster": "c", "user": "u"}}], "current-context": "x"}
+    made.kubeconfig.write_text(json.dumps(cluster | user | context))
+    assert made.client()
+
+
 @pytest.mark.parametrize("name", ["", "tools", "Dev", "-dev", "dev-", "a/b", "..", "dev\n", "twelve-chars"])
 def test_a_name_that_could_be_anything_else_is_refused(name: str) -> None:
     with pytest.raises(ClusterError, match="not a name for a local cluster\nUse 1 to 11 of"):

@@ -162,6 +162,19 @@ def test_what_cannot_be_fetched_is_given_up_and_said_in_a_line(
     assert not [child for child in psutil.Process().children(recursive=True) if child.name() == "pulumi"]
 
 
+@pytest.mark.parametrize("begun", [True, False])
+def test_a_pulumi_that_installs_nothing_is_not_believed(
+    official: OfficialProvider, said: Console, tmp_path: Path, *, begun: bool
+) -> None:
+    program = tmp_path / "pulumi"
+    begin = f'mkdir -p "$PULUMI_HOME/plugins/{PLUGIN}" && touch "$PULUMI_HOME/plugins/{PLUGIN}.partial"'
+    program.write_text(f"#!/bin/sh\n{begin if begun else 'exit 0'}\n")
+    program.chmod(0o755)
+    assert not official.fetch(said, pulumi=program)
+    assert f"fetching it ended without {PLUGIN}: it is compiled instead" in text(said)
+    assert official.find() is None
+
+
 def test_a_program_that_gets_on_is_not_stuck_however_slow_it_is(tmp_path: Path) -> None:
     run(
         ["sleep", "1"],

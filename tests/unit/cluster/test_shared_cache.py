@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import hashlib
 import io
@@ -11,13 +12,16 @@ import signal
 import tarfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
+import httpx2 as httpx
 import pytest
 from rich.console import Console
 
-from cluster import archives, host
+from cluster import archives, host, shared_cache
 from cluster.archives import ArchiveError, pack, unpack
 from cluster.artifacts import Cache
 from cluster.cache_from import Location
@@ -318,6 +322,27 @@ def test_nothing_that_an_archive_says_is_written_elsewhere(
     assert there(cache) == {"registry"}
 
 
+def test_a_damaged_header_refuses_that_entry(folder: Path, server: WebServer, cache: Cache) -> None:
+    evil = folder / ROOTFS.lstrip("/")
+    evil.unlink()
+    write_archive(evil, file("rootfs/d4/" + "a" * 300))
+    edit_index(folder, lambda entries: entries["rootfs/d4"].update(facts_of(evil)))
+    assert "rootfs of http" in (said := fetch(server.url, cache))
+    assert "it cannot be unpacked: OSError" in said
+    assert there(cache) == {"registry"}
+
+
+@pytest.mark.parametrize("facts", [{"size": 10**18}, {"size": 10**400}, {"unpacked": 10**18}])
+def test_impossible_sizes_in_the_index_refuse_that_entry(
+    folder: Path, server: WebServer, cache: Cache, facts: dict[str, int]
+) -> None:
+    edit_index(folder, lambda entries: entries["rootfs/d4"].update(facts))
+    said = fetch(server.url, cache)
+    assert "rootfs of http" in said
+    assert "its sizes in index.json cannot be right" in said
+    assert there(cache) == {"registry"}
+
+
 def test_without_an_index_everything_is_left_to_be_built(folder: Path, server: WebServer, cache: Cache) -> None:
     (folder / "index.json").unlink()
     assert "index.json: HTTP 404" in fetch(server.url, cache)
@@ -359,6 +384,77 @@ def test_a_server_that_goes_on_failing_is_asked_no_more(server: WebServer, cache
     assert len(server.asked(REGISTRY)) == ATTEMPTS
     assert "registry of http" in said
     assert there(cache) == {"rootfs"}
+
+
+def silent(handler: BaseHTTPRequestHandler, _: bytes) -> None:
+    """Say nothing for longer than the test waits."""
+    time.sleep(0.3)
+    handler.close_connection = True
+
+
+def test_a_server_that_times_out_at_every_attempt_is_asked_for_nothing_else(
+    server: WebServer, cache: Cache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shared_cache, "TIMEOUT", httpx.Timeout(0.1))
+    server.faults[REGISTRY] = [silent] * 100
+    said = fetch(server.url, cache)
+    assert "ReadTimeout" in said
+    assert len(server.asked(REGISTRY)) == ATTEMPTS
+    assert server.asked(ROOTFS) == []
+    assert there(cache) == set()
+
+
+@pytest.mark.parametrize("path", [REGISTRY, "/index.json"])
+def test_a_server_that_sends_too_slowly_is_given_up(
+    server: WebServer, cache: Cache, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    def drip(handler: BaseHTTPRequestHandler, content: bytes) -> None:
+        handler.send_response(200)
+        handler.send_header("Content-Length", str(len(content)))
+        handler.end_headers()
+        with suppress(OSError):
+            for start in range(20):
+                handler.wfile.write(content[start : start + 1])
+                handler.wfile.flush()
+                time.sleep(0.01)
+            handler.wfile.write(content[20:])
+
+    monkeypatch.setattr(shared_cache, "RATE_WINDOW", 0.02)
+    monkeypatch.setattr(shared_cache, "LOWEST_RATE", 10**15)
+    server.faults[path] = [drip] * 100
+    server.ranges = False
+    said = fetch(server.url, cache)
+    assert "ReadTimeout: less than" in said
+    assert len(server.asked(path)) == ATTEMPTS
+    assert there(cache) == set()
+
+
+@pytest.mark.parametrize("location", ["https://a..b/x", f"https://{'a' * 70}/x", "https://127.0.0.1:1/%00\x01"])
+@pytest.mark.parametrize("path", [ROOTFS, "/index.json"])
+def test_a_redirect_to_where_nothing_can_be_is_not_followed(
+    server: WebServer, cache: Cache, location: str, path: str
+) -> None:
+    server.faults[path] = [status(302, Location=location)] * 100
+    assert "is not used, what it is for is built here" in fetch(server.url, cache)
+    assert there(cache) == ({"registry"} if path == ROOTFS else set())
+
+
+@pytest.mark.parametrize("proxy", ["socks5://me:secret@127.0.0.1:1", "socks5h://127.0.0.1:1", "foo://x"])
+def test_a_proxy_that_cannot_be_used_is_said_where_the_server_is_behind_it(
+    server: WebServer, cache: Cache, monkeypatch: pytest.MonkeyPatch, proxy: str
+) -> None:
+    monkeypatch.setenv("ALL_PROXY", proxy)
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    said = fetch("https://cache.invalid/x", cache)
+    assert "the environment names a proxy that cannot be used: HTTPS_PROXY, HTTP_PROXY and ALL_PROXY may be" in said
+    assert "secret" not in said
+    fetch(server.url, cache)
+    assert there(cache) == set(WANTED)
+
+
+def test_certificates_that_are_not_there_are_said(cache: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", "/no/such/file")
+    assert "SSL_CERT_FILE or SSL_CERT_DIR names no certificates: No such file" in fetch("https://h.invalid/x", cache)
 
 
 def test_a_redirect_to_plain_http_elsewhere_is_followed_only_when_the_digest_is_named(
@@ -437,6 +533,12 @@ def link(name: str, target: str, kind: bytes = tarfile.SYMTYPE) -> tuple[tarfile
     return member(name, kind, target)
 
 
+def pax(**headers: str) -> tuple[tarfile.TarInfo, bytes]:
+    info, content = file("part/key/a")
+    info.pax_headers = headers
+    return info, content
+
+
 def write_archive(path: Path, *members: tuple[tarfile.TarInfo, bytes]) -> None:
     with tarfile.open(path, "w:gz") as tar:
         for info, content in members:
@@ -471,6 +573,17 @@ def facts_of(archive: Path) -> dict[str, object]:
         ([member("part/key/a", tarfile.CHRTYPE)], "is not a file, folder or link"),
         ([member("part/key/a", tarfile.FIFOTYPE)], "is not a file, folder or link"),
         ([file("part/key/a", b"x" * 900), file("part/key/b", b"x" * 200)], "unpacks to more"),
+        ([link("part/key/.entry.json", "/etc/evil")], "is the cache's own file"),
+        ([link("part/key/./.entry.json", "/etc/evil")], "is the cache's own file"),
+        ([member("part/key/.entry.json", tarfile.DIRTYPE)], "is the cache's own file"),
+        ([file("part/key")], "is not a folder"),
+        ([link("part/key", "/etc")], "is not a folder"),
+        ([file("part/key/" + "a" * 300)], "File name too long"),
+        ([pax(path="part/key/\0")], "null byte"),
+        ([pax(uid="9" * 20)], "OverflowError"),
+        ([pax(mtime="1e300")], "OverflowError"),
+        ([pax(mtime="nan")], "ValueError"),
+        ([pax(**{"GNU.sparse.major": "1", "GNU.sparse.minor": "0", "GNU.sparse.name": "part/key/a"})], "ValueError"),
     ],
 )
 def test_a_member_that_would_be_written_elsewhere_or_is_no_file_is_refused(
@@ -482,6 +595,16 @@ def test_a_member_that_would_be_written_elsewhere_or_is_no_file_is_refused(
     with pytest.raises(ArchiveError, match=reason):
         unpack(tmp_path / "archive", target, prefix="part/key", limit=1000)
     assert not list(tmp_path.rglob("evil"))
+
+
+def test_a_full_disk_is_not_the_archives_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    write_archive(tmp_path / "archive", file("part/key/a"))
+    monkeypatch.setattr(tarfile.TarFile, "makefile", full)
+    with pytest.raises(OSError, match="No space left"):
+        unpack(tmp_path / "archive", tmp_path, prefix="part/key", limit=1000)
 
 
 @pytest.mark.parametrize(
@@ -523,6 +646,12 @@ def test_what_an_archive_would_not_keep_is_not_packed(tmp_path: Path) -> None:
         ("https://example.com/cache#", "64 hexadecimal digits"),
         ("http://example.com/cache", "plain HTTP does not prove who answers"),
         ("http://10.0.0.1/cache", "plain HTTP does not prove who answers"),
+        ("https://a..b/cache", "must be a folder, or an http or https URL"),
+        (f"https://{'a' * 70}/cache", "must be a folder, or an http or https URL"),
+        ("https://example.com/\x01", "must be a folder, or an http or https URL"),
+        ("https://example.com/a b", "must be a folder, or an http or https URL"),
+        ("https://example.com/\udcff", "must be a folder, or an http or https URL"),
+        ("/no/such/folder@home", "folder@home: there is no such folder"),
     ],
 )
 def test_a_wrong_cache_from_is_refused_before_anything_is_asked(text: str, reason: str) -> None:
@@ -542,6 +671,40 @@ def test_a_wrong_cache_from_is_refused_before_anything_is_asked(text: str, reaso
 )
 def test_a_cache_from_that_somebody_vouches_for(text: str) -> None:
     assert Location.parse(text).root == text.partition("#")[0].rstrip("/")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "https://me:secret@example.com/x#sha=1",
+        "https://me:sec#ret@example.com/x",
+        "https://me:sec/ret@example.com/x",
+        "https://me:x@secret@example.com:port/x",
+        "https://example.com/cache?token=secret",
+        "http:/me:secret@example.com/x",
+        "http://me:secret@example.com/x",
+        "me:secret@example.com/x",
+        "ftp://me:secret@example.com/x",
+    ],
+)
+def test_a_refusal_does_not_show_a_password(text: str) -> None:
+    with pytest.raises(ClusterError) as refused:
+        Location.parse(text)
+    assert "CACHE_FROM=" in str(refused.value)
+    assert "example.com" in str(refused.value)
+    assert not any(part in str(refused.value) for part in ("secret", "sec#", "ret@", "x@"))
+
+
+@pytest.mark.parametrize("user", ["me:secret@", "me:sec@ret@", "secret@", "me:%40secret@"])
+def test_a_location_is_named_without_user_and_password(user: str) -> None:
+    assert str(Location.parse(f"https://{user}example.com/a@b")) == "https://example.com/a@b"
+    assert str(Location(root="/srv/a@b")) == "/srv/a@b"
+
+
+def test_a_password_goes_only_to_a_server_that_proves_who_it_is() -> None:
+    assert "--trusted-host" not in Location.parse("https://me:secret@example.com/x").wheels_options()
+    plain = Location.parse(f"http://example.com:8000/x#sha256={'a' * 64}")
+    assert plain.wheels_options()[-2:] == ["--trusted-host", "example.com:8000"]
 
 
 def test_a_password_is_not_shown(cache: Cache, server: WebServer) -> None:

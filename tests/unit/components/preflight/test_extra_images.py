@@ -70,6 +70,15 @@ def test_missing_images_are_refused_with_the_command_that_builds_them(
         require_extra_images(settings(address, **sections))
 
 
+@pytest.mark.parametrize("proxy", ["socks5://127.0.0.1:1", "foo://x"])
+def test_registry_is_asked_directly_where_the_environment_has_an_unknown_kind_of_proxy(
+    monkeypatch: pytest.MonkeyPatch, proxy: str
+) -> None:
+    monkeypatch.setenv("ALL_PROXY", proxy)
+    with registry(*LOCAL.on_demand) as address:
+        require_extra_images(settings(address, models=[ONNX]))
+
+
 def test_registry_is_not_asked_for_images_of_every_platform() -> None:
     require_extra_images(settings("127.0.0.1:1", models=[SKLEARN]))
 
