@@ -3,9 +3,11 @@
 from pulumi import Inputs, ResourceOptions, run
 
 from components.objects import cluster_provider, own_namespaces, this_stack
+from components.ownership.marks import own_all_objects
+from components.ownership.stack_identity import own_identity
 from components.platform.context import InstallContext
 from components.platform.platform import Platform, PlatformArgs
-from components.preflight.cluster import preflight
+from components.preflight.cluster import find_cluster, preflight
 from components.preflight.extra_images import require_extra_images
 from components.serving.context import ServingContext
 from components.serving.inference_graph import InferenceGraph, InferenceGraphArgs
@@ -21,9 +23,19 @@ async def deploy() -> Inputs:
     platform_stack = await PlatformStack.named(raw_config().get("platform"))
     settings = load(platform=platform_stack)
     require_extra_images(settings)
-    cluster = preflight(settings, owner=this_stack())
-    provider = cluster_provider("cluster", kubeconfig=settings.cluster.kubeconfig, context=settings.cluster.context)
-    install = InstallContext.from_settings(settings)
+    found = find_cluster(settings)
+    settings = settings.with_context(found.access.context)
+    identity = await own_identity(stack=this_stack(), cluster=found.identity)
+    cluster = preflight(settings, identity=identity, found=found)
+    own_all_objects(identity, connect=found.connect, namespace=found.access.namespace)
+    provider = cluster_provider(
+        "cluster",
+        kubeconfig=settings.cluster.kubeconfig,
+        context=settings.cluster.context,
+        uid=found.identity.uid,
+        opts=ResourceOptions(depends_on=identity.kept_by),
+    )
+    install = InstallContext.from_settings(settings, identity=identity)
     platform = platform_stack or Platform(
         "platform",
         args=PlatformArgs(
@@ -36,13 +48,16 @@ async def deploy() -> Inputs:
         ),
         opts=ResourceOptions(provider=provider),
     )
-    namespaces = own_namespaces(cluster.own_namespaces, opts=ResourceOptions(provider=provider))
-    credentials = storage_credentials(settings, opts=ResourceOptions(provider=provider, depends_on=namespaces))
+    namespaces = own_namespaces(cluster.own_namespaces, owner=identity.text, opts=ResourceOptions(provider=provider))
+    credentials = storage_credentials(
+        settings, stack=identity.stack, opts=ResourceOptions(provider=provider, depends_on=namespaces)
+    )
     base = [*namespaces, *platform.ready]
     waits = termination_waits(settings, own=cluster.own_namespaces, opts=ResourceOptions(depends_on=base))
     ready = [*base, *credentials.values()]
     context = ServingContext.of(
         settings,
+        identity=identity,
         install=install,
         gateway_address=platform.gateway_address,
         credentials=credentials,

@@ -14,7 +14,7 @@ from typing import Any
 import pulumi
 import pulumi_kubernetes as k8s
 
-# Annotation of namespaces and models: the full name of the stack that made the object.
+# Annotation of every object: the identity of the stack that made it. Of a stack from before, that is its full name.
 STACK_ANNOTATION = "kserve-multi-model/stack"
 # Annotation: the object is deleted at once, and the garbage collector deletes its children afterwards.
 BACKGROUND_DELETION = {"pulumi.com/deletionPropagationPolicy": "background"}
@@ -34,21 +34,27 @@ def this_stack() -> str:
     return f"{pulumi.get_organization()}/{pulumi.get_project()}/{pulumi.get_stack()}"
 
 
-def cluster_provider(name: str, *, kubeconfig: Path | None, context: str | None) -> k8s.Provider:
-    """Declare the cluster's provider.
+def cluster_provider(
+    name: str, *, kubeconfig: Path | None, context: str | None, uid: str, opts: pulumi.ResourceOptions
+) -> k8s.Provider:
+    """Declare the provider of the cluster with this UID.
 
-    A kubeconfig at another path replaces no object; another context replaces every object.
+    A kubeconfig at another path, or another context in it, replaces no object: the preflight refuses a cluster that is
+    not the stack's. `context` is named even where the settings name none, because a later `pulumi destroy` does not run
+    the program, and kubectl's current context may be another one by then.
     """
     return k8s.Provider(
         name,
         kubeconfig=str(kubeconfig) if kubeconfig else None,
         context=context,
-        cluster_identifier=context or pulumi.get_stack(),
+        cluster_identifier=uid,
         enable_server_side_apply=True,
         # Otherwise a changed value replaces the object, and everything that depends on it.
         enable_config_map_mutable=True,
         enable_secret_mutable=True,
         kube_client_settings=k8s.KubeClientSettingsArgs(qps=200, burst=400),
+        # Stacks from before keep another identifier; a new one would replace every object.
+        opts=pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(ignore_changes=["clusterIdentifier"])),
     )
 
 
@@ -60,9 +66,9 @@ def declare_namespace(
     return k8s.core.v1.Namespace(name, metadata=metadata, opts=opts)
 
 
-def own_namespaces(names: Iterable[str], *, opts: pulumi.ResourceOptions) -> list[k8s.core.v1.Namespace]:
-    """Declare namespaces of models; other stacks see by an annotation that this stack deletes them."""
-    annotations = {STACK_ANNOTATION: this_stack()}
+def own_namespaces(names: Iterable[str], *, owner: str, opts: pulumi.ResourceOptions) -> list[k8s.core.v1.Namespace]:
+    """Declare namespaces of models; other stacks see by an annotation that the stack `owner` deletes them."""
+    annotations = {STACK_ANNOTATION: owner}
     return [declare_namespace(name, annotations=annotations, opts=opts) for name in sorted(names)]
 
 

@@ -138,11 +138,13 @@ class Access:
 
     Attributes:
         source: the context and the files it is from, for messages.
+        context: its name; None in a pod without a kubeconfig.
         namespace: the context's; `default` where it names none.
 
     """
 
     source: str
+    context: str | None
     namespace: str
     cluster: Cluster
     user: User = field(repr=False)
@@ -219,7 +221,7 @@ class _Merged:
         if not cluster.server:
             raise KubeconfigError(f"{source}: its cluster {chosen.cluster!r} has no server; add the API server's URL")
         user = self._entry("user", chosen.user, view=User, source=source) if chosen.user else User()
-        return Access(source=source, namespace=chosen.namespace, cluster=cluster, user=user)
+        return Access(source=source, context=name, namespace=chosen.namespace, cluster=cluster, user=user)
 
     def _entry(self, kind: str, name: str, *, view: type[V], source: str) -> V:
         if (kind, name) not in self.entries:
@@ -278,4 +280,4 @@ def _service_account(context: str | None) -> Access:
     server = f"https://{f'[{host}]' if ':' in host else host}:{port}"
     cluster = Cluster.model_validate({"server": server, "certificate-authority": SERVICE_ACCOUNT / "ca.crt"})
     user = User.model_validate({"tokenFile": SERVICE_ACCOUNT / "token"})
-    return Access(source=source, namespace=namespace, cluster=cluster, user=user)
+    return Access(source=source, context=None, namespace=namespace, cluster=cluster, user=user)

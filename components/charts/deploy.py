@@ -13,14 +13,13 @@ from typing import Any
 import pulumi
 import pulumi_kubernetes as k8s
 
+from components.charts.helm_records import ReleaseMark, delete_lost_records
 from components.charts.sources import ChartStore
 from releases.types import Source
 
 HERE = Path(__file__).parent
 PROJECT = HERE.parents[1]
 RELEASE_TIMEOUT = 600
-# Helm writes this into its records of releases, so that those of this program can be told from others.
-DESCRIPTION = "made by kserve-multi-model"
 # Helm's errors about a release whose last operation was killed.
 LOCKED = re.compile(r"cannot re-use a name that is still in use|another operation .* is in progress")
 
@@ -45,12 +44,14 @@ class Charts:
 
     Attributes:
         store: fetches the charts.
+        mark: tells Helm's records of the stack's releases from others.
         kubeconfig: file to connect with; None for kubectl's default.
         context: its context; None for the current one.
 
     """
 
     store: ChartStore
+    mark: ReleaseMark
     kubeconfig: Path | None = None
     context: str | None = None
 
@@ -124,7 +125,7 @@ class Charts:
             # Relative to the project, because the path becomes part of the stack's state.
             postrender=f"./{HERE.relative_to(PROJECT)}/release_postrender.py",
             timeout=RELEASE_TIMEOUT,
-            description=DESCRIPTION,
+            description=self.mark.description,
             disable_openapi_validation=True,
             opts=pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(hooks=hooks)),
         )
@@ -136,13 +137,10 @@ class Charts:
         """
         if len(failure.errors) != 1 or not LOCKED.search(failure.errors[0]) or not failure.new_inputs:
             return False
-
-        from components.charts.helm_records import delete_lost_records  # noqa: PLC0415 - rarely needed
-
         return delete_lost_records(
             failure.name,
             namespace=failure.new_inputs["namespace"],
-            ours=DESCRIPTION,
+            mark=self.mark,
             kubeconfig=self.kubeconfig,
             context=self.context,
         )

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from components.charts.deploy import Charts
+from components.charts.helm_records import ReleaseMark
 from components.charts.sources import ChartMirror, ChartStore, ImageMirror
+from components.ownership.stack_identity import Identity
 from components.settings.resource_profiles import Footprint
 from components.settings.stack import Settings
 
@@ -29,8 +31,8 @@ class InstallContext:
     footprint: Footprint
 
     @classmethod
-    def from_settings(cls, settings: Settings) -> InstallContext:
-        """Read the install context from a stack's settings."""
+    def from_settings(cls, settings: Settings, *, identity: Identity) -> InstallContext:
+        """Read the install context from the settings of the stack with this identity."""
         mirror = settings.mirror
         chart_mirror = None
         if mirror:
@@ -39,6 +41,7 @@ class InstallContext:
         return cls(
             charts=Charts(
                 store=ChartStore(folder=CHARTS_FOLDER, mirror=chart_mirror),
+                mark=ReleaseMark(identity=identity.text, deployed_before=identity.deployed_before),
                 kubeconfig=settings.cluster.kubeconfig,
                 context=settings.cluster.context,
             ),

@@ -64,7 +64,8 @@ class Istio(pulumi.ComponentResource):
         super().__init__("kserve-multi-model:platform:Istio", name, {}, opts)
         self._args = args
         charts, inside = args.install.charts, pulumi.ResourceOptions(parent=self)
-        self.namespace = declare_namespace(ISTIO_NAMESPACE, opts=inside).metadata.name
+        namespace = declare_namespace(ISTIO_NAMESPACE, opts=inside)
+        self.namespace = namespace.metadata.name
         base = charts.definitions(
             "istio-base",
             args.release.base,
@@ -80,7 +81,9 @@ class Istio(pulumi.ComponentResource):
             values=merge_values(self._istiod_values(), args.release.values),
             # Until its pods are gone, istiod creates its ConfigMaps again after they are deleted.
             await_deletion=True,
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[base, args.gateway_api, *self._ca_config_maps()]),
+            opts=pulumi.ResourceOptions(
+                parent=self, depends_on=[base, args.gateway_api, *self._ca_config_maps(namespace)]
+            ),
         )
         charts.workloads(
             ISTIO_GATEWAY,
@@ -93,13 +96,17 @@ class Istio(pulumi.ComponentResource):
         self.gateway_address = self._address(self._gateway_service())
         self.register_outputs({"namespace": self.namespace, "gateway_address": self.gateway_address})
 
-    def _ca_config_maps(self) -> list[pulumi.Resource]:
-        """Declare istiod's ConfigMaps in the namespaces that stay, so that `pulumi destroy` deletes them."""
+    def _ca_config_maps(self, istio: pulumi.Resource) -> list[pulumi.Resource]:
+        """Declare istiod's ConfigMaps in the namespaces that stay, so that `pulumi destroy` deletes them.
+
+        In a namespace that comes later they exist already. So they depend on Istio's namespace, which this stack does
+        not get on a cluster where they are of somebody else's istiod.
+        """
         return [
             k8s.core.v1.ConfigMap(
                 f"{namespace}/{name}",
                 metadata=k8s.meta.v1.ObjectMetaArgs(name=name, namespace=namespace, labels={"istio.io/config": "true"}),
-                opts=pulumi.ResourceOptions(parent=self),
+                opts=pulumi.ResourceOptions(parent=self, depends_on=[istio]),
             )
             for namespace in sorted({"default", "kube-system"} | self._args.foreign_namespaces)
             for name in CA_CONFIG_MAPS

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import httpx2 as httpx
 import pulumi
 
+from components.ownership.stack_identity import ClusterIdentity, Identity
 from components.preflight.running_models import changing_mode, running_in, stack_of, stacks_behind_knative
 from components.settings.stack import Settings
-from kube.connection import connect
-from kube.kubeconfig import KubeconfigError, UnsupportedLoginError
+from kube.connection import client_of, refusal_of
+from kube.kubeconfig import Access, KubeconfigError, UnsupportedLoginError, find_access
+from kube.read import ForbiddenError
 from kube.views.kserve import Served
 from kube.views.kubernetes import Namespace
 from releases.types import Release
@@ -20,6 +23,9 @@ from releases.types import Release
 METRICS_API = "/apis/metrics.k8s.io/v1beta1"
 KSERVE_API = "/apis/serving.kserve.io/v1beta1"
 KNATIVE_API = "/apis/serving.knative.dev/v1"
+# Its UID tells clusters apart: every cluster has it, and makes it once.
+SYSTEM_NAMESPACE = "kube-system"
+REMEDY = "If it is running, check cluster.kubeconfig and cluster.context in the stack's settings, or $KUBECONFIG"
 
 
 class ClusterError(pulumi.RunError):
@@ -42,38 +48,64 @@ class ClusterState:
     changing_mode: frozenset[str]
 
 
-def preflight(settings: Settings, *, owner: str) -> ClusterState:
-    """Read the state of the cluster that the settings select, and check that the stack `owner` can deploy to it.
+@dataclass(frozen=True, kw_only=True)
+class FoundCluster:
+    """The cluster that the settings select.
 
-    Warns if the cluster is newer than the release, has no metrics for models that are scaled by them, or can be reached
-    in a way that only the Kubernetes provider knows.
+    Attributes:
+        access: the context that leads to it, and the login.
+
+    """
+
+    identity: ClusterIdentity
+    access: Access
+
+    def connect(self) -> httpx.Client:
+        """Open a client of it. Raises as `kube.connection.connect` does."""
+        return client_of(self.access)
+
+
+def find_cluster(settings: Settings) -> FoundCluster:
+    """Find the cluster that the settings select. Warns if it is newer than the release.
 
     Raises:
-        ClusterError: the cluster does not answer, is too old for the release, lacks KServe or Knative for a stack that
-            uses another stack's platform, or has a namespace or a model of another stack where this one declares its
-            own.
+        ClusterError: it does not answer or does not say which cluster it is, or it is too old for the release.
     """
     cluster = settings.cluster
-    try:
-        with connect(kubeconfig=cluster.kubeconfig, context=cluster.context) as client:
+    with _answering():
+        access = find_access(kubeconfig=cluster.kubeconfig, context=cluster.context)
+        with client_of(access) as client:
             version = _version(client)
-            owners = {name: _owner(client, name) for name in sorted(settings.namespaces)}
-            running = {name: running_in(client, name) for name in settings.namespaces}
-            missing = list(_missing(client, settings, owner=owner))
-    except UnsupportedLoginError as problem:
-        pulumi.log.warn(f"the cluster's version and namespaces are not checked: {problem}")
-        return ClusterState(
-            own_namespaces=frozenset(),
-            foreign_namespaces=settings.namespaces,
-            changing_mode=frozenset(served.name for served in settings.served),
-        )
-    except (KubeconfigError, httpx.HTTPError, OSError, ValueError, KeyError) as problem:
-        remedy = "check cluster.kubeconfig and cluster.context in the stack's settings, or $KUBECONFIG"
-        raise ClusterError(f"no Kubernetes cluster answers: {problem}. If it is running, {remedy}") from problem
-    _require_version(version, release=settings.release)
+            _require_version(version, release=settings.release)
+            found = _read_namespace(client, SYSTEM_NAMESPACE)
+            server = str(client.base_url)
+    if found is None or not found.metadata.uid:
+        raise ClusterError(f"no Kubernetes cluster answers: it has no namespace {SYSTEM_NAMESPACE}. {REMEDY}")
+    name = f"of context {access.context!r}" if access.context else f"at {server}"
+    return FoundCluster(identity=ClusterIdentity(uid=found.metadata.uid, name=name), access=access)
+
+
+def preflight(settings: Settings, *, identity: Identity, found: FoundCluster) -> ClusterState:
+    """Read the state of the cluster, and check that the stack with this identity can deploy to it.
+
+    Warns if the cluster has no metrics for models that are scaled by them.
+
+    Raises:
+        ClusterError: the cluster does not answer or does not tell what is there, is not the stack's, lacks KServe or
+            Knative for a stack that uses another stack's platform, or has a namespace or a model of another stack where
+            this one declares its own.
+    """
+    if identity.cluster.uid != found.identity.uid:
+        raise ClusterError(_wrong_cluster(here=found.identity, deployed=identity.cluster))
+    owner = identity.text
+    with _answering(), found.connect() as client:
+        owners = {name: _owner(client, name) for name in sorted(settings.namespaces)}
+        running = {name: running_in(client, name) for name in settings.namespaces}
+        missing = list(_missing(client, settings, owner=owner))
     if problems := [*missing, *_conflicts(settings, owners=owners, running=running, owner=owner)]:
         raise ClusterError("; ".join(problems))
-    own = frozenset(name for name, stack in owners.items() if stack in {None, owner})
+    # A namespace that lost its mark is still the stack's; as a stranger's it would be deleted, with all that is in it.
+    own = frozenset(name for name, stack in owners.items() if stack in {None, owner} or identity.has_namespace(name))
     changing = (
         changing_mode([served for served in settings.served if settings.namespace_of(served) == name], running=models)
         for name, models in running.items()
@@ -82,6 +114,25 @@ def preflight(settings: Settings, *, owner: str) -> ClusterState:
         own_namespaces=own,
         foreign_namespaces=settings.namespaces - own,
         changing_mode=frozenset[str]().union(*changing),
+    )
+
+
+@contextmanager
+def _answering() -> Iterator[None]:
+    """Raise ClusterError where the cluster does not answer, or does not tell what is asked of it."""
+    try:
+        yield
+    except (UnsupportedLoginError, ForbiddenError) as problem:
+        raise ClusterError(f"the cluster cannot be asked what is there: {problem}") from problem
+    except (KubeconfigError, httpx.HTTPError, OSError, ValueError, KeyError) as problem:
+        raise ClusterError(f"no Kubernetes cluster answers: {problem}. {REMEDY}") from problem
+
+
+def _wrong_cluster(*, here: ClusterIdentity, deployed: ClusterIdentity) -> str:
+    return (
+        f"cluster.context: this is the cluster {here}, but the stack is deployed to the cluster {deployed}. Choose "
+        "that one. To move the stack, destroy it there first: pulumi destroy. If that cluster is gone for good, forget "
+        "what was deployed there: pulumi stack rm --force --preserve-config"
     )
 
 
@@ -142,8 +193,23 @@ def _version(client: httpx.Client) -> tuple[int, int]:
 
 
 def _owner(client: httpx.Client, namespace: str) -> str | None:
-    """Stack that created a namespace; "" if none did or this login may not read it; None if it does not exist."""
-    answer = client.get(Namespace.path(name=namespace))
+    """Stack that created a namespace; "" if none did; None if it does not exist."""
+    found = _read_namespace(client, namespace)
+    return None if found is None else stack_of(found)
+
+
+def _read_namespace(client: httpx.Client, name: str) -> Namespace | None:
+    """Namespace of this name, or None if there is none.
+
+    Raises:
+        ClusterError: the cluster does not tell. Whose a namespace is decides whether it is deleted.
+    """
+    answer = client.get(Namespace.path(name=name))
     if answer.status_code == httpx.codes.NOT_FOUND:
         return None
-    return stack_of(Namespace.model_validate(answer.json())) if answer.is_success else ""
+    if not answer.is_success:
+        raise ClusterError(
+            f"the cluster does not tell whether namespace {name!r} is there, and whose it is: {refusal_of(answer)} "
+            f"(status {answer.status_code}). Try again, or use a login that may get namespaces"
+        )
+    return Namespace.model_validate(answer.json())

@@ -31,8 +31,13 @@ def running_in(client: httpx.Client, namespace: str) -> Mapping[str, Served] | N
 
 
 def stacks_behind_knative(client: httpx.Client) -> frozenset[str]:
-    """Stacks with models or graphs in mode Knative, in all namespaces that this login may read."""
-    everything = (running for kind in KINDS for running in _list(kind, client) or ())
+    """Stacks with models or graphs in mode Knative, in all namespaces.
+
+    Raises:
+        ForbiddenError: this login may not read them.
+        httpx.HTTPError: the cluster does not give them.
+    """
+    everything = (running for kind in KINDS for running in read_list(kind, client))
     return frozenset(stack_of(running) for running in everything if running.mode == "Knative") - {""}
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -14,6 +13,7 @@ from typing import ClassVar
 import httpx2 as httpx
 import pulumi
 
+from components.threads import in_own_thread
 from kube.kubeconfig import UnsupportedLoginError
 from kube.read import PASSING_ERRORS, ForbiddenError
 
@@ -72,7 +72,7 @@ class Wait(ABC):
             RolloutError: something is still pending after the scope's timeout; the text names it.
         """
         try:
-            reason = await asyncio.to_thread(self._poll)
+            reason = await in_own_thread(self._poll)
         except (UnsupportedLoginError, ForbiddenError) as problem:
             pulumi.log.warn(f"the rollout of {self.name} is not checked: {problem}")
             return

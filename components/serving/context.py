@@ -10,7 +10,7 @@ from typing import Self
 import pulumi
 
 from components.charts.sources import ImageMirror
-from components.objects import this_stack
+from components.ownership.stack_identity import Identity
 from components.platform.context import InstallContext
 from components.rollout.server import Servers
 from components.serving.storage_credentials import StorageCredentials
@@ -30,7 +30,7 @@ class ServingContext:
     """What all models and graphs of a stack have in common.
 
     Attributes:
-        owner: full name of the stack.
+        owner: identity of the stack.
         domain: domain of all host names.
         runtimes: serving runtimes that KServe has.
         footprint: resources of servers whose settings name none.
@@ -59,16 +59,17 @@ class ServingContext:
         cls,
         settings: Settings,
         *,
+        identity: Identity,
         install: InstallContext,
         gateway_address: pulumi.Output[str],
         credentials: Mapping[tuple[str, str], StorageCredentials],
         termination_waits: Mapping[str, pulumi.Resource],
         changing_mode: frozenset[str],
     ) -> Self:
-        """Context of the running stack with these settings."""
+        """Context of the stack with this identity and these settings."""
         return cls(
             cluster=settings.cluster,
-            owner=this_stack(),
+            owner=identity.text,
             domain=settings.ingress.domain,
             runtimes=settings.release.runtimes,
             footprint=install.footprint,

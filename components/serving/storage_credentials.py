@@ -16,8 +16,14 @@ ANNOTATION = "serving.kserve.io/s3-"
 
 @dataclass(frozen=True, kw_only=True)
 class StorageCredentialsArgs:
-    """A store, its name in the settings, and the namespace of the models that use it."""
+    """A store, its name in the settings, and the namespace of the models that use it.
 
+    Attributes:
+        stack: name of the stack as it was when it was first deployed, because a renamed stack keeps its objects.
+
+    """
+
+    stack: str
     name: str
     storage: S3Storage
     namespace: str
@@ -38,7 +44,7 @@ class StorageCredentials(pulumi.ComponentResource):
         inside = pulumi.ResourceOptions(parent=self)
         keys = args.storage.keys
         # Another stack may have a store of the same name in the namespace.
-        own_name = f"{re.sub('[^a-z0-9-]', '-', pulumi.get_stack().lower())}-storage-{args.name}"
+        own_name = f"{re.sub('[^a-z0-9-]', '-', args.stack.lower())}-storage-{args.name}"
         # KServe recognises a secret for S3 by these names. For an anonymous store their values are empty.
         secret = k8s.core.v1.Secret(
             name,
@@ -64,13 +70,13 @@ class StorageCredentials(pulumi.ComponentResource):
 
 
 def storage_credentials(
-    settings: Settings, *, opts: pulumi.ResourceOptions
+    settings: Settings, *, stack: str, opts: pulumi.ResourceOptions
 ) -> dict[tuple[str, str], StorageCredentials]:
     """Credentials for each store and each namespace whose models use it, by both names."""
     return {
         (store, namespace): StorageCredentials(
             f"{namespace}/{store}",
-            args=StorageCredentialsArgs(name=store, storage=settings.storage[store], namespace=namespace),
+            args=StorageCredentialsArgs(stack=stack, name=store, storage=settings.storage[store], namespace=namespace),
             opts=opts,
         )
         for store, namespace in settings.used_stores

@@ -283,6 +283,10 @@ class Settings(Section):
         kept = self.model_dump(mode="json", include=SHARED_SETTINGS, exclude_none=True)
         return {"release": self.release.name, **kept}
 
+    def with_context(self, context: str | None) -> Self:
+        """The same settings with the context that is used where they name none."""
+        return self.model_copy(update={"cluster": self.cluster.model_copy(update={"context": context})})
+
     def namespace_of(self, served: Model | Graph) -> str:
         """Namespace of a model or graph."""
         own = served.namespace if isinstance(served, Model) else None

@@ -42,14 +42,14 @@ class TerminationWaitProvider(ResourceProvider):
     def diff(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> DiffResult:
         """Ask for a replacement when models are removed: deleting the old resource waits for their pods.
 
-        With another context, everything is replaced, and the old resource waits in the old cluster.
+        Another context is another way to the same cluster; the preflight refuses another cluster.
         """
         inputs = ("namespace", "own", *NAMES, *CONNECTION)
         changed = [name for name in inputs if olds.get(name) != news.get(name)]
         fewer = [name for name in NAMES if {*(olds.get(name) or ())} - {*(news.get(name) or ())}]
         return DiffResult(
             changes=bool(changed),
-            replaces=[name for name in changed if name in ("namespace", "context") or name in fewer],
+            replaces=[name for name in changed if name == "namespace" or name in fewer],
         )
 
     def update(self, _id: str, _olds: dict[str, Any], news: dict[str, Any]) -> UpdateResult:

@@ -29,12 +29,24 @@ def pods(deployment: Deployment, *, namespace: str) -> list[str]:
 
 def all_objects(deployment: Deployment) -> set[str]:
     """Every object of every listable kind, as kind/namespace/name."""
-    listed = run("kubectl", "api-resources", "--verbs=list", "-o", "name", env=deployment.environment)
-    kinds = [kind for kind in listed.stdout.split() if kind.partition(".")[0] not in IGNORED]
-    items = kubectl(deployment, "get", ",".join(kinds), "--all-namespaces", "--ignore-not-found")["items"]
     return {
-        f"{item['kind']}/{item['metadata'].get('namespace', '')}/{item['metadata']['name']}"
-        for item in items
+        reference(item)
+        for item in all_items(deployment)
         # The aggregated API's registrations come and go with the CRDs' groups.
         if item["kind"] != "APIService" and (item["kind"], item["metadata"].get("namespace")) != OPERATORS_JOB
     }
+
+
+def all_items(deployment: Deployment) -> list[dict[str, Any]]:
+    """Every object of every listable kind, whole."""
+    listed = run("kubectl", "api-resources", "--verbs=list", "-o", "name", env=deployment.environment)
+    kinds = [kind for kind in listed.stdout.split() if kind.partition(".")[0] not in IGNORED]
+    items: list[dict[str, Any]] = kubectl(deployment, "get", ",".join(kinds), "--all-namespaces", "--ignore-not-found")[
+        "items"
+    ]
+    return items
+
+
+def reference(item: dict[str, Any]) -> str:
+    """An object as kind/namespace/name."""
+    return f"{item['kind']}/{item['metadata'].get('namespace', '')}/{item['metadata']['name']}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import runpy
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -10,12 +11,14 @@ from typing import Any
 
 import pulumi
 import pytest
+from pulumi.dynamic import CreateResult
 
 import stack_files
+from components.ownership.stack_identity import StackIdentityProvider
 from components.preflight.cluster import ClusterError
 from components.settings.errors import SettingsError
 from endpoints.endpoint import parse_endpoints
-from tests.unit.components.kubernetes import answering
+from tests.unit.components.kubernetes import UID, answering
 from tests.unit.components.recording import PROJECT, Recording, Resource, record, without_secrets
 from tests.unit.components.registry import Registry, serving
 from tools import graph
@@ -25,8 +28,17 @@ ACCESS_KEY = "AKIDPROGRAM"
 SECRET_KEY = "program-secret-key"
 
 
-def run(stack: str, *, registry: Registry, **changes: Any) -> Recording:
+def run(stack: str, *, registry: Registry, state: Mapping[str, str] | None = None, **changes: Any) -> Recording:
     """Deploy an example of the project with the charts of a registry on the loopback."""
+    config = config_of(stack, registry=registry)
+    if "models" in changes:
+        config.pop("graphs", None)  # they are of the stack's own models
+    config |= changes
+    return run_program(config, stack=stack, state=state)
+
+
+def config_of(stack: str, *, registry: Registry) -> dict[str, Any]:
+    """Settings of an example, with the charts of the registry."""
     registry.any_chart = True
     config = stack_files.settings(stack_files.read(ROOT / "tests" / "stacks" / f"{stack}.yaml"))
     config["mirror"] = {
@@ -34,17 +46,20 @@ def run(stack: str, *, registry: Registry, **changes: Any) -> Recording:
         "images": "registry.example:5000",
         "plain_http": True,
     }
-    if "models" in changes:
-        config.pop("graphs", None)  # they are of the stack's own models
-    config |= changes
-    return run_program(config, stack=stack)
+    return config
 
 
 def run_program(
-    config: Mapping[str, Any], *, stack: str, stacks: Mapping[str, Mapping[str, Any]] | None = None
+    config: Mapping[str, Any],
+    *,
+    stack: str,
+    stacks: Mapping[str, Mapping[str, Any]] | None = None,
+    state: Mapping[str, str] | None = None,
 ) -> Recording:
     texts = {key: value if isinstance(value, str) else json.dumps(value) for key, value in config.items()}
-    return record(lambda: runpy.run_path(str(ROOT / "__main__.py")), config=texts, stack=stack, stacks=stacks)
+    return record(
+        lambda: runpy.run_path(str(ROOT / "__main__.py")), config=texts, stack=stack, stacks=stacks, state=state
+    )
 
 
 @pytest.fixture
@@ -286,12 +301,62 @@ SKLEARN = {"format": "sklearn", "storage_uri": "s3://models/sklearn", "storage":
 STORAGE = {"own": {"kind": "s3", "anonymous": True}}
 
 
+def identity_of(recording: Recording) -> str:
+    """The provider, and so everything in the cluster, waits for the identity: it is deleted last."""
+    kept = recording.the(":StackIdentity", "stack")
+    assert recording.waits_for(recording.the("pulumi:providers:kubernetes", "cluster"), kept)
+    identity: str = recording.the(":Release", "cert-manager").plain["description"].rpartition(" ")[2]
+    return identity
+
+
+def test_every_object_has_the_stacks_identity(dev: Recording) -> None:
+    identity = identity_of(dev)
+    assert re.fullmatch(rf"{PLATFORM}:[0-9a-f]{{8}}", identity)
+    objects = [r for r in dev.resources.values() if r.type.startswith("kubernetes:") and not r.remote]
+    for resource in objects:
+        if resource.type.endswith(":Release"):
+            assert resource.plain["description"] == f"made by kserve-multi-model, stack {identity}"
+        elif not resource.type.endswith("Patch"):
+            marks = resource.plain["metadata"]["annotations"]
+            assert marks["kserve-multi-model/stack"] == identity, resource.name
+    assert len(objects) > 20
+
+
+def test_nothing_that_exists_is_adopted(dev: Recording) -> None:
+    """The hook is on each object that the program declares, beside the others that it has."""
+    for resource in dev.resources.values():
+        own = resource.type.startswith("kubernetes:") and not resource.remote and not resource.type.endswith("Patch")
+        assert ("refuse-existing" in resource.beforehand) == own, resource.name
+    model = of_kind(dev, "InferenceService sklearn-model")
+    assert model.beforehand == ("model-sklearn-model-former", "refuse-existing")
+    hook = dev.afterwards["refuse-existing"]
+    assert hook.opts
+    assert hook.opts.on_dry_run
+
+
+def test_a_renamed_stack_declares_the_same(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = {"identity": f"{PLATFORM}:1a2b3c4d", "deployed_before": False, "cluster_uid": UID, "cluster_name": "n"}
+    monkeypatch.setattr(
+        StackIdentityProvider, "create", lambda _, props: CreateResult("kept", {**props, **kept, "stack": PLATFORM})
+    )
+    models = [SKLEARN | {"name": "here"}, SKLEARN | {"name": "there", "namespace": "team-a"}]
+    config = config_of("dev", registry=registry) | {"models": models, "storage": STORAGE}
+    del config["graphs"]
+
+    def declared(stack: str) -> dict[str, Any]:
+        made = run_program(config, stack=stack)
+        return {f"{r.type} {r.name}": r.plain for r in made.resources.values() if not r.type.endswith("Identity")}
+
+    assert declared("renamed") == declared("dev")
+
+
 @pytest.mark.feature("models in several namespaces, made when missing", mode="both", proof="objects")
 def test_a_namespace_that_is_missing_is_made_before_what_is_in_it(registry: Registry) -> None:
     models = [SKLEARN | {"name": "here"}, SKLEARN | {"name": "there", "namespace": "team-a"}]
     made = run("dev", registry=registry, models=models, storage=STORAGE)
     namespace = made.the(":Namespace", "team-a")
-    assert namespace.plain["metadata"]["annotations"] == {"kserve-multi-model/stack": PLATFORM}
+    mark = namespace.plain["metadata"]["annotations"]["kserve-multi-model/stack"]
+    assert mark == identity_of(made)
     service = of_kind(made, "InferenceService there")
     for later in (service, made.the(":Secret", "team-a/own"), made.the(":ServiceAccount", "team-a/own")):
         assert later.plain["metadata"]["namespace"] == "team-a"

@@ -10,6 +10,7 @@ import pytest
 import components.rollout.wait
 import components.teardown.leftovers
 from components.charts.deploy import Charts
+from components.charts.helm_records import ReleaseMark
 from components.charts.sources import ChartMirror, ChartStore, ImageMirror
 from components.platform.context import CHARTS_FOLDER, InstallContext
 from components.settings.resource_profiles import FOOTPRINTS
@@ -48,7 +49,10 @@ def install(registry: Registry) -> InstallContext:
     registry.any_chart = True
     mirror = ChartMirror(repository=f"{registry.address}/charts", plain_http=True)
     return InstallContext(
-        charts=Charts(store=ChartStore(folder=CHARTS_FOLDER, mirror=mirror)),
+        charts=Charts(
+            store=ChartStore(folder=CHARTS_FOLDER, mirror=mirror),
+            mark=ReleaseMark(identity="organization/kserve-multi-model/dev", deployed_before=False),
+        ),
         images=ImageMirror(repository="registry.example:5000"),
         footprint=FOOTPRINTS["small"],
     )

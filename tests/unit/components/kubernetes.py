@@ -12,6 +12,7 @@ from components.objects import STACK_ANNOTATION
 from tests.unit.predict.server import Reply, Server, serving
 
 KSERVE_API = "/apis/serving.kserve.io/v1beta1"
+UID = "0c4a7b1e-0000-4000-8000-000000000001"
 
 
 @contextmanager
@@ -29,6 +30,7 @@ def answering(
     """
     with serving() as server:
         reply_with(server, {"major": version[0], "minor": version[1]})
+        have_uid(server)
         for name, owner in ({"default": None} if namespaces is None else namespaces).items():
             _reply(server, f"/api/v1/namespaces/{name}", _object(name, owner))
         if knative:
@@ -47,6 +49,11 @@ def _reply(server: Server, path: str, body: object) -> None:
 
 def _object(name: str, owner: str | None) -> dict[str, object]:
     return {"metadata": {"name": name, "annotations": {STACK_ANNOTATION: owner} if owner else {}}}
+
+
+def have_uid(server: Server, uid: str = UID) -> None:
+    """Have the cluster say which one it is."""
+    _reply(server, "/api/v1/namespaces/kube-system", {"metadata": {"name": "kube-system", "uid": uid}})
 
 
 def reply_with(server: Server, body: object, *, status: int = 200) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextvars import Context, copy_context
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -10,9 +12,13 @@ from typing import Any
 import pulumi
 from google.protobuf import json_format
 from pulumi.runtime import mocks, rpc, settings
+from pulumi.runtime._callbacks import _CallbackServicer
 from pulumi.runtime.proto import callback_pb2, resource_pb2
 
+from components.ownership.stack_identity import StackIdentityProvider
+
 PROJECT = "kserve-multi-model"
+PROVIDER = {"urn:pulumi:dev::kserve-multi-model::pulumi:providers:kubernetes::cluster": "pulumi:providers:kubernetes"}
 
 
 @dataclass(frozen=True)
@@ -101,18 +107,28 @@ class Recording:
 
 @dataclass(frozen=True)
 class _Echo(pulumi.runtime.Mocks):
-    """Return a resource's inputs as its outputs, an address for a load balancer, and the outputs of other stacks."""
+    """Return a resource's inputs as its outputs, an address for a load balancer, and the outputs of other stacks.
+
+    Attributes:
+        stacks: outputs of other stacks by their full names.
+        state: types of the resources in the stack's own state, by URN.
+    """
 
     stacks: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    state: Mapping[str, str] = field(default_factory=dict)
     load_balancer = "192.0.2.7"
 
     def call(self, args: pulumi.runtime.MockCallArgs) -> tuple[dict[Any, Any], list[tuple[str, str]] | None]:
-        raise AssertionError(f"the program calls {args.token}")
+        assert args.token == "pulumi:pulumi:readStackResourceOutputs", f"the program calls {args.token}"
+        return {"outputs": {urn: {"type": type_, "outputs": {}} for urn, type_ in self.state.items()}}, []
 
     def new_resource(self, args: pulumi.runtime.MockResourceArgs) -> tuple[str | None, dict[Any, Any]]:
         if args.typ == "pulumi:pulumi:StackReference":
             name = args.inputs["name"]
             return name, {"name": name, "outputs": self.stacks[name], "secretOutputNames": []}
+        if args.typ.endswith(":StackIdentity"):
+            made = StackIdentityProvider().create(dict(args.inputs))
+            return made.id, made.outs or {}
         if args.typ.endswith("helm.sh/v3:Release"):
             return args.name, {**args.inputs, "status": {"namespace": args.inputs["namespace"], "status": "deployed"}}
         if args.typ == "kubernetes:core/v1:Service" and args.inputs["spec"]["type"] == "LoadBalancer":
@@ -131,6 +147,7 @@ class _Monitor(mocks.MockMonitor):
         self.seen: dict[str, Resource] = {}
 
     def RegisterResource(self, request: resource_pb2.RegisterResourceRequest) -> Any:  # noqa: N802 - gRPC's name
+        self.callbacks.transform(request)
         answer: Any = super().RegisterResource(request)  # type: ignore[no-untyped-call]
         dependencies = set(request.dependencies)
         for of_property in request.propertyDependencies.values():
@@ -167,6 +184,52 @@ class _Callbacks:
     hooks: dict[str, pulumi.ErrorHook] = field(default_factory=dict)
     afterwards: dict[str, pulumi.ResourceHook] = field(default_factory=dict)
     transforms: dict[str, Any] = field(default_factory=dict)
+    of_the_stack: list[Callable[[bytes], Awaitable[Any]]] = field(default_factory=list)
+    context: Context = field(default_factory=copy_context)
+
+    def register_stack_transform(self, transform: Any) -> None:
+        """Keep a transform of every resource, in the form in which the engine calls it."""
+        servicer = _CallbackServicer.__new__(_CallbackServicer)
+        servicer._callbacks, servicer._transforms, servicer._target = {}, {}, ""
+        self.context = copy_context()  # requests come from other threads, where Pulumi's settings are not
+        self.of_the_stack.append(servicer._callbacks[servicer.register_transform(transform).token])
+
+    def transform(self, request: resource_pb2.RegisterResourceRequest) -> None:
+        """Do with a request what the engine does with the stack's transforms."""
+        for transform in self.of_the_stack:
+            options = resource_pb2.TransformResourceOptions(
+                depends_on=request.dependencies,
+                ignore_changes=request.ignoreChanges,
+                replace_on_changes=request.replaceOnChanges,
+                provider=request.provider,
+                retain_on_delete=request.retainOnDelete,
+                deleted_with=request.deletedWith,
+                hooks=request.hooks,
+            )
+            if request.HasField("customTimeouts"):
+                options.custom_timeouts.CopyFrom(request.customTimeouts)
+            if request.deleteBeforeReplaceDefined:
+                options.delete_before_replace = request.deleteBeforeReplace
+            asked = resource_pb2.TransformRequest(
+                type=request.type,
+                name=request.name,
+                custom=request.custom,
+                parent=request.parent,
+                properties=request.object,
+                options=options,
+            )
+            loop = asyncio.new_event_loop()
+            answer = self.context.copy().run(loop.run_until_complete, transform(asked.SerializeToString()))
+            loop.close()
+            given = answer.options
+            request.object.CopyFrom(answer.properties)
+            request.provider, request.deletedWith = given.provider, given.deleted_with
+            request.retainOnDelete, request.deleteBeforeReplace = given.retain_on_delete, given.delete_before_replace
+            request.hooks.CopyFrom(given.hooks)
+            request.customTimeouts.CopyFrom(given.custom_timeouts)
+            request.dependencies[:] = given.depends_on
+            request.ignoreChanges[:] = given.ignore_changes
+            request.replaceOnChanges[:] = given.replace_on_changes
 
     def register_resource_hook(self, hook: pulumi.ResourceHook) -> None:
         assert hook.name not in self.afterwards, f"two hooks are called {hook.name}"
@@ -188,14 +251,18 @@ def record(
     config: Mapping[str, str] | None = None,
     stack: str = "dev",
     stacks: Mapping[str, Mapping[str, Any]] | None = None,
+    state: Mapping[str, str] | None = None,
 ) -> Recording:
-    """Run a program and record it; `stacks` are the outputs of other stacks by their full names.
+    """Run a program and record it.
+
+    `stacks` are the outputs of other stacks by their full names; `state` has the types of the resources that the stack
+    has already, by URN. With PROVIDER it is a stack from before there were identities.
 
     Raises:
         Exception: whatever the program raises.
 
     """
-    callbacks, echo = _Callbacks(), _Echo(stacks or {})
+    callbacks, echo = _Callbacks(), _Echo(stacks or {}, state or {})
     monitor = _Monitor(callbacks, echo)
     pulumi.runtime.set_mocks(
         echo, project=PROJECT, organization="organization", stack=stack, preview=False, monitor=monitor

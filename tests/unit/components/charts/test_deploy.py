@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.charts import helm_records
-from components.charts.deploy import Charts, merge_values
+from components.charts import deploy
+from components.charts.deploy import merge_values
 from components.platform.context import InstallContext
 from releases.types import ChartArchive
 from tests.unit.components.recording import Recording, record
@@ -65,6 +66,7 @@ def test_definitions_are_one_release_that_pulumi_waits_for(install: InstallConte
     assert release["name"] == "crds"
     assert release["timeout"] > 0
     assert "skipAwait" not in release
+    assert release["description"] == "made by kserve-multi-model, stack organization/kserve-multi-model/dev"
     assert (Path(__file__).parents[4] / release["postrender"]).stat().st_mode & 0o111
 
 
@@ -110,8 +112,8 @@ def test_a_locked_release_is_unlocked_once(
         unlocked.append(f"{release} {where}")
         return True
 
-    monkeypatch.setattr(helm_records, "delete_lost_records", delete_lost_records)
-    charts = Charts(store=install.charts.store, kubeconfig=Path("file"), context="here")
+    monkeypatch.setattr(deploy, "delete_lost_records", delete_lost_records)
+    charts = replace(install.charts, kubeconfig=Path("file"), context="here")
 
     def program() -> None:
         charts.definitions("crds", CHART, namespace="there", values={}, opts=pulumi.ResourceOptions())
@@ -124,7 +126,7 @@ def test_a_locked_release_is_unlocked_once(
     )
     assert hook(create(errors=[error])) is locked
     assert hook(create(errors=[error] * 2)) is False
-    where = {"namespace": "there", "ours": inputs["description"], "kubeconfig": Path("file"), "context": "here"}
+    where = {"namespace": "there", "mark": charts.mark, "kubeconfig": Path("file"), "context": "here"}
     assert unlocked == ([f"crds {where}"] if locked else [])
 
 

@@ -15,9 +15,12 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 import yaml
 
-from components.charts.helm_records import delete_lost_records
+from components.charts.helm_records import ReleaseMark, delete_lost_records
 
-OURS = "made by us"
+STACK = "organization/kserve-multi-model/dev:1a2b3c4d"
+BARE = "made by kserve-multi-model"
+OURS = f"{BARE}, stack {STACK}"
+OTHERS = f"{BARE}, stack organization/kserve-multi-model/other:5e6f7a8b"
 NAMESPACE = "istio-system"
 
 
@@ -38,8 +41,9 @@ def record(release: str, revision: int, status: str, *, description: str = "Inst
     }
 
 
-def delete(file: Path | None, context: str | None = None) -> bool:
-    return delete_lost_records("istio-base", namespace=NAMESPACE, ours=OURS, kubeconfig=file, context=context)
+def delete(file: Path | None, context: str | None = None, *, deployed_before: bool = False) -> bool:
+    mark = ReleaseMark(identity=STACK, deployed_before=deployed_before)
+    return delete_lost_records("istio-base", namespace=NAMESPACE, mark=mark, kubeconfig=file, context=context)
 
 
 class KubernetesAPI(ThreadingHTTPServer):
@@ -124,6 +128,24 @@ def test_the_record_of_a_release_installed_by_someone_else_is_kept(kubernetes: K
     kubernetes.secrets = [record("istio-base", 1, "deployed")]
     assert not delete(kubeconfig)
     assert kubernetes.names == ["sh.helm.release.v1.istio-base.v1"]
+
+
+@pytest.mark.parametrize("description", [OTHERS, BARE, f"{OURS}0"])
+def test_the_record_of_another_stacks_release_is_kept(
+    kubernetes: KubernetesAPI, kubeconfig: Path, description: str
+) -> None:
+    kubernetes.secrets = [record("istio-base", 1, "deployed", description=description)]
+    assert not delete(kubeconfig)
+    assert kubernetes.names == ["sh.helm.release.v1.istio-base.v1"]
+
+
+def test_a_stack_from_before_knows_its_records_without_an_identity(kubernetes: KubernetesAPI, kubeconfig: Path) -> None:
+    kubernetes.secrets = [
+        record("istio-base", 1, "superseded", description=BARE),
+        record("istio-base", 2, "deployed", description=OTHERS),
+    ]
+    assert delete(kubeconfig, deployed_before=True)
+    assert kubernetes.names == ["sh.helm.release.v1.istio-base.v2"]
 
 
 def test_the_kubeconfig_is_found_in_the_environment(

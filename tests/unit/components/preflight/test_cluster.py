@@ -8,13 +8,15 @@ import pulumi
 import pytest
 
 from components.objects import STACK_ANNOTATION, cluster_provider
-from components.preflight.cluster import ClusterError, ClusterState, preflight
+from components.ownership.stack_identity import ClusterIdentity, Identity
+from components.preflight.cluster import ClusterError, ClusterState, find_cluster, preflight
 from components.settings.stack import parse
-from tests.unit.components.kubernetes import answering, kubeconfig, reply_with
+from tests.unit.components.kubernetes import UID, answering, have_uid, kubeconfig, reply_with
 from tests.unit.components.recording import record
 from tests.unit.predict.server import Reply, serving
 
 SKLEARN = {"name": "iris", "format": "sklearn", "storage_uri": "gs://models/iris"}
+PLATFORM = {"release": "local", "mirror": {"charts": "oci://registry.example/charts", "images": "registry.example"}}
 OWNER = "organization/kserve-multi-model/dev"
 
 
@@ -24,14 +26,17 @@ def look(
     graphs: tuple[dict[str, Any], ...] = (),
     platform: str | None = None,
     mode: str | None = None,
+    in_state: frozenset[str] = frozenset(),
     **cluster: Any,
 ) -> ClusterState:
     sections = {name: str(value) for name, value in cluster.items()}
-    mirror = {"charts": "oci://registry.example/charts", "images": "registry.example"}
     listed = [SKLEARN | model for model in models]
-    document = {"release": "local", "mirror": mirror, "cluster": sections, "models": listed, "graphs": list(graphs)}
+    document = PLATFORM | {"cluster": sections, "models": listed, "graphs": list(graphs)}
     given = {"platform": platform, "mode": mode}
-    return preflight(parse(document | {key: text for key, text in given.items() if text}), owner=OWNER)
+    settings = parse(document | {key: text for key, text in given.items() if text})
+    found = find_cluster(settings)
+    identity = Identity(text=OWNER, deployed_before=False, cluster=found.identity, in_state=in_state)
+    return preflight(settings, identity=identity, found=found)
 
 
 @pytest.fixture
@@ -99,6 +104,17 @@ def test_own_and_foreign_namespaces(tmp_path: Path) -> None:
     )
 
 
+def test_a_namespace_of_the_stacks_state_stays_declared_without_its_mark(tmp_path: Path) -> None:
+    parent = "kserve-multi-model:platform:Platform$kubernetes:core/v1:Namespace"
+    urn = "urn:pulumi:dev::kserve-multi-model"
+    state = frozenset({f"{urn}::kubernetes:core/v1:Namespace::made", f"{urn}::{parent}::of-the-platform"})
+    models = tuple({"name": f"in-{name}", "namespace": name} for name in ("made", "foreign", "of-the-platform"))
+    with answering(tmp_path, namespaces=dict.fromkeys(("made", "foreign", "of-the-platform"))) as file:
+        found = look(kubeconfig=file, models=models, in_state=state)
+    assert found.own_namespaces == {"made"}
+    assert found.foreign_namespaces == {"foreign", "of-the-platform"}
+
+
 def test_namespace_of_another_stack_is_refused(tmp_path: Path) -> None:
     with (
         answering(tmp_path, namespaces={"team-a": "organization/kserve-multi-model/a"}) as file,
@@ -131,6 +147,7 @@ def test_graph_of_another_stack_is_refused(tmp_path: Path) -> None:
     with serving() as server:
         host = server.address.removeprefix("http://")
         reply_with(server, {"major": "1", "minor": "34"})
+        have_uid(server)
         server.on(host, "GET /api/v1/namespaces/models", Reply({"metadata": {"name": "models"}}))
         path = "GET /apis/serving.kserve.io/v1alpha1/namespaces/models/inferencegraphs"
         server.on(host, path, Reply(graphs))
@@ -152,6 +169,7 @@ def test_knative_is_not_removed_while_other_stacks_need_it(tmp_path: Path) -> No
     with serving() as server:
         host = server.address.removeprefix("http://")
         reply_with(server, {"major": "1", "minor": "34"})
+        have_uid(server)
         items = {"items": [{**behind, "status": {"deploymentMode": "Knative"}}]}
         server.on(host, "GET /apis/serving.kserve.io/v1beta1/inferenceservices", Reply(items))
         file = kubeconfig(tmp_path, server=server.address)
@@ -197,11 +215,76 @@ def test_several_kubeconfigs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
             look()
 
 
-def test_unsupported_login_gives_a_warning(tmp_path: Path, warnings: list[str]) -> None:
+def test_unsupported_login_stops_the_run(tmp_path: Path) -> None:
+    """What is declared would depend on what cannot be read."""
     file = kubeconfig(tmp_path, server="http://127.0.0.1:1", login={"auth-provider": {"name": "gcp"}})
-    look(kubeconfig=file)
-    (warning,) = warnings
-    assert warning.startswith("the cluster's version and namespaces are not checked: ")
+    with pytest.raises(ClusterError, match=r"^the cluster cannot be asked what is there: .*gcp"):
+        look(kubeconfig=file)
+
+
+@pytest.mark.parametrize("status", [401, 403, 429, 500, 503])
+def test_a_namespace_that_cannot_be_read_stops_the_run(tmp_path: Path, status: int) -> None:
+    """As if it were a stranger's, it would be missing from what is declared, and so be deleted."""
+    with serving() as server:
+        reply_with(server, {"major": "1", "minor": "34"})
+        have_uid(server)
+        refusal = Reply({"message": "namespaces is not for you"}, status=status)
+        server.on(server.address.removeprefix("http://"), "GET /api/v1/namespaces/models", refusal)
+        file = kubeconfig(tmp_path, server=server.address)
+        with pytest.raises(ClusterError) as refused:
+            look(kubeconfig=file, namespace="models", models=({},))
+    text = str(refused.value)
+    assert "does not tell whether namespace 'models' is there, and whose it is: namespaces is not for you" in text
+    assert f"(status {status})" in text
+
+
+@pytest.mark.parametrize("status", [403, 503])
+def test_models_behind_knative_that_cannot_be_read_stop_its_removal(tmp_path: Path, status: int) -> None:
+    with serving() as server:
+        reply_with(server, {"major": "1", "minor": "34"})
+        have_uid(server)
+        request = "GET /apis/serving.kserve.io/v1beta1/inferenceservices"
+        server.on(server.address.removeprefix("http://"), request, Reply(status=status))
+        file = kubeconfig(tmp_path, server=server.address)
+        with pytest.raises(ClusterError, match=str(status)):
+            look(kubeconfig=file, models=({"mode": "Standard"},))
+        look(kubeconfig=file, models=({"mode": "Standard"},), mode="Knative")
+
+
+def test_a_cluster_that_does_not_say_which_one_it_is_stops_the_run(tmp_path: Path) -> None:
+    with serving() as server:
+        reply_with(server, {"major": "1", "minor": "34"})
+        file = kubeconfig(tmp_path, server=server.address)
+        with pytest.raises(ClusterError, match="it has no namespace kube-system"):
+            look(kubeconfig=file)
+        request = "GET /api/v1/namespaces/kube-system"
+        server.on(server.address.removeprefix("http://"), request, Reply(status=403))
+        with pytest.raises(ClusterError, match="does not tell whether namespace 'kube-system' is there"):
+            look(kubeconfig=file)
+
+
+def test_another_cluster_than_the_stacks_is_refused_with_both_names(tmp_path: Path) -> None:
+    deployed = ClusterIdentity(uid="other", name="of context 'production'")
+    with answering(tmp_path) as file:
+        settings = parse(PLATFORM | {"cluster": {"kubeconfig": str(file)}})
+        found = find_cluster(settings)
+        identity = Identity(text=OWNER, deployed_before=False, cluster=deployed)
+        with pytest.raises(ClusterError) as refused:
+            preflight(settings, identity=identity, found=found)
+        again = Identity(text=OWNER, deployed_before=False, cluster=ClusterIdentity(uid=UID, name="another name"))
+        preflight(settings, identity=again, found=found)
+    text = str(refused.value)
+    assert f"the cluster of context 'here' (UID {UID})" in text
+    assert "the cluster of context 'production' (UID other)" in text
+    for remedy in ("pulumi destroy", "pulumi stack rm --force --preserve-config"):
+        assert remedy in text
+
+
+def test_the_current_context_is_found_by_its_name(tmp_path: Path) -> None:
+    with answering(tmp_path) as file:
+        found = find_cluster(parse(PLATFORM | {"cluster": {"kubeconfig": str(file)}}))
+    assert found.access.context == "here"
+    assert found.identity == ClusterIdentity(uid=UID, name="of context 'here'")
 
 
 @pytest.mark.parametrize(("body", "status"), [({"error": "who are you"}, 401), (b"<html>", 200), ({}, 200)])
@@ -213,16 +296,25 @@ def test_answer_that_is_not_of_a_cluster(tmp_path: Path, body: object, status: i
             look(kubeconfig=file)
 
 
-def test_moved_kubeconfig_is_the_same_cluster() -> None:
+def test_another_way_to_the_cluster_replaces_nothing() -> None:
+    """The identifier alone decides that, and a stack from before keeps its own."""
     identities = set()
-    for name in ("one", "other"):
+    for name, context in (("one", "here"), ("other", "there"), ("other", None)):
         Path(name).touch()
-        declare = partial(cluster_provider, "cluster", kubeconfig=Path(name), context="here")
+        declare = partial(
+            cluster_provider,
+            "cluster",
+            kubeconfig=Path(name),
+            context=context,
+            uid=UID,
+            opts=pulumi.ResourceOptions(),
+        )
         provider = record(declare).the(":kubernetes", "cluster")
         identities.add(provider.plain["clusterIdentifier"])
-        assert provider.plain["kubeconfig"] == name
+        assert (provider.plain["kubeconfig"], provider.plain.get("context")) == (name, context)
         assert provider.plain["enableSecretMutable"] == "true"
-    assert identities == {"here"}
+        assert provider.ignored == ("clusterIdentifier",)
+    assert identities == {UID}
 
 
 @pytest.mark.parametrize("status", [404, 503])
@@ -230,6 +322,7 @@ def test_missing_metrics_give_a_warning(tmp_path: Path, warnings: list[str], sta
     with serving() as server:
         host = server.address.removeprefix("http://")
         reply_with(server, {"major": "1", "minor": "34"})
+        have_uid(server)
         server.on(host, "GET /api/v1/namespaces/default", Reply({"metadata": {"name": "default"}}))
         server.on(host, "GET /apis/metrics.k8s.io/v1beta1", Reply(status=status), Reply({"kind": "APIResourceList"}))
         file = kubeconfig(tmp_path, server=server.address)

@@ -17,7 +17,7 @@ PREFIX = "serving.kserve.io/s3-"
 
 def credentials(**settings: Any) -> Recording:
     storage = S3Storage(kind="s3", **settings)
-    args = StorageCredentialsArgs(name="demo", storage=storage, namespace="models")
+    args = StorageCredentialsArgs(stack="dev", name="demo", storage=storage, namespace="models")
     return record(lambda: StorageCredentials("demo", args=args))
 
 

@@ -61,7 +61,7 @@ def test_inputs_in_the_state() -> None:
     ("change", "changes", "replaces"),
     [
         ({}, False, []),
-        ({"context": "elsewhere"}, True, ["context"]),
+        ({"context": "elsewhere"}, True, []),
         ({"kubeconfig": "/elsewhere"}, True, []),
         ({"own": False}, True, []),
         ({"models": ["a", "b"]}, True, []),
