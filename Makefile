@@ -3,6 +3,7 @@
 # make test-all run all tests: a change is finished only after it
 # make help     list the rest
 # CONTEXT=<kube-context> means a cluster you have, STACK=<name> another stack than dev, or than cluster with CONTEXT.
+# On a cluster you have, up and down show what would change, and ask; YES=1 agrees beforehand, as a pipeline has to.
 # CACHE_FROM=<folder or URL> takes from another machine's cache what is not built here yet.
 
 ifeq ($(filter oneshell,$(.FEATURES)),)
@@ -16,6 +17,7 @@ MAKEFLAGS += --no-print-directory
 
 CONTEXT ?=
 STACK ?=
+YES ?=
 CACHE_FROM ?=
 export CACHE_FROM
 # The Python of .venv, 3.11 to 3.14; unless named, python3 or else the newest on PATH.
@@ -23,6 +25,7 @@ PYTHON3 ?=
 PYTHON := .venv/bin/python
 stack = $(if $(STACK),--stack '$(STACK)')
 context = $(if $(CONTEXT),--context '$(CONTEXT)')
+yes = $(if $(filter 1,$(YES)),--yes)
 
 # The recipes run in the bash 3.2 of macOS, too: no mapfile there, and under `set -u` no "${empty[@]}".
 # Options of pip and uv to take Python packages from CACHE_FROM; where it lacks one, all come from PyPI.
@@ -100,8 +103,8 @@ host:
 	fi
 
 .PHONY: up
-up: host venv  ## deploy and check by value; CONTEXT=<kube-context> uses a cluster you have
-	@$(PYTHON) -m lifecycle up $(stack) $(context)
+up: host venv  ## deploy and check by value; CONTEXT=<kube-context> uses a cluster you have, and asks first
+	@$(PYTHON) -m lifecycle up $(stack) $(context) $(yes)
 
 .PHONY: predict
 predict: venv  ## ask every model again and compare by value
@@ -112,8 +115,8 @@ doctor: venv  ## say why a model, or the deployment, is not ready
 	@$(PYTHON) -m lifecycle doctor $(context)
 
 .PHONY: down
-down: venv  ## remove the deployment, then the local cluster
-	@$(PYTHON) -m lifecycle down $(stack) $(context)
+down: venv  ## remove the deployment, then the local cluster; with CONTEXT=<kube-context>, ask first
+	@$(PYTHON) -m lifecycle down $(stack) $(context) $(yes)
 
 .PHONY: lint
 lint: venv cluster/serving/.venv/.synced  ## run ruff and mypy --strict

@@ -9,6 +9,7 @@ from components.platform.context import InstallContext
 from components.platform.platform import Platform, PlatformArgs
 from components.preflight.cluster import find_cluster, preflight
 from components.preflight.extra_images import require_extra_images
+from components.preflight.kubeconfig import require_kubeconfig
 from components.serving.context import ServingContext
 from components.serving.inference_graph import InferenceGraph, InferenceGraphArgs
 from components.serving.inference_service import InferenceService, InferenceServiceArgs
@@ -22,6 +23,7 @@ async def deploy() -> Inputs:
     """Declare everything, and return the stack's outputs."""
     platform_stack = await PlatformStack.named(raw_config().get("platform"))
     settings = load(platform=platform_stack)
+    require_kubeconfig(settings)
     require_extra_images(settings)
     found = find_cluster(settings)
     settings = settings.with_context(found.access.context)
@@ -30,7 +32,6 @@ async def deploy() -> Inputs:
     own_all_objects(identity, connect=found.connect, namespace=found.access.namespace)
     provider = cluster_provider(
         "cluster",
-        kubeconfig=settings.cluster.kubeconfig,
         context=settings.cluster.context,
         uid=found.identity.uid,
         opts=ResourceOptions(depends_on=identity.kept_by),

@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import Any
 
 import pulumi
@@ -34,9 +33,7 @@ def this_stack() -> str:
     return f"{pulumi.get_organization()}/{pulumi.get_project()}/{pulumi.get_stack()}"
 
 
-def cluster_provider(
-    name: str, *, kubeconfig: Path | None, context: str | None, uid: str, opts: pulumi.ResourceOptions
-) -> k8s.Provider:
+def cluster_provider(name: str, *, context: str | None, uid: str, opts: pulumi.ResourceOptions) -> k8s.Provider:
     """Declare the provider of the cluster with this UID.
 
     A kubeconfig at another path, or another context in it, replaces no object: the preflight refuses a cluster that is
@@ -45,7 +42,9 @@ def cluster_provider(
     """
     return k8s.Provider(
         name,
-        kubeconfig=str(kubeconfig) if kubeconfig else None,
+        # Empty, so that it reads $KUBECONFIG or ~/.kube/config itself. Of a kubeconfig that it is given, as a path or
+        # as text, it leaves a copy with all keys in the temporary folder at every run. None would give it $KUBECONFIG.
+        kubeconfig="",
         context=context,
         cluster_identifier=uid,
         enable_server_side_apply=True,

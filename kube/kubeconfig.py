@@ -174,6 +174,15 @@ class Access:
         return KubeconfigError(f"{self.source}: {problem}")
 
 
+def default_files() -> list[Path]:
+    """The files that kubectl reads when it is given none: those in $KUBECONFIG, else ~/.kube/config."""
+    return [path.expanduser() for path in _listed() or [DEFAULT_FILE]]
+
+
+def _listed() -> list[Path]:
+    return [Path(name) for name in os.environ.get("KUBECONFIG", "").split(os.pathsep) if name]
+
+
 def find_access(*, kubeconfig: Path | None = None, context: str | None = None) -> Access:
     """Choose the cluster and the login that kubectl would choose.
 
@@ -186,12 +195,11 @@ def find_access(*, kubeconfig: Path | None = None, context: str | None = None) -
         KubeconfigError: there is no kubeconfig, a file is not a kubeconfig, or it lacks the context or a part of it.
 
     """
-    listed = [Path(name) for name in os.environ.get("KUBECONFIG", "").split(os.pathsep) if name]
-    files = [path.expanduser() for path in ([kubeconfig] if kubeconfig else listed or [DEFAULT_FILE])]
+    files = [kubeconfig.expanduser()] if kubeconfig else default_files()
     present = {file: content for file in files if (content := _read(file)) is not None}
     if present:
         return _merge(present).access(context)
-    if kubeconfig or listed or "KUBERNETES_SERVICE_HOST" not in os.environ:
+    if kubeconfig or _listed() or "KUBERNETES_SERVICE_HOST" not in os.environ:
         names = ", ".join(map(str, files))
         raise KubeconfigError(f"{names} not found; set KUBECONFIG to the path of a kubeconfig")
     return _service_account(context)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -12,6 +14,7 @@ from typing import Annotated
 import typer
 from pulumi import automation
 
+from kube.kubeconfig import KubeconfigError, find_access
 from lifecycle.commands import FailedCommandError, cluster_environment, run
 from lifecycle.deployment import Deployment, hidden_stderr
 from lifecycle.stack_file import StackFile, StackFileError
@@ -20,12 +23,20 @@ FOLDER = Path(__file__).parent.parent
 # What `python -m predict` exits with when a model is not reachable or not ready.
 NOT_READY = 2
 INTERRUPTED = 130
+
+
+class NoTerminalError(Exception):
+    """A cluster of the user's is not changed without a question, and there is no terminal to ask it on."""
+
+
 # What can go wrong with a stack, apart from the program itself and Ctrl-C.
 FAILURES = (
     FailedCommandError,
     automation.CommandError,
     automation.InvalidVersionError,
     StackFileError,
+    KubeconfigError,
+    NoTerminalError,
     OSError,
     subprocess.SubprocessError,
 )
@@ -40,6 +51,10 @@ StackOption = Annotated[
 ]
 ContextOption = Annotated[
     str | None, typer.Option("--context", help="Deploy to the cluster of this kube-context, not to the local one.")
+]
+
+YesOption = Annotated[
+    bool, typer.Option("--yes", help="With --context: change that cluster without a preview and a question.")
 ]
 
 
@@ -78,6 +93,23 @@ class Target:
         """Work with the programs and variables that go with this cluster from now on."""
         os.environ.update(cluster_environment(folder=FOLDER, only_tools=self.context is not None))
 
+    def cluster_to_confirm(self, command: str) -> str | None:
+        """The user's cluster, as the question of `command` names it; None for the local cluster, which needs none.
+
+        Raises:
+            KubeconfigError: there is no such context.
+            NoTerminalError: nobody could answer; the text says what to type.
+        """
+        if not self.context:
+            return None
+        access = find_access(kubeconfig=self.file.kubeconfig, context=self.context)
+        cluster = f"the cluster of context {self.context!r} at {access.cluster.server}"
+        if sys.stdin.isatty() and sys.stderr.isatty():
+            return cluster
+        stack = () if self.file.stack == "cluster" else (f"STACK={self.file.stack}",)
+        consent = shlex.join(["make", command, f"CONTEXT={self.context}", *stack, "YES=1"])
+        raise NoTerminalError(f"there is no terminal to ask on before {cluster} is changed; to agree, type: {consent}")
+
     def open(self) -> Deployment:
         """Enter the cluster's environment, and select or create the stack."""
         self.file.require()
@@ -86,16 +118,22 @@ class Target:
 
 
 @app.command()
-def up(stack: StackOption = None, context: ContextOption = None) -> None:
-    """Start the local cluster if it is the one to use, deploy the stack, and compare every model's predictions."""
+def up(stack: StackOption = None, context: ContextOption = None, yes: YesOption = False) -> None:
+    """Start the local cluster if it is the one to use, deploy the stack, and compare every model's predictions.
+
+    On a cluster you have, show first what would change, and ask.
+    """
     target = Target.of(stack, context)
     # Before minutes are spent on building a cluster for it.
     target.file.require()
+    to_confirm = None if yes else target.cluster_to_confirm("up")
     if target.context:
         target.require("cluster", "tools")
     else:
         target.require("cluster", "up", "--stack-file", target.file.path.name)
     deployment = target.open()
+    if to_confirm:
+        _confirm(f"Deploy this to {to_confirm}?", deployment, preview=deployment.preview_up)
     _deploy(deployment, target)
     check = ("predict", "--stack", target.file.stack)
     answers = target.run(*check)
@@ -111,6 +149,20 @@ def up(stack: StackOption = None, context: ContextOption = None) -> None:
         f'\nNext: eval "$(.venv/bin/python -m cluster env{tools})"; '
         "then kubectl get inferenceservices, pulumi stack output, pulumi up"
     )
+
+
+def _confirm(question: str, deployment: Deployment, *, preview: Callable[[], None]) -> None:
+    """Show the preview and ask on the terminal; unless the answer is yes, the command ends with nothing changed."""
+    agreed = False
+    try:
+        preview()
+        agreed = typer.confirm(question, err=True)
+    finally:
+        if not agreed:
+            deployment.forget_context()
+    if not agreed:
+        _say("nothing was changed")
+        raise typer.Exit(1)
 
 
 def _deploy(deployment: Deployment, target: Target) -> None:
@@ -134,12 +186,18 @@ def refresh(stack: StackOption = None, context: ContextOption = None) -> None:
 
 
 @app.command()
-def down(stack: StackOption = None, context: ContextOption = None) -> None:
-    """Remove the deployment, then the local cluster if it was deployed there."""
+def down(stack: StackOption = None, context: ContextOption = None, yes: YesOption = False) -> None:
+    """Remove the deployment, then the local cluster if it was deployed there.
+
+    On a cluster you have, show first what would be deleted, and ask.
+    """
     target = Target.of(stack, context)
     if target.context:
+        to_confirm = None if yes else target.cluster_to_confirm("down")
         target.enter()
         if deployment := Deployment.find(target.file, context=target.context):
+            if to_confirm:
+                _confirm(f"Delete this from {to_confirm}?", deployment, preview=deployment.preview_destroy)
             deployment.destroy()
             deployment.remove(force=False)
         target.file.drop_unused_salt()

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from pulumi import automation
@@ -42,7 +43,11 @@ class PulumiOnTerminal(automation.PulumiCommand):
         """
         if args[0] not in OPERATIONS:
             return super().run(args, cwd, additional_env, on_output, on_error)
-        status = run([self.command, *args], folder=Path(cwd), environment={**os.environ, **additional_env})
+        # A folder of its own, which goes afterwards: the Kubernetes provider of a stack that an older version of the
+        # project deployed has the path of a kubeconfig in its state, and leaves a copy of the file.
+        with TemporaryDirectory(prefix="kserve-multi-model-") as temporary:
+            environment = {**os.environ, **additional_env, "TMPDIR": temporary}
+            status = run([self.command, *args], folder=Path(cwd), environment=environment)
         result = automation.CommandResult(stdout="", stderr="", code=status)
         if status:
             raise automation.CommandError(result)
@@ -56,6 +61,8 @@ class Deployment:
     file: StackFile
     copy: Path
     stack: automation.Stack
+    text_before: str
+    text_with_context: str
 
     @classmethod
     def find(cls, file: StackFile, *, context: str | None = None) -> Deployment | None:
@@ -100,12 +107,22 @@ class Deployment:
     def _opened(
         cls, file: StackFile, stack: automation.Stack, *, workspace: automation.LocalWorkspace, context: str | None
     ) -> Deployment:
+        before = file.path.read_text("utf-8")
         if context:
             stack.set_config("cluster.context", automation.ConfigValue(context), path=True)
         copy = _copy(file)
         file.renew_copy(copy)
         workspace.env_vars = {CONFIG_FILE: str(copy)}
-        return cls(file=file, copy=copy, stack=stack)
+        if kubeconfig := file.kubeconfig:
+            # Pulumi's Kubernetes provider reads the file that this names, and the program refuses another one.
+            workspace.env_vars["KUBECONFIG"] = str(kubeconfig)
+        after = file.path.read_text("utf-8")
+        return cls(file=file, copy=copy, stack=stack, text_before=before, text_with_context=after)
+
+    def forget_context(self) -> None:
+        """Take the context out of the user's file again, unless the user has changed the file since."""
+        if self.file.path.read_text("utf-8") == self.text_with_context:
+            self.file.path.write_text(self.text_before, "utf-8")
 
     def up(self) -> None:
         """Deploy what the stack's file says, after a refresh: a destroy that was interrupted goes on in the cluster.
@@ -120,8 +137,16 @@ class Deployment:
         self._operate(self.stack.up, refresh=True, show_secrets=False)
 
     def preview(self) -> None:
-        """Show what `up` would change; raises as `up` does."""
+        """Show what the program would change, if the state is what is in the cluster; raises as `up` does."""
         self._operate(self.stack.preview)
+
+    def preview_up(self) -> None:
+        """Show what `up` would change, after a refresh as it does; raises as it does."""
+        self._operate(self.stack.preview, refresh=True)
+
+    def preview_destroy(self) -> None:
+        """Show what `destroy` would delete; raises as `up` does."""
+        self._operate(self.stack.preview_destroy)
 
     def refresh(self) -> None:
         """Bring the state in line with what is in the cluster; raises as `up` does."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -78,11 +79,26 @@ class StackFile:
         Raises:
             StackFileError: the file is not YAML.
         """
+        paths = stack_files.encrypted(self._document.get("config"))
+        return [path.removeprefix(f"{stack_files.PROJECT}:") for path in paths]
+
+    @property
+    def kubeconfig(self) -> Path | None:
+        """The file that `cluster.kubeconfig` names; relative to the project's folder, as for the program.
+
+        Raises:
+            StackFileError: the stack's file is not YAML.
+        """
+        cluster = stack_files.settings(self._document).get("cluster") if self.path.is_file() else None
+        named = cluster.get("kubeconfig") if isinstance(cluster, dict) else None
+        return self.folder / Path(named).expanduser() if isinstance(named, str) and named else None
+
+    @property
+    def _document(self) -> dict[str, Any]:
         try:
-            config = stack_files.read(self.path).get("config")
+            return stack_files.read(self.path)
         except yaml.YAMLError as error:
             raise StackFileError(f"{self.path.name} is not YAML: {error}") from error
-        return [path.removeprefix(f"{stack_files.PROJECT}:") for path in stack_files.encrypted(config)]
 
 
 def _with_salt(text: str, *, of: str) -> str:

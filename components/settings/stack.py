@@ -70,7 +70,10 @@ class Mirror(Section):
 class Cluster(Section):
     """The cluster, and its namespace for the models."""
 
-    kubeconfig: Path | None = Field(default=None, description="a kubeconfig file; $KUBECONFIG when left out")
+    kubeconfig: Path | None = Field(
+        default=None,
+        description="a kubeconfig file, which $KUBECONFIG must name, too, for plain pulumi; $KUBECONFIG when left out",
+    )
     context: str | None = Field(
         default=None, min_length=1, description="a context in it; its current one when left out"
     )

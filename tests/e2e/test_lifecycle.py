@@ -150,3 +150,20 @@ def test_ctrl_c_on_a_terminal_is_not_a_failure(deployable: Project) -> None:
     assert "^C received" in text
     assert started.returncode == 130, text
     assert "Why:" not in text
+
+
+def test_a_users_cluster_is_changed_after_a_preview_and_a_yes(deployable: Project) -> None:
+    on_kind = ("--stack", "dev", "--context", "kind")
+    status, text = deployable.run_on_terminal("up", *on_kind, answer="n\n")
+    assert status == 1, text
+    assert text.index("1 to create") < text.index("[y/N]")
+    assert json.loads(pulumi(deployable, "stack", "export"))["deployment"].get("resources") is None
+    assert deployable.file.read_text() == DEMO
+    status, text = deployable.run_on_terminal("up", *on_kind, answer="y\n")
+    assert status == 0, text
+    assert "context: kind" in deployable.file.read_text()
+    assert json.loads(pulumi(deployable, "stack", "export"))["deployment"]["resources"]
+    status, text = deployable.run_on_terminal("down", *on_kind, answer="y\n")
+    assert status == 0, text
+    assert text.index("1 to delete") < text.index("[y/N]") < text.index("1 deleted")
+    assert pulumi(deployable, "stack", "ls", "--json").strip() == "[]"

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
 
-from tests.lifecycle_project import DEMO, Project
+from tests.lifecycle_project import DEMO, SERVER, Project
+from tests.unit.components.kubernetes import kubeconfig
 
 SALT = "encryptionsalt: v1:a=:v1:b:c==\n"
 # Writes down each call, and ends an operation with the status that a test planned for it; a planned `INT` is Ctrl-C.
@@ -27,12 +29,26 @@ case "$*" in
   "stack output"*) echo '{}' ;;
   "stack history"*) cat history ;;
   "stack rm"*) rm stack ;;
+  "config set"*)
+    grep -q cluster: Pulumi.dev.yaml || echo "  kserve-multi-model:cluster: {context: kind}" >> Pulumi.dev.yaml ;;
   up*|preview*|refresh*|destroy*)
     echo "with $PULUMI_OPTION_CONFIG_FILE"
+    echo "$KUBECONFIG $TMPDIR" > used; echo key > "$TMPDIR/kubeconfig1"
+    case "$*" in *preview-only*|preview*) ./tell-summary "$@" ;; esac
     planned=$(cat "planned/pulumi-$1" 2>/dev/null || echo 0)
     case "$planned" in INT) kill -INT $PPID; exit 1 ;; esac
     exit "$planned" ;;
 esac
+"""
+# Tells the Automation API what a preview found, as Pulumi's engine does.
+TELL_SUMMARY = f"""\
+#!{sys.executable}
+import sys, grpc
+from pulumi.runtime.proto import events_pb2, events_pb2_grpc
+address = next(word for word in sys.argv if word.startswith("tcp://"))
+event = events_pb2.EventRequest(event='{{"summaryEvent": {{"resourceChanges": {{"create": 122}}}}}}')
+with grpc.insecure_channel(address.removeprefix("tcp://")) as channel:
+    events_pb2_grpc.EventsStub(channel).StreamEvents(iter([event]))
 """
 HISTORY = {
     "kind": "update",
@@ -42,6 +58,10 @@ HISTORY = {
     "config": {},
     "result": "succeeded",
 }
+ON_KIND = ("--stack", "dev", "--context", "kind")
+SET_CONTEXT = "pulumi config set --path cluster.context --plaintext --stack dev --non-interactive -- kind"
+PREVIEW = "pulumi preview --refresh --exec-kind auto.local"
+PREVIEW_DESTROY = "pulumi destroy --preview-only --exec-kind auto.local"
 UP, CHECK = "pulumi up --yes --skip-preview --refresh --exec-kind auto.local", "predict --stack dev"
 DESTROY = "pulumi destroy --skip-preview --yes --exec-kind auto.local"
 SELECT, EXPORT = "pulumi stack select", "pulumi stack export --show-secrets"
@@ -53,8 +73,9 @@ def deployed(project: Project) -> Project:
     """A project whose stack is there."""
     programs = project.folder.parent / "bin"
     programs.mkdir()
-    (programs / "pulumi").write_text(PULUMI)
-    (programs / "pulumi").chmod(0o755)
+    for program, text in ((programs / "pulumi", PULUMI), (project.folder / "tell-summary", TELL_SUMMARY)):
+        program.write_text(text)
+        program.chmod(0o755)
     (project.folder.parent / "state").mkdir()
     (project.folder / "stack").touch()
     (project.folder / "history").write_text(json.dumps([HISTORY]))
@@ -81,16 +102,16 @@ def test_up_starts_the_cluster_deploys_and_checks(deployed: Project) -> None:
 
 
 def test_a_context_means_the_users_cluster_and_is_written_to_the_stacks_file(deployed: Project) -> None:
-    status, text = deployed.run("up", "--stack", "dev", "--context", "kind")
+    status, text = deployed.run("up", "--stack", "dev", "--context", "kind", "--yes")
     assert status == 0, text
-    set_context = "pulumi config set --path cluster.context --plaintext --stack dev --non-interactive -- kind"
-    assert deployed.calls == ["cluster tools", "cluster env --tools", SELECT, set_context, EXPORT, UP, CHECK]
+    assert deployed.calls == ["cluster tools", "cluster env --tools", SELECT, SET_CONTEXT, EXPORT, UP, CHECK]
+    assert "kserve-multi-model:cluster: {context: kind}" in deployed.file.read_text()
     assert "python -m cluster env --tools)" in text
 
 
 def test_with_a_context_the_stack_is_called_cluster(deployed: Project) -> None:
     deployed.file.rename(deployed.folder / "Pulumi.cluster.yaml")
-    assert deployed.run("up", "--context", "kind")[0] == 0
+    assert deployed.run("up", "--context", "kind", "--yes")[0] == 0
     assert "predict --stack cluster" in deployed.calls
 
 
@@ -107,7 +128,9 @@ def test_up_ends_with_the_cluster_that_could_not_be_started(deployed: Project, c
     assert not [call for call in deployed.calls if call.startswith("pulumi")]
 
 
-@pytest.mark.parametrize(("context", "advice"), [([], "make doctor"), (["--context", "a"], "make doctor CONTEXT=a")])
+@pytest.mark.parametrize(
+    ("context", "advice"), [([], "make doctor"), (["--context", "a", "--yes"], "make doctor CONTEXT=a")]
+)
 def test_an_up_that_fails_says_how_to_learn_why(deployed: Project, context: list[str], advice: str) -> None:
     deployed.plan("pulumi-up", 255)
     status, text = deployed.run("up", "--stack", "dev", *context)
@@ -184,7 +207,7 @@ def test_down_destroys_then_removes_the_stack_and_the_cluster(deployed: Project)
 
 
 def test_down_leaves_the_users_cluster(deployed: Project) -> None:
-    assert deployed.run("down", "--stack", "dev", "--context", "kind")[0] == 0
+    assert deployed.run("down", "--stack", "dev", "--context", "kind", "--yes")[0] == 0
     assert deployed.calls[0] == "cluster env --tools"
     assert deployed.calls[-2:] == [DESTROY, "pulumi stack rm --yes --preserve-config dev"]
 
@@ -197,7 +220,7 @@ def test_down_without_a_stack_ends_the_cluster_alone(deployed: Project) -> None:
 
 def test_a_destroy_that_fails_stops_before_the_users_stack_is_forgotten(deployed: Project) -> None:
     deployed.plan("pulumi-destroy", 255)
-    assert deployed.run("down", "--stack", "dev", "--context", "kind")[0] == 1
+    assert deployed.run("down", "--stack", "dev", "--context", "kind", "--yes")[0] == 1
     assert deployed.calls[-1] == DESTROY
 
 
@@ -261,6 +284,100 @@ def test_after_ctrl_c_the_cluster_stays_under_an_unfinished_destroy(deployed: Pr
     (deployed.folder / "planned" / "pulumi-destroy").write_text("INT")
     assert deployed.run("down")[0] == 130
     assert deployed.calls[-1] == DESTROY
+
+
+def test_up_on_the_users_cluster_shows_the_preview_and_asks(deployed: Project) -> None:
+    status, text = deployed.run_on_terminal("up", *ON_KIND, answer="y\n")
+    assert status == 0, text
+    assert f"Deploy this to the cluster of context 'kind' at {SERVER}? [y/N]: y\n" in text
+    opened = ["cluster tools", "cluster env --tools", SELECT, SET_CONTEXT]
+    assert deployed.calls == [*opened, PREVIEW, EXPORT, UP, CHECK]
+
+
+def test_a_second_up_in_the_same_run_is_not_asked_about(deployed: Project) -> None:
+    deployed.plan("predict---stack", 2, 0)
+    status, text = deployed.run_on_terminal("up", *ON_KIND, answer="y\n")
+    assert (status, text.count("[y/N]")) == (0, 1)
+    assert [call for call in deployed.calls if call in {PREVIEW, UP}] == [PREVIEW, UP, UP]
+
+
+def test_down_on_the_users_cluster_shows_what_goes_and_asks(deployed: Project) -> None:
+    status, text = deployed.run_on_terminal("down", *ON_KIND, answer="y\n")
+    assert status == 0, text
+    assert f"Delete this from the cluster of context 'kind' at {SERVER}? [y/N]: y\n" in text
+    assert deployed.calls[2:] == [SET_CONTEXT, PREVIEW_DESTROY, DESTROY, "pulumi stack rm --yes --preserve-config dev"]
+
+
+@pytest.mark.parametrize(("command", "preview"), [("up", PREVIEW), ("down", PREVIEW_DESTROY)])
+@pytest.mark.parametrize(
+    ("answer", "expected", "said"),
+    # Python's readline sees a signal that comes just before it waits for a key only when there is one.
+    [("n\n", 1, "nothing was changed"), ("\n", 1, "nothing was changed"), ("\x03\n", 130, "")],
+    ids=["no", "none", "ctrl-c"],
+)
+def test_without_a_yes_nothing_is_changed(
+    deployed: Project, command: str, preview: str, answer: str, expected: int, said: str
+) -> None:
+    status, text = deployed.run_on_terminal(command, *ON_KIND, answer=answer)
+    assert status == expected
+    assert said in text.splitlines()[-1]
+    assert deployed.calls[-1] == preview
+    assert deployed.file.read_text() == DEMO
+
+
+def test_what_the_user_writes_into_the_stacks_file_meanwhile_stays(deployed: Project) -> None:
+    def edit() -> None:
+        deployed.file.write_text(DEMO + "# mine\n")
+
+    assert deployed.run_on_terminal("up", *ON_KIND, answer="n\n", meanwhile=edit)[0] == 1
+    assert deployed.file.read_text() == DEMO + "# mine\n"
+
+
+@pytest.mark.parametrize(("command", "planned"), [("up", "pulumi-preview"), ("down", "pulumi-destroy")])
+def test_a_preview_that_fails_is_the_end(deployed: Project, command: str, planned: str) -> None:
+    deployed.plan(planned, 255)
+    status, text = deployed.run_on_terminal(command, *ON_KIND, answer="y\n")
+    assert (status, "[y/N]" in text) == (1, False)
+    assert deployed.calls[-1] in {PREVIEW, PREVIEW_DESTROY}
+    assert deployed.file.read_text() == DEMO
+
+
+@pytest.mark.parametrize("command", ["up", "down"])
+@pytest.mark.parametrize(("stack", "named"), [("dev", " STACK=dev"), ("cluster", "")])
+def test_without_a_terminal_one_line_says_what_to_type(deployed: Project, command: str, stack: str, named: str) -> None:
+    file = deployed.file.rename(deployed.folder / f"Pulumi.{stack}.yaml")
+    status, text = deployed.run(command, "--stack", stack, "--context", "kind")
+    assert text == (
+        f"error: there is no terminal to ask on before the cluster of context 'kind' at {SERVER} is changed; "
+        f"to agree, type: make {command} CONTEXT=kind{named} YES=1\n"
+    )
+    assert (status, deployed.calls, file.read_text()) == (1, [], DEMO)
+
+
+@pytest.mark.parametrize("command", ["up", "down"])
+def test_a_context_that_is_not_there_stops_before_anything_is_done(deployed: Project, command: str) -> None:
+    status, text = deployed.run(command, "--stack", "dev", "--context", "knid")
+    assert (status, deployed.calls) == (1, [])
+    assert "context 'knid': there is no such context; its contexts are kind" in text
+
+
+def test_pulumi_finds_the_kubeconfig_of_the_settings(deployed: Project) -> None:
+    (deployed.folder / "own").mkdir()
+    named = kubeconfig(deployed.folder / "own", server="https://own.example", contexts=("kind",))
+    deployed.file.write_text(DEMO + "  kserve-multi-model:cluster: {kubeconfig: own/kubeconfig}\n")
+    status, text = deployed.run_on_terminal("down", *ON_KIND, answer="y\n")
+    assert status == 0, text
+    assert "at https://own.example? " in text
+    assert (deployed.folder / "used").read_text().split()[0] == str(named)
+
+
+@pytest.mark.parametrize("planned", ["0", "255", "INT"], ids=["done", "failed", "ctrl-c"])
+def test_nothing_that_an_operation_writes_into_the_temporary_folder_stays(deployed: Project, planned: str) -> None:
+    (deployed.folder / "planned" / "pulumi-up").write_text(planned)
+    deployed.run("up")
+    temporary = Path((deployed.folder / "used").read_text().split()[1])
+    assert "kserve-multi-model-" in temporary.name
+    assert not temporary.exists()
 
 
 def test_predict_doctor_and_export_run_in_the_clusters_environment(deployed: Project) -> None:

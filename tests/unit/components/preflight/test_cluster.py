@@ -296,22 +296,16 @@ def test_answer_that_is_not_of_a_cluster(tmp_path: Path, body: object, status: i
             look(kubeconfig=file)
 
 
-def test_another_way_to_the_cluster_replaces_nothing() -> None:
+def test_another_way_to_the_cluster_replaces_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """The identifier alone decides that, and a stack from before keeps its own."""
     identities = set()
     for name, context in (("one", "here"), ("other", "there"), ("other", None)):
-        Path(name).touch()
-        declare = partial(
-            cluster_provider,
-            "cluster",
-            kubeconfig=Path(name),
-            context=context,
-            uid=UID,
-            opts=pulumi.ResourceOptions(),
-        )
+        monkeypatch.setenv("KUBECONFIG", name)
+        declare = partial(cluster_provider, "cluster", context=context, uid=UID, opts=pulumi.ResourceOptions())
         provider = record(declare).the(":kubernetes", "cluster")
         identities.add(provider.plain["clusterIdentifier"])
-        assert (provider.plain["kubeconfig"], provider.plain.get("context")) == (name, context)
+        # The provider reads the variable itself, and leaves a copy of what it is given.
+        assert (provider.plain["kubeconfig"], provider.plain.get("context")) == ("", context)
         assert provider.plain["enableSecretMutable"] == "true"
         assert provider.ignored == ("clusterIdentifier",)
     assert identities == {UID}
