@@ -170,7 +170,7 @@ def test_a_model_without_check_is_shown_as_not_compared(models: Server, tmp_path
         (["--timeout", "inf"], None, "--timeout"),
         (["--timeout", "nan"], None, "--timeout"),
         (["--timeout", "1e10"], None, "--timeout"),
-        (["--lang", "fr"], None, "--lang"),
+        (["--lang", "xx"], None, "--lang"),
         (["--stack", "dev", "--file", "x.json"], None, "--stack and --file exclude each other: give one."),
         (["--file", "no-such.json"], None, "Cannot read no-such.json"),
         (["--stack", "dev"], None, "The program `pulumi` is not on PATH."),
