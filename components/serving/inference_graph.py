@@ -16,7 +16,8 @@ from components.serving.context import ServingContext
 from components.serving.modes import SERVING_MODES
 from components.serving.paths import Paths
 from components.serving.spec import drop_none, spec_hash, toleration_spec
-from components.settings.graph import Case, Graph, Node, Part, Share, Stage, Step
+from components.settings.graph import Graph
+from components.settings.graph_nodes import Case, Node, Part, Share, Stage, Step
 from components.settings.model import Model
 from components.settings.resource_profiles import ROUTER
 from endpoints.endpoint import Endpoint, GraphCheck
