@@ -224,8 +224,8 @@ def _fetch(
 ) -> tuple[Build, bool]:
     """Take what is missing for `wanted` from the shared cache, if there is one.
 
-    With `may_renew` also what has other keys there, because its Debian packages are of a later day. Returns the build
-    to go on with, which has the keys of that day then, and whether the shared cache was read.
+    With `may_renew`, entries that were built with later Debian packages are taken, too. Returns the build to go on
+    with, which then has the keys of that later day, and whether the shared cache was read.
     """
     if shared is None or not build.missing(wanted):
         return build, False

@@ -35,7 +35,7 @@ class PythonPackages:
 
     Attributes:
         python: an image's root filesystem, whose Python compiles the packages for the image; None for other uses.
-        beside: groups whose packages are left out, because they are used together with this one.
+        beside: groups that are installed together with this one; their packages are left out here.
         for_host: install for this machine's platform instead.
     """
 

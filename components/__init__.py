@@ -1,1 +1,1 @@
-"""What Pulumi declares. Nothing here asks a model, and nobody but `__main__.py` and the tests imports it."""
+"""What Pulumi declares. Nothing here asks a model, and only `__main__.py`, `tools/` and the tests import it."""

@@ -109,7 +109,7 @@ def refusal_of(answer: httpx.Response) -> str:
 
 
 def _server(access: Access) -> str:
-    """URL of the API server. Without a scheme it is https if anything is said of certificates, as for kubectl."""
+    """URL of the API server. One without a scheme is https if the kubeconfig has any certificate, as for kubectl."""
     cluster, user = access.cluster, access.user
     certificates = (cluster.authority, cluster.authority_file, user.certificate, user.certificate_file)
     scheme = "https" if cluster.insecure or any(certificates) else "http"

@@ -27,7 +27,7 @@ class HelmRecord:
     Attributes:
         name: of its Secret, which ends with the number of the operation.
         status: deployed, superseded, failed, uninstalling, pending-install …
-        description: what whoever installed the release had Helm write; Helm's own text unless the operation succeeded.
+        description: the one passed to Helm at the installation; Helm's own text unless the operation succeeded.
         chart: name and version of the chart, as `istiod-1.27.1`.
 
     """

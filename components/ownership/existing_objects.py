@@ -68,7 +68,7 @@ class _Wanted:
 
     @classmethod
     def of(cls, inputs: Mapping[str, Any], *, namespace: str) -> _Wanted | None:
-        """Read an object's inputs; None in a preview that does not know its name yet, which the update after it does.
+        """Read an object's inputs; None if its name is unknown, as in some previews: the update then checks it.
 
         `namespace` is that of objects that name none.
         """
@@ -117,7 +117,7 @@ class ExistingObjects:
             raise ExistingObjectError(f"{args.name} ({args.type}): it has no name to look for")
 
     def _refuse_object(self, urn: str, inputs: Mapping[str, Any]) -> bool:
-        """Refuse an object that is somebody else's; gives whether it could be looked for."""
+        """Refuse an object that is somebody else's. Returns False if it could not be looked up."""
         wanted = _Wanted.of(inputs, namespace=self.namespace)
         if wanted is None:
             return False
@@ -142,7 +142,7 @@ class ExistingObjects:
             raise ExistingObjectError(_refusal(called, owner=_owner(found), stack=stack))
 
     def _refuse_release(self, _: str, inputs: Mapping[str, Any]) -> bool:
-        """Refuse a Helm release that is somebody else's; gives whether it could be looked for."""
+        """Refuse a Helm release that is somebody else's. Returns False if it could not be looked up."""
         name, namespace = inputs.get("name"), inputs.get("namespace") or self.namespace
         if not isinstance(name, str) or not isinstance(namespace, str):
             return False
@@ -238,7 +238,7 @@ def _api(version: str) -> str:
 
 
 def _owner(found: Object) -> str:
-    """Whose an object is, as far as it says."""
+    """Describe the owner of an object from its annotations and labels."""
     annotations, labels = found.metadata.annotations, found.metadata.labels
     if stack := annotations.get(STACK_ANNOTATION):
         return f"stack {stack}"

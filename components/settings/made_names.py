@@ -93,7 +93,7 @@ class Named:
         return next((part for part in parts if name == f"{self.name}-{part}"), None)
 
     def made(self) -> Iterator[Made]:
-        """What KServe, Knative and this program make for it, as far as others could have the same."""
+        """Names of the objects made for it by KServe, Knative and this program that could collide with others."""
         if self.kind == "graph":
             yield from _standard_server(self.name) if self.is_standard else _knative_service(self.name)
         else:

@@ -28,7 +28,7 @@ class Maker(Protocol):
     """Who makes Deployments, and other objects."""
 
     def made(self, item: Metadata) -> bool:
-        """Whether its controlling owner is this one's, or was."""
+        """Whether this maker's controller owns the object, or owned it."""
 
     def labelled(self, pod: Metadata, *, deployment: str) -> bool:
         """Whether a pod of the Deployment of this name, which is gone, has the labels of this one's pods."""

@@ -50,7 +50,7 @@ class ContainerStatus(View):
 
     @property
     def failed(self) -> ContainerStateTerminated | None:
-        """How it ended the last time, if that was a failure."""
+        """Its last termination if that was a failure, else None."""
         end = self.ended or self.ended_before
         return end if end is not None and end.exit_code else None
 

@@ -236,7 +236,7 @@ class Monitoring(pulumi.ComponentResource):
 
 
 class _Dumper(yaml.SafeDumper):
-    """Writes what is there twice twice, instead of once and a reference to it."""
+    """Repeats equal values, where YAML would have an anchor and references to it."""
 
     def ignore_aliases(self, data: Any) -> bool:
         return True

@@ -17,8 +17,9 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 import yaml
 
+from cluster.artifacts import Cache
 from cluster.locations import cache_dir
-from cluster.provider import PLUGIN
+from cluster.provider import PLUGIN, OfficialProvider
 from tests.unit.components.kubernetes import kubeconfig
 
 ROOT = Path(__file__).parents[3]
@@ -189,7 +190,10 @@ def project(tmp_path: Path, cluster: Cluster) -> Project:
     for program in (built("pulumi", "pulumi"), *(host.parent / "sources").rglob("pulumi-*")):
         (programs / program.name).symlink_to(program)
     shutil.copy(host, programs)  # it looks for the other programs beside itself
-    (plugin / "pulumi-resource-kubernetes").symlink_to(built("provider", "provider"))
+    # The published one, where that answers; then none is built.
+    published = OfficialProvider(Cache(cache_dir() / "entries")).find()
+    provider = published / "pulumi-resource-kubernetes" if published else built("provider", "provider")
+    (plugin / "pulumi-resource-kubernetes").symlink_to(provider)
     (tmp_path / "Pulumi.yaml").write_text("name: copies\nruntime: python\n")
     (tmp_path / "__main__.py").write_text(PROGRAM)
     address = f"http://127.0.0.1:{cluster.server_port}"
