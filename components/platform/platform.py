@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import pulumi
 
@@ -18,7 +18,7 @@ from components.platform.model_gateway import ModelGateway, ModelGatewayArgs
 from components.platform.monitoring.component import Monitoring, MonitoringArgs
 from components.platform.monitoring.scraping import GATEWAY_STATISTICS
 from components.settings.monitoring import MonitoringSettings
-from components.settings.stack import Ingress
+from components.settings.stack import Ingress, Settings
 from releases.types import Release
 
 
@@ -39,6 +39,18 @@ class PlatformArgs:
     has_knative: bool
     monitoring: MonitoringSettings | None
     foreign_namespaces: frozenset[str]
+
+    @classmethod
+    def from_settings(cls, settings: Settings, *, install: InstallContext, foreign_namespaces: frozenset[str]) -> Self:
+        """Read from the settings what the platform is installed with."""
+        return cls(
+            install=install,
+            release=settings.release,
+            ingress=settings.ingress,
+            has_knative=settings.needs_knative,
+            monitoring=settings.monitoring,
+            foreign_namespaces=foreign_namespaces,
+        )
 
 
 class Platform(pulumi.ComponentResource):
