@@ -12,6 +12,7 @@ from components.serving.storage_credentials import storage_credentials
 from components.settings.platform_stack import PlatformStack
 from components.settings.stack import load, raw_config
 from components.target_cluster import target_cluster
+from components.teardown.cluster_guard import ClusterGuard, ClusterGuardArgs
 from components.teardown.termination_wait import termination_waits
 
 
@@ -58,6 +59,12 @@ async def deploy() -> Inputs:
         )
         for graph in settings.graphs
     }
+    ClusterGuard(
+        args=ClusterGuardArgs(cluster=identity.cluster, context=settings.cluster.context),
+        opts=ResourceOptions(
+            depends_on=[*platform.resources, *ready, *waits.values(), *models.values(), *graphs.values()]
+        ),
+    )
     example = next((model.example for model in models.values()), None)
 
     return {

@@ -14,6 +14,7 @@ from typing import Annotated
 import typer
 from pulumi import automation
 
+from components.teardown.cluster_guard import AnotherClusterError
 from kube.kubeconfig import KubeconfigError, find_access
 from lifecycle.commands import FailedCommandError, cluster_environment, run
 from lifecycle.deployment import Deployment, hidden_stderr
@@ -31,6 +32,7 @@ class NoTerminalError(Exception):
 
 # What can go wrong with a stack, apart from the program itself and Ctrl-C.
 FAILURES = (
+    AnotherClusterError,
     FailedCommandError,
     automation.CommandError,
     automation.InvalidVersionError,

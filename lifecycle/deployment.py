@@ -12,6 +12,7 @@ from typing import Any
 from pulumi import automation
 
 from lifecycle.commands import run
+from lifecycle.own_cluster import require_own_cluster
 from lifecycle.stack_file import StackFile, StackFileError
 
 OPERATIONS = ("up", "preview", "refresh", "destroy")
@@ -128,10 +129,11 @@ class Deployment:
         """Deploy what the stack's file says, after a refresh: a destroy that was interrupted goes on in the cluster.
 
         Raises:
+            AnotherClusterError: the cluster is not the stack's, or does not say so.
             automation.CommandError: Pulumi failed.
             KeyboardInterrupt: the user ended it.
         """
-        if (self.stack.export_stack().deployment or {}).get("pending_operations"):
+        if self._state_of_own_cluster().get("pending_operations"):
             # A run that was killed left them. They are no longer under way.
             self._operate(self.stack.refresh, clear_pending_creates=True, show_secrets=False)
         self._operate(self.stack.up, refresh=True, show_secrets=False)
@@ -142,6 +144,7 @@ class Deployment:
 
     def preview_up(self) -> None:
         """Show what `up` would change, after a refresh as it does; raises as it does."""
+        self._state_of_own_cluster()
         self._operate(self.stack.preview, refresh=True)
 
     def preview_destroy(self) -> None:
@@ -150,11 +153,23 @@ class Deployment:
 
     def refresh(self) -> None:
         """Bring the state in line with what is in the cluster; raises as `up` does."""
+        self._state_of_own_cluster()
         self._operate(self.stack.refresh, show_secrets=False)
 
     def destroy(self) -> None:
         """Destroy what is deployed; raises as `up` does."""
+        self._state_of_own_cluster()
         self._operate(self.stack.destroy, show_secrets=False)
+
+    def _state_of_own_cluster(self) -> Mapping[str, Any]:
+        """Return the stack's state.
+
+        Raises:
+            AnotherClusterError: the cluster is not the stack's, or does not say so.
+        """
+        state = self.stack.export_stack().deployment or {}
+        require_own_cluster(state.get("resources") or (), kubeconfig=self.file.kubeconfig)
+        return state
 
     def _operate(self, operation: Callable[..., object], **options: bool) -> None:
         """Run an operation, and tell its end by Ctrl-C from a failure.

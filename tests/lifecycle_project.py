@@ -130,7 +130,7 @@ def project(tmp_path: Path) -> Project:
         (folder / stub).mkdir(parents=True)
         (folder / stub / "__main__.py").write_text(MODULE)
     (folder / "planned").mkdir()
-    for name in ("kube", "lifecycle", "stack_files"):
+    for name in ("components", "kube", "lifecycle", "stack_files"):
         (folder / name).symlink_to(ROOT / name)
     kubeconfig(tmp_path, server=SERVER, contexts=("kind",))
     made = Project(folder=folder)

@@ -60,12 +60,14 @@ class Platform(pulumi.ComponentResource):
 
     Attributes:
         gateway_address: the gateway's URL for clients, without a path.
+        resources: the component itself, with all that it declares.
         ready: the resources that models wait for.
         monitoring: how a user opens Prometheus, and Grafana where it is installed; None without monitoring.
 
     """
 
     gateway_address: pulumi.Output[str]
+    resources: Sequence[pulumi.Resource]
     ready: Sequence[pulumi.Resource]
     monitoring: pulumi.Output[dict[str, Any]] | None = None
 
@@ -132,5 +134,6 @@ class Platform(pulumi.ComponentResource):
             ).access
 
         self.gateway_address = istio.gateway_address
+        self.resources = [self]
         self.ready = [component for component in (istio, knative, model_gateway, kserve) if component]
         self.register_outputs({"gateway_address": self.gateway_address, "monitoring": self.monitoring})

@@ -40,6 +40,7 @@ class PlatformStack:
     Attributes:
         settings: those that apply to every model on the platform.
         gateway_address: the gateway's URL for clients, without a path.
+        resources: what this stack declares of it: nothing.
         ready: what models wait for: nothing, because the platform is there.
         monitoring: how to reach Prometheus: None, because the other stack exports it.
 
@@ -48,6 +49,7 @@ class PlatformStack:
     name: str
     settings: Mapping[str, Any]
     gateway_address: pulumi.Output[str]
+    resources: Sequence[pulumi.Resource] = ()
     ready: Sequence[pulumi.Resource] = ()
     monitoring: pulumi.Output[dict[str, Any]] | None = None
 

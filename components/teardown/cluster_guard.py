@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pulumi
@@ -21,6 +22,10 @@ from components.teardown.termination_wait import DELETE_UNREACHABLE
 
 NAME = "cluster-guard"
 SYSTEM_NAMESPACE = "/api/v1/namespaces/kube-system"
+
+
+class AnotherClusterError(Exception):
+    """The cluster is not the stack's, or does not say so."""
 
 
 class ClusterGuardProvider(ResourceProvider):
@@ -45,43 +50,53 @@ class ClusterGuardProvider(ResourceProvider):
         """Fail as `delete` does, in a refresh's preview: the refresh itself would forget what the other cluster lacks.
 
         Raises:
-            RuntimeError: as `delete`.
+            AnotherClusterError: as `delete`.
         """
         self.delete(id_, props)
         return ReadResult(id_, props)
 
     def delete(self, _id: str, props: dict[str, Any]) -> None:
-        """Return if the context leads to the stack's cluster, or if that is unreachable and DELETE_UNREACHABLE is set.
+        """Return if the context leads to the stack's cluster; raises as `require_cluster` does."""
+        require_cluster(ClusterIdentity(uid=props["uid"], name=props["name"]), context=props["context"])
 
-        Raises:
-            RuntimeError: it leads to another cluster, or the cluster does not say which one it is.
-        """
-        # Pulumi loads this module for every command, and few of them delete.
-        from components.teardown.leftovers import is_unreachable  # noqa: PLC0415
-        from kube.connection import connect  # noqa: PLC0415
-        from kube.kubeconfig import KubeconfigError  # noqa: PLC0415
-        from kube.read import PASSING_ERRORS, ForbiddenError, read  # noqa: PLC0415
-        from kube.views.kubernetes import Namespace  # noqa: PLC0415
 
-        deployed = ClusterIdentity(uid=props["uid"], name=props["name"])
-        # $KUBECONFIG or ~/.kube/config, as the Kubernetes provider does.
-        cluster = partial(connect, context=props["context"])
-        if os.environ.get(DELETE_UNREACHABLE) == "true" and is_unreachable(cluster):
-            return
-        try:
-            with cluster() as client:
-                found = read(Namespace, client, SYSTEM_NAMESPACE).metadata.uid
-        except (KubeconfigError, ForbiddenError, *PASSING_ERRORS) as problem:
-            raise RuntimeError(
-                f"nothing was deleted: the stack is deployed to the cluster {deployed}, and the one that $KUBECONFIG "
-                f"or ~/.kube/config leads to does not say whether it is the same: {problem}"
-            ) from problem
-        if found != deployed.uid:
-            here = ClusterIdentity(uid=found, name=f"that context {props['context']!r} leads to now")
-            raise RuntimeError(
-                f"nothing was deleted: the stack is deployed to the cluster {deployed}, and this is another one, "
-                f"{here}. Set KUBECONFIG to the kubeconfig of the stack's cluster, and run the same command again"
-            )
+def require_cluster(deployed: ClusterIdentity, *, context: str | None, kubeconfig: Path | None = None) -> None:
+    """Ask the cluster to which the context leads whether it is the stack's.
+
+    Returns, too, if it cannot be reached at all and DELETE_UNREACHABLE is set.
+
+    Args:
+        deployed: the cluster that the stack is deployed to.
+        context: its name; None: the current one.
+        kubeconfig: where the context is; None: in $KUBECONFIG or ~/.kube/config, as for the Kubernetes provider.
+
+    Raises:
+        AnotherClusterError: it is another one, or it does not say.
+    """
+    # Pulumi loads this module for every command, and few of them delete.
+    from components.teardown.leftovers import is_unreachable  # noqa: PLC0415
+    from kube.connection import connect  # noqa: PLC0415
+    from kube.kubeconfig import KubeconfigError  # noqa: PLC0415
+    from kube.read import PASSING_ERRORS, ForbiddenError, read  # noqa: PLC0415
+    from kube.views.kubernetes import Namespace  # noqa: PLC0415
+
+    here = f"context {context!r}" if context else "the current context"
+    cluster = partial(connect, kubeconfig=kubeconfig, context=context)
+    if os.environ.get(DELETE_UNREACHABLE) == "true" and is_unreachable(cluster):
+        return
+    try:
+        with cluster() as client:
+            uid = read(Namespace, client, SYSTEM_NAMESPACE).metadata.uid
+    except (KubeconfigError, ForbiddenError, *PASSING_ERRORS) as problem:
+        raise AnotherClusterError(
+            f"nothing was changed: the stack is deployed to the cluster {deployed}, and {here} does not say whether it "
+            f"leads to the same: {problem}"
+        ) from problem
+    if uid != deployed.uid:
+        raise AnotherClusterError(
+            f"nothing was changed: the stack is deployed to the cluster {deployed}, and {here} leads to another one "
+            f"(UID {uid}). Set KUBECONFIG to the kubeconfig of the stack's cluster, and run the same command again"
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -34,6 +34,7 @@ OF_THE_MACHINE = {"chart", "postRenderer", "postrender", "kubeconfig", "__provid
 PORT = re.compile(r"(?<=127\.0\.0\.1:)\d+")
 
 IDENTITY = "pulumi-python:dynamic/kserve-multi-model:StackIdentity stack"
+GUARD = "pulumi-python:dynamic/kserve-multi-model:ClusterGuard cluster-guard"
 PATCH = "HorizontalPodAutoscalerPatch"
 ISTIO = "kubernetes:core/v1:Namespace istio-system"
 
@@ -51,6 +52,7 @@ def declared(stack: str, folder: Path) -> Declared:
     owner = f"organization/{PROJECT}/{stack}"
     found = {f"{r.type} {r.name}": _resource(r, recording, owner=owner) for r in recording.resources.values()}
     assert found.pop(IDENTITY)
+    assert found.pop(GUARD)
     return found
 
 

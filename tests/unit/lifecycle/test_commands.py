@@ -8,8 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from components.ownership.stack_identity import KUBERNETES_PROVIDER
+from lifecycle.own_cluster import IDENTITY_TYPE
 from tests.lifecycle_project import DEMO, SERVER, Project
-from tests.unit.components.kubernetes import kubeconfig
+from tests.unit.components.kubernetes import UID, have_uid, kubeconfig
+from tests.unit.predict.server import serving
 
 SALT = "encryptionsalt: v1:a=:v1:b:c==\n"
 # Writes down each call, and ends an operation with the status that a test planned for it; a planned `INT` is Ctrl-C.
@@ -201,7 +204,7 @@ def test_down_destroys_then_removes_the_stack_and_the_cluster(deployed: Project)
     status, text = deployed.run("down")
     assert status == 0, text
     remove = "pulumi stack rm --yes --force --preserve-config dev"
-    assert deployed.calls == ["cluster status", "cluster env", SELECT, DESTROY, remove, "cluster down"]
+    assert deployed.calls == ["cluster status", "cluster env", SELECT, EXPORT, DESTROY, remove, "cluster down"]
     assert f"with {copy_of(deployed)}" in text
     assert deployed.file.read_text() == DEMO
 
@@ -291,7 +294,7 @@ def test_up_on_the_users_cluster_shows_the_preview_and_asks(deployed: Project) -
     assert status == 0, text
     assert f"Deploy this to the cluster of context 'kind' at {SERVER}? [y/N]: y\n" in text
     opened = ["cluster tools", "cluster env --tools", SELECT, SET_CONTEXT]
-    assert deployed.calls == [*opened, PREVIEW, EXPORT, UP, CHECK]
+    assert deployed.calls == [*opened, EXPORT, PREVIEW, EXPORT, UP, CHECK]
 
 
 def test_a_second_up_in_the_same_run_is_not_asked_about(deployed: Project) -> None:
@@ -305,7 +308,8 @@ def test_down_on_the_users_cluster_shows_what_goes_and_asks(deployed: Project) -
     status, text = deployed.run_on_terminal("down", *ON_KIND, answer="y\n")
     assert status == 0, text
     assert f"Delete this from the cluster of context 'kind' at {SERVER}? [y/N]: y\n" in text
-    assert deployed.calls[2:] == [SET_CONTEXT, PREVIEW_DESTROY, DESTROY, "pulumi stack rm --yes --preserve-config dev"]
+    remove = "pulumi stack rm --yes --preserve-config dev"
+    assert deployed.calls[2:] == [SET_CONTEXT, PREVIEW_DESTROY, EXPORT, DESTROY, remove]
 
 
 @pytest.mark.parametrize(("command", "preview"), [("up", PREVIEW), ("down", PREVIEW_DESTROY)])
@@ -323,6 +327,24 @@ def test_without_a_yes_nothing_is_changed(
     assert said in text.splitlines()[-1]
     assert deployed.calls[-1] == preview
     assert deployed.file.read_text() == DEMO
+
+
+@pytest.mark.parametrize("command", [("up", "--yes"), ("down", "--yes"), ("refresh",)], ids=lambda command: command[0])
+def test_another_cluster_under_the_contexts_name_is_left_alone(deployed: Project, command: tuple[str, ...]) -> None:
+    identity = {"cluster_uid": "of-the-stacks-cluster", "cluster_name": "of context 'kind'"}
+    resources = [
+        {"type": IDENTITY_TYPE, "outputs": identity},
+        {"type": KUBERNETES_PROVIDER, "inputs": {"context": "kind"}},
+    ]
+    (deployed.folder / "state").write_text(json.dumps({"deployment": {"resources": resources}}))
+    with serving() as server:
+        have_uid(server)
+        kubeconfig(deployed.folder.parent, server=server.address, contexts=("kind",))
+        status, text = deployed.run(*command, *ON_KIND)
+    assert status == 1
+    assert "nothing was changed: the stack is deployed to the cluster of context 'kind' (UID of-the-stacks-cl" in text
+    assert f"context 'kind' leads to another one (UID {UID})" in text
+    assert deployed.calls[-1] == EXPORT
 
 
 def test_what_the_user_writes_into_the_stacks_file_meanwhile_stays(deployed: Project) -> None:
