@@ -5,20 +5,16 @@ A chart is downloaded once. Previews and updates after that render it from the f
 
 from __future__ import annotations
 
-import hashlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.request import parse_http_list, parse_keqv_list
 
 import pulumi
-import requests
 import yaml
 
+from components.charts.http_client import DownloadError, http_client, require_success
+from components.charts.registry import SECONDS, Registry
 from releases.types import ChartArchive, Manifest, MirroredChart, OciChart, Source
-
-REGISTRY_TIMEOUT = 60
-HELM_CHART = "application/vnd.cncf.helm.chart.content.v1.tar+gzip"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,15 +77,15 @@ class ChartStore:
 
     def _from_registry(self, chart: OciChart, *, plain_http: bool) -> Path:
         # A tag can be moved, and often is in a registry on the user's machine: so the file is named by its digest.
-        host, _, path = f"{chart.repository}/{chart.name}".partition("/")
-        registry = Registry(url=f"{'http' if plain_http else 'https'}://{host}/v2/{path}")
+        host, _, repository = f"{chart.repository}/{chart.name}".partition("/")
         try:
-            digest = registry.chart_digest(chart.version)
-            target = self.folder / f"{chart.name}-{chart.version}-{digest.removeprefix('sha256:')[:12]}.tgz"
-            if not target.exists():
-                pulumi.log.info(f"fetching chart {chart.name} {chart.version}")
-                _write(target, registry.blob(digest))
-        except (requests.RequestException, LookupError) as problem:
+            with Registry.at(host, plain_http=plain_http) as registry:
+                digest = registry.chart_digest(repository, tag=chart.version)
+                target = self.folder / f"{chart.name}-{chart.version}-{digest.removeprefix('sha256:')[:12]}.tgz"
+                if not target.exists():
+                    pulumi.log.info(f"fetching chart {chart.name} {chart.version}")
+                    _write(target, registry.blob(repository, digest=digest))
+        except DownloadError as problem:
             raise _unavailable(chart, address=f"oci://{chart.repository}", problem=problem) from problem
         return target
 
@@ -111,67 +107,13 @@ class ChartStore:
         return target
 
 
-@dataclass(frozen=True, kw_only=True)
-class Registry:
-    """One repository of an OCI registry, through the distribution API: `url` is `https://host/v2/path`."""
-
-    url: str
-
-    def chart_digest(self, tag: str) -> str:
-        """Return the digest of the chart's archive.
-
-        Raises:
-            LookupError: the tag is not a Helm chart.
-
-        """
-        manifest = self._get(f"manifests/{tag}", accept="application/vnd.oci.image.manifest.v1+json").json()
-        for layer in manifest.get("layers", ()):
-            if layer["mediaType"] == HELM_CHART:
-                return str(layer["digest"])
-        raise LookupError(f"{tag} is there but is not a Helm chart")
-
-    def blob(self, digest: str) -> bytes:
-        """Download the content with this digest.
-
-        Raises:
-            LookupError: the registry returned content with another digest.
-
-        """
-        content = self._get(f"blobs/{digest}").content
-        if f"sha256:{hashlib.sha256(content).hexdigest()}" != digest:
-            raise LookupError(f"the registry returned content whose digest is not {digest}")
-        return content
-
-    def _get(self, path: str, *, accept: str = "*/*") -> requests.Response:
-        headers = {"Accept": accept}
-        response = requests.get(f"{self.url}/{path}", headers=headers, timeout=REGISTRY_TIMEOUT)
-        if response.status_code == requests.codes.unauthorized:
-            headers["Authorization"] = f"Bearer {_anonymous_token(response)}"
-            response = requests.get(f"{self.url}/{path}", headers=headers, timeout=REGISTRY_TIMEOUT)
-        response.raise_for_status()
-        return response
-
-
-def _anonymous_token(refused: requests.Response) -> str:
-    """Get a token from the address that a public registry names when it refuses a request without one."""
-    scheme, _, challenge = refused.headers.get("WWW-Authenticate", "").partition(" ")
-    parameters = parse_keqv_list(parse_http_list(challenge))
-    if scheme.lower() != "bearer" or "realm" not in parameters:
-        refused.raise_for_status()
-    query = {key: value for key, value in parameters.items() if key in {"service", "scope"}}
-    answer = requests.get(parameters["realm"], params=query, timeout=REGISTRY_TIMEOUT)
-    answer.raise_for_status()
-    return str(answer.json()["token"])
-
-
 def _download(source: ChartArchive | Manifest) -> bytes:
     pulumi.log.info(f"fetching {source.name} {source.version}")
     try:
-        response = requests.get(source.url, timeout=REGISTRY_TIMEOUT)
-        response.raise_for_status()
-    except requests.RequestException as problem:
+        with http_client(seconds=SECONDS) as client:
+            return require_success(client.get(source.url)).content
+    except DownloadError as problem:
         raise _unavailable(source, address=source.url, problem=problem) from problem
-    return response.content
 
 
 def _unavailable(source: Source, *, address: str, problem: Exception) -> ChartUnavailable:

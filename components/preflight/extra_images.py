@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import httpx2 as httpx
-
+from components.charts.http_client import DownloadError
+from components.charts.registry import Registry
 from components.settings.errors import SettingsError
-from components.settings.stack import Mirror, Settings
+from components.settings.stack import Settings
 from releases.runtimes import BANDIT_IMAGE
 
 REGISTRY_TIMEOUT = 10
@@ -34,33 +34,19 @@ def _missing(settings: Settings) -> list[str]:
     if not wanted or settings.mirror is None:
         return []
     missing: dict[tuple[str, str], list[str]] = {}
-    with _client() as client:
-        try:
+    host = settings.mirror.charts.removeprefix("oci://").partition("/")[0]
+    try:
+        with Registry.at(host, plain_http=settings.mirror.plain_http, seconds=REGISTRY_TIMEOUT) as registry:
             for place, image in wanted:
-                if not _has(client, settings.mirror, image):
+                if not registry.has(image):
                     missing.setdefault((place, on_demand[image]), []).append(image)
-        except httpx.HTTPError as problem:
-            return [f"mirror.charts: {settings.mirror.charts} does not answer: {problem}. Is the registry up?"]
+    except DownloadError as problem:
+        return [f"mirror.charts: {settings.mirror.charts} does not answer: {problem}. Is the registry up?"]
     return [
         f"{place}: the registry of mirror.charts does not have {', '.join(images)} yet. For the local cluster: "
         f"python -m cluster add {extra}"
         for (place, extra), images in missing.items()
     ]
-
-
-def _client() -> httpx.Client:
-    try:
-        return httpx.Client(timeout=REGISTRY_TIMEOUT)
-    except (ImportError, ValueError):  # for a proxy of the environment of a kind that httpx does not know, as SOCKS
-        return httpx.Client(timeout=REGISTRY_TIMEOUT, trust_env=False)
-
-
-def _has(client: httpx.Client, mirror: Mirror, image: str) -> bool:
-    host = mirror.charts.removeprefix("oci://").partition("/")[0]
-    answer = client.get(f"{'http' if mirror.plain_http else 'https'}://{host}/v2/{image}/tags/list")
-    if answer.status_code != httpx.codes.NOT_FOUND:
-        answer.raise_for_status()
-    return answer.is_success
 
 
 def _wanted(settings: Settings) -> Iterator[tuple[str, str]]:
