@@ -9,8 +9,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import httpx2 as httpx
 import psutil
-import requests
 
 from benchmarks.results import Image, Images, Machine
 from cluster.artifacts import PARTIAL, disk_usage
@@ -73,14 +73,12 @@ def _usage(processes: Iterable[psutil.Process]) -> Iterator[tuple[str, int]]:
 
 def images_of(registry: str) -> Images:
     """Sizes of the images in the registry at this URL, without its charts."""
-    names = requests.get(f"{registry}/v2/_catalog", params={"n": 1000}, timeout=TIMEOUT).json()["repositories"]
     manifests = {}
-    for name in names:
-        if not name.startswith(CHARTS):
-            tag = requests.get(f"{registry}/v2/{name}/tags/list", timeout=TIMEOUT).json()["tags"][0]
-            answer = requests.get(f"{registry}/v2/{name}/manifests/{tag}", headers=MANIFEST, timeout=TIMEOUT)
-            answer.raise_for_status()
-            manifests[name] = answer.json()
+    with httpx.Client(base_url=registry, timeout=TIMEOUT, trust_env=False) as client:
+        for name in client.get("/v2/_catalog", params={"n": 1000}).raise_for_status().json()["repositories"]:
+            if not name.startswith(CHARTS):
+                tag = client.get(f"/v2/{name}/tags/list").raise_for_status().json()["tags"][0]
+                manifests[name] = client.get(f"/v2/{name}/manifests/{tag}", headers=MANIFEST).raise_for_status().json()
     return image_sizes(manifests)
 
 

@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import httpx2 as httpx
 import psutil
-import requests
 import tenacity
 import yaml
 
@@ -92,7 +92,7 @@ class _NotListeningError(ClusterError):
 
 
 @tenacity.retry(
-    retry=tenacity.retry_if_exception_type((requests.ConnectionError, psutil.NoSuchProcess, _NotListeningError)),
+    retry=tenacity.retry_if_exception_type((httpx.TransportError, psutil.NoSuchProcess, _NotListeningError)),
     wait=tenacity.wait_fixed(0.1),
     stop=tenacity.stop_after_delay(20),
     reraise=True,
@@ -106,5 +106,5 @@ def _wait_until_answering(server: subprocess.Popen[bytes], log: Path) -> str:
     if port is None:
         raise _NotListeningError("the registry does not listen on any port", log=log)
     address = f"127.0.0.1:{port}"
-    requests.get(f"http://{address}/v2/", timeout=5).raise_for_status()
+    httpx.get(f"http://{address}/v2/", timeout=5, trust_env=False).raise_for_status()
     return address

@@ -69,6 +69,6 @@ def _trusted() -> ssl.SSLContext:
 
 
 def _netrc() -> httpx.Auth | None:
-    with suppress(OSError, netrc.NetrcParseError):
-        return httpx.NetRCAuth(os.environ.get("NETRC"))
+    with suppress(OSError, RuntimeError, netrc.NetrcParseError):  # RuntimeError: there is no home
+        return httpx.NetRCAuth(os.environ.get("NETRC") or str(Path.home() / ".netrc"))
     return None

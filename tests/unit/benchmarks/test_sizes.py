@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from benchmarks.cold_build import part_seconds
-from benchmarks.sizes import OTHERS, by_program, cache_sizes, image_sizes, kind_of, processor_model
+from benchmarks.sizes import OTHERS, by_program, cache_sizes, image_sizes, images_of, kind_of, processor_model
 from cluster.artifacts import disk_usage
+from tests.unit.predict.server import Reply, serving
 
 
 def test_parts_are_the_lines_that_end_in_seconds() -> None:
@@ -36,6 +37,20 @@ def test_a_layer_of_two_images_counts_once_in_the_total() -> None:
     found = image_sizes({"sklearnserver": manifest("sklearn", 20), "xgbserver": manifest("xgb", 300)})
     assert [(image.name, image.size) for image in found.images] == [("xgbserver", 401), ("sklearnserver", 121)]
     assert found.total_bytes == 422
+
+
+def test_images_of_a_registry_without_its_charts() -> None:
+    manifest = {"config": {"digest": "sha256:a", "size": 1}, "layers": [{"digest": "sha256:b", "size": 20}]}
+    with serving() as server:
+        for request, body in {
+            "/v2/_catalog?n=1000": {"repositories": ["charts/istiod", "pause"]},
+            "/v2/pause/tags/list": {"tags": ["3.10"]},
+            "/v2/pause/manifests/3.10": manifest,
+        }.items():
+            server.on(server.address.removeprefix("http://"), f"GET {request}", Reply(body))
+        found = images_of(server.address)
+        assert "oci.image.manifest" in server.requests[-1].headers["accept"]
+    assert [(image.name, image.size) for image in found.images] == [("pause", 21)]
 
 
 def test_memory_is_summed_by_program_largest_first() -> None:
