@@ -14,9 +14,11 @@ from kube.views.knative import Revision
 from kube.views.kserve import InferenceService
 from kube.views.kubernetes import Deployment, Event, Pod
 
+Family = Callable[[ModelView], Iterator[Finding]]
+
 # In the order in which a model starts: what fails first is the cause.
-FAMILIES: tuple[Callable[[ModelView], Iterator[Finding]], ...] = (
-    life.in_terminating_namespace,
+# These keep a new version from starting, also while the model is ready because the old version answers.
+OF_NEW_VERSION: tuple[Family, ...] = (
     refused.pods_refused,
     placing.not_scheduled,
     images.not_pulled,
@@ -24,11 +26,13 @@ FAMILIES: tuple[Callable[[ModelView], Iterator[Finding]], ...] = (
     server.out_of_memory,
     server.crashed,
     server.probe_failing,
+)
+FAMILIES: tuple[Family, ...] = (
+    life.in_terminating_namespace,
+    *OF_NEW_VERSION,
     life.not_routed,
     life.deadline_exceeded,
 )
-# What can be wrong with a new version while the model is ready, because the old version answers.
-_OF_NEW_VERSION = FAMILIES[1:-2]
 
 
 def all_of(facts: Facts) -> tuple[InferenceService, ...]:
@@ -99,7 +103,7 @@ def _findings(view: ModelView, *, broken: tuple[Finding, ...]) -> Iterator[Findi
         return
     if model.stopped or model.ready:
         yield from life.without_pods(view)
-        families = _OF_NEW_VERSION if model.created_revision != model.ready_revision else ()
+        families = OF_NEW_VERSION if model.created_revision != model.ready_revision else ()
         found = [finding for family in families for finding in family(view)]
     else:
         # KServe creates nothing of a wrong declaration: its refusal would only repeat that.
