@@ -118,11 +118,14 @@ doctor: venv  ## say why a model, or the deployment, is not ready
 down: venv  ## remove the deployment, then the local cluster; with CONTEXT=<kube-context>, ask first
 	@$(PYTHON) -m lifecycle down $(stack) $(context) $(yes)
 
+# Not in make 3.82; there, what the two print may be mixed.
+output_sync = $(if $(filter output-sync,$(.FEATURES)),--output-sync)
+
 .PHONY: lint
 lint: venv cluster/serving/.venv/.synced  ## run ruff and mypy --strict
 	@.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
-	$(MAKE) --jobs --output-sync types types-of-serving
+	$(MAKE) --jobs $(output_sync) types types-of-serving
 
 .PHONY: types types-of-serving
 types:

@@ -72,9 +72,9 @@ class GraphCheck(BaseModel):
         return self.response
 
 
-def _check_of_its_kind(stated: object, _: object, info: ValidationInfo) -> Check | GraphCheck | None:
+def _check_of_its_kind(exported: object, _: object, info: ValidationInfo) -> Check | GraphCheck | None:
     kind = GraphCheck if info.data.get("protocol") == "graph" else Check
-    return None if stated is None else kind.model_validate(stated)
+    return None if exported is None else kind.model_validate(exported)
 
 
 class Endpoint(BaseModel):

@@ -116,8 +116,8 @@ def _require_usable(plugin: Plugin, *, access: Access) -> None:
         raise access.error(f"the login plugin {plugin.command!r} always needs a terminal; it has none here: {remedy}")
     modes = ("Never", "IfAvailable") if plugin.version == PLUGIN_VERSIONS[0] else ("", "Never", "IfAvailable")
     if plugin.interactive_mode not in modes:
-        stated = f"interactiveMode {plugin.interactive_mode!r}" if plugin.interactive_mode else "no interactiveMode"
-        raise access.error(f"the login plugin has {stated}; set it to Never or IfAvailable")
+        mode = f"interactiveMode {plugin.interactive_mode!r}" if plugin.interactive_mode else "no interactiveMode"
+        raise access.error(f"the login plugin has {mode}; set it to Never or IfAvailable")
 
 
 class _Issued(View):

@@ -57,8 +57,8 @@ def explain_service(report: ServiceReport | None, endpoint: Endpoint, *, languag
         case ServiceStatus(load_failure=None, not_true=()):
             return language.text("service-ready", service=service)
         case ServiceStatus(load_failure=None, not_true=conditions):
-            stated = "; ".join(one_line(str(item)) for item in conditions)
-            return language.text("service-not-ready", service=service, conditions=stated, doctor=doctor)
+            listed = "; ".join(one_line(str(item)) for item in conditions)
+            return language.text("service-not-ready", service=service, conditions=listed, doctor=doctor)
         case ServiceMissing():
             return language.text("service-missing", service=service, doctor=doctor)
         case StatusUnreadable(problem=problem):

@@ -64,8 +64,8 @@ class Bind:
 
 
 @dataclass(frozen=True)
-class Container:
-    """A runc container.
+class NodeContainer:
+    """The runc container that is the node.
 
     Attributes:
         name: the container's name, which is also its host name.

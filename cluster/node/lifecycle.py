@@ -27,7 +27,7 @@ from cluster.artifacts import Cache, digest, locked, remove_tree, write_whole
 from cluster.build import Build
 from cluster.errors import ClusterError
 from cluster.locations import PROJECT, TOOLS, cache_dir, state_dir
-from cluster.node.container import Bind, Container
+from cluster.node.container import Bind, NodeContainer
 from cluster.node.metrics import metrics_server_objects
 from cluster.node.network import Network
 from cluster.processes import output
@@ -204,9 +204,9 @@ class Node:
         return self.directory / INITIALISED_FILE
 
     @property
-    def container(self) -> Container:
+    def container(self) -> NodeContainer:
         """The container that the node runs in."""
-        return Container(name=self.name, directory=self.directory / "container")
+        return NodeContainer(name=self.name, directory=self.directory / "container")
 
     @property
     def _registry(self) -> Path:

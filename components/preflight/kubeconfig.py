@@ -17,8 +17,8 @@ def require_kubeconfig(settings: Settings) -> None:
     Raises:
         SettingsError: $KUBECONFIG names another file or several; the text has the command that sets it.
     """
-    stated = settings.cluster.kubeconfig
-    if stated and [file.resolve() for file in default_files()] != [stated.resolve()]:
+    kubeconfig = settings.cluster.kubeconfig
+    if kubeconfig and [file.resolve() for file in default_files()] != [kubeconfig.resolve()]:
         problem = "cluster.kubeconfig: $KUBECONFIG names another file, which Pulumi's Kubernetes provider would read"
-        command = f"export KUBECONFIG={shlex.quote(str(stated.resolve()))}"
+        command = f"export KUBECONFIG={shlex.quote(str(kubeconfig.resolve()))}"
         raise SettingsError([f"{problem}. make sets the variable; before plain pulumi commands, type: {command}"])

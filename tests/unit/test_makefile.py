@@ -167,3 +167,12 @@ def test_what_is_done_with_a_stack_is_left_to_python(arguments: list[str], comma
         env={"PATH": "/usr/bin:/bin"},
     )
     assert " ".join(shown.stdout.splitlines()[-1].split()) == f".venv/bin/python -m lifecycle {command}"
+
+
+@pytest.mark.parametrize(("features", "option"), [("oneshell", ""), ("oneshell output-sync", "--output-sync")])
+def test_lint_uses_only_options_that_this_make_has(features: str, option: str) -> None:
+    """Those of make 3.82, which has no --output-sync, are given as its features."""
+    show = "--eval=show: ; @echo 'options: $(output_sync).'"
+    command = [MAKE, "--file", str(ROOT / "Makefile"), show, "show", f".FEATURES={features}"]
+    assert f"options: {option}.\n" in subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert "$(MAKE) --jobs $(output_sync) types" in (ROOT / "Makefile").read_text()

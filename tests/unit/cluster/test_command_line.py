@@ -36,7 +36,7 @@ from cluster.errors import ClusterError
 from cluster.export import Export
 from cluster.locations import cache_dir, state_dir
 from cluster.node import lifecycle
-from cluster.node.container import Container
+from cluster.node.container import NodeContainer
 from cluster.node.lifecycle import Node
 from cluster.provider import PLUGIN
 from cluster.registry import CONTENT
@@ -194,7 +194,7 @@ def test_what_is_needed_follows_from_what_is_to_do(
     node.directory.mkdir(parents=True)
     if initialised:
         (node.directory / "initialised").touch()
-    monkeypatch.setattr(Container, "pid", lambda _: 17 if running else None)
+    monkeypatch.setattr(NodeContainer, "pid", lambda _: 17 if running else None)
     monkeypatch.setattr(debian, "missing_host_packages", lambda **_: [])
     needed: dict[str, object] = {}
     monkeypatch.setattr(host, "check_resources", lambda **given: needed.update(given))

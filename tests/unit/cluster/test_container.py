@@ -16,7 +16,7 @@ import pytest
 from cluster.artifacts import locked
 from cluster.errors import ClusterError
 from cluster.node import container
-from cluster.node.container import CAPABILITIES, START, Bind, Container
+from cluster.node.container import CAPABILITIES, START, Bind, NodeContainer
 
 Runc = Callable[[str], Path]
 
@@ -37,8 +37,8 @@ def runc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Runc:
 
 
 @pytest.fixture
-def dev(tmp_path: Path) -> Container:
-    made = Container(name="dev", directory=tmp_path / "container")
+def dev(tmp_path: Path) -> NodeContainer:
+    made = NodeContainer(name="dev", directory=tmp_path / "container")
     made.directory.mkdir()
     return made
 
@@ -70,7 +70,7 @@ def test_on_cgroup_v1_nothing_is_moved(tmp_path: Path) -> None:
     assert list((tmp_path / "cgroup").iterdir()) == []
 
 
-def test_the_container_begins_so_and_sees_what_it_is_given(dev: Container, runc: Runc, tmp_path: Path) -> None:
+def test_the_container_begins_so_and_sees_what_it_is_given(dev: NodeContainer, runc: Runc, tmp_path: Path) -> None:
     runc("exit 0")
     for program in ("setsid", "flock", "unshare"):
         (tmp_path / "bin" / program).write_text("#!/bin/sh\n")
@@ -84,20 +84,20 @@ def test_the_container_begins_so_and_sees_what_it_is_given(dev: Container, runc:
     assert mount in bundle["mounts"]
 
 
-def test_without_runc_no_container_runs(dev: Container, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_runc_no_container_runs(dev: NodeContainer, monkeypatch: pytest.MonkeyPatch) -> None:
     (dev.directory / "pid").write_text(str(os.getpid()))
     monkeypatch.setenv("PATH", "")
     assert dev.pid() is None
 
 
 @pytest.mark.parametrize(("status", "runs"), [("running", True), ("stopped", False)])
-def test_runc_says_whether_the_recorded_process_runs(dev: Container, runc: Runc, status: str, runs: bool) -> None:
+def test_runc_says_whether_the_recorded_process_runs(dev: NodeContainer, runc: Runc, status: str, runs: bool) -> None:
     (dev.directory / "pid").write_text(str(os.getpid()))
     runc(f"""echo '{{"status": "{status}", "pid": {os.getpid()}}}'""")
     assert dev.pid() == (os.getpid() if runs else None)
 
 
-def test_what_hangs_inside_is_ended_and_named(dev: Container, runc: Runc, tmp_path: Path) -> None:
+def test_what_hangs_inside_is_ended_and_named(dev: NodeContainer, runc: Runc, tmp_path: Path) -> None:
     runc("echo working; sleep 600")
     with pytest.raises(ClusterError, match=r"^ctr in the node dev took longer than 1 s and was ended$"):
         dev.execute("ctr", "version", timeout=1)
@@ -106,9 +106,9 @@ def test_what_hangs_inside_is_ended_and_named(dev: Container, runc: Runc, tmp_pa
         dev.execute("kubeadm", "init", log=log, what="kubeadm init", timeout=1)
 
 
-@pytest.mark.parametrize("ask", [Container.pid, Container.delete])
+@pytest.mark.parametrize("ask", [NodeContainer.pid, NodeContainer.delete])
 def test_a_runc_that_hangs_is_given_up(
-    dev: Container, runc: Runc, monkeypatch: pytest.MonkeyPatch, ask: Callable[[Container], object]
+    dev: NodeContainer, runc: Runc, monkeypatch: pytest.MonkeyPatch, ask: Callable[[NodeContainer], object]
 ) -> None:
     runc("sleep 600")
     (dev.directory / "pid").write_text(str(os.getpid()))
@@ -118,7 +118,7 @@ def test_a_runc_that_hangs_is_given_up(
 
 
 def test_a_start_that_hangs_ends_and_lets_go_of_the_lock(
-    dev: Container, runc: Runc, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    dev: NodeContainer, runc: Runc, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     asked = runc("""[ "$3" = run ] && exec sleep 600; exit 0""")
     # Without the mount, which needs a root filesystem.
@@ -143,7 +143,7 @@ def test_the_container_cannot_change_the_machine() -> None:
     assert pods <= {name.removeprefix("CAP_") for name in CAPABILITIES}
 
 
-def test_deleting_does_not_wait_for_a_process_that_has_the_number_now(dev: Container, runc: Runc) -> None:
+def test_deleting_does_not_wait_for_a_process_that_has_the_number_now(dev: NodeContainer, runc: Runc) -> None:
     asked = runc("exit 0")
     file = dev.directory / "pid"
     file.write_text(str(os.getpid()))
@@ -156,7 +156,7 @@ def test_deleting_does_not_wait_for_a_process_that_has_the_number_now(dev: Conta
     assert not file.exists()
 
 
-def test_deleting_waits_for_a_start_that_goes_on(dev: Container, runc: Runc) -> None:
+def test_deleting_waits_for_a_start_that_goes_on(dev: NodeContainer, runc: Runc) -> None:
     asked = runc("exit 0")
     deleting = threading.Thread(target=dev.delete)
     with locked(dev.directory / "starting"):
@@ -168,7 +168,7 @@ def test_deleting_waits_for_a_start_that_goes_on(dev: Container, runc: Runc) -> 
 
 
 def test_a_start_holds_the_lock_that_deleting_waits_for(
-    dev: Container, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    dev: NodeContainer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     commands: list[list[str]] = []
     monkeypatch.setattr(container, "run", lambda command, **_: commands.append([str(word) for word in command]))
@@ -178,5 +178,5 @@ def test_a_start_holds_the_lock_that_deleting_waits_for(
 
 
 def test_deleting_what_never_was_makes_nothing(tmp_path: Path) -> None:
-    Container(name="dev", directory=tmp_path / "container").delete()
+    NodeContainer(name="dev", directory=tmp_path / "container").delete()
     assert list(tmp_path.iterdir()) == []

@@ -18,7 +18,7 @@ from cluster.build import Build
 from cluster.errors import ClusterError
 from cluster.locations import cache_dir, state_dir
 from cluster.node import lifecycle
-from cluster.node.container import Container
+from cluster.node.container import NodeContainer
 from cluster.node.lifecycle import Health, Node, node_entries, nodes
 from cluster.node.network import DEFAULT_SUBNET, Network
 from cluster.registry import CONTENT, RegistryContent
@@ -101,7 +101,7 @@ def test_an_older_build_is_known_by_what_the_node_was_started_from() -> None:
 def test_a_node_whose_parts_are_gone_is_not_ended_to_start_it_again(monkeypatch: pytest.MonkeyPatch) -> None:
     made = created()
     monkeypatch.setattr(Node, "health", lambda _: Health(running=False))
-    monkeypatch.setattr(Container, "delete", lambda _: pytest.fail("ended"))
+    monkeypatch.setattr(NodeContainer, "delete", lambda _: pytest.fail("ended"))
     with pytest.raises(ClusterError, match=r"the cache no longer has rootfs-node, kubernetes, .*\n.*down, then up"):
         made.up(Console(file=io.StringIO()), build=fake_build("second"))
 
@@ -111,7 +111,7 @@ def test_a_node_starts_again_from_what_it_was_started_from(monkeypatch: pytest.M
     for name in NAMES:
         made.cache.get(name, "first", lambda directory: directory.joinpath("file").touch())
     seen: dict[str, object] = {}
-    monkeypatch.setattr(Container, "start", lambda _, **given: seen.update(given) or 17)
+    monkeypatch.setattr(NodeContainer, "start", lambda _, **given: seen.update(given) or 17)
     monkeypatch.setattr(Network, "connect", lambda _, pid: seen.update(pid=pid))
     monkeypatch.setattr(Node, "_wait_containerd", lambda _: None)
     monkeypatch.setattr(Node, "_wait_ready", lambda _, **__: None)
@@ -165,10 +165,10 @@ def test_a_start_records_what_it_uses_before_anything_runs(setting: Path, monkey
 def test_an_interrupted_end_leaves_nothing_that_looks_startable(monkeypatch: pytest.MonkeyPatch) -> None:
     made = created()
 
-    def interrupt(_: Container) -> None:
+    def interrupt(_: NodeContainer) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(Container, "delete", interrupt)
+    monkeypatch.setattr(NodeContainer, "delete", interrupt)
     with pytest.raises(KeyboardInterrupt):
         made.down()
     assert made.directory.exists()
@@ -215,7 +215,7 @@ def test_a_container_that_does_not_answer_in_time_is_not_ready(tmp_path: Path, m
     (tmp_path / "runc").chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
     monkeypatch.setattr(lifecycle, "PROBE_TIMEOUT", 0.3)
-    monkeypatch.setattr(Container, "pid", lambda _: 17)
+    monkeypatch.setattr(NodeContainer, "pid", lambda _: 17)
     health = made.health()
     assert not health.ready
     assert health.stopped == lifecycle.PROGRAMS

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from stack_files import parse, read, settings, write
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 # As Pulumi 3.259 shows them with `pulumi config --json`.
 MEANINGS: list[tuple[str, object]] = [
     *[("0.00001", 0.00001), ("1e-05", 0.00001), ("-1e-7", -1e-7), ("1.2345675e+06", 1234567.5), ("1.0E+3", 1000)],
