@@ -41,7 +41,7 @@ async def target_cluster(settings: Settings) -> TargetCluster:
 
     Raises:
         SettingsError: $KUBECONFIG or the registry does not fit the settings.
-        ClusterError: the stack cannot be deployed to the cluster; `find_cluster` and `preflight` list why.
+        PreflightError: the stack cannot be deployed to the cluster; `find_cluster` and `preflight` list why.
     """
     require_kubeconfig(settings)
     require_extra_images(settings)

@@ -28,7 +28,7 @@ SYSTEM_NAMESPACE = "kube-system"
 REMEDY = "If it is running, check cluster.kubeconfig and cluster.context in the stack's settings, or $KUBECONFIG"
 
 
-class ClusterError(pulumi.RunError):
+class PreflightError(pulumi.RunError):
     """The cluster does not answer, lacks what the stack needs, or has objects of another stack in the way."""
 
 
@@ -69,7 +69,7 @@ def find_cluster(settings: Settings) -> FoundCluster:
     """Find the cluster that the settings select. Warns if it is newer than the release.
 
     Raises:
-        ClusterError: it does not answer or does not say which cluster it is, or it is too old for the release.
+        PreflightError: it does not answer or does not say which cluster it is, or it is too old for the release.
     """
     cluster = settings.cluster
     with _answering():
@@ -80,7 +80,7 @@ def find_cluster(settings: Settings) -> FoundCluster:
             found = _read_namespace(client, SYSTEM_NAMESPACE)
             server = str(client.base_url)
     if found is None or not found.metadata.uid:
-        raise ClusterError(f"no Kubernetes cluster answers: it has no namespace {SYSTEM_NAMESPACE}. {REMEDY}")
+        raise PreflightError(f"no Kubernetes cluster answers: it has no namespace {SYSTEM_NAMESPACE}. {REMEDY}")
     name = f"of context {access.context!r}" if access.context else f"at {server}"
     return FoundCluster(identity=ClusterIdentity(uid=found.metadata.uid, name=name), access=access)
 
@@ -91,19 +91,19 @@ def preflight(settings: Settings, *, identity: Identity, found: FoundCluster) ->
     Warns if the cluster has no metrics for models that are scaled by them.
 
     Raises:
-        ClusterError: the cluster does not answer or does not tell what is there, is not the stack's, lacks KServe or
+        PreflightError: the cluster does not answer or does not tell what is there, is not the stack's, lacks KServe or
             Knative for a stack that uses another stack's platform, or has a namespace or a model of another stack where
             this one declares its own.
     """
     if identity.cluster.uid != found.identity.uid:
-        raise ClusterError(_wrong_cluster(here=found.identity, deployed=identity.cluster))
+        raise PreflightError(_wrong_cluster(here=found.identity, deployed=identity.cluster))
     owner = identity.text
     with _answering(), found.connect() as client:
         owners = {name: _owner(client, name) for name in sorted(settings.namespaces)}
         running = {name: running_in(client, name) for name in settings.namespaces}
         missing = list(_missing(client, settings, owner=owner))
     if problems := [*missing, *_conflicts(settings, owners=owners, running=running, owner=owner)]:
-        raise ClusterError("; ".join(problems))
+        raise PreflightError("; ".join(problems))
     # A namespace that lost its mark is still the stack's; as a stranger's it would be deleted, with all that is in it.
     own = frozenset(name for name, stack in owners.items() if stack in {None, owner} or identity.has_namespace(name))
     changing = (
@@ -119,13 +119,13 @@ def preflight(settings: Settings, *, identity: Identity, found: FoundCluster) ->
 
 @contextmanager
 def _answering() -> Iterator[None]:
-    """Raise ClusterError where the cluster does not answer, or does not tell what is asked of it."""
+    """Raise PreflightError where the cluster does not answer, or does not tell what is asked of it."""
     try:
         yield
     except (UnsupportedLoginError, ForbiddenError) as problem:
-        raise ClusterError(f"the cluster cannot be asked what is there: {problem}") from problem
+        raise PreflightError(f"the cluster cannot be asked what is there: {problem}") from problem
     except (KubeconfigError, httpx.HTTPError, OSError, ValueError, KeyError) as problem:
-        raise ClusterError(f"no Kubernetes cluster answers: {problem}. {REMEDY}") from problem
+        raise PreflightError(f"no Kubernetes cluster answers: {problem}. {REMEDY}") from problem
 
 
 def _wrong_cluster(*, here: ClusterIdentity, deployed: ClusterIdentity) -> str:
@@ -140,7 +140,7 @@ def _require_version(version: tuple[int, int], *, release: Release) -> None:
     tested = release.kubernetes
     problem = f"the cluster runs Kubernetes {version[0]}.{version[1]}; release {release.name!r} is tested on {tested}"
     if version < tested.oldest:
-        raise ClusterError(f"{problem}. Use a newer cluster, or an older release")
+        raise PreflightError(f"{problem}. Use a newer cluster, or an older release")
     if version not in tested:
         pulumi.log.warn(problem)
 
@@ -202,13 +202,13 @@ def _read_namespace(client: httpx.Client, name: str) -> Namespace | None:
     """Namespace of this name, or None if there is none.
 
     Raises:
-        ClusterError: the cluster does not tell. Whose a namespace is decides whether it is deleted.
+        PreflightError: the cluster does not tell. Whose a namespace is decides whether it is deleted.
     """
     answer = client.get(Namespace.path(name=name))
     if answer.status_code == httpx.codes.NOT_FOUND:
         return None
     if not answer.is_success:
-        raise ClusterError(
+        raise PreflightError(
             f"the cluster does not tell whether namespace {name!r} is there, and whose it is: {refusal_of(answer)} "
             f"(status {answer.status_code}). Try again, or use a login that may get namespaces"
         )

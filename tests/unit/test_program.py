@@ -15,7 +15,7 @@ from pulumi.dynamic import CreateResult
 
 import stack_files
 from components.ownership.stack_identity import StackIdentityProvider
-from components.preflight.cluster import ClusterError
+from components.preflight.cluster import PreflightError
 from components.settings.errors import SettingsError
 from endpoints.endpoint import parse_endpoints
 from tests.unit.components.kubernetes import UID, answering
@@ -285,7 +285,7 @@ def test_a_model_more_is_a_resource_more_and_changes_no_other(registry: Registry
 
 def test_without_a_cluster_nothing_is_declared(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KUBECONFIG", "nowhere")
-    with pytest.raises(ClusterError, match="no Kubernetes cluster answers"):
+    with pytest.raises(PreflightError, match="no Kubernetes cluster answers"):
         run("dev", registry=registry, storage={}, models=[], graphs=[])
     assert registry.requests == []
 

@@ -9,7 +9,7 @@ import pytest
 
 from components.objects import STACK_ANNOTATION, cluster_provider
 from components.ownership.stack_identity import ClusterIdentity, Identity
-from components.preflight.cluster import ClusterError, ClusterState, find_cluster, preflight
+from components.preflight.cluster import ClusterState, PreflightError, find_cluster, preflight
 from components.settings.stack import parse
 from tests.unit.components.kubernetes import UID, answering, have_uid, kubeconfig, reply_with
 from tests.unit.components.recording import record
@@ -62,7 +62,9 @@ def test_newer_version_gives_a_warning(tmp_path: Path, warnings: list[str]) -> N
 def test_older_version_is_refused(tmp_path: Path) -> None:
     with (
         answering(tmp_path, version=("1", "31")) as file,
-        pytest.raises(ClusterError, match=r"runs Kubernetes 1\.31; .* tested on 1\.32 to 1\.34\. Use a newer cluster"),
+        pytest.raises(
+            PreflightError, match=r"runs Kubernetes 1\.31; .* tested on 1\.32 to 1\.34\. Use a newer cluster"
+        ),
     ):
         look(kubeconfig=file)
 
@@ -82,14 +84,14 @@ def test_kubeconfig_of_the_environment(tmp_path: Path, monkeypatch: pytest.Monke
 )
 def test_cluster_that_does_not_answer(tmp_path: Path, context: str, problem: str) -> None:
     file = kubeconfig(tmp_path, server="http://127.0.0.1:1")
-    with pytest.raises(ClusterError, match=problem) as refused:
+    with pytest.raises(PreflightError, match=problem) as refused:
         look(kubeconfig=file, context=context)
     assert "check cluster.kubeconfig and cluster.context" in str(refused.value)
 
 
 def test_missing_kubeconfig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KUBECONFIG", str(tmp_path / "none"))
-    with pytest.raises(ClusterError, match="none not found"):
+    with pytest.raises(PreflightError, match="none not found"):
         look()
 
 
@@ -119,7 +121,7 @@ def test_namespace_of_another_stack_is_refused(tmp_path: Path) -> None:
     with (
         answering(tmp_path, namespaces={"team-a": "organization/kserve-multi-model/a"}) as file,
         pytest.raises(
-            ClusterError,
+            PreflightError,
             match="namespace 'team-a' belongs to stack organization/kserve-multi-model/a and is deleted with it",
         ),
     ):
@@ -137,7 +139,7 @@ def test_model_of_another_stack_is_refused(tmp_path: Path) -> None:
     with answering(tmp_path, namespaces={"models": None}, served=served) as file:
         look(kubeconfig=file, namespace="models", models=({"name": "other"},))
         with pytest.raises(
-            ClusterError, match=r"^models\[0\].name: 'iris' in namespace 'models' belongs to stack org.*/a; use"
+            PreflightError, match=r"^models\[0\].name: 'iris' in namespace 'models' belongs to stack org.*/a; use"
         ):
             look(kubeconfig=file, namespace="models", models=({},))
 
@@ -154,7 +156,7 @@ def test_graph_of_another_stack_is_refused(tmp_path: Path) -> None:
         file = kubeconfig(tmp_path, server=server.address)
         models, both = ({"namespace": "elsewhere"},), {"name": "both", "ensemble": ["iris"]}
         with pytest.raises(
-            ClusterError, match=r"^graphs\[0\].name: 'both' in namespace 'models' belongs to stack org/project/"
+            PreflightError, match=r"^graphs\[0\].name: 'both' in namespace 'models' belongs to stack org/project/"
         ):
             look(kubeconfig=file, namespace="models", models=models, graphs=(both,))
         found = look(kubeconfig=file, namespace="missing", models=models, graphs=(both,))
@@ -175,7 +177,7 @@ def test_knative_is_not_removed_while_other_stacks_need_it(tmp_path: Path) -> No
         file = kubeconfig(tmp_path, server=server.address)
         look(kubeconfig=file, models=(standard, {"name": "other"}))
         with pytest.raises(
-            ClusterError, match="mode: this would remove Knative, but models of org/project/team need it"
+            PreflightError, match="mode: this would remove Knative, but models of org/project/team need it"
         ):
             look(kubeconfig=file, models=(standard,))
         look(kubeconfig=file, models=(standard,), mode="Knative")
@@ -186,12 +188,12 @@ def test_stack_without_a_platform_needs_kserve(tmp_path: Path) -> None:
         look(kubeconfig=file, platform="dev")
     with (
         answering(tmp_path, namespaces={"models": None}, served={"models": {}}, knative=False) as file,
-        pytest.raises(ClusterError, match="mode: the platform has no Knative; use mode Standard"),
+        pytest.raises(PreflightError, match="mode: the platform has no Knative; use mode Standard"),
     ):
         look(kubeconfig=file, platform="dev")
     with (
         answering(tmp_path, namespaces={"models": None}) as file,
-        pytest.raises(ClusterError, match="it has no KServe; is it the cluster of the platform's stack, dev"),
+        pytest.raises(PreflightError, match="it has no KServe; is it the cluster of the platform's stack, dev"),
     ):
         look(kubeconfig=file, platform="dev")
 
@@ -200,7 +202,7 @@ def test_stack_without_a_platform_needs_kserve(tmp_path: Path) -> None:
 def test_file_that_is_not_a_kubeconfig(tmp_path: Path, text: str) -> None:
     file = tmp_path / "README.md"
     file.write_text(text)
-    with pytest.raises(ClusterError, match=r"no Kubernetes cluster answers: .*check cluster\.kubeconfig"):
+    with pytest.raises(PreflightError, match=r"no Kubernetes cluster answers: .*check cluster\.kubeconfig"):
         look(kubeconfig=file)
 
 
@@ -211,14 +213,14 @@ def test_several_kubeconfigs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     with answering(tmp_path) as file:
         monkeypatch.setenv("KUBECONFIG", f"{tmp_path / 'none'}:{other / 'kubeconfig'}:{file}")
         look(context="here")
-        with pytest.raises(ClusterError, match="no Kubernetes cluster answers"):
+        with pytest.raises(PreflightError, match="no Kubernetes cluster answers"):
             look()
 
 
 def test_unsupported_login_stops_the_run(tmp_path: Path) -> None:
     """What is declared would depend on what cannot be read."""
     file = kubeconfig(tmp_path, server="http://127.0.0.1:1", login={"auth-provider": {"name": "gcp"}})
-    with pytest.raises(ClusterError, match=r"^the cluster cannot be asked what is there: .*gcp"):
+    with pytest.raises(PreflightError, match=r"^the cluster cannot be asked what is there: .*gcp"):
         look(kubeconfig=file)
 
 
@@ -231,7 +233,7 @@ def test_a_namespace_that_cannot_be_read_stops_the_run(tmp_path: Path, status: i
         refusal = Reply({"message": "namespaces is not for you"}, status=status)
         server.on(server.address.removeprefix("http://"), "GET /api/v1/namespaces/models", refusal)
         file = kubeconfig(tmp_path, server=server.address)
-        with pytest.raises(ClusterError) as refused:
+        with pytest.raises(PreflightError) as refused:
             look(kubeconfig=file, namespace="models", models=({},))
     text = str(refused.value)
     assert "does not tell whether namespace 'models' is there, and whose it is: namespaces is not for you" in text
@@ -246,7 +248,7 @@ def test_models_behind_knative_that_cannot_be_read_stop_its_removal(tmp_path: Pa
         request = "GET /apis/serving.kserve.io/v1beta1/inferenceservices"
         server.on(server.address.removeprefix("http://"), request, Reply(status=status))
         file = kubeconfig(tmp_path, server=server.address)
-        with pytest.raises(ClusterError, match=str(status)):
+        with pytest.raises(PreflightError, match=str(status)):
             look(kubeconfig=file, models=({"mode": "Standard"},))
         look(kubeconfig=file, models=({"mode": "Standard"},), mode="Knative")
 
@@ -255,11 +257,11 @@ def test_a_cluster_that_does_not_say_which_one_it_is_stops_the_run(tmp_path: Pat
     with serving() as server:
         reply_with(server, {"major": "1", "minor": "34"})
         file = kubeconfig(tmp_path, server=server.address)
-        with pytest.raises(ClusterError, match="it has no namespace kube-system"):
+        with pytest.raises(PreflightError, match="it has no namespace kube-system"):
             look(kubeconfig=file)
         request = "GET /api/v1/namespaces/kube-system"
         server.on(server.address.removeprefix("http://"), request, Reply(status=403))
-        with pytest.raises(ClusterError, match="does not tell whether namespace 'kube-system' is there"):
+        with pytest.raises(PreflightError, match="does not tell whether namespace 'kube-system' is there"):
             look(kubeconfig=file)
 
 
@@ -269,7 +271,7 @@ def test_another_cluster_than_the_stacks_is_refused_with_both_names(tmp_path: Pa
         settings = parse(PLATFORM | {"cluster": {"kubeconfig": str(file)}})
         found = find_cluster(settings)
         identity = Identity(text=OWNER, deployed_before=False, cluster=deployed)
-        with pytest.raises(ClusterError) as refused:
+        with pytest.raises(PreflightError) as refused:
             preflight(settings, identity=identity, found=found)
         again = Identity(text=OWNER, deployed_before=False, cluster=ClusterIdentity(uid=UID, name="another name"))
         preflight(settings, identity=again, found=found)
@@ -292,7 +294,7 @@ def test_answer_that_is_not_of_a_cluster(tmp_path: Path, body: object, status: i
     with serving() as server:
         reply_with(server, body, status=status)
         file = kubeconfig(tmp_path, server=server.address)
-        with pytest.raises(ClusterError, match="no Kubernetes cluster answers"):
+        with pytest.raises(PreflightError, match="no Kubernetes cluster answers"):
             look(kubeconfig=file)
 
 
