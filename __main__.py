@@ -59,12 +59,9 @@ async def deploy() -> Inputs:
         )
         for graph in settings.graphs
     }
-    ClusterGuard(
-        args=ClusterGuardArgs(cluster=identity.cluster, context=settings.cluster.context),
-        opts=ResourceOptions(
-            depends_on=[*platform.resources, *ready, *waits.values(), *models.values(), *graphs.values()]
-        ),
-    )
+    guarded = [*platform.resources, *ready, *waits.values(), *models.values(), *graphs.values()]
+    guard = ClusterGuardArgs(cluster=identity.cluster, context=settings.cluster.context)
+    ClusterGuard(args=guard, opts=ResourceOptions(depends_on=guarded))
     example = next((model.example for model in models.values()), None)
 
     return {
