@@ -46,6 +46,8 @@ MODELS = (
 REMOVE_PODS = (Rule(group="", resources=("pods",), verbs=("delete",)),)
 # Keys of stores.
 STORAGE = (Rule(group="", resources=("secrets", "serviceaccounts"), verbs=MANAGE),)
+# Graphs in mode Standard, for which KServe makes no route.
+ROUTES = (Rule(group="gateway.networking.k8s.io", resources=("httproutes",), verbs=MANAGE),)
 # Bandits: a Deployment whose account may keep the rewards in a ConfigMap. Nobody may grant a right without having it.
 BANDITS = (
     Rule(group="", resources=("serviceaccounts", "services"), verbs=MANAGE),
@@ -104,7 +106,7 @@ PUBLISHED = (
 )
 MONITORING = (Rule(group="", resources=("persistentvolumeclaims",), verbs=MANAGE),)
 WHOLE_PLATFORM = (*NAMESPACES, *PLATFORM, *KNATIVE, *REPLICATED, *PUBLISHED, *MONITORING)
-ALL_OF_MODELS = (*IDENTIFY, *MODELS, *REMOVE_PODS, *STORAGE, *BANDITS)
+ALL_OF_MODELS = (*IDENTIFY, *MODELS, *REMOVE_PODS, *STORAGE, *ROUTES, *BANDITS)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,6 +142,8 @@ def model_rules(settings: Settings, *, namespace: str) -> Iterator[Rule]:
     yield from (*IDENTIFY, *MODELS)
     if namespace in {used for _, used in settings.used_stores}:
         yield from STORAGE
+    if any(graph.mode == "Standard" and settings.namespace_of(graph) == namespace for graph in settings.graphs):
+        yield from ROUTES
     models = [model for model in settings.models if settings.namespace_of(model) == namespace]
     if any(model.canary and model.canary.bandit for model in models):
         yield from BANDITS

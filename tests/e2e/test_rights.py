@@ -177,7 +177,10 @@ def test_models_live_with_their_roles_alone(
         deployment=replace(platform, environment=environment),
         platform=PLATFORM,
         cluster={"namespace": namespace},
-        graphs=[{"name": "chain", "sequence": ["served"]}],
+        graphs=[
+            {"name": "chain", "sequence": ["served"]},
+            {"name": "by-deployment", "mode": "Standard", "sequence": ["plain"]},
+        ],
     )
     try:
         done = stack.pulumi("preview")
