@@ -9,7 +9,14 @@ from typing import Any
 import yaml
 
 from components.preflight.access_review import MODELS_ROLE, PLATFORM_ROLE
-from components.preflight.rights import ALL_OF_MODELS, IDENTIFY, NAMESPACES, SYSTEM_NAMESPACE, WHOLE_PLATFORM, Rule
+from components.preflight.rights import (
+    ALL_OF_MODELS,
+    IDENTIFY,
+    NAMESPACES,
+    SYSTEM_NAMESPACE,
+    WHOLE_PLATFORM,
+    Rule,
+)
 
 ROOT = Path(__file__).parent.parent
 NAME = "kserve-multi-model"

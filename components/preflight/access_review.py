@@ -58,7 +58,7 @@ def rights_problem(client: httpx.Client, settings: Settings) -> str | None:
 
 
 def _needed(client: httpx.Client, settings: Settings) -> frozenset[Right]:
-    answers = {name: client.get(Namespace.path(name=name)) for name in settings.namespaces if settings.platform}
+    answers = {name: client.get(Namespace.path(name=name)) for name in settings.namespaces}
     found = {name: Namespace.model_validate(answer.json()) for name, answer in answers.items() if answer.is_success}
     return needed_rights(
         settings,

@@ -32,6 +32,8 @@ class Rule:
 IDENTIFY = (Rule(group="", resources=("namespaces",), verbs=("get",)),)
 # To make namespaces, and to delete them with the stack.
 NAMESPACES = (Rule(group="", resources=("namespaces",), verbs=MANAGE),)
+# To see, before a namespace of the stack is deleted, whether others have something in it.
+LOOK = (Rule(group="*", resources=("*",), verbs=("list",)),)
 # What models and graphs are, what is made for them, and what a rollout and a destroy wait for.
 MODELS = (
     Rule(group="serving.kserve.io", resources=("inferenceservices", "inferencegraphs"), verbs=MANAGE),
@@ -105,7 +107,7 @@ PUBLISHED = (
     ),
 )
 MONITORING = (Rule(group="", resources=("persistentvolumeclaims",), verbs=MANAGE),)
-WHOLE_PLATFORM = (*NAMESPACES, *PLATFORM, *KNATIVE, *REPLICATED, *PUBLISHED, *MONITORING)
+WHOLE_PLATFORM = (*NAMESPACES, *LOOK, *PLATFORM, *KNATIVE, *REPLICATED, *PUBLISHED, *MONITORING)
 ALL_OF_MODELS = (*IDENTIFY, *MODELS, *REMOVE_PODS, *STORAGE, *ROUTES, *BANDITS)
 
 
@@ -162,13 +164,14 @@ def needed_rights(settings: Settings, *, missing: Set[str], own: Set[str]) -> fr
     """
     if not settings.platform:
         models = (rule for name in settings.namespaces for rule in model_rules(settings, namespace=name))
-        return _rights([*platform_rules(settings), *models], namespace="")
+        look = LOOK if missing | own else ()
+        return _rights([*platform_rules(settings), *models, *look], namespace="")
     found = _rights(IDENTIFY, namespace=SYSTEM_NAMESPACE)
     for name in settings.namespaces:
         place = "" if name in missing else name
         found |= _rights(model_rules(settings, namespace=name), namespace=place)
         if name in missing | own:
-            found |= _rights(NAMESPACES, namespace=place)
+            found |= _rights((*NAMESPACES, *LOOK), namespace=place)
     return found
 
 

@@ -103,7 +103,7 @@ def test_all_rights_are_asked_once(reported: list[str]) -> None:
     cluster = Cluster(everything_but())
     settings = settings_of(MODEL)
     assert cluster.problem(settings) is None
-    needed = needed_rights(settings, missing=set(), own=set())
+    needed = needed_rights(settings, missing={"default"}, own=set())
     asked = [Right(**asked) for asked in cluster.asked[1:]]
     assert sorted(map(str, asked)) == sorted(map(str, needed))
     assert reported == [f"rights: this login has the {len(needed)} that the stack needs"]
@@ -150,6 +150,7 @@ def test_models_need_rights_in_their_namespace_only(
     assert Right(verb="get", group="", resource="namespaces", namespace="kube-system") in asked
     assert Right(verb="create", group="", resource="secrets", namespace=place) in asked
     assert (Right(verb="create", group="", resource="namespaces", namespace=place) in asked) == made
+    assert (Right(verb="list", group="*", resource="*", namespace=place) in asked) == made
     assert not {right for right in asked if right.resource in {"customresourcedefinitions", "roles", "clusterroles"}}
 
 
