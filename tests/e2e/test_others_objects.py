@@ -119,7 +119,7 @@ def test_a_second_platform_is_refused_and_leaves_the_first_as_it_is(deployment: 
 
 
 def test_a_namespace_of_the_stack_that_holds_something_of_others_stays(deployment: Deployment, tmp_path: Path) -> None:
-    name, theirs = "shared-later", "configmap/theirs"
+    name, theirs = "shared-later", "configmaps/theirs"
     model = {"name": "flowers", "format": "sklearn", "storage_uri": "s3://models/sklearn", "storage": "demo"}
     stack = stack_of_models(name, model, directory=tmp_path, deployment=deployment)
     mine = [{"name": "plain", "mode": "Standard", **{key: model[key] for key in model if key != "name"}}]
