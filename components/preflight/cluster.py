@@ -116,7 +116,8 @@ def preflight(settings: Settings, *, identity: Identity, found: FoundCluster) ->
     )
     foreign = settings.namespaces - own
     whose = {"this stack's, and deleted with it": own, "not this stack's, and stays": foreign}
-    report("namespaces", "; ".join(f"{', '.join(sorted(names))}: {text}" for text, names in whose.items() if names))
+    if settings.namespaces:
+        report("namespaces", "; ".join(f"{', '.join(sorted(names))}: {text}" for text, names in whose.items() if names))
     return ClusterState(
         own_namespaces=own,
         foreign_namespaces=foreign,
