@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import httpx2 as httpx
 from pydantic import BaseModel
 
+from kube.connection import refusal_of
 from kube.kubeconfig import LoginFailedError
 from kube.views.base import Object
 
@@ -40,7 +41,9 @@ def get(
     """
     answer = client.get(path, params=query, headers=headers)
     if answer.status_code in REFUSALS:
-        raise ForbiddenError(f"the cluster answers {answer.status_code}")
+        reason = refusal_of(answer)
+        why = "" if reason == f"HTTP {answer.status_code}" else f": {reason}"
+        raise ForbiddenError(f"the cluster answers {answer.status_code}{why}")
     return answer
 
 

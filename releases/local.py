@@ -29,7 +29,7 @@ RUNTIMES = (SKLEARN, XGBOOST, LIGHTGBM, ONNX)
 
 LOCAL = Release(
     name="local",
-    kubernetes=KubernetesRange(oldest=(1, 32), newest=(1, 34)),
+    kubernetes=KubernetesRange(oldest=(1, 32), oldest_with_knative=(1, 33), newest=(1, 34), tested=((1, 34),)),
     cert_manager=CertManagerRelease(
         chart=MirroredChart(name="cert-manager", version=CERT_MANAGER),
         values={"installCRDs": True},

@@ -40,7 +40,7 @@ def _kserve_chart(name: str) -> OciChart:
 
 OFFICIAL_0_20 = Release(
     name="0.20",
-    kubernetes=KubernetesRange(oldest=(1, 32), newest=(1, 34)),
+    kubernetes=KubernetesRange(oldest=(1, 32), oldest_with_knative=(1, 33), newest=(1, 34)),
     cert_manager=CertManagerRelease(
         chart=ChartArchive(
             name="cert-manager",

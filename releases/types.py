@@ -51,18 +51,38 @@ class MirroredChart:
 Source = OciChart | ChartArchive | Manifest | MirroredChart
 
 
+Version = tuple[int, int]
+
+
 @dataclass(frozen=True, kw_only=True)
 class KubernetesRange:
-    """The Kubernetes versions that a release was tested on, as (major, minor), both ends included."""
+    """The Kubernetes versions that a release works with, as (major, minor), both ends included.
 
-    oldest: tuple[int, int]
-    newest: tuple[int, int]
+    Attributes:
+        oldest_with_knative: the oldest one if Knative is installed, whose controllers exit on an older one.
+        newest: the newest one that the publishers of the release's parts name.
+        tested: those that the tests of this project ran on.
 
-    def __contains__(self, version: tuple[int, int]) -> bool:
-        return self.oldest <= version <= self.newest
+    """
+
+    oldest: Version
+    oldest_with_knative: Version
+    newest: Version
+    tested: tuple[Version, ...] = ()
 
     def __str__(self) -> str:
-        return " to ".join(f"{major}.{minor}" for major, minor in (self.oldest, self.newest))
+        """The range with Knative, and where it begins without."""
+        whole = f"{version_text(self.oldest_with_knative)} to {version_text(self.newest)}"
+        return (
+            whole
+            if self.oldest == self.oldest_with_knative
+            else f"{whole}, without Knative from {version_text(self.oldest)}"
+        )
+
+
+def version_text(version: Version) -> str:
+    """A version as Kubernetes writes it: 1.34."""
+    return f"{version[0]}.{version[1]}"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,6 +10,10 @@ import httpx2 as httpx
 import pulumi
 
 from components.ownership.stack_identity import ClusterIdentity, Identity
+from components.preflight.access_review import rights_problem
+from components.preflight.kubernetes_version import version_problem
+from components.preflight.report import report
+from components.preflight.rights import SYSTEM_NAMESPACE
 from components.preflight.running_models import changing_mode, running_in, stack_of, stacks_behind_knative
 from components.settings.stack import Settings
 from kube.connection import client_of, refusal_of
@@ -18,13 +21,10 @@ from kube.kubeconfig import Access, KubeconfigError, UnsupportedLoginError, find
 from kube.read import ForbiddenError
 from kube.views.kserve import Served
 from kube.views.kubernetes import Namespace
-from releases.types import Release
 
 METRICS_API = "/apis/metrics.k8s.io/v1beta1"
 KSERVE_API = "/apis/serving.kserve.io/v1beta1"
 KNATIVE_API = "/apis/serving.knative.dev/v1"
-# Its UID tells clusters apart: every cluster has it, and makes it once.
-SYSTEM_NAMESPACE = "kube-system"
 REMEDY = "If it is running, check cluster.kubeconfig and cluster.context in the stack's settings, or $KUBECONFIG"
 
 
@@ -69,20 +69,24 @@ def find_cluster(settings: Settings) -> FoundCluster:
     """Find the cluster that the settings select. Warns if it is newer than the release.
 
     Raises:
-        PreflightError: it does not answer or does not say which cluster it is, or it is too old for the release.
+        PreflightError: it does not answer or does not say which cluster it is, it is too old for the release, or the
+            login lacks rights.
     """
     cluster = settings.cluster
     with _answering():
         access = find_access(kubeconfig=cluster.kubeconfig, context=cluster.context)
         with client_of(access) as client:
-            version = _version(client)
-            _require_version(version, release=settings.release)
+            problems = [version_problem(client, settings), rights_problem(client, settings)]
+            if found_problems := [problem for problem in problems if problem]:
+                raise PreflightError("; ".join(found_problems))
             found = _read_namespace(client, SYSTEM_NAMESPACE)
             server = str(client.base_url)
     if found is None or not found.metadata.uid:
         raise PreflightError(f"no Kubernetes cluster answers: it has no namespace {SYSTEM_NAMESPACE}. {REMEDY}")
     name = f"of context {access.context!r}" if access.context else f"at {server}"
-    return FoundCluster(identity=ClusterIdentity(uid=found.metadata.uid, name=name), access=access)
+    identity = ClusterIdentity(uid=found.metadata.uid, name=name)
+    report("cluster", str(identity))
+    return FoundCluster(identity=identity, access=access)
 
 
 def preflight(settings: Settings, *, identity: Identity, found: FoundCluster) -> ClusterState:
@@ -110,9 +114,13 @@ def preflight(settings: Settings, *, identity: Identity, found: FoundCluster) ->
         changing_mode([served for served in settings.served if settings.namespace_of(served) == name], running=models)
         for name, models in running.items()
     )
+    foreign = settings.namespaces - own
+    whose = {"this stack's, and deleted with it": own, "not this stack's, and stays": foreign}
+    if settings.namespaces:
+        report("namespaces", "; ".join(f"{', '.join(sorted(names))}: {text}" for text, names in whose.items() if names))
     return ClusterState(
         own_namespaces=own,
-        foreign_namespaces=settings.namespaces - own,
+        foreign_namespaces=foreign,
         changing_mode=frozenset[str]().union(*changing),
     )
 
@@ -134,15 +142,6 @@ def _wrong_cluster(*, here: ClusterIdentity, deployed: ClusterIdentity) -> str:
         "that one. To move the stack, destroy it there first: pulumi destroy. If that cluster is gone for good, forget "
         "what was deployed there: pulumi stack rm --force --preserve-config"
     )
-
-
-def _require_version(version: tuple[int, int], *, release: Release) -> None:
-    tested = release.kubernetes
-    problem = f"the cluster runs Kubernetes {version[0]}.{version[1]}; release {release.name!r} is tested on {tested}"
-    if version < tested.oldest:
-        raise PreflightError(f"{problem}. Use a newer cluster, or an older release")
-    if version not in tested:
-        pulumi.log.warn(problem)
 
 
 def _missing(client: httpx.Client, settings: Settings, *, owner: str) -> Iterable[str]:
@@ -184,12 +183,6 @@ def _conflicts(
                 f"{place}.name: {served.name!r} in namespace {namespace!r} belongs to stack {stack_of(found)}; use "
                 "another name or namespace"
             )
-
-
-def _version(client: httpx.Client) -> tuple[int, int]:
-    answer = client.get("/version").raise_for_status().json()
-    # Some clusters append to their minor version, as in "32+".
-    return int(answer["major"]), int(re.sub(r"\D", "", answer["minor"]))
 
 
 def _owner(client: httpx.Client, namespace: str) -> str | None:

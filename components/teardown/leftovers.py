@@ -23,11 +23,13 @@ from kube.views.kubernetes import Deployment, Pod, ReplicaSet, Service
 # A pod that answers requests may take 600 s to end, where this login may not remove it from the API server.
 TIMEOUT_SECONDS = 660
 POLL_SECONDS = 1.0
-# Wait this long where the cluster cannot be read: twice as long as Knative keeps a server up for late requests.
-UNREADABLE_SECONDS = 60
 # Knative must still run while these exist: its Routes and Ingresses have finalizers.
 OBJECTS: tuple[type[Object], ...] = (Service, Deployment, HTTPRoute, KnativeIngress, ServerlessService, Route)
 Kind = TypeVar("Kind", bound=Object)
+
+
+class UnreadableError(Exception):
+    """The cluster does not tell this login what is left."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,8 +103,6 @@ def wait_until_gone(
 ) -> None:
     """Wait until nothing is left, for `timeout` seconds at most. Remove terminating pods from the API server.
 
-    Where the cluster cannot be read with this login, wait UNREADABLE_SECONDS instead.
-
     Args:
         leftovers: what to wait for.
         connect: gives a connection to the cluster.
@@ -111,6 +111,7 @@ def wait_until_gone(
 
     Raises:
         TimeoutError: something is left; the text names it, and the next command.
+        UnreadableError: this login may not read what is left; the text has the API server's words, and what to do.
     """
     stop = time.monotonic() + timeout
     try:
@@ -119,9 +120,8 @@ def wait_until_gone(
             client = cache(lambda: stack.enter_context(connect()))
             while (left := _remaining(leftovers, client)) and time.monotonic() < stop:
                 time.sleep(POLL_SECONDS)
-    except (UnsupportedLoginError, ForbiddenError):
-        time.sleep(UNREADABLE_SECONDS)
-        return
+    except (UnsupportedLoginError, ForbiddenError) as problem:
+        raise UnreadableError(_unreadable(problem, leftovers.namespace, kubectl=kubectl)) from problem
     if left:
         raise TimeoutError(_text(left, leftovers.namespace, kubectl=kubectl, timeout=timeout))
 
@@ -140,6 +140,17 @@ def _text(left: tuple[Object, ...] | Exception, namespace: str, *, kubectl: str,
         "To see which finalizers, and which controllers by their owners, they wait for: "
         f"{kubectl} -o yaml {' '.join(item.kubectl_name for item in left)}\n"
         "Once they are gone, run the same command again."
+    )
+
+
+def _unreadable(problem: Exception, namespace: str, *, kubectl: str) -> str:
+    """Why it is not known what is left, and what to do. Going on would delete what the finalizers of the rest need."""
+    return (
+        f"namespace {namespace}: whether the deleted models are gone cannot be read: {problem}\n"
+        "Run the same command again with a login that has the rights of docs/cluster-role-models.yaml, or, for the "
+        "whole platform, of docs/cluster-role.yaml.\n"
+        f"Without one, have somebody see that their pods are gone: {kubectl} --namespace {namespace} get pods\n"
+        "Then forget this wait, a TerminationWait in the list of `pulumi stack --show-urns`: pulumi state delete <URN>"
     )
 
 

@@ -57,15 +57,18 @@ class TerminationWaitProvider(ResourceProvider):
         return UpdateResult(news)
 
     def delete(self, _id: str, props: dict[str, Any]) -> None:
-        """Wait until the pods are gone.
+        """Wait until the pods are gone; then keep a namespace of the stack that holds something of others.
 
         Returns at once if the cluster cannot be reached and the user set DELETE_UNREACHABLE.
 
         Raises:
             TimeoutError: something is still there after 660 s; the text names it, and the next command.
+            UnreadableError: this login may not read what is there; the text has what to do.
+            OthersObjectsError: the namespace is about to be deleted, but holds something of others.
         """
         # Pulumi loads this module for every command, and few of them delete.
         from components.teardown.leftovers import Leftovers, is_unreachable, wait_until_gone  # noqa: PLC0415
+        from components.teardown.others_objects import require_nothing_of_others  # noqa: PLC0415
         from kube.connection import connect  # noqa: PLC0415
 
         kubeconfig = props.get("kubeconfig")
@@ -73,13 +76,16 @@ class TerminationWaitProvider(ResourceProvider):
         cluster = partial(connect, kubeconfig=Path(kubeconfig) if kubeconfig else None, context=props.get("context"))
         if os.environ.get(DELETE_UNREACHABLE) == "true" and is_unreachable(cluster):
             return
+        kubectl = shlex.join(["kubectl", *options])
         wait_until_gone(
             Leftovers(
                 namespace=props["namespace"], models=props.get("models"), graphs=props.get("graphs"), own=props["own"]
             ),
             connect=cluster,
-            kubectl=shlex.join(["kubectl", *options]),
+            kubectl=kubectl,
         )
+        if props["own"] and props.get("models") is not None:
+            require_nothing_of_others(props["namespace"], connect=cluster, kubectl=kubectl)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,6 +6,7 @@ The second stack has a platform, too, and a state of its own. Not among the jour
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -17,9 +18,9 @@ import yaml
 
 from components.objects import STACK_ANNOTATION
 from stack_files import dump
-from tests.e2e.cluster_objects import all_items, all_objects, reference
-from tests.e2e.machine import ROOT, Completed, Deployment
-from tests.e2e.models_on_platform import PLATFORM
+from tests.e2e.cluster_objects import all_items, all_objects, kubectl, reference
+from tests.e2e.machine import ROOT, Completed, Deployment, run
+from tests.e2e.models_on_platform import PLATFORM, stack_of_models
 
 SECOND = "second"
 HELM_ANNOTATION = "meta.helm.sh/release-name"
@@ -115,6 +116,39 @@ def test_a_second_platform_is_refused_and_leaves_the_first_as_it_is(deployment: 
     assert all_objects(deployment) == everything
     answered = deployment.predict("--stack", deployment.stack)
     assert answered.status == 0, answered.text
+
+
+def test_a_namespace_of_the_stack_that_holds_something_of_others_stays(deployment: Deployment, tmp_path: Path) -> None:
+    name, theirs = "shared-later", "configmaps/theirs"
+    model = {"name": "flowers", "format": "sklearn", "storage_uri": "s3://models/sklearn", "storage": "demo"}
+    stack = stack_of_models(name, model, directory=tmp_path, deployment=deployment)
+    mine = [{"name": "plain", "mode": "Standard", **{key: model[key] for key in model if key != "name"}}]
+    try:
+        stack.up()
+        done = run("kubectl", "-n", name, "create", "configmap", "theirs", env=deployment.environment)
+        assert done.status == 0, done.text
+        before = kubectl(deployment, "-n", name, "get", theirs)
+        # Fewer models, and others, are no reason to refuse.
+        stack.configure(models=mine)
+        stack.up()
+
+        refused = stack.pulumi("destroy", "--yes", "--skip-preview")
+        assert refused.status != 0
+        assert f"namespace {name} stays, because it holds what this stack did not make: configmaps/theirs" in words(
+            refused
+        )
+        assert kubectl(deployment, "-n", name, "get", theirs) == before
+        assert kubectl(deployment, "-n", name, "get", "inferenceservices")["items"] == []
+
+        command = re.search(r"pulumi (state delete --target-dependents) '([^']+)'", words(refused))
+        assert command, refused.text
+        forgotten = stack.pulumi("state", "delete", "--target-dependents", command[2], "--yes")
+        assert forgotten.status == 0, forgotten.text
+        stack.destroy()
+        stack.remove()
+        assert kubectl(deployment, "-n", name, "get", theirs) == before
+    finally:
+        run("kubectl", "delete", "namespace", name, "--ignore-not-found", env=deployment.environment)
 
 
 def test_another_name_of_the_same_cluster_replaces_nothing(deployment: Deployment, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 import components.rollout.wait
 import components.teardown.leftovers
+import components.teardown.others_objects
 from components.charts.deploy import Charts
 from components.charts.helm_records import ReleaseMark
 from components.charts.sources import ChartMirror, ChartStore, ImageMirror
@@ -70,6 +71,6 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """Seconds of each pause of a wait; no pause is taken. Other threads of the tests go on to pause."""
     made: list[float] = []
     clock = SimpleNamespace(sleep=made.append, monotonic=time.monotonic)
-    for module in (components.rollout.wait, components.teardown.leftovers):
+    for module in (components.rollout.wait, components.teardown.leftovers, components.teardown.others_objects):
         monkeypatch.setattr(module, "time", clock)
     return made

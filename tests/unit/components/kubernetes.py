@@ -9,6 +9,7 @@ from pathlib import Path
 import yaml
 
 from components.objects import STACK_ANNOTATION
+from components.preflight.access_review import REVIEWS
 from tests.unit.predict.server import Reply, Server, serving
 
 KSERVE_API = "/apis/serving.kserve.io/v1beta1"
@@ -43,8 +44,8 @@ def answering(
         yield kubeconfig(folder, server=server.address)
 
 
-def _reply(server: Server, path: str, body: object) -> None:
-    server.on(server.address.removeprefix("http://"), f"GET {path}", Reply(body))
+def _reply(server: Server, path: str, body: object, *, method: str = "GET") -> None:
+    server.on(server.address.removeprefix("http://"), f"{method} {path}", Reply(body))
 
 
 def _object(name: str, owner: str | None) -> dict[str, object]:
@@ -52,8 +53,9 @@ def _object(name: str, owner: str | None) -> dict[str, object]:
 
 
 def have_uid(server: Server, uid: str = UID) -> None:
-    """Have the cluster say which one it is."""
+    """Have the cluster say which one it is, and that the login may do everything."""
     _reply(server, "/api/v1/namespaces/kube-system", {"metadata": {"name": "kube-system", "uid": uid}})
+    _reply(server, REVIEWS, {"status": {"allowed": True}}, method="POST")
 
 
 def reply_with(server: Server, body: object, *, status: int = 200) -> None:

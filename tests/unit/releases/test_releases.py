@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from cluster.catalog import KUBERNETES
 from releases import RELEASES
 from releases.local import LOCAL
 from releases.official_0_20 import OFFICIAL_0_20
@@ -53,8 +54,19 @@ def test_a_runtime_that_is_not_auto_selected_serves_a_model_that_names_it() -> N
     assert not predictive.auto_selects(**model)
 
 
-@pytest.mark.parametrize(("version", "inside"), [((1, 31), False), ((1, 32), True), ((1, 34), True), ((1, 35), False)])
-def test_a_kubernetes_range_includes_both_ends(version: tuple[int, int], inside: bool) -> None:
-    tested = KubernetesRange(oldest=(1, 32), newest=(1, 34))
-    assert (version in tested) == inside
-    assert str(tested) == "1.32 to 1.34"
+@each
+def test_kubernetes_versions_are_in_order_and_knative_needs_no_older_one(release: Release) -> None:
+    supported = release.kubernetes
+    assert supported.oldest <= supported.oldest_with_knative <= supported.newest
+    assert all(supported.oldest <= version <= supported.newest for version in supported.tested)
+
+
+def test_a_kubernetes_range_in_words() -> None:
+    knative = KubernetesRange(oldest=(1, 32), oldest_with_knative=(1, 33), newest=(1, 34))
+    assert str(knative) == "1.33 to 1.34, without Knative from 1.32"
+    assert str(KubernetesRange(oldest=(1, 9), oldest_with_knative=(1, 9), newest=(1, 34))) == "1.9 to 1.34"
+
+
+def test_the_local_release_is_tested_on_the_kubernetes_of_the_local_cluster() -> None:
+    major, minor, _ = KUBERNETES.removeprefix("v").split(".")
+    assert LOCAL.kubernetes.tested == ((int(major), int(minor)),)

@@ -10,6 +10,7 @@ import pytest
 from components.objects import STACK_ANNOTATION, cluster_provider
 from components.ownership.stack_identity import ClusterIdentity, Identity
 from components.preflight.cluster import ClusterState, PreflightError, find_cluster, preflight
+from components.preflight.report import report
 from components.settings.stack import parse
 from tests.unit.components.kubernetes import UID, answering, have_uid, kubeconfig, reply_with
 from tests.unit.components.recording import record
@@ -40,33 +41,77 @@ def look(
 
 
 @pytest.fixture
+def infos(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    given: list[str] = []
+    monkeypatch.setattr(pulumi.log, "info", lambda text, **_: given.append(text))
+    return given
+
+
+@pytest.fixture
 def warnings(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     given: list[str] = []
     monkeypatch.setattr(pulumi.log, "warn", given.append)
     return given
 
 
-@pytest.mark.parametrize("version", [("1", "32"), ("1", "34"), ("1", "33+")])
-def test_tested_version(tmp_path: Path, warnings: list[str], version: tuple[str, str]) -> None:
+@pytest.mark.parametrize(
+    ("version", "mode"),
+    [(("1", "33+"), None), (("1", "34"), None), (("1", "32"), "Standard"), (("1", "34"), "Standard")],
+)
+def test_supported_version(
+    tmp_path: Path, warnings: list[str], version: tuple[str, str], mode: str | None, infos: list[str]
+) -> None:
     with answering(tmp_path, version=version) as file:
-        look(kubeconfig=file)
+        look(kubeconfig=file, mode=mode)
     assert warnings == []
+    tested = "tested on it" if version == ("1", "34") else "not tested on it"
+    (line,) = (line for line in infos if line.startswith("Kubernetes: "))
+    assert line == (
+        f"Kubernetes: 1.{version[1][:2]}; release 'local' is made for 1.33 to 1.34, without Knative from 1.32, and "
+        f"{tested}"
+    )
 
 
 def test_newer_version_gives_a_warning(tmp_path: Path, warnings: list[str]) -> None:
     with answering(tmp_path, version=("1", "35")) as file:
         look(kubeconfig=file)
-    assert warnings == ["the cluster runs Kubernetes 1.35; release 'local' is tested on 1.32 to 1.34"]
+    assert warnings == [
+        "the cluster runs Kubernetes 1.35, which is newer than release 'local' is made for: 1.33 to 1.34, without "
+        "Knative from 1.32"
+    ]
 
 
-def test_older_version_is_refused(tmp_path: Path) -> None:
-    with (
-        answering(tmp_path, version=("1", "31")) as file,
-        pytest.raises(
-            PreflightError, match=r"runs Kubernetes 1\.31; .* tested on 1\.32 to 1\.34\. Use a newer cluster"
-        ),
-    ):
-        look(kubeconfig=file)
+@pytest.mark.parametrize(
+    ("minor", "mode", "problem"),
+    [
+        ("31", "Standard", r"runs Kubernetes 1\.31; release 'local' needs 1\.32 or newer\. Use a newer cluster"),
+        ("31", None, r"runs Kubernetes 1\.31; release 'local' needs 1\.33 or newer for Knative\. .*newer cluster$"),
+        ("32", None, r"runs Kubernetes 1\.32; .* 1\.33 or newer for Knative\. Use a newer cluster, or mode: Standard"),
+    ],
+)
+def test_older_version_is_refused(tmp_path: Path, minor: str, mode: str | None, problem: str) -> None:
+    with answering(tmp_path, version=("1", minor)) as file, pytest.raises(PreflightError, match=problem):
+        look(kubeconfig=file, mode=mode)
+
+
+def test_each_check_is_reported_in_one_line(tmp_path: Path, infos: list[str]) -> None:
+    models = tuple({"name": name, "namespace": name} for name in ("missing", "made", "foreign"))
+    with answering(tmp_path, namespaces={"made": OWNER, "foreign": None}) as file:
+        look(kubeconfig=file, models=models)
+    assert [line for line in infos if not line.startswith("Kubernetes: ")] == [
+        "rights: this login may do everything",
+        f"cluster: of context 'here' (UID {UID})",
+        "namespaces: made, missing: this stack's, and deleted with it; foreign: not this stack's, and stays",
+    ]
+
+
+@pytest.mark.parametrize("dry", [True, False])
+def test_only_a_preview_keeps_the_lines(monkeypatch: pytest.MonkeyPatch, dry: bool) -> None:
+    given: list[tuple[str, bool]] = []
+    monkeypatch.setattr(pulumi.log, "info", lambda text, *, ephemeral: given.append((text, ephemeral)))
+    monkeypatch.setattr(pulumi.runtime, "is_dry_run", lambda: dry)
+    report("rights", "all")
+    assert given == [("rights: all", not dry)]
 
 
 def test_kubeconfig_of_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

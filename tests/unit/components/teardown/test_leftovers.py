@@ -9,7 +9,7 @@ from typing import Any
 import httpx2 as httpx
 import pytest
 
-from components.teardown.leftovers import OBJECTS, UNREADABLE_SECONDS, Leftovers, wait_until_gone
+from components.teardown.leftovers import OBJECTS, Leftovers, UnreadableError, wait_until_gone
 from kube.kubeconfig import LoginFailedError, UnsupportedLoginError
 from kube.read import METADATA_ONLY
 from kube.views.base import Object
@@ -361,18 +361,31 @@ def test_error_gives_the_next_command(api: Server) -> None:
 
 
 @pytest.mark.parametrize("status", [401, 403])
-def test_pauses_without_permission(api: Server, pauses: list[float], status: int) -> None:
-    cluster(api, pods=(Reply(status=status),))
-    wait(api)
-    assert pauses == [UNREADABLE_SECONDS]
+def test_stops_without_permission_and_names_the_missing_right(api: Server, pauses: list[float], status: int) -> None:
+    message = 'pods is forbidden: User "x" cannot list resource "pods" in API group "" in the namespace "models"'
+    cluster(api, pods=(Reply({"kind": "Status", "message": message}, status=status),))
+    with pytest.raises(UnreadableError) as stopped:
+        wait(api)
+    assert f"namespace models: whether the deleted models are gone cannot be read: the cluster answers {status}" in (
+        text := str(stopped.value)
+    )
+    for words in (
+        message,
+        "docs/cluster-role-models.yaml",
+        "kubectl --namespace models get pods",
+        "pulumi state delete",
+    ):
+        assert words in text
+    assert pauses == []
 
 
-def test_pauses_if_the_login_is_not_supported(pauses: list[float]) -> None:
+def test_stops_if_the_login_is_not_supported(pauses: list[float]) -> None:
     def connect() -> httpx.Client:
         raise UnsupportedLoginError("proxy-url")
 
-    wait_until_gone(Leftovers(namespace=HERE, **OF_THE_STACK), connect=connect)
-    assert pauses == [UNREADABLE_SECONDS]
+    with pytest.raises(UnreadableError, match="cannot be read: proxy-url"):
+        wait_until_gone(Leftovers(namespace=HERE, **OF_THE_STACK), connect=connect)
+    assert pauses == []
 
 
 def test_goes_on_after_a_login_plugin_that_failed(api: Server, pauses: list[float]) -> None:

@@ -138,7 +138,25 @@ def test_a_cluster_that_answers_is_waited_for_all_the_same(
 
 def test_the_command_of_the_error_is_for_the_cluster_of_the_stack(monkeypatch: pytest.MonkeyPatch) -> None:
     said: list[str] = []
-    monkeypatch.setattr("components.teardown.leftovers.wait_until_gone", lambda *_, kubectl, **__: said.append(kubectl))
+    for function in ("leftovers.wait_until_gone", "others_objects.require_nothing_of_others"):
+        monkeypatch.setattr(f"components.teardown.{function}", lambda *_, kubectl, **__: said.append(kubectl))
     TerminationWaitProvider().delete("models", STATE | {"kubeconfig": "/a b/kubeconfig"})
     TerminationWaitProvider().delete("models", STATE | {"context": None})
-    assert said == ["kubectl '--kubeconfig=/a b/kubeconfig' --context=here", "kubectl"]
+    assert said == [*["kubectl '--kubeconfig=/a b/kubeconfig' --context=here"] * 2, *["kubectl"] * 2]
+
+
+@pytest.mark.parametrize(
+    ("fields", "looks"), [({}, True), ({"own": False}, False), ({"models": None, "graphs": None}, False)]
+)
+def test_only_a_namespace_of_models_that_the_stack_deletes_is_looked_into(
+    monkeypatch: pytest.MonkeyPatch, fields: dict[str, Any], looks: bool
+) -> None:
+    """Knative's operator makes objects without a mark in Knative's own namespace."""
+    looked: list[str] = []
+    monkeypatch.setattr("components.teardown.leftovers.wait_until_gone", lambda *_, **__: None)
+    monkeypatch.setattr(
+        "components.teardown.others_objects.require_nothing_of_others",
+        lambda namespace, **_: looked.append(namespace),
+    )
+    TerminationWaitProvider().delete("models", STATE | {"own": True} | fields)
+    assert looked == (["models"] if looks else [])

@@ -1,0 +1,184 @@
+"""The rights that the login needs: to make what the stack declares, and to read what its hooks and provider wait for.
+
+`tools/cluster_role.py` makes ClusterRoles from these lists.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Set
+from dataclasses import dataclass
+
+from components.settings.stack import Settings
+
+READ = ("get", "list", "watch")
+# Pulumi creates and updates with server-side apply: a patch, for which an object that is new needs `create`, too.
+MANAGE = (*READ, "create", "patch", "delete")
+# Besides, the provider replaces CustomResourceDefinitions as a whole, and Helm its records.
+REPLACE = (*MANAGE, "update")
+# The cluster's first namespace, whose UID tells clusters apart.
+SYSTEM_NAMESPACE = "kube-system"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rule:
+    """Verbs on kinds of one API group, as a rule of a ClusterRole has them."""
+
+    group: str
+    resources: tuple[str, ...]
+    verbs: tuple[str, ...]
+
+
+# To tell which cluster it is, and whose a namespace is. Needed in kube-system and in each namespace.
+IDENTIFY = (Rule(group="", resources=("namespaces",), verbs=("get",)),)
+# To make namespaces, and to delete them with the stack.
+NAMESPACES = (Rule(group="", resources=("namespaces",), verbs=MANAGE),)
+# To see, before a namespace of the stack is deleted, whether others have something in it.
+LOOK = (Rule(group="*", resources=("*",), verbs=("list",)),)
+# What models and graphs are, what is made for them, and what a rollout and a destroy wait for.
+MODELS = (
+    Rule(group="serving.kserve.io", resources=("inferenceservices", "inferencegraphs"), verbs=MANAGE),
+    Rule(group="", resources=("pods", "services"), verbs=READ),
+    Rule(group="apps", resources=("deployments", "replicasets"), verbs=READ),
+    Rule(group="autoscaling", resources=("horizontalpodautoscalers",), verbs=("get",)),
+    Rule(group="gateway.networking.k8s.io", resources=("httproutes",), verbs=("get", "list")),
+    Rule(group="serving.knative.dev", resources=("services", "routes"), verbs=("get", "list")),
+    Rule(group="networking.internal.knative.dev", resources=("ingresses", "serverlessservices"), verbs=("get", "list")),
+)
+# To remove terminating pods from the API server. A destroy waits longer without it, so it is not asked for.
+REMOVE_PODS = (Rule(group="", resources=("pods",), verbs=("delete",)),)
+# Keys of stores.
+STORAGE = (Rule(group="", resources=("secrets", "serviceaccounts"), verbs=MANAGE),)
+# Graphs in mode Standard, for which KServe makes no route.
+ROUTES = (Rule(group="gateway.networking.k8s.io", resources=("httproutes",), verbs=MANAGE),)
+# Bandits: a Deployment whose account may keep the rewards in a ConfigMap. Nobody may grant a right without having it.
+BANDITS = (
+    Rule(group="", resources=("serviceaccounts", "services"), verbs=MANAGE),
+    Rule(group="", resources=("configmaps",), verbs=("get", "create", "update")),
+    Rule(group="", resources=("events", "persistentvolumeclaims"), verbs=("list", "watch")),
+    Rule(group="discovery.k8s.io", resources=("endpointslices",), verbs=("list", "watch")),
+    Rule(group="apps", resources=("deployments",), verbs=MANAGE),
+    Rule(group="rbac.authorization.k8s.io", resources=("roles", "rolebindings"), verbs=MANAGE),
+    Rule(group="networking.istio.io", resources=("virtualservices",), verbs=MANAGE),
+)
+# The charts of the platform, and what the program declares beside them.
+PLATFORM = (
+    Rule(group="", resources=("configmaps", "serviceaccounts", "services"), verbs=MANAGE),
+    Rule(group="", resources=("secrets",), verbs=REPLACE),
+    Rule(group="", resources=("events", "persistentvolumeclaims"), verbs=("list", "watch")),
+    Rule(group="discovery.k8s.io", resources=("endpointslices",), verbs=("list", "watch")),
+    Rule(group="", resources=("pods",), verbs=READ),
+    Rule(group="apps", resources=("deployments",), verbs=MANAGE),
+    Rule(group="apps", resources=("replicasets",), verbs=READ),
+    # Which stacks need Knative.
+    Rule(group="serving.kserve.io", resources=("inferenceservices", "inferencegraphs"), verbs=("list",)),
+    Rule(group="apiextensions.k8s.io", resources=("customresourcedefinitions",), verbs=REPLACE),
+    Rule(
+        group="admissionregistration.k8s.io",
+        resources=("mutatingwebhookconfigurations", "validatingwebhookconfigurations"),
+        verbs=MANAGE,
+    ),
+    # The roles of the charts allow more than this login may do: hence `escalate` and `bind`.
+    Rule(
+        group="rbac.authorization.k8s.io",
+        resources=("clusterroles", "roles"),
+        verbs=(*MANAGE, "escalate", "bind"),
+    ),
+    Rule(group="rbac.authorization.k8s.io", resources=("clusterrolebindings", "rolebindings"), verbs=MANAGE),
+    Rule(group="cert-manager.io", resources=("certificates", "issuers"), verbs=MANAGE),
+    Rule(group="gateway.networking.k8s.io", resources=("gateways",), verbs=MANAGE),
+    Rule(group="serving.kserve.io", resources=("clusterservingruntimes", "clusterstoragecontainers"), verbs=MANAGE),
+)
+KNATIVE = (
+    Rule(group="operator.knative.dev", resources=("knativeservings",), verbs=MANAGE),
+    Rule(group="networking.istio.io", resources=("gateways",), verbs=MANAGE),
+    Rule(group="autoscaling", resources=("horizontalpodautoscalers",), verbs=("get", "patch")),
+)
+# More than one pod of each part.
+REPLICATED = (
+    Rule(group="autoscaling", resources=("horizontalpodautoscalers",), verbs=MANAGE),
+    Rule(group="policy", resources=("poddisruptionbudgets",), verbs=MANAGE),
+)
+# The manifest of Gateway API that its publisher has.
+PUBLISHED = (
+    Rule(
+        group="admissionregistration.k8s.io",
+        resources=("validatingadmissionpolicies", "validatingadmissionpolicybindings"),
+        verbs=MANAGE,
+    ),
+)
+MONITORING = (Rule(group="", resources=("persistentvolumeclaims",), verbs=MANAGE),)
+WHOLE_PLATFORM = (*NAMESPACES, *LOOK, *PLATFORM, *KNATIVE, *REPLICATED, *PUBLISHED, *MONITORING)
+ALL_OF_MODELS = (*IDENTIFY, *MODELS, *REMOVE_PODS, *STORAGE, *ROUTES, *BANDITS)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Right:
+    """One verb on one kind.
+
+    Attributes:
+        namespace: where; empty for all namespaces, and for what is in none.
+
+    """
+
+    verb: str
+    group: str
+    resource: str
+    namespace: str = ""
+
+
+def platform_rules(settings: Settings) -> Iterator[Rule]:
+    """What the platform of these settings needs, in all namespaces."""
+    yield from (*NAMESPACES, *PLATFORM)
+    if settings.needs_knative:
+        yield from KNATIVE
+    if settings.footprint.replicated:
+        yield from REPLICATED
+    if not settings.release.needs_mirror:
+        yield from PUBLISHED
+    if settings.monitoring and settings.monitoring.storage:
+        yield from MONITORING
+
+
+def model_rules(settings: Settings, *, namespace: str) -> Iterator[Rule]:
+    """What the models and graphs of a namespace need in it."""
+    yield from (*IDENTIFY, *MODELS)
+    if namespace in {used for _, used in settings.used_stores}:
+        yield from STORAGE
+    if any(graph.mode == "Standard" and settings.namespace_of(graph) == namespace for graph in settings.graphs):
+        yield from ROUTES
+    models = [model for model in settings.models if settings.namespace_of(model) == namespace]
+    if any(model.canary and model.canary.bandit for model in models):
+        yield from BANDITS
+
+
+def needed_rights(settings: Settings, *, missing: Set[str], own: Set[str]) -> frozenset[Right]:
+    """What the stack needs.
+
+    A right in a namespace that the stack makes can only be one in all namespaces.
+
+    Args:
+        settings: of the stack.
+        missing: those of its namespaces that the cluster does not have.
+        own: those that the stack made.
+
+    """
+    if not settings.platform:
+        models = (rule for name in settings.namespaces for rule in model_rules(settings, namespace=name))
+        look = LOOK if missing | own else ()
+        return _rights([*platform_rules(settings), *models, *look], namespace="")
+    found = _rights(IDENTIFY, namespace=SYSTEM_NAMESPACE)
+    for name in settings.namespaces:
+        place = "" if name in missing else name
+        found |= _rights(model_rules(settings, namespace=name), namespace=place)
+        if name in missing | own:
+            found |= _rights((*NAMESPACES, *LOOK), namespace=place)
+    return found
+
+
+def _rights(rules: Iterable[Rule], *, namespace: str) -> frozenset[Right]:
+    return frozenset(
+        Right(verb=verb, group=rule.group, resource=resource, namespace=namespace)
+        for rule in rules
+        for resource in rule.resources
+        for verb in rule.verbs
+    )

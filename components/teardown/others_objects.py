@@ -1,0 +1,180 @@
+"""Keep a namespace of the stack that holds something of others: Kubernetes would delete it with the namespace."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+
+import httpx2 as httpx
+from pydantic import Field
+
+from components.objects import STACK_ANNOTATION
+from kube.kubeconfig import KubeconfigError
+from kube.read import METADATA_ONLY, PASSING_ERRORS, ForbiddenError, get, read_list
+from kube.views.base import Metadata, View
+from kube.views.kserve import InferenceGraph, InferenceService, Served
+from kube.views.kubernetes import Namespace
+
+# What this stack deletes at the same time, and what the garbage collector deletes afterwards, is gone by then.
+TIMEOUT_SECONDS = 30.0
+POLL_SECONDS = 1.0
+SHOWN = 10
+ALL_GROUPS = {"Accept": "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"}
+# Kubernetes and its metrics server make these, and delete them with what they are about.
+MADE_BY_ITSELF = {"events", "endpoints", "endpointslices", "leases", "podmetrics", "pods.metrics.k8s.io"}
+# Made in every namespace: by Kubernetes, by istiod, and by OpenShift.
+IN_EVERY_NAMESPACE = {
+    *(f"serviceaccounts/{name}" for name in ("default", "builder", "deployer", "pipeline")),
+    *(
+        f"configmaps/{name}"
+        for name in ("kube-root-ca.crt", "istio-ca-root-cert", "istio-ca-crl", "openshift-service-ca.crt")
+    ),
+}
+KINDS: tuple[type[Served], ...] = (InferenceService, InferenceGraph)
+
+
+class OthersObjectsError(Exception):
+    """A namespace of the stack holds something of others, or the cluster does not tell."""
+
+
+class _Resource(View):
+    """A kind of object."""
+
+    resource: str
+    scope: str
+    verbs: tuple[str, ...] = ()
+
+
+class _Version(View):
+    version: str
+    resources: tuple[_Resource, ...] = ()
+
+
+class _Group(View):
+    """A group of the API; its versions begin with the preferred one."""
+
+    metadata: Metadata
+    versions: tuple[_Version, ...] = ()
+
+
+class _Groups(View):
+    items: tuple[_Group, ...] = Field(())
+
+
+class _Item(View):
+    metadata: Metadata
+
+
+class _Items(View):
+    items: tuple[_Item, ...] = ()
+
+
+def require_nothing_of_others(
+    namespace: str,
+    *,
+    connect: Callable[[], httpx.Client],
+    kubectl: str = "kubectl",
+    timeout: float = TIMEOUT_SECONDS,
+) -> None:
+    """Return if a namespace that its stack is about to delete holds nothing of others.
+
+    Args:
+        namespace: of the stack. If models or graphs of the stack stay in it, the namespace stays, too, and is not read.
+        connect: gives a connection to the cluster.
+        kubectl: how a user calls kubectl for this cluster, in the text of the error.
+        timeout: seconds in which what only looks like others' may go.
+
+    Raises:
+        OthersObjectsError: it holds something, or the cluster does not tell; the text has what to do.
+    """
+    stop = time.monotonic() + timeout
+    mark = ""
+    try:
+        with connect() as client:
+            found = _namespace(client, namespace)
+            if found is None or found.metadata.deleted:
+                return
+            mark = found.metadata.annotations.get(STACK_ANNOTATION, "")
+            if _has_models(client, namespace, mark=mark):
+                return
+            while (others := sorted(_others(client, namespace, mark=mark))) and time.monotonic() < stop:
+                time.sleep(POLL_SECONDS)
+    except (ForbiddenError, KubeconfigError, *PASSING_ERRORS) as problem:
+        reason = f"what it holds cannot be read: {problem}"
+        raise OthersObjectsError(_text(namespace, reason, mark=mark, kubectl=kubectl)) from problem
+    if others:
+        more = f" and {len(others) - SHOWN} more" if len(others) > SHOWN else ""
+        reason = f"it holds what this stack did not make: {', '.join(others[:SHOWN])}{more}"
+        raise OthersObjectsError(_text(namespace, reason, mark=mark, kubectl=kubectl))
+
+
+def _text(namespace: str, reason: str, *, mark: str, kubectl: str) -> str:
+    # The mark is organization/project/stack:suffix, of the stack as it was called first.
+    project, stack = mark.partition(":")[0].split("/")[1:] if mark.count("/") == 2 else ("<project>", "<stack>")
+    urn = f"urn:pulumi:{stack}::{project}::kubernetes:core/v1:Namespace::{namespace}"
+    return (
+        f"namespace {namespace} stays, because {reason}\n"
+        f"To delete it all, delete those first, and run the same command again: {kubectl} --namespace {namespace} "
+        "delete <kind>/<name>\n"
+        "To leave the namespace as it is, have Pulumi forget it (`pulumi stack --show-urns` lists its URN), and run "
+        f"the same command again: pulumi state delete --target-dependents '{urn}'"
+    )
+
+
+def _namespace(client: httpx.Client, name: str) -> Namespace | None:
+    answer = get(client, Namespace.path(name=name))
+    if answer.status_code == httpx.codes.NOT_FOUND:
+        return None
+    return Namespace.model_validate(answer.raise_for_status().json())
+
+
+def _has_models(client: httpx.Client, namespace: str, *, mark: str) -> bool:
+    """Whether models or graphs of the stack stay: then other ones were removed, and the namespace is not deleted."""
+    listed = (item for kind in KINDS for item in read_list(kind, client, namespace=namespace, metadata_only=True))
+    return any(_is_ours(item.metadata, mark=mark) and not item.metadata.deleted for item in listed)
+
+
+def _others(client: httpx.Client, namespace: str, *, mark: str) -> Iterator[str]:
+    """Objects of others, as `pods/iris`."""
+    for api, group, resource in _kinds(client):
+        answer = get(client, f"/{api}/namespaces/{namespace}/{resource}", headers=METADATA_ONLY)
+        if answer.status_code in {httpx.codes.NOT_FOUND, httpx.codes.METHOD_NOT_ALLOWED}:
+            continue
+        kind = f"{resource}.{group}" if group else resource
+        for item in _Items.model_validate(answer.raise_for_status().json()).items:
+            name = f"{kind}/{item.metadata.name}"
+            # What has an owner goes with it; the owner counts.
+            goes = item.metadata.owners or item.metadata.deleted or _is_ours(item.metadata, mark=mark)
+            if not goes and name not in IN_EVERY_NAMESPACE and not _is_of_an_account(item.metadata):
+                yield name
+
+
+def _is_ours(found: Metadata, *, mark: str) -> bool:
+    """Whether the stack made it. A namespace that lost its mark is the stack's with all that has any."""
+    own = found.annotations.get(STACK_ANNOTATION)
+    return own is not None and (own == mark or not mark)
+
+
+def _is_of_an_account(found: Metadata) -> bool:
+    """Whether it is the token of a ServiceAccount, which Kubernetes deletes with the account."""
+    return "kubernetes.io/service-account.name" in found.annotations
+
+
+def _kinds(client: httpx.Client) -> Iterator[tuple[str, str, str]]:
+    """(path of the API, group, plural) of each kind of object in namespaces that can be listed."""
+    for path in ("api", "apis"):
+        answer = get(client, f"/{path}", headers=ALL_GROUPS)
+        for group in _Groups.model_validate(answer.raise_for_status().json()).items:
+            seen: set[str] = set()
+            name = group.metadata.name
+            for version in group.versions:
+                for kind in version.resources:
+                    ignored = {kind.resource, f"{kind.resource}.{name}"} & MADE_BY_ITSELF
+                    if (
+                        kind.scope == "Namespaced"
+                        and "list" in kind.verbs
+                        and kind.resource not in seen
+                        and not ignored
+                    ):
+                        yield "/".join(filter(None, (path, name, version.version))), name, kind.resource
+                    seen.add(kind.resource)
