@@ -19,7 +19,10 @@ MODEL_GATEWAY = f"{ISTIO_NAMESPACE}/{NAME}"
 
 @dataclass(frozen=True, kw_only=True)
 class ModelGatewayArgs:
-    """Istio, whose gateway pods serve the routes, and the definition of a Gateway; None for one that is there already."""
+    """Istio, whose gateway pods serve the routes, and the definition of a Gateway.
+
+    Either is None where it is there already.
+    """
 
     istio: Istio | None
     gateway_api: GatewayAPI | None

@@ -133,7 +133,7 @@ def _webhook(client: httpx.Client, part: Part, *, namespace: str) -> str | None:
     if answer.is_success:
         return None
     return (
-        f"{TITLES[part]}: it does not accept a {kind} in namespace {namespace}, as a trial (dry run): "
+        f"{TITLES[part]}: it accepts no {kind} in namespace {namespace}, tried in a dry run: "
         f"{refusal_of(answer)} (status {answer.status_code})"
     )
 

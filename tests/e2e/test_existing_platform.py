@@ -43,13 +43,15 @@ SETTINGS: Mapping[str, Any] = {
     "storage": STORAGE,
     "models": [MODEL],
 }
+LEADER_ANNOTATION = "control-plane.alpha.kubernetes.io/leader"
 MERGE = {"Content-Type": "application/merge-patch+json"}
 
 
 def content_of(deployment: Deployment) -> dict[str, str]:
     """Each object of the cluster but those of the stack's namespace, without what changes by itself.
 
-    Of an object without a status, the content has its version in the cluster, which any write changes.
+    Of an object without a status, the content has its version in the cluster, which any write changes. Istio's
+    ConfigMaps for leader election are written all the time.
     """
     return {
         reference(item): _content(item)
@@ -59,9 +61,12 @@ def content_of(deployment: Deployment) -> dict[str, str]:
 
 
 def _content(item: Mapping[str, Any]) -> str:
-    if "status" not in item and item["kind"] != "ConfigMap":
+    annotations = dict(item["metadata"].get("annotations") or {})
+    is_lease = annotations.pop(LEADER_ANNOTATION, None) is not None
+    if "status" not in item and not is_lease:
         return json.dumps(item, sort_keys=True)
     metadata = {key: value for key, value in item["metadata"].items() if key not in VOLATILE}
+    metadata["annotations"] = annotations
     return json.dumps({key: value for key, value in item.items() if key != "status"} | {"metadata": metadata})
 
 
