@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import json
-
-import pulumi
 import pytest
 
 from components.settings.platform_parts import PARTS
-from components.settings.stack import parse, raw_config
-from tests.unit.components.recording import PROJECT
+from components.settings.stack import parse
 from tests.unit.components.settings.stack_settings import problems, settings, sklearn, the_problem
 
 FORMS = "write all, auto, or a list of cert_manager, gateway_api, istio, knative, kserve"
@@ -72,10 +68,3 @@ def test_a_mirror_is_needed_only_where_something_is_installed_from_it() -> None:
     assert problems(local | {"platform": {"existing": "all"}}) == ()
     assert the_problem(local | {"platform": {"existing": "auto"}}).startswith("mirror: is required")
     assert the_problem(local | {"platform": {"existing": "all"}, "monitoring": True}).startswith("mirror: is required")
-
-
-def test_both_forms_are_read_as_pulumi_gives_them() -> None:
-    for value in ("123", "true", {"existing": "auto"}):
-        text = value if isinstance(value, str) else json.dumps(value)
-        pulumi.runtime.set_all_config({f"{PROJECT}:platform": text}, [])
-        assert raw_config() == {"platform": value}
