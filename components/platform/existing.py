@@ -55,11 +55,13 @@ class ExistingParts:
     """What the stack finds of its platform and does not declare.
 
     Attributes:
+        namespaces: of these parts.
         gateway_url: of the existing gateway, for clients; None where this stack installs Istio.
 
     """
 
     parts: frozenset[Part] = field(default_factory=frozenset)
+    namespaces: frozenset[str] = field(default_factory=frozenset)
     gateway_url: str | None = None
 
 

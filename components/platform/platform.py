@@ -114,7 +114,7 @@ class Platform(pulumi.ComponentResource):
                     install=install,
                     release=release.istio,
                     ingress=args.ingress,
-                    foreign_namespaces=args.foreign_namespaces,
+                    foreign_namespaces=args.foreign_namespaces | args.existing.namespaces,
                     gateway_api=gateway_api,
                     statistics=GATEWAY_STATISTICS if args.monitoring else (),
                 ),

@@ -106,7 +106,8 @@ def find_existing(client: httpx.Client, settings: Settings, *, identity: Identit
         pulumi.log.warn(warning)
     for line in decision.lines:
         pulumi.log.info(line)
-    return ExistingParts(parts=decision.used, gateway_url=gateway_url)
+    namespaces = frozenset(found[part].namespace for part in decision.used) - {""}
+    return ExistingParts(parts=decision.used, namespaces=namespaces, gateway_url=gateway_url)
 
 
 def needed_parts(settings: Settings) -> frozenset[Part]:

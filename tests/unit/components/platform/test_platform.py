@@ -287,7 +287,10 @@ def test_kserves_certificate_is_like_the_one_in_its_chart(install: InstallContex
 
 def platform_with(install: InstallContext, *there: Part, release: Release = LOCAL) -> Recording:
     """Record a platform on a cluster that has these parts already."""
-    existing = ExistingParts(parts=frozenset(there), gateway_url="http://192.0.2.9" if "istio" in there else None)
+    namespaces = frozenset({"cert-manager"})
+    existing = ExistingParts(
+        parts=frozenset(there), namespaces=namespaces, gateway_url="http://192.0.2.9" if "istio" in there else None
+    )
     args = PlatformArgs(
         install=install,
         release=release,
@@ -319,6 +322,9 @@ def test_parts_that_are_there_are_not_declared_and_the_others_are(
     assert model_gateway["metadata"]["namespace"] == "istio-system"
     names = {resource.name for resource in recording.resources.values() if resource.type.endswith(":Namespace")}
     assert ("istio-system" in names) == ("istio" not in there)
+    # istiod makes this ConfigMap in namespaces that stay, too, and never deletes it.
+    config_maps = {resource.name for resource in recording.resources.values() if resource.type.endswith(":ConfigMap")}
+    assert ("cert-manager/istio-ca-root-cert" in config_maps) == ("istio" not in there)
 
 
 def test_where_kserve_is_there_nothing_is_declared(install: InstallContext) -> None:

@@ -15,7 +15,7 @@ from components.preflight.existing_platform import FIRST_RESOURCES, ExistingPlat
 from components.preflight.platform_facts import UntoldError
 from components.settings.platform_parts import PARTS, Part
 from components.settings.stack import parse
-from tests.unit.components.preflight.cluster_with_platform import PlatformServer
+from tests.unit.components.preflight.cluster_with_platform import NAMESPACES, PlatformServer
 from tests.unit.predict.server import serving
 
 OWNER = "organization/kserve-multi-model/dev:1"
@@ -89,7 +89,9 @@ def test_another_stacks_part_is_refused_with_the_setting_platform(empty: Platfor
 
 @pytest.mark.parametrize("existing", ["all", "auto", [*PARTS]])
 def test_a_whole_platform_is_used(full: PlatformServer, said: list[str], existing: object) -> None:
-    assert look(full, existing=existing) == ExistingParts(parts=ALL, gateway_url="http://192.0.2.9")
+    namespaces = frozenset(NAMESPACES.values())
+    given = ExistingParts(parts=ALL, namespaces=namespaces, gateway_url="http://192.0.2.9")
+    assert look(full, existing=existing) == given
     by = "installed by Helm (release platform in namespace platform), used as it is"
     assert said == [
         f"{part}, {by}"
@@ -120,7 +122,8 @@ def test_a_part_that_this_stack_installed_cannot_be_declared_as_existing(
 def test_auto_uses_what_is_there_and_installs_the_rest(empty: PlatformServer, said: list[str]) -> None:
     empty.has("cert_manager", "v1.15.3")
     empty.has("gateway_api", "v1.3.0")
-    assert look(empty, existing="auto") == ExistingParts(parts=frozenset({"cert_manager", "gateway_api"}))
+    parts, namespaces = frozenset[Part]({"cert_manager", "gateway_api"}), frozenset({"cert-manager"})
+    assert look(empty, existing="auto") == ExistingParts(parts=parts, namespaces=namespaces)
     assert [line.rpartition(", ")[2] for line in said] == ["used as it is"] * 2 + ["installed by this stack"] * 3
 
 
