@@ -55,7 +55,7 @@ class ExistingParts:
     """What the stack finds of its platform and does not declare.
 
     Attributes:
-        namespaces: of these parts.
+        namespaces: of these parts, and those of models that stay when the stack is destroyed.
         gateway_url: of the existing gateway, for clients; None where this stack installs Istio.
 
     """

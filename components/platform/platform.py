@@ -30,7 +30,7 @@ class PlatformArgs:
     Attributes:
         has_knative: whether to install Knative.
         monitoring: settings of the monitoring; None to install none.
-        foreign_namespaces: namespaces of models that exist before the stack and stay when it is destroyed.
+        foreign_namespaces: namespaces that exist before the stack and stay when it is destroyed.
         existing: parts that are there already. Where KServe is, nothing is installed but the monitoring.
 
     """
@@ -114,7 +114,7 @@ class Platform(pulumi.ComponentResource):
                     install=install,
                     release=release.istio,
                     ingress=args.ingress,
-                    foreign_namespaces=args.foreign_namespaces | args.existing.namespaces,
+                    foreign_namespaces=args.foreign_namespaces,
                     gateway_api=gateway_api,
                     statistics=GATEWAY_STATISTICS if args.monitoring else (),
                 ),

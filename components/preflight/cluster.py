@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import httpx2 as httpx
 import pulumi
@@ -42,14 +42,14 @@ class ClusterState:
         own_namespaces: namespaces of its models and graphs that this stack creates and deletes.
         foreign_namespaces: the other namespaces of its models and graphs.
         changing_mode: names of models and graphs that run, or may run, in another mode than declared.
-        existing: parts of the platform that others installed and that this stack uses.
+        platform_parts: parts of the platform that others installed, and the namespaces that stay with them.
 
     """
 
     own_namespaces: frozenset[str]
     foreign_namespaces: frozenset[str]
     changing_mode: frozenset[str]
-    existing: ExistingParts = field(default_factory=ExistingParts)
+    platform_parts: ExistingParts = field(default_factory=ExistingParts)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,15 +114,16 @@ def preflight(settings: Settings, *, identity: Identity, found: FoundCluster) ->
         raise ClusterError("; ".join(problems))
     # A namespace that lost its mark is still the stack's; as a stranger's it would be deleted, with all that is in it.
     own = frozenset(name for name, stack in owners.items() if stack in {None, owner} or identity.has_namespace(name))
+    foreign = settings.namespaces - own
     changing = (
         changing_mode([served for served in settings.served if settings.namespace_of(served) == name], running=models)
         for name, models in running.items()
     )
     return ClusterState(
         own_namespaces=own,
-        foreign_namespaces=settings.namespaces - own,
+        foreign_namespaces=foreign,
         changing_mode=frozenset[str]().union(*changing),
-        existing=existing,
+        platform_parts=replace(existing, namespaces=existing.namespaces | foreign),
     )
 
 

@@ -447,6 +447,7 @@ def test_on_a_platform_that_is_there_only_models_are_declared(tmp_path: Path, mo
     assert declared == {
         "kubernetes:serving.kserve.io/v1beta1:InferenceService sklearn-model",
         "kubernetes:serving.kserve.io/v1beta1:InferenceService xgboost-model",
+        "pulumi-python:dynamic/kserve-multi-model:ClusterGuard cluster-guard",
         "pulumi-python:dynamic/kserve-multi-model:StackIdentity stack",
         "pulumi-python:dynamic/kserve-multi-model:TerminationWait default",
     }

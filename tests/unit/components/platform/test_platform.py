@@ -297,7 +297,7 @@ def platform_with(install: InstallContext, *there: Part, release: Release = LOCA
         ingress=NODE_PORT,
         has_knative=True,
         monitoring=None,
-        foreign_namespaces=frozenset(),
+        foreign_namespaces=existing.namespaces,
         existing=existing,
     )
     return record(lambda: Platform("platform", args=args))

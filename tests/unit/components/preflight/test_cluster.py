@@ -9,6 +9,7 @@ import pytest
 
 from components.objects import STACK_ANNOTATION, cluster_provider
 from components.ownership.stack_identity import ClusterIdentity, Identity
+from components.platform.existing import ExistingParts
 from components.preflight.cluster import ClusterError, ClusterState, find_cluster, preflight
 from components.settings.stack import parse
 from tests.unit.components.kubernetes import UID, answering, have_uid, kubeconfig, reply_with
@@ -101,6 +102,7 @@ def test_own_and_foreign_namespaces(tmp_path: Path) -> None:
         own_namespaces=frozenset({"missing", "made"}),
         foreign_namespaces=frozenset({"foreign"}),
         changing_mode=frozenset(),
+        platform_parts=ExistingParts(namespaces=frozenset({"foreign"})),
     )
 
 
