@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx2 as httpx
 import pulumi
 import pytest
 
+from components.objects import STACK_ANNOTATION
 from components.ownership.stack_identity import ClusterIdentity, Identity
 from components.platform.existing import ExistingParts
+from components.preflight.cluster import find_cluster, preflight
 from components.preflight.existing_platform import FIRST_RESOURCES, ExistingPlatformError, find_existing
 from components.preflight.platform_facts import UntoldError
 from components.settings.platform_parts import PARTS, Part
 from components.settings.stack import parse
+from tests.unit.components.kubernetes import kubeconfig
 from tests.unit.components.preflight.cluster_with_platform import NAMESPACES, PlatformServer
 from tests.unit.predict.server import serving
 
@@ -213,7 +217,7 @@ def test_nothing_is_created_but_in_a_dry_run(full: PlatformServer) -> None:
     assert all(path.endswith("?dryRun=All") for path in written)
 
 
-STANDARD = {"models": [SKLEARN | {"mode": "Standard"}], "mode": "Standard"}
+STANDARD: dict[str, Any] = {"models": [SKLEARN | {"mode": "Standard"}], "mode": "Standard"}
 Change = Callable[[PlatformServer], object]
 
 
@@ -288,8 +292,8 @@ def test_a_platform_that_cannot_serve_the_models_is_refused(
 
 
 def test_a_platform_without_knative_serves_models_in_mode_standard(empty: PlatformServer) -> None:
-    for part, version in (("istio", "1.27.1"), ("kserve", "v0.20.0")):
-        empty.has(part, version)
+    empty.has("istio", "1.27.1")
+    empty.has("kserve", "v0.20.0")
     empty.configure_kserve(mode="Standard")
     assert look(empty, existing="all", **STANDARD).parts == {"istio", "kserve"}
 
@@ -308,7 +312,7 @@ def test_a_platform_without_knative_serves_models_in_mode_standard(empty: Platfo
     ],
 )
 def test_the_gateways_address(
-    full: PlatformServer, service: dict[str, object], ingress: dict[str, object], url: str
+    full: PlatformServer, service: dict[str, Any], ingress: dict[str, object], url: str
 ) -> None:
     full.gateway(**service)
     assert look(full, existing="all", ingress=ingress).gateway_url == url
@@ -337,3 +341,21 @@ def test_a_gateway_without_an_address_is_refused(full: PlatformServer) -> None:
 def test_a_stack_on_another_stacks_platform_looks_at_none_of_this(full: PlatformServer) -> None:
     assert look(full, platform="other", models=[]) == ExistingParts()
     assert full.server.requests == []
+
+
+def test_somebody_elses_knative_is_not_removed_by_a_stack_in_mode_standard(
+    full: PlatformServer, tmp_path: Path, said: list[str]
+) -> None:
+    team = {
+        "metadata": {"name": "m", "annotations": {STACK_ANNOTATION: OTHER}},
+        "status": {"deploymentMode": "Knative"},
+    }
+    full.answer("/apis/serving.kserve.io/v1beta1/inferenceservices", {"items": [team]})
+    file = kubeconfig(tmp_path, server=full.server.address)
+    document = {"release": "0.20", "cluster": {"kubeconfig": str(file)}, **STANDARD, "platform": {"existing": "all"}}
+    settings = parse(document)
+    found = find_cluster(settings)
+    identity = Identity(text=OWNER, deployed_before=False, cluster=found.identity)
+    state = preflight(settings, identity=identity, found=found)
+    assert state.platform_parts.parts == ALL
+    assert "Knative: 1.21.1, installed by Helm (release platform in namespace platform), not used" in said
