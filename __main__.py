@@ -24,7 +24,7 @@ async def deploy() -> Inputs:
     install = InstallContext.from_settings(settings, identity=identity)
     platform = platform_stack or Platform(
         "platform",
-        args=PlatformArgs.from_settings(settings, install=install, foreign_namespaces=existing.foreign_namespaces),
+        args=PlatformArgs.from_settings(settings, install=install, existing=existing.platform_parts),
         opts=ResourceOptions(provider=provider),
     )
     namespaces = own_namespaces(existing.own_namespaces, owner=identity.text, opts=ResourceOptions(provider=provider))

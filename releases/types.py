@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from releases.existing import KSERVE_0_20_EXISTING, VersionRange
+
 GRPC_V2 = "grpc-v2"
 OPENAI = "openai"
 
@@ -226,6 +228,7 @@ class Release:
     """A named and tested set of versions.
 
     Attributes:
+        existing: versions of parts that a cluster may have already, by the part's name in the settings.
         on_demand: images that the local cluster builds only when they are needed: image name → the extra that
             `python -m cluster add` builds it with.
 
@@ -239,6 +242,7 @@ class Release:
     knative: KnativeRelease
     kserve: KServeRelease
     monitoring: MonitoringCharts | PlainMonitoring
+    existing: Mapping[str, VersionRange] = field(default_factory=lambda: KSERVE_0_20_EXISTING)
     on_demand: Mapping[str, str] = field(default_factory=dict)
 
     @property

@@ -12,6 +12,7 @@ import pulumi_kubernetes as k8s
 from components.charts.deploy import merge_values
 from components.objects import custom_resource, declare_namespace
 from components.platform.context import InstallContext
+from components.platform.existing import installed
 from components.platform.gateway_api import GatewayAPI
 from components.settings.resource_profiles import resource_values
 from components.settings.stack import Ingress
@@ -33,7 +34,7 @@ class IstioArgs:
 
     Attributes:
         foreign_namespaces: namespaces of models that exist before the stack and stay when it is destroyed.
-        gateway_api: istiod looks for these definitions when it starts.
+        gateway_api: istiod looks for these definitions when it starts; None where they are there already.
         statistics: regular expressions of additional statistics that the gateway's Envoy keeps.
 
     """
@@ -42,7 +43,7 @@ class IstioArgs:
     release: IstioRelease
     ingress: Ingress
     foreign_namespaces: frozenset[str]
-    gateway_api: GatewayAPI
+    gateway_api: GatewayAPI | None
     statistics: tuple[str, ...] = ()
 
 
@@ -82,7 +83,7 @@ class Istio(pulumi.ComponentResource):
             # Until its pods are gone, istiod creates its ConfigMaps again after they are deleted.
             await_deletion=True,
             opts=pulumi.ResourceOptions(
-                parent=self, depends_on=[base, args.gateway_api, *self._ca_config_maps(namespace)]
+                parent=self, depends_on=[base, *installed(args.gateway_api), *self._ca_config_maps(namespace)]
             ),
         )
         charts.workloads(
@@ -171,18 +172,18 @@ def http_listener(name: str) -> dict[str, Any]:
 
 
 def declare_gateway(
-    name: str, *, istio: Istio, service: str, listeners: Sequence[dict[str, Any]], opts: pulumi.ResourceOptions
+    name: str, *, istio: Istio | None, service: str, listeners: Sequence[dict[str, Any]], opts: pulumi.ResourceOptions
 ) -> None:
     """Declare a Gateway of Gateway API that is served by Istio's gateway pods; done when Istio has set it up.
 
-    `service` is a Service of these pods, in Istio's namespace.
+    `service` is a Service of these pods, in Istio's namespace. `istio` is None where it is there already.
     """
     custom_resource(
         f"gateway-api-{name}",
         api_version="gateway.networking.k8s.io/v1",
         kind="Gateway",
         name=name,
-        namespace=istio.namespace,
+        namespace=namespace_of(istio),
         spec={
             "gatewayClassName": "istio",
             "addresses": [{"type": "Hostname", "value": service}],
@@ -191,6 +192,11 @@ def declare_gateway(
         ready="Programmed",
         opts=opts,
     )
+
+
+def namespace_of(istio: Istio | None) -> pulumi.Input[str]:
+    """Namespace of Istio; None means the one that is there already."""
+    return istio.namespace if istio else ISTIO_NAMESPACE
 
 
 def _url(host: str, *, port: int | None = None) -> str:

@@ -11,6 +11,7 @@ import yaml
 
 from components.objects import BACKGROUND_DELETION, custom_resource, declare_namespace, retry_on_webhook_error
 from components.platform.context import InstallContext
+from components.platform.existing import installed
 from components.platform.gateway_api import GatewayAPI
 from components.platform.istio import (
     ALLOWED_ROUTES,
@@ -20,6 +21,7 @@ from components.platform.istio import (
     Istio,
     declare_gateway,
     http_listener,
+    namespace_of,
 )
 from components.settings.resource_profiles import resource_values
 from components.teardown.termination_wait import TerminationWait, TerminationWaitArgs
@@ -43,7 +45,7 @@ TLS_LISTENER = {"name": "tls", "port": HTTPS_PORT, "protocol": "TLS", "tls": {"m
 
 @dataclass(frozen=True, kw_only=True)
 class KnativeArgs:
-    """What Knative is installed with, its charts, and the gateway its routes go through.
+    """What Knative is installed with, its charts, and the gateway its routes go through; None for a part that is there.
 
     Attributes:
         domain: the host names of its routes end with it.
@@ -54,8 +56,8 @@ class KnativeArgs:
     install: InstallContext
     release: KnativeRelease
     domain: str
-    istio: Istio
-    gateway_api: GatewayAPI
+    istio: Istio | None
+    gateway_api: GatewayAPI | None
     metrics: bool = False
 
 
@@ -95,7 +97,7 @@ class Knative(pulumi.ComponentResource):
         # With net-istio, Serving has Gateways and so needs Istio. With net-gateway-api, only the routes need it.
         needed_first = [operator, self.definitions, self._termination_wait(namespace)]
         if not isinstance(args.release.ingress, NetGatewayApi):
-            needed_first.append(args.istio)
+            needed_first += installed(args.istio)
         serving = custom_resource(
             "knative-serving",
             api_version="operator.knative.dev/v1beta1",
@@ -255,13 +257,13 @@ class Knative(pulumi.ComponentResource):
                 for part in ("controller", "webhook")
                 if images
             },
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[serving, gateways, args.gateway_api]),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[serving, gateways, *installed(args.gateway_api)]),
         )
         local_service = k8s.core.v1.Service(
             KNATIVE_LOCAL_GATEWAY,
             metadata=k8s.meta.v1.ObjectMetaArgs(
                 name=KNATIVE_LOCAL_GATEWAY,
-                namespace=args.istio.namespace,
+                namespace=namespace_of(args.istio),
                 labels={"experimental.istio.io/disable-gateway-port-translation": "true"},
                 annotations={"pulumi.com/skipAwait": "true"},
             ),
@@ -273,7 +275,7 @@ class Knative(pulumi.ComponentResource):
             opts=inside,
         )
         after_istio = pulumi.ResourceOptions(
-            parent=self, depends_on=[args.istio, args.gateway_api, local_service], hooks=self._retry
+            parent=self, depends_on=[*installed(args.istio, args.gateway_api), local_service], hooks=self._retry
         )
         http = http_listener("default")
         for gateway, service, listeners in (
@@ -296,7 +298,7 @@ class Knative(pulumi.ComponentResource):
                 "selector": {"istio": "ingressgateway"},
                 "servers": [{"port": {"number": port, "name": "http", "protocol": "HTTP"}, "hosts": ["*"]}],
             },
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[self._args.istio], hooks=self._retry),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=installed(self._args.istio), hooks=self._retry),
         )
 
 

@@ -11,6 +11,7 @@ from components.charts.deploy import merge_values
 from components.objects import custom_resource, declare_namespace, retry_on_webhook_error
 from components.platform.cert_manager import CertManager
 from components.platform.context import InstallContext
+from components.platform.existing import installed
 from components.platform.gateway_api import GatewayAPI
 from components.platform.istio import Istio
 from components.platform.knative import KNATIVE_INGRESS_GATEWAY, KNATIVE_LOCAL_GATEWAY, Knative
@@ -32,20 +33,22 @@ CERTIFICATE_TIMEOUT = 90
 
 @dataclass(frozen=True, kw_only=True)
 class KServeArgs:
-    """What KServe is installed with, its charts, and the components it depends on.
+    """What KServe is installed with, its charts, and the components it depends on; None for one that is there already.
 
     Attributes:
         domain: the models' host names end with it.
-        knative: None where no model runs on Knative.
+        has_knative: whether models run on Knative, be it this stack's or not.
+        knative: None where no model runs on Knative, too.
 
     """
 
     install: InstallContext
     release: KServeRelease
     domain: str
-    cert_manager: CertManager
-    gateway_api: GatewayAPI
-    istio: Istio
+    has_knative: bool
+    cert_manager: CertManager | None
+    gateway_api: GatewayAPI | None
+    istio: Istio | None
     knative: Knative | None
 
 
@@ -71,9 +74,8 @@ class KServe(pulumi.ComponentResource):
             "kserve-crd", args.release.crds, namespace=self.namespace, values={}, opts=inside
         )
         # Only when it starts, the controller looks which of these kinds the cluster has.
-        all_definitions = [definitions, args.istio.definitions, args.gateway_api]
-        if args.knative:
-            all_definitions.append(args.knative.definitions)
+        others = (part.definitions for part in (args.istio, args.knative) if part)
+        all_definitions = [definitions, *others, *installed(args.gateway_api)]
         controller = charts.workloads(
             "kserve",
             args.release.resources,
@@ -109,7 +111,7 @@ class KServe(pulumi.ComponentResource):
             name=ISSUER,
             namespace=self.namespace,
             spec={"selfSigned": {}},
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[self._args.cert_manager], hooks=retry),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=installed(self._args.cert_manager), hooks=retry),
         )
         host = f"{WEBHOOK_SERVICE}.{KSERVE_NAMESPACE}.svc"
         return custom_resource(
@@ -149,9 +151,9 @@ class KServe(pulumi.ComponentResource):
             {
                 "version": self._args.release.version,
                 "controller": {
-                    "deploymentMode": "Knative" if self._args.knative else "Standard",
+                    "deploymentMode": "Knative" if self._args.has_knative else "Standard",
                     # The controller looks for these kinds only when it starts: a changed annotation restarts it.
-                    "podAnnotations": {LOOKS_FOR_ANNOTATION: "routes, Knative" if self._args.knative else "routes"},
+                    "podAnnotations": {LOOKS_FOR_ANNOTATION: "routes, Knative" if self._args.has_knative else "routes"},
                     "imagePullPolicy": "IfNotPresent",
                     "gateway": gateway,
                     **resource_values(footprint.kserve_controller),

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import pulumi
 
 from components.objects import retry_on_webhook_error
+from components.platform.existing import installed
 from components.platform.gateway_api import GatewayAPI
 from components.platform.istio import ISTIO_GATEWAY, Istio, declare_gateway, http_listener
 from releases.namespaces import ISTIO_NAMESPACE
@@ -18,10 +19,13 @@ MODEL_GATEWAY = f"{ISTIO_NAMESPACE}/{NAME}"
 
 @dataclass(frozen=True, kw_only=True)
 class ModelGatewayArgs:
-    """Istio, whose gateway pods serve the routes, and the definition of a Gateway."""
+    """Istio, whose gateway pods serve the routes, and the definition of a Gateway.
 
-    istio: Istio
-    gateway_api: GatewayAPI
+    Either is None where it is there already.
+    """
+
+    istio: Istio | None
+    gateway_api: GatewayAPI | None
 
 
 class ModelGateway(pulumi.ComponentResource):
@@ -35,7 +39,9 @@ class ModelGateway(pulumi.ComponentResource):
             service=ISTIO_GATEWAY,
             listeners=[http_listener("http")],
             opts=pulumi.ResourceOptions(
-                parent=self, depends_on=[args.istio, args.gateway_api], hooks=retry_on_webhook_error(f"{name}-webhooks")
+                parent=self,
+                depends_on=installed(args.istio, args.gateway_api),
+                hooks=retry_on_webhook_error(f"{name}-webhooks"),
             ),
         )
         self.register_outputs({})

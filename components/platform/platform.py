@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Self
 
 import pulumi
 
 from components.platform.cert_manager import CertManager, CertManagerArgs
 from components.platform.context import InstallContext
+from components.platform.existing import ExistingParts, installed
 from components.platform.gateway_api import GatewayAPI, GatewayAPIArgs
 from components.platform.istio import Istio, IstioArgs
 from components.platform.knative import Knative, KnativeArgs
@@ -29,7 +30,8 @@ class PlatformArgs:
     Attributes:
         has_knative: whether to install Knative.
         monitoring: settings of the monitoring; None to install none.
-        foreign_namespaces: namespaces of models that exist before the stack and stay when it is destroyed.
+        foreign_namespaces: namespaces that exist before the stack and stay when it is destroyed.
+        existing: parts that are there already. Where KServe is, nothing is installed but the monitoring.
 
     """
 
@@ -39,9 +41,10 @@ class PlatformArgs:
     has_knative: bool
     monitoring: MonitoringSettings | None
     foreign_namespaces: frozenset[str]
+    existing: ExistingParts = field(default_factory=ExistingParts)
 
     @classmethod
-    def from_settings(cls, settings: Settings, *, install: InstallContext, foreign_namespaces: frozenset[str]) -> Self:
+    def from_settings(cls, settings: Settings, *, install: InstallContext, existing: ExistingParts) -> Self:
         """Read from the settings what the platform is installed with."""
         return cls(
             install=install,
@@ -49,14 +52,16 @@ class PlatformArgs:
             ingress=settings.ingress,
             has_knative=settings.needs_knative,
             monitoring=settings.monitoring,
-            foreign_namespaces=foreign_namespaces,
+            foreign_namespaces=existing.namespaces,
+            existing=existing,
         )
 
 
 class Platform(pulumi.ComponentResource):
     """cert-manager, Gateway API, Istio, Knative, KServe and monitoring.
 
-    They are installed in parallel, except where one is given to another in its arguments.
+    They are installed in parallel, except where one is given to another in its arguments. A part that is there already
+    is None to the others.
 
     Attributes:
         gateway_address: the gateway's URL for clients, without a path.
@@ -73,29 +78,50 @@ class Platform(pulumi.ComponentResource):
 
     def __init__(self, name: str, *, args: PlatformArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("kserve-multi-model:platform:Platform", name, {}, opts)
-        install, release = args.install, args.release
-        inside = pulumi.ResourceOptions(parent=self)
+        install, release, inside = args.install, args.release, pulumi.ResourceOptions(parent=self)
+        self.resources = [self]
+        self.ready = () if "kserve" in args.existing.parts else self._install(args)
+        if args.monitoring:
+            self.monitoring = Monitoring(
+                "monitoring",
+                args=MonitoringArgs(
+                    install=install, release=release.monitoring, settings=args.monitoring, knative=args.has_knative
+                ),
+                opts=inside,
+            ).access
 
-        cert_manager = CertManager(
-            "cert-manager", args=CertManagerArgs(install=install, release=release.cert_manager), opts=inside
-        )
-        gateway_api = GatewayAPI(
-            "gateway-api", args=GatewayAPIArgs(install=install, definitions=release.gateway_api), opts=inside
-        )
-        istio = Istio(
-            "istio",
-            args=IstioArgs(
-                install=install,
-                release=release.istio,
-                ingress=args.ingress,
-                foreign_namespaces=args.foreign_namespaces,
-                gateway_api=gateway_api,
-                statistics=GATEWAY_STATISTICS if args.monitoring else (),
-            ),
-            opts=inside,
-        )
-        knative = None
-        if args.has_knative:
+        if args.existing.gateway_url:
+            self.gateway_address = pulumi.Output.from_input(args.existing.gateway_url)
+        self.register_outputs({"gateway_address": self.gateway_address, "monitoring": self.monitoring})
+
+    def _install(self, args: PlatformArgs) -> Sequence[pulumi.Resource]:
+        """Install what is not there already; gives what models wait for."""
+        install, release, inside = args.install, args.release, pulumi.ResourceOptions(parent=self)
+        there = args.existing.parts
+        cert_manager = gateway_api = istio = knative = None
+        if "cert_manager" not in there:
+            cert_manager = CertManager(
+                "cert-manager", args=CertManagerArgs(install=install, release=release.cert_manager), opts=inside
+            )
+        if "gateway_api" not in there:
+            gateway_api = GatewayAPI(
+                "gateway-api", args=GatewayAPIArgs(install=install, definitions=release.gateway_api), opts=inside
+            )
+        if "istio" not in there:
+            istio = Istio(
+                "istio",
+                args=IstioArgs(
+                    install=install,
+                    release=release.istio,
+                    ingress=args.ingress,
+                    foreign_namespaces=args.foreign_namespaces,
+                    gateway_api=gateway_api,
+                    statistics=GATEWAY_STATISTICS if args.monitoring else (),
+                ),
+                opts=inside,
+            )
+            self.gateway_address = istio.gateway_address
+        if args.has_knative and "knative" not in there:
             knative = Knative(
                 "knative",
                 args=KnativeArgs(
@@ -117,6 +143,7 @@ class Platform(pulumi.ComponentResource):
                 install=install,
                 release=release.kserve,
                 domain=args.ingress.domain,
+                has_knative=args.has_knative,
                 cert_manager=cert_manager,
                 gateway_api=gateway_api,
                 istio=istio,
@@ -124,16 +151,4 @@ class Platform(pulumi.ComponentResource):
             ),
             opts=inside,
         )
-        if args.monitoring:
-            self.monitoring = Monitoring(
-                "monitoring",
-                args=MonitoringArgs(
-                    install=install, release=release.monitoring, settings=args.monitoring, knative=args.has_knative
-                ),
-                opts=inside,
-            ).access
-
-        self.gateway_address = istio.gateway_address
-        self.resources = [self]
-        self.ready = [component for component in (istio, knative, model_gateway, kserve) if component]
-        self.register_outputs({"gateway_address": self.gateway_address, "monitoring": self.monitoring})
+        return installed(istio, knative, model_gateway, kserve)

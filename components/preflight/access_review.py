@@ -50,7 +50,7 @@ def rights_problem(client: httpx.Client, settings: Settings) -> str | None:
     if not missing:
         report("rights", f"this login has the {len(needed)} that the stack needs")
         return None
-    role = MODELS_ROLE if settings.platform else PLATFORM_ROLE
+    role = PLATFORM_ROLE if settings.installs_platform else MODELS_ROLE
     return (
         f"this login lacks rights that the stack needs: to {_listed(missing)}. Have an administrator grant what {role} "
         "has, as docs/clusters.md shows, or use another login"

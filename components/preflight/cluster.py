@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import httpx2 as httpx
 import pulumi
 
 from components.ownership.stack_identity import ClusterIdentity, Identity
+from components.platform.existing import ExistingParts
 from components.preflight.access_review import rights_problem
+from components.preflight.existing_platform import find_existing
 from components.preflight.kubernetes_version import version_problem
 from components.preflight.report import report
 from components.preflight.rights import SYSTEM_NAMESPACE
@@ -40,12 +42,14 @@ class ClusterState:
         own_namespaces: namespaces of its models and graphs that this stack creates and deletes.
         foreign_namespaces: the other namespaces of its models and graphs.
         changing_mode: names of models and graphs that run, or may run, in another mode than declared.
+        platform_parts: parts of the platform that others installed, and the namespaces that stay with them.
 
     """
 
     own_namespaces: frozenset[str]
     foreign_namespaces: frozenset[str]
     changing_mode: frozenset[str]
+    platform_parts: ExistingParts = field(default_factory=ExistingParts)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,6 +102,8 @@ def preflight(settings: Settings, *, identity: Identity, found: FoundCluster) ->
         PreflightError: the cluster does not answer or does not tell what is there, is not the stack's, lacks KServe or
             Knative for a stack that uses another stack's platform, or has a namespace or a model of another stack where
             this one declares its own.
+        ExistingPlatformError: it has parts of the platform that are in the way, or that the stack cannot use.
+        UntoldError: it does not tell which parts it has.
     """
     if identity.cluster.uid != found.identity.uid:
         raise PreflightError(_wrong_cluster(here=found.identity, deployed=identity.cluster))
@@ -105,11 +111,14 @@ def preflight(settings: Settings, *, identity: Identity, found: FoundCluster) ->
     with _answering(), found.connect() as client:
         owners = {name: _owner(client, name) for name in sorted(settings.namespaces)}
         running = {name: running_in(client, name) for name in settings.namespaces}
-        missing = list(_missing(client, settings, owner=owner))
+        there = min((name for name, stack in owners.items() if stack is not None), default="default")
+        existing = find_existing(client, settings, identity=identity, namespace=there)
+        missing = list(_missing(client, settings, owner=owner, existing=existing))
     if problems := [*missing, *_conflicts(settings, owners=owners, running=running, owner=owner)]:
         raise PreflightError("; ".join(problems))
     # A namespace that lost its mark is still the stack's; as a stranger's it would be deleted, with all that is in it.
     own = frozenset(name for name, stack in owners.items() if stack in {None, owner} or identity.has_namespace(name))
+    foreign = settings.namespaces - own
     changing = (
         changing_mode([served for served in settings.served if settings.namespace_of(served) == name], running=models)
         for name, models in running.items()
@@ -122,6 +131,7 @@ def preflight(settings: Settings, *, identity: Identity, found: FoundCluster) ->
         own_namespaces=own,
         foreign_namespaces=foreign,
         changing_mode=frozenset[str]().union(*changing),
+        platform_parts=replace(existing, namespaces=existing.namespaces | foreign),
     )
 
 
@@ -144,13 +154,14 @@ def _wrong_cluster(*, here: ClusterIdentity, deployed: ClusterIdentity) -> str:
     )
 
 
-def _missing(client: httpx.Client, settings: Settings, *, owner: str) -> Iterable[str]:
+def _missing(client: httpx.Client, settings: Settings, *, owner: str, existing: ExistingParts) -> Iterable[str]:
     """What models of this stack, or of others on its platform, would lack. Warns if they can do without it."""
-    if settings.platform and not client.get(KSERVE_API).is_success:
-        yield f"cluster: it has no KServe; is it the cluster of the platform's stack, {settings.platform}?"
-    elif settings.platform and settings.needs_knative and not client.get(KNATIVE_API).is_success:
+    if settings.platform_stack and not client.get(KSERVE_API).is_success:
+        yield f"cluster: it has no KServe; is it the cluster of the platform's stack, {settings.platform_stack}?"
+    elif settings.platform_stack and settings.needs_knative and not client.get(KNATIVE_API).is_success:
         yield "mode: the platform has no Knative; use mode Standard, or deploy the platform's stack with mode Knative"
-    if not settings.platform and not settings.needs_knative and (users := stacks_behind_knative(client) - {owner}):
+    removes_knative = not settings.platform_stack and not settings.needs_knative and "knative" not in existing.parts
+    if removes_knative and (users := stacks_behind_knative(client) - {owner}):
         stacks = ", ".join(sorted(users))
         yield f"mode: this would remove Knative, but models of {stacks} need it; to keep it, set mode: Knative"
     if settings.needs_metrics and not client.get(METRICS_API).is_success:

@@ -162,7 +162,7 @@ def needed_rights(settings: Settings, *, missing: Set[str], own: Set[str]) -> fr
         own: those that the stack made.
 
     """
-    if not settings.platform:
+    if settings.installs_platform:
         models = (rule for name in settings.namespaces for rule in model_rules(settings, namespace=name))
         look = LOOK if missing | own else ()
         return _rights([*platform_rules(settings), *models, *look], namespace="")

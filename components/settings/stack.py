@@ -31,7 +31,8 @@ from components.settings.model import Model, ValidationContext
 from components.settings.modes import MODES, Mode
 from components.settings.monitoring import MonitoringSettings, section_of_switch
 from components.settings.namespaces import namespace_problem
-from components.settings.platform_stack import STACK, STACK_FORMS, PlatformStack
+from components.settings.platform_parts import Choice, Part, PlatformSource, platform_source
+from components.settings.platform_stack import STACK, PlatformStack
 from components.settings.resource_profiles import FOOTPRINTS, Footprint
 from components.settings.secret_values import secret_problems, stored_settings
 from releases import RELEASES
@@ -44,7 +45,7 @@ NODE_PORTS = range(30000, 32768)
 SHARED_SETTINGS = {"mirror", "ingress", "resources"}
 # Settings that a stack on another stack's platform cannot have.
 PLATFORM_SETTINGS = {"release", *SHARED_SETTINGS, "monitoring"}
-# Settings that are plain text. The others are lists and mappings, which Pulumi passes as JSON.
+# Settings that are plain text, or a mapping. The others are lists and mappings, which Pulumi passes as JSON.
 TEXT_SETTINGS = {"release", "mode", "resources", "platform"}
 
 
@@ -231,9 +232,16 @@ class Settings(Section):
     release: Annotated[Release, PlainValidator(_release, json_schema_input_type=str)] = Field(
         description="a set of versions that work together", json_schema_extra={"enum": [*RELEASES]}
     )
-    platform: Annotated[str, Matching(pattern=STACK, what=f"stack: write {STACK_FORMS}")] | None = Field(
+    platform: Annotated[
+        PlatformSource | str | None,
+        PlainValidator(
+            platform_source,
+            json_schema_input_type=PlatformSource | Annotated[str, Matching(pattern=STACK, what="stack")] | None,
+        ),
+    ] = Field(
         default=None,
-        description="the stack whose platform this stack deploys its models to, instead of to a platform of its own",
+        description="what the stack uses instead of a platform of its own: the name of the stack whose platform it is, "
+        "or `existing`: parts that the cluster has already",
     )
     mirror: Mirror | None = None
     cluster: Cluster = Cluster()
@@ -270,10 +278,31 @@ class Settings(Section):
 
     @model_validator(mode="after")
     def _has_a_mirror_if_needed(self) -> Self:
-        missing = self.release.needs_mirror and not self.mirror
+        installs = self.installs_platform
+        missing = self.release.needs_mirror and not self.mirror and (installs or bool(self.monitoring))
         problem = f"is required: the charts of release {self.release.name!r} are in a mirror only" if missing else None
         refuse({"mirror": problem})
         return self
+
+    @property
+    def platform_stack(self) -> str | None:
+        """Name of the stack whose platform this stack uses."""
+        return self.platform if isinstance(self.platform, str) else None
+
+    @property
+    def existing(self) -> Choice | tuple[Part, ...]:
+        """Parts of the platform that the cluster has already; empty where the stack is to install all."""
+        return self.platform.existing if isinstance(self.platform, PlatformSource) else ()
+
+    @property
+    def uses_whole_platform(self) -> bool:
+        """Whether the settings say that all parts are there already, which KServe is built on."""
+        return self.existing == "all" or "kserve" in self.existing
+
+    @property
+    def installs_platform(self) -> bool:
+        """Whether the stack installs parts of the platform, or may: `existing: auto` depends on what is there."""
+        return self.platform_stack is None and not self.uses_whole_platform
 
     @property
     def footprint(self) -> Footprint:
@@ -415,7 +444,7 @@ def raw_config() -> dict[str, Any]:
     document: dict[str, Any] = {}
     for key, text in texts.items():
         try:
-            document[key] = text if key in TEXT_SETTINGS else json.loads(text)
+            document[key] = text if key in TEXT_SETTINGS and not text.startswith("{") else json.loads(text)
         except json.JSONDecodeError:
             document[key] = text
     return document

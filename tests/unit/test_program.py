@@ -17,10 +17,13 @@ import stack_files
 from components.ownership.stack_identity import StackIdentityProvider
 from components.preflight.cluster import PreflightError
 from components.settings.errors import SettingsError
+from components.settings.platform_parts import PARTS
 from endpoints.endpoint import parse_endpoints
-from tests.unit.components.kubernetes import UID, answering
+from tests.unit.components.kubernetes import UID, answering, kubeconfig
+from tests.unit.components.preflight.cluster_with_platform import PlatformServer
 from tests.unit.components.recording import PROJECT, Recording, Resource, record, without_secrets
 from tests.unit.components.registry import Registry, serving
+from tests.unit.predict.server import serving as api_server
 from tools import graph
 
 ROOT = Path(__file__).parents[2]
@@ -430,3 +433,23 @@ def test_with_monitoring_the_platform_offers_its_metrics(registry: Registry, dev
     parts = {"activator", "autoscaler", "controller", "webhook"}
     assert asked(watched) == (protocols, parts, {"sidecar.istio.io/statsInclusionRegexps"})
     assert asked(dev) == (None, set(), set())
+
+
+def test_on_a_platform_that_is_there_only_models_are_declared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = stack_files.settings(stack_files.read(ROOT / "tests" / "stacks" / "existing.yaml"))
+    assert len(config) <= 5
+    with api_server() as server:
+        PlatformServer(server, *PARTS)
+        monkeypatch.setenv("KUBECONFIG", str(kubeconfig(tmp_path, server=server.address)))
+        monkeypatch.chdir(tmp_path)
+        recording = run_program(config, stack="existing")
+    declared = {name for name in recording.names if not name.startswith(("pulumi:", "kserve-multi-model:"))}
+    assert declared == {
+        "kubernetes:serving.kserve.io/v1beta1:InferenceService sklearn-model",
+        "kubernetes:serving.kserve.io/v1beta1:InferenceService xgboost-model",
+        "pulumi-python:dynamic/kserve-multi-model:ClusterGuard cluster-guard",
+        "pulumi-python:dynamic/kserve-multi-model:StackIdentity stack",
+        "pulumi-python:dynamic/kserve-multi-model:TerminationWait default",
+    }
+    assert recording.outputs["gateway"]["address"] == "http://192.0.2.9"
+    assert recording.outputs["endpoints"]["sklearn-model"]["host"] == "sklearn-model.default.example.com"

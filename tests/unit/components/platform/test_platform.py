@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 from components.platform.context import InstallContext
+from components.platform.existing import ExistingParts
 from components.platform.platform import Platform, PlatformArgs
+from components.settings.platform_parts import Part
 from components.settings.resource_profiles import FOOTPRINTS
 from components.settings.stack import Ingress
 from releases.local import LOCAL
@@ -281,3 +283,50 @@ def test_kserves_certificate_is_like_the_one_in_its_chart(install: InstallContex
     assert certificate["spec"]["secretName"] == "kserve-webhook-server-cert"
     options = recording.the(":Chart", "kserve").plain["postRenderer"]["args"]
     assert {"--without=Certificate", "--without=Issuer"} <= set(options)
+
+
+def platform_with(install: InstallContext, *there: Part, release: Release = LOCAL) -> Recording:
+    """Record a platform on a cluster that has these parts already."""
+    namespaces = frozenset({"cert-manager"})
+    existing = ExistingParts(
+        parts=frozenset(there), namespaces=namespaces, gateway_url="http://192.0.2.9" if "istio" in there else None
+    )
+    args = PlatformArgs(
+        install=install,
+        release=release,
+        ingress=NODE_PORT,
+        has_knative=True,
+        monitoring=None,
+        foreign_namespaces=existing.namespaces,
+        existing=existing,
+    )
+    return record(lambda: Platform("platform", args=args))
+
+
+PARTS_IN_ORDER: tuple[Part, ...] = ("cert_manager", "gateway_api", "istio", "knative")
+COMPONENTS = {"cert_manager": "CertManager", "gateway_api": "GatewayAPI", "istio": "Istio", "knative": "Knative"}
+
+
+@pytest.mark.parametrize("release", [LOCAL, OFFICIAL_0_20], ids=lambda release: release.name)
+@pytest.mark.parametrize("count", [1, 2, 3, 4])
+def test_parts_that_are_there_are_not_declared_and_the_others_are(
+    install: InstallContext, count: int, release: Release
+) -> None:
+    there = PARTS_IN_ORDER[:count]
+    recording = platform_with(install, *there, release=release)
+    types = {resource.type.rpartition(":")[2] for resource in recording.resources.values()}
+    assert types & set(COMPONENTS.values()) == {COMPONENTS[part] for part in PARTS_IN_ORDER[count:]}
+    assert {"KServe", "ModelGateway"} <= types
+    assert values(recording, "kserve")["kserve"]["controller"]["deploymentMode"] == "Knative"
+    model_gateway = recording.the(":Gateway", "gateway-api-kserve-gateway").plain
+    assert model_gateway["metadata"]["namespace"] == "istio-system"
+    names = {resource.name for resource in recording.resources.values() if resource.type.endswith(":Namespace")}
+    assert ("istio-system" in names) == ("istio" not in there)
+    # istiod makes this ConfigMap in namespaces that stay, too, and never deletes it.
+    config_maps = {resource.name for resource in recording.resources.values() if resource.type.endswith(":ConfigMap")}
+    assert ("cert-manager/istio-ca-root-cert" in config_maps) == ("istio" not in there)
+
+
+def test_where_kserve_is_there_nothing_is_declared(install: InstallContext) -> None:
+    recording = platform_with(install, *PARTS_IN_ORDER, "kserve")
+    assert [resource.type.rpartition(":")[2] for resource in recording.resources.values()] == ["Platform"]

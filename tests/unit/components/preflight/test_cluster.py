@@ -9,6 +9,7 @@ import pytest
 
 from components.objects import STACK_ANNOTATION, cluster_provider
 from components.ownership.stack_identity import ClusterIdentity, Identity
+from components.platform.existing import ExistingParts
 from components.preflight.cluster import ClusterState, PreflightError, find_cluster, preflight
 from components.preflight.report import report
 from components.settings.stack import parse
@@ -101,6 +102,10 @@ def test_each_check_is_reported_in_one_line(tmp_path: Path, infos: list[str]) ->
     assert [line for line in infos if not line.startswith("Kubernetes: ")] == [
         "rights: this login may do everything",
         f"cluster: of context 'here' (UID {UID})",
+        *(
+            f"{part}: not there, installed by this stack"
+            for part in ("cert-manager", "Gateway API", "Istio", "Knative", "KServe")
+        ),
         "namespaces: made, missing: this stack's, and deleted with it; foreign: not this stack's, and stays",
     ]
 
@@ -148,6 +153,7 @@ def test_own_and_foreign_namespaces(tmp_path: Path) -> None:
         own_namespaces=frozenset({"missing", "made"}),
         foreign_namespaces=frozenset({"foreign"}),
         changing_mode=frozenset(),
+        platform_parts=ExistingParts(namespaces=frozenset({"foreign"})),
     )
 
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from components.settings.errors import SettingsError
 from components.settings.server import RESERVED_KEYS, RESERVED_VARIABLES
-from components.settings.stack import Settings, load, parse
+from components.settings.stack import Settings, load, parse, raw_config
 from tests.unit.components.conftest import ACCESS_KEY, PROFILE, SECRET_KEY
 from tests.unit.components.recording import PROJECT
 
@@ -625,6 +625,12 @@ class _NoResources(pulumi.runtime.Mocks):
 def test_the_settings_of_the_running_stack_are_read() -> None:
     set_config(valid_settings())
     assert load() == parse(valid_settings())
+
+
+@pytest.mark.parametrize("platform", ["123", "true", "null", {"existing": "auto"}])
+def test_a_platform_is_read_as_text_or_as_a_section(platform: object) -> None:
+    set_config({"release": "local", "platform": platform})
+    assert raw_config() == {"release": "local", "platform": platform}
 
 
 def test_an_unknown_setting_of_the_running_stack_is_refused() -> None:

@@ -1,0 +1,181 @@
+"""A stack on a platform that a stranger installed uses it, and leaves it as it was.
+
+The stranger's is the shared platform: its Helm releases are real, and what tells that this program made it is taken
+away for the module, so annotations and the descriptions in Helm's records. The demo's stack itself is not used
+meanwhile, and gets its marks back in the end.
+"""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import httpx2 as httpx
+import pytest
+
+from components.charts.helm_records import DESCRIPTION
+from components.objects import STACK_ANNOTATION
+from kube.connection import connect
+from kube.views.base import REVISION_LABEL
+from stack_files import dump
+from tests.e2e.cluster_objects import all_items, all_objects, reference
+from tests.e2e.machine import NODE, Deployment
+from tests.e2e.models_on_platform import STORAGE
+from tests.e2e.test_others_objects import HELM_RECORD, VOLATILE, words
+
+NAME = "newcomer"
+INSTANCES = [[6.5, 3, 5.5, 2], [5.9, 2.8, 4.3, 1.3]]
+MODEL = {
+    "name": "iris",
+    "format": "sklearn",
+    "storage_uri": "s3://models/sklearn",
+    "storage": "demo",
+    "check": {"instances": INSTANCES, "predictions": [1, 0]},
+}
+# Whole settings of a stack on a platform that is there.
+SETTINGS: Mapping[str, Any] = {
+    "release": "local",
+    "platform": {"existing": "all"},
+    "ingress": {"address": NODE},
+    "storage": STORAGE,
+    "models": [MODEL],
+}
+LEADER_ANNOTATION = "control-plane.alpha.kubernetes.io/leader"
+MERGE = {"Content-Type": "application/merge-patch+json"}
+
+
+def content_of(deployment: Deployment) -> dict[str, str]:
+    """Each object of the cluster but those of the stack's namespace, without what changes by itself.
+
+    Of an object without a status, the content has its version in the cluster, which any write changes. Not compared are
+    what Knative scales for the demo's own models, and the API's registrations, which come and go with definitions.
+    """
+    return {
+        reference(item): _content(item)
+        for item in all_items(deployment)
+        if NAME not in {item["metadata"].get("namespace"), item["metadata"]["name"]}
+        and item["kind"] not in {"Job", "APIService"}
+        and REVISION_LABEL not in (item["metadata"].get("labels") or {})
+    }
+
+
+def _content(item: Mapping[str, Any]) -> str:
+    annotations = dict(item["metadata"].get("annotations") or {})
+    # Controllers write these: Istio's ConfigMaps for leader election, and roles that are put together from others.
+    written = annotations.pop(LEADER_ANNOTATION, None) is not None or "aggregationRule" in item
+    if "status" not in item and not written:
+        return json.dumps(item, sort_keys=True)
+    metadata = {key: value for key, value in item["metadata"].items() if key not in VOLATILE}
+    metadata["annotations"] = annotations
+    return json.dumps({key: value for key, value in item.items() if key != "status"} | {"metadata": metadata})
+
+
+def path_of(client: httpx.Client, item: Mapping[str, Any]) -> str:
+    version, metadata = item["apiVersion"], item["metadata"]
+    api = f"/apis/{version}" if "/" in version else f"/api/{version}"
+    kinds = client.get(api).raise_for_status().json()["resources"]
+    plural = next(kind["name"] for kind in kinds if kind["kind"] == item["kind"] and "/" not in kind["name"])
+    place = f"namespaces/{metadata['namespace']}/" if metadata.get("namespace") else ""
+    return f"{api}/{place}{plural}/{metadata['name']}"
+
+
+def with_description(record: str, text: str) -> tuple[str, str]:
+    """A record of Helm's with another description, and the one that it had."""
+    release = json.loads(gzip.decompress(base64.b64decode(base64.b64decode(record))))
+    had = release["info"]["description"]
+    release["info"]["description"] = text
+    packed = base64.b64encode(gzip.compress(json.dumps(release).encode()))
+    return base64.b64encode(packed).decode(), had
+
+
+@pytest.fixture(scope="module")
+def stranger(deployment: Deployment) -> Iterator[Deployment]:
+    """The shared platform without any mark of this program; it gets them back."""
+    items = all_items(deployment)
+    undo: list[tuple[str, dict[str, Any]]] = []
+    with connect(kubeconfig=Path(deployment.environment["KUBECONFIG"])) as client:
+
+        def patch(path: str, change: Mapping[str, Any]) -> None:
+            client.patch(path, json=change, headers=MERGE).raise_for_status()
+
+        for item in items:
+            mark = (item["metadata"].get("annotations") or {}).get(STACK_ANNOTATION)
+            if mark:
+                path = path_of(client, item)
+                undo.append((path, {"metadata": {"annotations": {STACK_ANNOTATION: mark}}}))
+                patch(path, {"metadata": {"annotations": {STACK_ANNOTATION: None}}})
+            elif item.get("type") == HELM_RECORD:
+                changed, had = with_description(item["data"]["release"], "Install complete")
+                if had.startswith(DESCRIPTION):
+                    path = path_of(client, item)
+                    undo.append((path, {"data": {"release": item["data"]["release"]}}))
+                    patch(path, {"data": {"release": changed}})
+        assert len(undo) > 100
+        try:
+            yield deployment
+        finally:
+            for path, change in undo:
+                patch(path, change)
+
+
+@pytest.fixture
+def newcomer(stranger: Deployment, tmp_path: Path) -> Iterator[Deployment]:
+    """A stack of one model; nothing of it is deployed yet."""
+    config = {**SETTINGS, "cluster": {"namespace": NAME}}
+    text = dump({"config": {f"kserve-multi-model:{key}": value for key, value in config.items()}})
+    stack = Deployment.made(NAME, directory=tmp_path, environment=stranger.environment, text=text)
+    yield stack
+    stack.pulumi("destroy", "--yes", "--skip-preview")
+    stack.pulumi("stack", "rm", "--yes", "--force", "--preserve-config")
+
+
+@pytest.mark.feature("a platform that is there already", mode="Knative")
+def test_a_strangers_platform_is_used_and_left_as_it_was(newcomer: Deployment) -> None:
+    objects, before = all_objects(newcomer), content_of(newcomer)
+    done = newcomer.pulumi("preview")
+    assert done.status == 0, done.text[-6000:]
+    said = words(done)
+    assert (
+        "cert-manager: 1.11.5, installed by Helm (release cert-manager in namespace cert-manager), used as it" in said
+    )
+    assert "Gateway API: 1.5.1, installed by Helm (release gateway-api in namespace default), used as it is" in said
+    for line in ("Istio: 1.31.0, ", "Knative: 1.21.1, ", "KServe: 0.20.0, "):
+        assert line in said
+    assert content_of(newcomer) == before
+
+    newcomer.up()
+    shown = newcomer.predict("--stack", NAME, "--json")
+    assert shown.status == 0, shown.text
+    assert [model["got"] for model in json.loads(shown.stdout)["models"]] == [[1, 0]]
+    declared = json.loads(newcomer.pulumi("stack", "export").stdout)["deployment"]["resources"]
+    of_the_platform = [found["urn"] for found in declared if "platform:Platform$" in found["urn"]]
+    assert of_the_platform == []
+    assert newcomer.pulumi("preview", "--expect-no-changes").status == 0
+    # A part that is there stays somebody else's, whichever way the settings say so.
+    newcomer.configure(platform={"existing": "auto"})
+    done = newcomer.pulumi("preview", "--expect-no-changes")
+    assert done.status == 0, done.text[-6000:]
+
+    newcomer.destroy()
+    assert content_of(newcomer) == before
+    assert all_objects(newcomer) == objects
+
+
+def test_without_the_setting_it_is_refused_with_a_line_a_part(newcomer: Deployment) -> None:
+    before = content_of(newcomer)
+    mirror = {"charts": f"oci://{NODE}:5000/charts", "images": "localhost:5000", "plain_http": True}
+    document = {**SETTINGS, "cluster": {"namespace": NAME}, "mirror": mirror}
+    document.pop("platform")
+    config = {f"kserve-multi-model:{key}": value for key, value in document.items()}
+    newcomer.stack_file.write_text(dump({"config": config}))
+    for command in (("preview",), ("up", "--yes", "--skip-preview")):
+        done = newcomer.pulumi(*command)
+        assert done.status != 0, done.text[-6000:]
+        for part in ("cert-manager 1.11.5", "Gateway API 1.5.1", "Istio 1.31.0", "Knative 1.21.1", "KServe 0.20.0"):
+            assert f"{part} is there already (" in words(done), done.text[-6000:]
+        assert "pulumi config set --path platform.existing auto" in words(done)
+        assert content_of(newcomer) == before

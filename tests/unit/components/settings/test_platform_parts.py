@@ -1,0 +1,70 @@
+"""Where a stack's platform comes from: how `platform` is written, and what it means for other settings."""
+
+from __future__ import annotations
+
+import pytest
+
+from components.settings.platform_parts import PARTS
+from components.settings.stack import parse
+from tests.unit.components.settings.stack_settings import problems, settings, sklearn, the_problem
+
+FORMS = "write all, auto, or a list of cert_manager, gateway_api, istio, knative, kserve"
+
+
+def test_left_out_the_stack_has_a_platform_of_its_own() -> None:
+    own = parse(settings())
+    assert (own.platform_stack, own.existing, own.uses_whole_platform) == (None, (), False)
+
+
+def test_a_text_is_another_stack() -> None:
+    for name in ("platform", "organization/project/platform", "123"):
+        other = parse(settings(platform=name))
+        assert (other.platform_stack, other.existing) == (name, ())
+
+
+@pytest.mark.parametrize(
+    ("existing", "read", "whole"),
+    [
+        ("all", "all", True),
+        ("auto", "auto", False),
+        (["gateway_api", "cert_manager"], ("cert_manager", "gateway_api"), False),
+        (["knative", "istio"], ("istio", "knative"), False),
+        ([*PARTS], PARTS, True),
+    ],
+)
+def test_parts_that_are_there(existing: object, read: object, whole: bool) -> None:
+    found = parse(settings(platform={"existing": existing}))
+    assert (found.platform_stack, found.existing, found.uses_whole_platform) == (None, read, whole)
+
+
+@pytest.mark.parametrize(
+    ("platform", "problem"),
+    [
+        (
+            "a b",
+            "platform: 'a b' is not a valid stack: write its name, or organization/project/stack; or",
+        ),
+        (3, "platform: 3 is not a valid stack"),
+        (["istio"], "platform: ['istio'] is not a valid stack"),
+        ({}, "platform.existing: is missing"),
+        ({"existing": "some"}, f"platform.existing: 'some' is not a choice; {FORMS}"),
+        ({"existing": []}, f"platform.existing: [] is not a choice; {FORMS}"),
+        ({"existing": ["istio", "envoy"]}, f"platform.existing: 'envoy': there is no such part; {FORMS}"),
+        ({"existing": ["knative"]}, "platform.existing: knative needs the istio that is there; add istio to the list"),
+        ({"existing": ["kserve"]}, "platform.existing: kserve needs the istio that is there; add istio to the list"),
+    ],
+)
+def test_what_is_refused(platform: object, problem: str) -> None:
+    assert the_problem(settings(platform=platform)).startswith(problem)
+
+
+def test_an_unknown_setting_of_the_section() -> None:
+    found = problems(settings(platform={"exsting": "all"}))
+    assert "platform.exsting: unknown setting; did you mean 'existing'?" in found
+
+
+def test_a_mirror_is_needed_only_where_something_is_installed_from_it() -> None:
+    local = settings(sklearn("iris"), release="local")
+    assert problems(local | {"platform": {"existing": "all"}}) == ()
+    assert the_problem(local | {"platform": {"existing": "auto"}}).startswith("mirror: is required")
+    assert the_problem(local | {"platform": {"existing": "all"}, "monitoring": True}).startswith("mirror: is required")
