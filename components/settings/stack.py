@@ -32,8 +32,10 @@ from components.settings.modes import MODES, Mode
 from components.settings.monitoring import MonitoringSettings, section_of_switch
 from components.settings.namespaces import namespace_problem
 from components.settings.platform_stack import STACK, STACK_FORMS, PlatformStack
+from components.settings.registries import RegistryLogin, SecretName
 from components.settings.resource_profiles import FOOTPRINTS, Footprint
 from components.settings.secret_values import secret_problems, stored_settings
+from registries.login import Logins
 from releases import RELEASES
 from releases.types import Release
 
@@ -236,6 +238,12 @@ class Settings(Section):
         description="the stack whose platform this stack deploys its models to, instead of to a platform of its own",
     )
     mirror: Mirror | None = None
+    registries: dict[Name, RegistryLogin] = Field(default_factory=dict)
+    image_pull_secrets: tuple[SecretName, ...] = Field(
+        default=(),
+        description="names of Secrets that pods pull images with, beside those of `registries`; something else puts "
+        "them into each namespace of the platform and of models",
+    )
     cluster: Cluster = Cluster()
     ingress: Ingress = Ingress()
     mode: Mode = Field(
@@ -268,6 +276,14 @@ class Settings(Section):
             )
         return served
 
+    @field_validator("registries")
+    @classmethod
+    def _have_one_login_a_host(cls, registries: dict[str, RegistryLogin]) -> dict[str, RegistryLogin]:
+        hosts = [registry.host for registry in registries.values()]
+        if twice := sorted({host for host in hosts if hosts.count(host) > 1}):
+            raise ValueError(f"{', '.join(twice)} has more than one login; keep one")
+        return registries
+
     @model_validator(mode="after")
     def _has_a_mirror_if_needed(self) -> Self:
         missing = self.release.needs_mirror and not self.mirror
@@ -279,6 +295,11 @@ class Settings(Section):
     def footprint(self) -> Footprint:
         """Resources of the platform's pods."""
         return FOOTPRINTS[self.resources]
+
+    @property
+    def logins(self) -> Logins:
+        """Logins of registries."""
+        return Logins(known=tuple(registry.login for registry in self.registries.values()))
 
     @property
     def shared(self) -> dict[str, Any]:

@@ -29,8 +29,8 @@ def problems_of(stored: dict[str, Any], *, folder: Path, secret: tuple[str, ...]
 
 def refusal(path: str) -> str:
     return (
-        f"{path}: is a secret, but only the keys of a store are kept secret: this would be in plain text in the cluster"
-        " and in the stack's state; leave it out, or set it again with pulumi config set --plaintext"
+        f"{path}: is a secret, but only the keys of a store and the passwords of registries are kept secret: this would be in "
+        "plain text in the cluster and in the stack's state; leave it out, or set it again with pulumi config set --plaintext"
     )
 
 

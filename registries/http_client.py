@@ -12,27 +12,27 @@ from pathlib import Path
 
 import httpx2 as httpx
 
+from registries.errors import DownloadError
+from registries.login import Login, refusal
+
 # Each names a file or folder of certificate authorities to trust instead of the system's. httpx knows SSL_CERT_FILE and
 # SSL_CERT_DIR itself.
 CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 
 
-class DownloadError(Exception):
-    """A server did not give what it was asked for; the text says why."""
-
-
 @contextmanager
-def http_client(*, seconds: float) -> Iterator[httpx.Client]:
+def http_client(*, seconds: float, auth: httpx.Auth | None = None) -> Iterator[httpx.Client]:
     """A client that follows redirects and waits `seconds` at most to connect, and for each part of an answer.
 
-    It uses the proxies, certificate authorities and ~/.netrc of the environment, as other programs do.
+    It uses the proxies and certificate authorities of the environment, and without `auth` its ~/.netrc, as other
+    programs do.
 
     Raises:
         DownloadError: a request in the `with` block fails, or the environment names no usable certificates.
 
     """
     try:
-        with _client(seconds=seconds) as client:
+        with _client(seconds=seconds, auth=auth or _netrc()) as client:
             yield client
     except (httpx.HTTPError, httpx.InvalidURL) as problem:
         raise DownloadError(str(problem)) from problem
@@ -47,8 +47,34 @@ def require_success(response: httpx.Response) -> httpx.Response:
     return response
 
 
-def _client(*, seconds: float) -> httpx.Client:
-    make = partial(httpx.Client, timeout=seconds, follow_redirects=True, verify=_trusted(), auth=_netrc())
+def download(url: str, *, seconds: float, login: Login | None = None) -> bytes:
+    """Download a file. The login is not sent on to another host that the server may redirect to.
+
+    Raises:
+        DownloadError: it cannot be downloaded, for example because the login is refused.
+
+    """
+    auth = httpx.BasicAuth(login.username, login.password) if login else None
+    with http_client(seconds=seconds, auth=auth) as client:
+        answer = client.get(url)
+        if answer.status_code in {httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN}:
+            host = answer.url.netloc.decode()
+            sent = login if login and login.host == host else None
+            raise DownloadError(f"{refusal(host, sent)} ({answer.status_code} {answer.reason_phrase})")
+        return require_success(answer).content
+
+
+def netrc_login(host: str) -> Login | None:
+    """The login of `host`, which may have a port, in ~/.netrc; None where it has none."""
+    with suppress(OSError, netrc.NetrcParseError):
+        found = netrc.netrc(os.environ.get("NETRC")).authenticators(host.partition(":")[0])
+        if found:
+            return Login(host=host, username=found[0], password=found[2] or "")
+    return None
+
+
+def _client(*, seconds: float, auth: httpx.Auth | None) -> httpx.Client:
+    make = partial(httpx.Client, timeout=seconds, follow_redirects=True, verify=_trusted(), auth=auth)
     try:
         return make()
     except (ImportError, ValueError):  # for a proxy of the environment of a kind that httpx does not know, as SOCKS
