@@ -12,7 +12,7 @@ from pathlib import Path
 
 import httpx2 as httpx
 
-from registries.errors import DownloadError
+from registries.errors import DownloadError, NotThereError
 from registries.login import Login, refusal
 
 # Each names a file or folder of certificate authorities to trust instead of the system's. httpx knows SSL_CERT_FILE and
@@ -31,11 +31,17 @@ def http_client(*, seconds: float, auth: httpx.Auth | None = None) -> Iterator[h
         DownloadError: a request in the `with` block fails, or the environment names no usable certificates.
 
     """
+    with download_errors(), _client(seconds=seconds, auth=auth or _netrc()) as client:
+        yield client
+
+
+@contextmanager
+def download_errors() -> Iterator[None]:
+    """Raise DownloadError where a request in the `with` block fails."""
     try:
-        with _client(seconds=seconds, auth=auth or _netrc()) as client:
-            yield client
-    except (httpx.HTTPError, httpx.InvalidURL) as problem:
-        raise DownloadError(str(problem)) from problem
+        yield
+    except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as problem:
+        raise DownloadError(str(problem) or type(problem).__name__) from problem
 
 
 def require_success(response: httpx.Response) -> httpx.Response:
@@ -43,7 +49,9 @@ def require_success(response: httpx.Response) -> httpx.Response:
     if not response.is_success:
         # A query may hold a signature, which is as good as a password.
         url = response.url.copy_with(query=None)
-        raise DownloadError(f"{response.status_code} {response.reason_phrase} for {url}")
+        missing = response.status_code == httpx.codes.NOT_FOUND
+        text = f"{response.status_code} {response.reason_phrase} for {url}"
+        raise NotThereError(text) if missing else DownloadError(text)
     return response
 
 

@@ -119,7 +119,9 @@ class Registry:
     @contextmanager
     def reading(self, repository: str, *, digest: str) -> Iterator[Iterator[bytes]]:
         """The content with this digest, part by part. Raises DownloadError where the registry does not give it."""
-        with self.client.stream("GET", f"{self.url}/v2/{repository}/blobs/{digest}") as answer:
+        url = f"{self.url}/v2/{repository}/blobs/{digest}"
+        # Its digest is that of the content as it is stored, so it must not be packed for the way.
+        with self.client.stream("GET", url, headers={"Accept-Encoding": "identity"}) as answer:
             yield self._success(answer).iter_raw()
 
     def push_blob(self, repository: str, content: Iterator[bytes] | bytes, *, digest: str, size: int) -> None:
