@@ -154,9 +154,7 @@ def test_charts_of_all_kinds_are_what_a_stack_fetches(origin: Registry, target: 
     archived = ChartArchive(name="istiod", version="1", url=f"{url}/istiod.tgz")
     release = replace(
         LOCAL,
-        cert_manager=replace(
-            LOCAL.cert_manager, chart=ChartArchive(name="istiod", version="1", url=f"{url}/istiod.tgz")
-        ),
+        cert_manager=replace(LOCAL.cert_manager, chart=archived),
         gateway_api=Manifest(name="crds", version="v2", url=f"{url}/crds.yaml"),
         kserve=replace(LOCAL.kserve, crds=OciChart(name="kserve", version="v1", repository=f"{origin.address}/charts")),
     )
