@@ -105,7 +105,7 @@ def test_the_local_clusters_registry_is_mirrored(node: dict[str, str], tmp_path:
         assert ": copied" not in again.text
 
         def digest(place: str) -> str:
-            crane = [programs / "crane", "digest", "--insecure", place]
+            crane = [str(programs / "crane"), "digest", "--insecure", place]
             return subprocess.run(crane, capture_output=True, text=True, check=True).stdout
 
         for chart in LOCAL.sources:
