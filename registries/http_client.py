@@ -44,13 +44,21 @@ def download_errors() -> Iterator[None]:
         raise DownloadError(str(problem) or type(problem).__name__) from problem
 
 
-def require_success(response: httpx.Response) -> httpx.Response:
-    """Return the answer. Raises DownloadError with the status and the URL if it is not a success."""
+def require_success(response: httpx.Response, *, login: Login | None = None) -> httpx.Response:
+    """Return the answer. Raises DownloadError with the status and the URL if it is not a success.
+
+    `login` is what was sent, to say that it was refused.
+    """
     if not response.is_success:
         # A query may hold a signature, which is as good as a password.
         url = response.url.copy_with(query=None)
         missing = response.status_code == httpx.codes.NOT_FOUND
         text = f"{response.status_code} {response.reason_phrase} for {url}"
+        # Some servers answer 403 for what is not there, so without a login it does not mean that one is asked for.
+        if response.status_code == httpx.codes.UNAUTHORIZED or (
+            login and response.status_code == httpx.codes.FORBIDDEN
+        ):
+            text = f"{refusal(url.netloc.decode(), login)}: {text}"
         raise NotThereError(text) if missing else DownloadError(text)
     return response
 
@@ -65,11 +73,7 @@ def download(url: str, *, seconds: float, login: Login | None = None) -> bytes:
     auth = httpx.BasicAuth(login.username, login.password) if login else None
     with http_client(seconds=seconds, auth=auth) as client:
         answer = client.get(url)
-        if answer.status_code in {httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN}:
-            host = answer.url.netloc.decode()
-            sent = login if login and login.host == host else None
-            raise DownloadError(f"{refusal(host, sent)} ({answer.status_code} {answer.reason_phrase})")
-        return require_success(answer).content
+        return require_success(answer, login=None if answer.history else login).content
 
 
 def netrc_login(host: str) -> Login | None:

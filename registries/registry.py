@@ -13,7 +13,7 @@ import httpx2 as httpx
 
 from registries.errors import DownloadError
 from registries.http_client import http_client, netrc_login, require_success
-from registries.login import DOCKER_HUB, Login, RegistryAuth, refusal
+from registries.login import DOCKER_HUB, Login, RegistryAuth
 
 SECONDS = 60
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
@@ -146,10 +146,7 @@ class Registry:
         return answer.status_code != httpx.codes.NOT_FOUND and self._success(answer).is_success
 
     def _success(self, answer: httpx.Response) -> httpx.Response:
-        if answer.status_code in {httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN}:
-            host = answer.url.netloc.decode()
-            raise DownloadError(f"{refusal(host, self.login)} ({answer.status_code} {answer.reason_phrase})")
-        return require_success(answer)
+        return require_success(answer, login=self.login)
 
 
 def _json(answer: httpx.Response) -> Mapping[str, Any]:

@@ -154,7 +154,7 @@ def test_a_private_registry_with_a_wrong_login(registry: Registry, by_token: boo
     registry.any_chart = True
     with pytest.raises(ChartUnavailable) as refused:
         private(registry, password="wrong-password").path(CHART)
-    assert f"{registry.address} refuses the login of 'reader' (401" in str(refused.value)
+    assert f"{registry.address} refuses the login of 'reader'" in str(refused.value)
     assert "wrong-password" not in f"{refused.value!r}{refused.value.__cause__!r}"
 
 
@@ -164,7 +164,7 @@ def test_a_private_registry_without_a_login(registry: Registry, by_token: bool) 
     registry.any_chart = True
     with pytest.raises(ChartUnavailable) as refused:
         private(registry, password=None).path(CHART)
-    assert f"{registry.address} asks for a login (401" in str(refused.value)
+    assert f"{registry.address} asks for a login" in str(refused.value)
     assert "`registries` has the logins" in str(refused.value)
 
 
