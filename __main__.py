@@ -33,7 +33,10 @@ async def deploy() -> Inputs:
     )
     base = [*namespaces, *platform.ready]
     waits = termination_waits(settings, own=existing.own_namespaces, opts=ResourceOptions(depends_on=base))
-    ready = [*base, *credentials.values()]
+    pull_secrets = install.pull_secrets.in_namespaces_of_models(
+        settings.namespaces, opts=ResourceOptions(provider=provider, depends_on=namespaces)
+    )
+    ready = [*base, *credentials.values(), *pull_secrets]
     context = ServingContext.of(
         settings,
         identity=identity,

@@ -31,12 +31,16 @@ from cluster.errors import ClusterError
 from cluster.export import Export
 from cluster.extras import extras_of
 from cluster.locations import cache_dir, logs_dir, state_dir
+from cluster.mirror import CHARTS, Mirror, Place, copy_all, items_of
 from cluster.node.lifecycle import IMAGE_STORE, S3_REGION, Node, image_store_key, nodes, recorded_entries
 from cluster.node.network import DEFAULT_SUBNET, proxy_exceptions
 from cluster.provider import OfficialProvider
+from cluster.registry import PORT
 from cluster.shared_cache import RefusedError, SharedCache, downloads
 from cluster.toolchain import remove_go_caches
 from cluster.tools import PROVIDER, get_tools, provider_without_build
+from registries.errors import DownloadError
+from releases import RELEASES
 
 MIB = 1 << 20
 # The exit status after Ctrl-C, as in shells.
@@ -430,6 +434,49 @@ def prune(
     console.print(f"{freed / MIB:,.0f} MiB given back; {left / MIB:,.0f} MiB in use at {cache_dir()}")
 
 
+@app.command()
+def mirror(
+    release: Annotated[str, typer.Option(help="The release, as in a stack's settings.")],
+    to: Annotated[str, typer.Option(metavar="REGISTRY", help="Where to: HOST[:PORT][/PATH].")] = "",
+    source: Annotated[
+        str, typer.Option("--from", metavar="REGISTRY", help="A mirror to take everything from, instead of publishers.")
+    ] = "",
+    skip: Annotated[list[str] | None, typer.Option(help="A name or pattern to leave out; can be repeated.")] = None,
+    platform: Annotated[str, typer.Option(help="Of images for several only this one, as linux/amd64.")] = "",
+    plain_http: Annotated[
+        bool, typer.Option(help="The registry of --to speaks HTTP, as those of this machine do.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", "--list", help="Only list what would be copied.")] = False,
+    name: Name = "dev",
+) -> None:
+    """Copy every chart and image of a release to a registry, for the setting `mirror`; goes on where it was ended.
+
+    Release local comes from the registry of the local cluster. The logins are those of `docker login`.
+    """
+    if release not in RELEASES:
+        raise ClusterError(f"unknown release {release!r}", hint=f"There are: {', '.join(RELEASES)}")
+    if not (to or dry_run):
+        raise ClusterError("--to is missing", hint="Say where to copy, or see with --list what would be copied.")
+    origin = Place.parse(source) if source else None
+    if origin is None and RELEASES[release].needs_mirror:
+        origin = Place(host=f"{_existing(name).network.node}:{PORT}", plain_http=True)
+    items = items_of(RELEASES[release], source=origin, skip=tuple(skip or ()))
+    if dry_run:
+        for item in items:
+            sys.stdout.write(f"{item}  {item.source}\n")
+        return
+    target = Place.parse(to, plain_http=plain_http)
+    failed = copy_all(Mirror(target=target, source=origin, platform=platform or None), items, say=_say)
+    if failed:
+        raise ClusterError(f"{len(failed)} of {len(items)} are missing", hint="The same command copies the rest.")
+    sys.stdout.write(f"mirror:\n  charts: oci://{target}/{CHARTS}\n  images: {target}\n")
+    sys.stdout.write("  plain_http: true\n" if target.plain_http else "")
+
+
+def _say(line: str) -> None:
+    console.print(line, highlight=False, markup=False, soft_wrap=True)
+
+
 def _existing(name: str) -> Node:
     node = _node(name)
     if not node.initialised:
@@ -449,7 +496,7 @@ def main() -> None:
     os.environ.update(proxy_exceptions())
     try:
         status = app(standalone_mode=False) or 0
-    except ClusterError as error:
+    except (ClusterError, DownloadError) as error:
         _print_error(str(error))
         status = 1
     except FAULTS as error:

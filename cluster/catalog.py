@@ -14,6 +14,7 @@ from cluster.python_packages import SITE, PythonPackages
 from cluster.toolchain import ChangedCopy, GoModule, GoPart, Toolchain, source_path
 from releases.local import (
     CERT_MANAGER,
+    EXAMPLE,
     GATEWAY_API,
     ISTIO,
     KNATIVE,
@@ -32,8 +33,6 @@ PAUSE = "3.10.1"
 PULUMI = "3.259.0"
 PULUMI_KUBERNETES = "4.25.0"
 METRICS_SERVER = "v0.8.0"
-
-EXAMPLE = "v1"
 
 SERVING_PROJECT = Path(__file__).parent / "serving"
 BANDIT_PROGRAM = Path(__file__).parent.parent / "bandit"

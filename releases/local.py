@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from releases.runtimes import BANDIT_IMAGE, KSERVE_0_20_RUNTIMES, LIGHTGBM, ONNX, SKLEARN, XGBOOST
+from releases.runtimes import BANDIT_IMAGE, BANDIT_VERSION, KSERVE_0_20_RUNTIMES, LIGHTGBM, ONNX, SKLEARN, XGBOOST
 from releases.types import (
     CertManagerRelease,
     IstioRelease,
@@ -13,6 +13,7 @@ from releases.types import (
     NetGatewayApi,
     PlainMonitoring,
     Release,
+    ReleaseImage,
 )
 
 CERT_MANAGER = "v1.11.5"
@@ -25,6 +26,41 @@ KUBE_RBAC_PROXY = "v0.18.0"
 PROMETHEUS = "3.14.0"
 KUBE_STATE_METRICS = "v2.18.0"
 
+ON_DEMAND = {
+    "prometheus/prometheus": "monitoring",
+    "kube-state-metrics/kube-state-metrics": "monitoring",
+    LIGHTGBM.image: "lightgbm",
+    ONNX.image: "onnx",
+    BANDIT_IMAGE.partition(":")[0]: "bandit",
+    "examples/named-fields": "examples",
+    "examples/feature-importance": "examples",
+    "examples/custom-model": "examples",
+}
+EXAMPLE = "v1"
+
+
+def _images(tag: str, prefix: str, *names: str) -> tuple[ReleaseImage, ...]:
+    return tuple(
+        ReleaseImage(name=f"{prefix}{name}", tag=tag, is_optional=prefix + name in ON_DEMAND) for name in names
+    )
+
+
+# A unit test compares them with what the local cluster builds.
+IMAGES = (
+    *_images(CERT_MANAGER, "cert-manager/cert-manager-", "controller", "webhook", "cainjector"),
+    *_images(ISTIO, "istio/", "pilot", "proxyv2"),
+    *_images(f"v{KNATIVE}", "knative-operator/", "operator", "webhook"),
+    *_images(f"v{KNATIVE}", "knative/", "controller", "webhook", "activator", "autoscaler", "autoscaler-hpa"),
+    *_images(f"v{KNATIVE}", "knative/", "queue", "cleanup", "migrate"),
+    *_images(f"v{NET_GATEWAY_API}", "knative/net-gateway-api-", "controller", "webhook"),
+    *_images(KSERVE, "kserve/", "kserve-controller", "agent", "router", "storage-initializer"),
+    *_images(KSERVE, "kserve/", "sklearnserver", "xgbserver", "lgbserver", "onnxserver"),
+    *_images(KUBE_RBAC_PROXY, "", "brancz/kube-rbac-proxy"),
+    *_images(f"v{PROMETHEUS}", "", "prometheus/prometheus"),
+    *_images(KUBE_STATE_METRICS, "", "kube-state-metrics/kube-state-metrics"),
+    *_images(BANDIT_VERSION, "", BANDIT_IMAGE.partition(":")[0]),
+    *_images(EXAMPLE, "examples/", "named-fields", "feature-importance", "custom-model"),
+)
 RUNTIMES = (SKLEARN, XGBOOST, LIGHTGBM, ONNX)
 
 LOCAL = Release(
@@ -72,14 +108,6 @@ LOCAL = Release(
         ),
     ),
     monitoring=PlainMonitoring(prometheus=f"v{PROMETHEUS}", kube_state_metrics=KUBE_STATE_METRICS),
-    on_demand={
-        "prometheus/prometheus": "monitoring",
-        "kube-state-metrics/kube-state-metrics": "monitoring",
-        LIGHTGBM.image: "lightgbm",
-        ONNX.image: "onnx",
-        BANDIT_IMAGE.partition(":")[0]: "bandit",
-        "examples/named-fields": "examples",
-        "examples/feature-importance": "examples",
-        "examples/custom-model": "examples",
-    },
+    images=IMAGES,
+    on_demand=ON_DEMAND,
 )

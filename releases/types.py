@@ -57,6 +57,46 @@ Version = tuple[int, int]
 
 
 @dataclass(frozen=True, kw_only=True)
+class TagOfChart:
+    """An image tag that is a value in a file of a chart.
+
+    Attributes:
+        file: path of a YAML file in the chart, as `values.yaml`.
+        path: keys that lead to the value.
+        prefix: what the chart puts before it.
+
+    """
+
+    chart: Source
+    file: str
+    path: tuple[str, ...]
+    prefix: str = ""
+
+    def __str__(self) -> str:
+        return f"<{'.'.join(self.path)} of chart {self.chart.name} {self.chart.version}>"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReleaseImage:
+    """An image that pods of a release run.
+
+    Attributes:
+        name: in a mirror, without a tag.
+        tag: in a mirror.
+        published: where its publisher has it, without a tag; None for an image that only a mirror has.
+        digest: to take instead of the tag, where upstream's manifests name one.
+        is_optional: whether a mirror may lack it, because not every stack needs it.
+
+    """
+
+    name: str
+    tag: str | TagOfChart
+    published: str | None = None
+    digest: str | None = None
+    is_optional: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
 class KubernetesRange:
     """The Kubernetes versions that a release works with, as (major, minor), both ends included.
 
@@ -229,6 +269,7 @@ class Release:
 
     Attributes:
         existing: versions of parts that a cluster may have already, by the part's name in the settings.
+        images: every image that pods of the platform and of KServe's serving runtimes run.
         on_demand: images that the local cluster builds only when they are needed: image name → the extra that
             `python -m cluster add` builds it with.
 
@@ -243,6 +284,7 @@ class Release:
     kserve: KServeRelease
     monitoring: MonitoringCharts | PlainMonitoring
     existing: Mapping[str, VersionRange] = field(default_factory=lambda: KSERVE_0_20_EXISTING)
+    images: tuple[ReleaseImage, ...] = ()
     on_demand: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -253,12 +295,19 @@ class Release:
     @property
     def needs_mirror(self) -> bool:
         """Whether some chart is in a mirror only."""
-        return any(isinstance(source, MirroredChart) for source in self._sources())
+        return any(isinstance(source, MirroredChart) for source in self.sources)
+
+    @property
+    def sources(self) -> tuple[Source, ...]:
+        """Every chart."""
+        return tuple(self._sources())
 
     def _sources(self) -> Iterator[Source]:
         yield from (self.cert_manager.chart, self.gateway_api)
         yield from (self.istio.base, self.istio.istiod, self.istio.gateway)
         yield from (self.knative.operator, self.knative.serving_crds)
         yield from (self.kserve.crds, self.kserve.resources, self.kserve.runtime_configs)
+        if isinstance(self.knative.ingress, NetGatewayApi):
+            yield self.knative.ingress.chart
         if isinstance(self.monitoring, MonitoringCharts):
             yield from (self.monitoring.prometheus, self.monitoring.grafana)

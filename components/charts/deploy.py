@@ -47,6 +47,7 @@ class Charts:
         mark: tells Helm's records of the stack's releases from others.
         kubeconfig: file to connect with; None for kubectl's default.
         context: its context; None for the current one.
+        pull_secrets: names of the Secrets that the pods of `workloads` pull images with.
 
     """
 
@@ -54,6 +55,7 @@ class Charts:
     mark: ReleaseMark
     kubeconfig: Path | None = None
     context: str | None = None
+    pull_secrets: tuple[str, ...] = ()
 
     def workloads(
         self,
@@ -87,7 +89,11 @@ class Charts:
                 opts, pulumi.ResourceOptions(transforms=[_with_hooks_on_custom_resources(webhook_hooks)])
             )
         flags = {"--graceful-shutdown": graceful_shutdown, "--await-deletion": await_deletion}
-        options = [*(flag for flag, given in flags.items() if given), *(f"--without={kind}" for kind in without)]
+        options = [
+            *(flag for flag, given in flags.items() if given),
+            *(f"--without={kind}" for kind in without),
+            *(f"--image-pull-secret={secret}" for secret in self.pull_secrets),
+        ]
         return k8s.helm.v4.Chart(
             name,
             name=name,

@@ -39,6 +39,7 @@ def adjust(
     graceful_shutdown: bool = False,
     await_deletion: bool = False,
     without: Collection[str] = (),
+    image_pull_secret: Collection[str] = (),
 ) -> list[Document]:
     """Return a chart's objects with annotations that give their order and what Pulumi waits for.
 
@@ -48,6 +49,7 @@ def adjust(
         graceful_shutdown: let pods finish the requests they are serving before they stop.
         await_deletion: let the deletion of a workload wait until its pods are gone.
         without: kinds to leave out.
+        image_pull_secret: names of Secrets that the pods of workloads pull images with, beside those of the chart.
 
     """
     objects = [document for document in documents if document["kind"] not in without]
@@ -60,6 +62,7 @@ def adjust(
             _depend_on(item, read_by_pods)
             _annotations(item)["pulumi.com/timeoutSeconds"] = str(WORKLOAD_TIMEOUT)
             _probe_readiness_early(item)
+            _add_pull_secrets(item, image_pull_secret)
             if not graceful_shutdown:
                 _stop_quickly(item)
             if not await_deletion:
@@ -109,6 +112,13 @@ def _probe_readiness_early(workload: Document) -> None:
             probe["periodSeconds"] = min(probe.get("periodSeconds", 10), PROBE_PERIOD)
 
 
+def _add_pull_secrets(workload: Document, names: Collection[str]) -> None:
+    """Add pull secrets to the pods: not every chart has a value for them, and those that have one differ."""
+    pod = workload["spec"]["template"]["spec"]
+    if names:
+        pod["imagePullSecrets"] = [*pod.get("imagePullSecrets", ()), *({"name": name} for name in names)]
+
+
 def _set_failure_policy(configuration: Document) -> None:
     """Declare the failure policy that istiod sets on its validation webhooks once it runs.
 
@@ -136,6 +146,9 @@ def main() -> None:
     )
     parser.add_argument(
         "--await-deletion", action="store_true", help="let the deletion of a workload wait until its pods are gone"
+    )
+    parser.add_argument(
+        "--image-pull-secret", action="append", default=[], metavar="NAME", help="a Secret that pods pull images with"
     )
     documents = (document for document in yaml.load_all(sys.stdin, Loader=yaml.CSafeLoader) if document)
     yaml.dump_all(adjust(documents, **vars(parser.parse_args())), sys.stdout, Dumper=yaml.CSafeDumper)

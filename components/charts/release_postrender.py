@@ -22,7 +22,22 @@ HIGHER_RATE_LIMIT = r"""\1- name: KUBE_API_QPS
 \1  value: "200"
 \g<0>"""
 
+# Annotation of a pod with the names of Secrets that it pulls images with, for a chart that has no value for them. It is
+# the only one, and the pod's spec follows.
+PULL_SECRETS = re.compile(
+    r"""^ *kserve-multi-model/image-pull-secrets: *["']?([^\s"']+)["']?\n( *)spec: *\n""", re.MULTILINE
+)
+
+
+def with_pull_secrets(match: re.Match[str]) -> str:
+    """The annotation and the begin of the pod's spec, with the pull secrets that the annotation names."""
+    names, indent = match[1].split(","), match[2]
+    listed = "".join(f"{indent}  - name: {name}\n" for name in names)
+    return f"{match[0]}{indent}  imagePullSecrets:\n{listed}"
+
+
 if __name__ == "__main__":
     chart = KEEP.sub("", sys.stdin.read())
     chart = GRACE_PERIOD.sub(LONGEST_GRACE_PERIOD, chart)
+    chart = PULL_SECRETS.sub(with_pull_secrets, chart)
     sys.stdout.write(OPERATOR_VARIABLE.sub(HIGHER_RATE_LIMIT, chart))

@@ -6,14 +6,17 @@ A chart is downloaded once. Previews and updates after that render it from the f
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pulumi
-import yaml
 
-from components.charts.http_client import DownloadError, http_client, require_success
-from components.charts.registry import SECONDS, Registry
+from registries.chart_package import DESCRIPTION, manifest_chart
+from registries.errors import DownloadError
+from registries.http_client import download
+from registries.login import Logins
+from registries.registry import SECONDS, Registry
 from releases.types import ChartArchive, Manifest, MirroredChart, OciChart, Source
 
 
@@ -47,11 +50,13 @@ class ChartStore:
     Attributes:
         folder: relative to the project, because its path becomes part of the stack's state.
         mirror: where all charts come from; None for where each of them is published.
+        logins: of the registries and web servers that ask for one.
 
     """
 
     folder: Path
     mirror: ChartMirror | None = None
+    logins: Logins = field(default_factory=Logins)
 
     def path(self, source: Source) -> str:
         """Return the path of a chart, which is downloaded first if it is not there.
@@ -79,7 +84,7 @@ class ChartStore:
         # A tag can be moved, and often is in a registry on the user's machine: so the file is named by its digest.
         host, _, repository = f"{chart.repository}/{chart.name}".partition("/")
         try:
-            with Registry.at(host, plain_http=plain_http) as registry:
+            with Registry.at(host, plain_http=plain_http, login=self.logins.of(host)) as registry:
                 digest = registry.chart_digest(repository, tag=chart.version)
                 target = self.folder / f"{chart.name}-{chart.version}-{digest.removeprefix('sha256:')[:12]}.tgz"
                 if not target.exists():
@@ -92,35 +97,30 @@ class ChartStore:
     def _from_url(self, chart: ChartArchive) -> Path:
         target = self.folder / f"{chart.name}-{chart.version}.tgz"
         if not target.exists():
-            _write(target, _download(chart))
+            _write(target, self._download(chart))
         return target
 
     def _wrapped(self, manifest: Manifest) -> Path:
         """Make a chart that holds a manifest as it is, without treating anything in it as a template."""
         target = self.folder / f"{manifest.name}-{manifest.version}"
-        description = target / "Chart.yaml"
-        if not description.exists():
-            _write(target / "files" / "manifest.yaml", _download(manifest))
-            _write(target / "templates" / "manifest.yaml", b'{{ .Files.Get "files/manifest.yaml" }}\n')
-            metadata = {"apiVersion": "v2", "name": manifest.name, "version": manifest.version.removeprefix("v")}
-            _write(description, yaml.safe_dump(metadata).encode())  # last, because it marks the chart as complete
+        if not (target / DESCRIPTION).exists():
+            for path, content in manifest_chart(manifest.name, manifest.version, self._download(manifest)).items():
+                _write(target / path, content)
         return target
 
-
-def _download(source: ChartArchive | Manifest) -> bytes:
-    pulumi.log.info(f"fetching {source.name} {source.version}")
-    try:
-        with http_client(seconds=SECONDS) as client:
-            return require_success(client.get(source.url)).content
-    except DownloadError as problem:
-        raise _unavailable(source, address=source.url, problem=problem) from problem
+    def _download(self, source: ChartArchive | Manifest) -> bytes:
+        pulumi.log.info(f"fetching {source.name} {source.version}")
+        try:
+            return download(source.url, seconds=SECONDS, login=self.logins.of(urlsplit(source.url).netloc))
+        except DownloadError as problem:
+            raise _unavailable(source, address=source.url, problem=problem) from problem
 
 
 def _unavailable(source: Source, *, address: str, problem: Exception) -> ChartUnavailable:
     return ChartUnavailable(
         f"chart {source.name} {source.version} could not be fetched from {address}: {problem}\n"
         "Check that the address can be reached from this machine and that the chart is there. The setting `mirror` "
-        "names another place for all charts."
+        "names another place for all charts, and `registries` has the logins of registries that ask for one."
     )
 
 

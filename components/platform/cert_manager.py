@@ -39,7 +39,7 @@ class CertManager(pulumi.ComponentResource):
     def __init__(self, name: str, *, args: CertManagerArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("kserve-multi-model:platform:CertManager", name, {}, opts)
         inside = pulumi.ResourceOptions(parent=self)
-        self.namespace = declare_namespace(NAME, opts=inside).metadata.name
+        self.namespace = args.install.pull_secrets.put_into(declare_namespace(NAME, opts=inside), opts=inside)
         args.install.charts.definitions(
             NAME,
             args.release.chart,
@@ -51,11 +51,17 @@ class CertManager(pulumi.ComponentResource):
                     "global": {"leaderElection": {"namespace": NAME}},
                 },
                 self._images(args),
+                self._pull_secrets(args),
                 args.release.values,
             ),
             opts=inside,
         )
         self.register_outputs({"namespace": self.namespace})
+
+    @staticmethod
+    def _pull_secrets(args: CertManagerArgs) -> dict[str, object]:
+        references = args.install.pull_secrets.references
+        return {"global": {"imagePullSecrets": references}} if references else {}
 
     @staticmethod
     def _images(args: CertManagerArgs) -> dict[str, object]:

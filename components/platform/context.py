@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from components.charts.deploy import Charts
 from components.charts.helm_records import ReleaseMark
 from components.charts.sources import ChartMirror, ChartStore, ImageMirror
 from components.ownership.stack_identity import Identity
+from components.platform.pull_secrets import PullSecrets
 from components.settings.resource_profiles import Footprint
 from components.settings.stack import Settings
 
@@ -23,12 +24,14 @@ class InstallContext:
         charts: deploys charts to the cluster.
         images: where all images come from; None for the images that the charts name.
         footprint: resource requests and limits of the pods.
+        pull_secrets: what the pods pull images with.
 
     """
 
     charts: Charts
     images: ImageMirror | None
     footprint: Footprint
+    pull_secrets: PullSecrets = field(default_factory=PullSecrets)
 
     @classmethod
     def from_settings(cls, settings: Settings, *, identity: Identity) -> InstallContext:
@@ -38,13 +41,16 @@ class InstallContext:
         if mirror:
             repository = mirror.charts.removeprefix("oci://")
             chart_mirror = ChartMirror(repository=repository, plain_http=mirror.plain_http)
+        pull_secrets = PullSecrets.from_settings(settings, stack=identity.stack)
         return cls(
             charts=Charts(
-                store=ChartStore(folder=CHARTS_FOLDER, mirror=chart_mirror),
+                store=ChartStore(folder=CHARTS_FOLDER, mirror=chart_mirror, logins=settings.logins),
                 mark=ReleaseMark(identity=identity.text, deployed_before=identity.deployed_before),
                 kubeconfig=settings.cluster.kubeconfig,
                 context=settings.cluster.context,
+                pull_secrets=pull_secrets.names,
             ),
             images=ImageMirror(repository=mirror.images) if mirror else None,
             footprint=settings.footprint,
+            pull_secrets=pull_secrets,
         )

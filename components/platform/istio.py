@@ -66,7 +66,7 @@ class Istio(pulumi.ComponentResource):
         self._args = args
         charts, inside = args.install.charts, pulumi.ResourceOptions(parent=self)
         namespace = declare_namespace(ISTIO_NAMESPACE, opts=inside)
-        self.namespace = namespace.metadata.name
+        self.namespace = args.install.pull_secrets.put_into(namespace, opts=inside)
         base = charts.definitions(
             "istio-base",
             args.release.base,

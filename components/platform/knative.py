@@ -34,6 +34,8 @@ KNATIVE_LOCAL_GATEWAY = "knative-local-gateway"
 # Port of Istio's gateway pods for requests from inside the cluster.
 LOCAL_PORT = 8081
 SERVING_TIMEOUT = 600
+# Read by components/charts/release_postrender.py.
+PULL_SECRETS_ANNOTATION = "kserve-multi-model/image-pull-secrets"
 # Settings for the metrics of Knative's own workloads, and of the queue-proxies.
 METRICS_PROTOCOLS = ("metrics-protocol", "request-metrics-protocol")
 WORKLOADS = ("activator", "autoscaler", "controller", "webhook")
@@ -79,7 +81,8 @@ class Knative(pulumi.ComponentResource):
         self._retry = retry_on_webhook_error(f"{name}-webhooks")
         inside = pulumi.ResourceOptions(parent=self)
         namespace = declare_namespace(KNATIVE_NAMESPACE, opts=inside)
-        self.namespace = namespace.metadata.name
+        pull_secrets = args.install.pull_secrets
+        self.namespace = pull_secrets.put_into(namespace, opts=inside)
         self.definitions = args.install.charts.definitions(
             "knative-serving-crds",
             args.release.serving_crds,
@@ -90,7 +93,7 @@ class Knative(pulumi.ComponentResource):
         operator = args.install.charts.definitions(
             "knative-operator",
             args.release.operator,
-            namespace=declare_namespace(OPERATOR_NAMESPACE, opts=inside).metadata.name,
+            namespace=pull_secrets.put_into(declare_namespace(OPERATOR_NAMESPACE, opts=inside), opts=inside),
             values={"knative_operator": self._operator_values()},
             opts=inside,
         )
@@ -136,9 +139,16 @@ class Knative(pulumi.ComponentResource):
         footprint, images = self._args.install.footprint, self._args.install.images
         resources = resource_values(footprint.knative_operator)
         sections = {"knative_operator": "operator", "operator_webhook": "webhook"}
+        # The chart has no value for pull secrets: the post-renderer reads their names in this annotation.
+        names = ",".join(self._args.install.pull_secrets.names)
+        annotations = {"podAnnotations": {PULL_SECRETS_ANNOTATION: names}} if names else {}
         tag = f"v{self._args.release.version}"
         return {
-            key: {**resources, **({"image": images.image(f"knative-operator/{image}"), "tag": tag} if images else {})}
+            key: {
+                **resources,
+                **annotations,
+                **({"image": images.image(f"knative-operator/{image}"), "tag": tag} if images else {}),
+            }
             for key, image in sections.items()
         }
 
@@ -184,6 +194,8 @@ class Knative(pulumi.ComponentResource):
                 "queue-sidecar-image": queue,
                 "registries-skipping-tag-resolving": images.repository.partition("/")[0],
             }
+        if references := args.install.pull_secrets.references:
+            spec.setdefault("registry", {})["imagePullSecrets"] = references
         if footprint.queue_proxy:
             spec["config"]["deployment"] |= {
                 f"queue-sidecar-{name}-request": amount for name, amount in footprint.queue_proxy.requests.items()

@@ -69,7 +69,8 @@ class KServe(pulumi.ComponentResource):
         self._args = args
         charts, inside = args.install.charts, pulumi.ResourceOptions(parent=self)
         retry = retry_on_webhook_error(f"{name}-webhooks")
-        self.namespace = declare_namespace(KSERVE_NAMESPACE, opts=inside).metadata.name
+        namespace = declare_namespace(KSERVE_NAMESPACE, opts=inside)
+        self.namespace = args.install.pull_secrets.put_into(namespace, opts=inside)
         definitions = charts.workloads(
             "kserve-crd", args.release.crds, namespace=self.namespace, values={}, opts=inside
         )
@@ -163,7 +164,14 @@ class KServe(pulumi.ComponentResource):
                 "inferenceservice": resource_values(footprint.predictor),
             },
             self._images(),
+            self._pull_secrets(),
         )
+
+    def _pull_secrets(self) -> dict[str, Any]:
+        """Pull secrets of the routers of graphs; those of the controller are added to its pod."""
+        # The chart prints the list without quotes into JSON. One item with the quotes of all of them makes it valid.
+        quoted = ", ".join(f'"{name}"' for name in self._args.install.pull_secrets.names)
+        return {"router": {"imagePullSecrets": [quoted]}} if quoted else {}
 
     def _images(self) -> dict[str, Any]:
         images = self._args.install.images

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from components.charts.http_client import DownloadError
-from components.charts.registry import Registry
 from components.settings.errors import SettingsError
 from components.settings.stack import Settings
+from registries.errors import DownloadError
+from registries.registry import Registry
 from releases.runtimes import BANDIT_IMAGE
 
 REGISTRY_TIMEOUT = 10
@@ -36,7 +36,9 @@ def _missing(settings: Settings) -> list[str]:
     missing: dict[tuple[str, str], list[str]] = {}
     host = settings.mirror.charts.removeprefix("oci://").partition("/")[0]
     try:
-        with Registry.at(host, plain_http=settings.mirror.plain_http, seconds=REGISTRY_TIMEOUT) as registry:
+        with Registry.at(
+            host, plain_http=settings.mirror.plain_http, seconds=REGISTRY_TIMEOUT, login=settings.logins.of(host)
+        ) as registry:
             for place, image in wanted:
                 if not registry.has(image):
                     missing.setdefault((place, on_demand[image]), []).append(image)

@@ -32,6 +32,7 @@ class BanditArgs:
         versions: identifies the two versions; when it changes, the rewards start again.
         epsilon: share of the requests that goes to either version at random, from 0 to 1.
         timeout: seconds a prediction may take.
+        pull_secrets: names of the Secrets that its pod pulls the image with.
 
     """
 
@@ -43,6 +44,7 @@ class BanditArgs:
     epsilon: float
     timeout: int
     image: str
+    pull_secrets: tuple[str, ...] = ()
 
 
 class Bandit(pulumi.ComponentResource):
@@ -129,6 +131,10 @@ class Bandit(pulumi.ComponentResource):
                     spec=k8s.core.v1.PodSpecArgs(
                         service_account_name=account.metadata.name,
                         enable_service_links=False,
+                        image_pull_secrets=[
+                            k8s.core.v1.LocalObjectReferenceArgs(name=name) for name in self._args.pull_secrets
+                        ]
+                        or None,
                         containers=[container],
                     ),
                 ),

@@ -38,6 +38,7 @@ class ServingContext:
         gateway_address: URL of the gateway, without a path.
         service_accounts: account with the keys of a store, by the store's name and the namespace of its models.
         termination_waits: resource of each namespace that is deleted after its models, and waits for their pods.
+        pull_secrets: names of the Secrets that pods pull images with.
         changing_mode: names of models and graphs that may run in the other mode now; they are deleted before they are
             made anew.
 
@@ -53,6 +54,7 @@ class ServingContext:
     service_accounts: Mapping[tuple[str, str], pulumi.Output[str]] = field(default_factory=dict)
     termination_waits: Mapping[str, pulumi.Resource] = field(default_factory=dict)
     changing_mode: frozenset[str] = frozenset()
+    pull_secrets: tuple[str, ...] = ()
 
     @classmethod
     def of(
@@ -78,6 +80,7 @@ class ServingContext:
             service_accounts={store: keys.service_account for store, keys in credentials.items()},
             termination_waits=termination_waits,
             changing_mode=changing_mode,
+            pull_secrets=install.pull_secrets.names,
         )
 
     def service_account(self, model: Model, *, namespace: str) -> pulumi.Output[str] | None:

@@ -60,6 +60,7 @@ class InferenceService(pulumi.ComponentResource):
             runtimes=context.runtimes,
             service_account=context.service_account(model, namespace=args.namespace),
             resources=context.footprint.predictor,
+            pull_secrets=context.pull_secrets,
         )
         components = spec.components()
         hashes = {component: fields["annotations"][SPEC_HASH_ANNOTATION] for component, fields in components.items()}
@@ -119,6 +120,7 @@ def _declare_bandit(args: InferenceServiceArgs, *, versions: str, opts: pulumi.R
             epsilon=bandit.epsilon,
             timeout=model.request_timeout or REQUEST_TIMEOUT,
             image=image,
+            pull_secrets=(*context.pull_secrets, *model.image_pull_secrets),
         ),
         opts=opts,
     )

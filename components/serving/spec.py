@@ -10,6 +10,7 @@ from typing import Any
 
 import pulumi
 
+from components.platform.pull_secrets import references
 from components.rollout.server import SERVER_CONTAINER, SPEC_HASH_ANNOTATION
 from components.serving.modes import SERVING_MODES, ServingMode
 from components.serving.paths import Paths
@@ -40,6 +41,7 @@ class InferenceServiceSpec:
     Attributes:
         runtimes: serving runtimes that KServe has.
         service_account: account with the keys of the model's storage; None for the account that the model names.
+        pull_secrets: names of the Secrets that its pods pull images with, beside those of the model.
         resources: of servers whose settings name none; None for those of the serving runtime.
 
     """
@@ -48,6 +50,7 @@ class InferenceServiceSpec:
     runtimes: tuple[ServingRuntime, ...]
     service_account: pulumi.Output[str] | None
     resources: PodResources | None
+    pull_secrets: tuple[str, ...] = ()
 
     @property
     def mode(self) -> ServingMode:
@@ -90,6 +93,7 @@ class InferenceServiceSpec:
                 "nodeSelector": model.node_selector or None,
                 "tolerations": [toleration_spec(toleration) for toleration in model.tolerations] or None,
                 "labels": model.labels or None,
+                "imagePullSecrets": self._pull_secrets(),
                 "batcher": _batcher(model),
                 "logger": {"url": model.logger.url, "mode": model.logger.mode} if model.logger else None,
                 "model": None if model.container else self._model(),
@@ -105,6 +109,9 @@ class InferenceServiceSpec:
                 "canaryTrafficPercent": canary_traffic(model),
             }
         )
+
+    def _pull_secrets(self) -> list[dict[str, str]] | None:
+        return references([*self.pull_secrets, *self.model.image_pull_secrets]) or None
 
     def _model(self) -> dict[str, Any]:
         """Model of a format, which a serving runtime serves."""
@@ -175,6 +182,7 @@ class InferenceServiceSpec:
                 "maxReplicas": component.replicas.max,
                 "containerConcurrency": component.concurrency,
                 "timeout": component.request_timeout,
+                "imagePullSecrets": self._pull_secrets(),
                 "containers": [{name: value for name, value in container.items() if value}],
             }
         )

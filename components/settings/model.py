@@ -13,6 +13,7 @@ from components.settings.fields import DOMAIN, Key, LabelValue, Matching, Name, 
 from components.settings.made_names import host_problem
 from components.settings.modes import Mode, Replicas, Scale, scaling_problems
 from components.settings.namespaces import namespace_problem
+from components.settings.registries import SecretName
 from components.settings.server import (
     COMPONENT_TYPES,
     REQUEST_TIMEOUT,
@@ -155,6 +156,9 @@ class Model(Section):
         Annotated[str, Matching(pattern=DOMAIN, what="service account: give the name of one in the model's namespace")]
         | None
     ) = Field(default=None, description="a service account for its pods, instead of `storage`")
+    image_pull_secrets: tuple[SecretName, ...] = Field(
+        default=(), description="names of Secrets in its namespace that its pods pull images with, too"
+    )
     batcher: Batcher | None = None
     logger: Logger | None = None
     timeout: int = Field(default=600, ge=30, le=3600, description="seconds in which it must become ready")

@@ -15,12 +15,15 @@ import pulumi
 
 import stack_files
 
-# Fields of a store that are kept secret, in the cluster and in the state.
-KEYS = ("access_key_id", "secret_access_key")
-KEPT = rf"storage\.[^.]+\.({'|'.join(KEYS)})"
+# Fields that are kept secret in the cluster and in the state, by the setting whose entries have them.
+SECRET_FIELDS: Mapping[str, tuple[str, ...]] = {
+    "storage": ("access_key_id", "secret_access_key"),
+    "registries": ("password",),
+}
+KEPT = "|".join(rf"{setting}\.[^.]+\.({'|'.join(fields)})" for setting, fields in SECRET_FIELDS.items())
 REVEALED = (
-    "is a secret, but only the keys of a store are kept secret: this would be in plain text in the cluster and in the "
-    "stack's state; leave it out, or set it again with pulumi config set --plaintext"
+    "is a secret, but only the keys of a store and the passwords of registries are kept secret: this would be in plain "
+    "text in the cluster and in the stack's state; leave it out, or set it again with pulumi config set --plaintext"
 )
 
 
@@ -33,7 +36,7 @@ def stored_settings() -> Mapping[str, Any]:
 def secret_problems(
     document: Mapping[str, Any], *, stored: Mapping[str, Any], is_secret: Mapping[str, bool]
 ) -> list[str]:
-    """Keys of stores that are in plain text, and other values that are secrets and would be in plain text elsewhere.
+    """Keys and passwords in plain text, and other values that are secrets and would be in plain text elsewhere.
 
     Args:
         document: the settings.
@@ -41,18 +44,18 @@ def secret_problems(
         is_secret: whether each setting contains some secret, which need not be in the file.
 
     """
-    stores = _mapping(stored.get("storage"))
     plain = [
-        f"storage.{name}.{key}"
-        for name, store in _mapping(document.get("storage")).items()
-        for key in KEYS
-        if _mapping(store).get(key)
-        and (not is_secret["storage"] or isinstance(_mapping(stores.get(name)).get(key), str))
+        f"{setting}.{name}.{field}"
+        for setting, fields in SECRET_FIELDS.items()
+        for name, entry in _mapping(document.get(setting)).items()
+        for field in fields
+        if _mapping(entry).get(field)
+        and (not is_secret[setting] or isinstance(_mapping(_mapping(stored.get(setting)).get(name)).get(field), str))
     ]
     revealed = [path for path in stack_files.encrypted(stored) if not re.fullmatch(KEPT, path)]
     # A secret that is not in the file is from the command line or from one of Pulumi's environments.
     named = {re.split(r"[.[]", path)[0] for path in revealed}
-    revealed += [name for name, has_some in is_secret.items() if has_some and name not in {"storage", *named}]
+    revealed += [name for name, has_some in is_secret.items() if has_some and name not in {*SECRET_FIELDS, *named}]
     return [
         *(f"{path}: is in plain text; make it a secret: pulumi config set --secret --path {path}" for path in plain),
         *(f"{path}: {REVEALED}" for path in revealed),

@@ -32,9 +32,11 @@ from components.settings.modes import MODES, Mode
 from components.settings.monitoring import MonitoringSettings, section_of_switch
 from components.settings.namespaces import namespace_problem
 from components.settings.platform_parts import Choice, Part, PlatformSource, platform_source
-from components.settings.platform_stack import STACK, PlatformStack
+from components.settings.platform_stack import STACK, STACK_FORMS, PlatformStack
+from components.settings.registries import RegistryLogin, SecretName
 from components.settings.resource_profiles import FOOTPRINTS, Footprint
 from components.settings.secret_values import secret_problems, stored_settings
+from registries.login import Logins
 from releases import RELEASES
 from releases.types import Release
 
@@ -236,7 +238,9 @@ class Settings(Section):
         PlatformSource | str | None,
         PlainValidator(
             platform_source,
-            json_schema_input_type=PlatformSource | Annotated[str, Matching(pattern=STACK, what="stack")] | None,
+            json_schema_input_type=PlatformSource
+            | Annotated[str, Matching(pattern=STACK, what=f"stack: write {STACK_FORMS}")]
+            | None,
         ),
     ] = Field(
         default=None,
@@ -244,6 +248,12 @@ class Settings(Section):
         "or `existing`: parts that the cluster has already",
     )
     mirror: Mirror | None = None
+    registries: dict[Name, RegistryLogin] = Field(default_factory=dict)
+    image_pull_secrets: tuple[SecretName, ...] = Field(
+        default=(),
+        description="names of Secrets that pods pull images with, beside those of `registries`; something else puts "
+        "them into each namespace of the platform and of models",
+    )
     cluster: Cluster = Cluster()
     ingress: Ingress = Ingress()
     mode: Mode = Field(
@@ -275,6 +285,14 @@ class Settings(Section):
                 f"{', '.join(map(repr, twice))} is the name of more than one {kind}; give each its own name"
             )
         return served
+
+    @field_validator("registries")
+    @classmethod
+    def _have_one_login_a_host(cls, registries: dict[str, RegistryLogin]) -> dict[str, RegistryLogin]:
+        hosts = [registry.host for registry in registries.values()]
+        if twice := sorted({host for host in hosts if hosts.count(host) > 1}):
+            raise ValueError(f"{', '.join(twice)} has more than one login; keep one")
+        return registries
 
     @model_validator(mode="after")
     def _has_a_mirror_if_needed(self) -> Self:
@@ -308,6 +326,11 @@ class Settings(Section):
     def footprint(self) -> Footprint:
         """Resources of the platform's pods."""
         return FOOTPRINTS[self.resources]
+
+    @property
+    def logins(self) -> Logins:
+        """Logins of registries."""
+        return Logins(known=tuple(registry.login for registry in self.registries.values()))
 
     @property
     def shared(self) -> dict[str, Any]:

@@ -20,7 +20,13 @@ from tests.e2e.models_on_platform import PLATFORM
 # The order of a deployment's life: first what needs an empty cluster, last what takes away what the others share. The
 # others come between, in any order.
 FIRST = ("test_local_cluster", "test_rights", "test_demo")
-LAST = ("test_repair_and_destroy", "test_without_knative", "test_partly_existing_platform", "test_down")
+LAST = (
+    "test_repair_and_destroy",
+    "test_private_registries",
+    "test_without_knative",
+    "test_partly_existing_platform",
+    "test_down",
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

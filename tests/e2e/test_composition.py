@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import requests
 
-from cluster.catalog import EXAMPLE
+from releases.local import EXAMPLE
 from tests.e2e.cluster_objects import kubectl
 from tests.e2e.machine import GATEWAY, Deployment, need
 from tests.e2e.models_on_platform import models_on_platform

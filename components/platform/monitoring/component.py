@@ -73,7 +73,8 @@ class Monitoring(pulumi.ComponentResource):
         super().__init__("kserve-multi-model:platform:Monitoring", name, {}, opts)
         self._args = args
         self._inside = pulumi.ResourceOptions(parent=self)
-        self._namespace = declare_namespace(MONITORING_NAMESPACE, opts=self._inside).metadata.name
+        namespace = declare_namespace(MONITORING_NAMESPACE, opts=self._inside)
+        self._namespace = args.install.pull_secrets.put_into(namespace, opts=self._inside)
         configuration = self._config_map(
             CONFIG,
             {
@@ -120,7 +121,7 @@ class Monitoring(pulumi.ComponentResource):
             GRAFANA,
             release.grafana,
             namespace=self._namespace,
-            values=merge_values(self._grafana_values(), self._grafana_images()),
+            values=merge_values(self._grafana_values(), self._grafana_images(), self._grafana_pull_secrets()),
             opts=self._inside,
         )
 
@@ -190,6 +191,10 @@ class Monitoring(pulumi.ComponentResource):
             "sidecar": {"image": _split_image(images.image("kiwigrid/k8s-sidecar"))},
         }
 
+    def _grafana_pull_secrets(self) -> dict[str, Any]:
+        references = self._args.install.pull_secrets.references
+        return {"global": {"imagePullSecrets": references}} if references else {}
+
     def _install_workloads(self, release: PlainMonitoring, configuration: k8s.core.v1.ConfigMap) -> None:
         footprint = self._args.install.footprint
         custom_resources = self._config_map(KUBE_STATE, {CUSTOM_RESOURCES_FILE: _yaml(inference_service_metrics())})
@@ -209,7 +214,12 @@ class Monitoring(pulumi.ComponentResource):
             config_map=custom_resources.metadata.name,
         )
         for workload in (server, kube_state):
-            declare_workload(workload, namespace=self._namespace, opts=self._inside)
+            declare_workload(
+                workload,
+                namespace=self._namespace,
+                pull_secrets=self._args.install.pull_secrets.names,
+                opts=self._inside,
+            )
 
     def _image(self, publisher: str, name: str) -> str:
         images = self._args.install.images

@@ -120,7 +120,13 @@ def kube_state_metrics(
     )
 
 
-def declare_workload(workload: Workload, *, namespace: pulumi.Input[str], opts: pulumi.ResourceOptions) -> None:
+def declare_workload(
+    workload: Workload,
+    *,
+    namespace: pulumi.Input[str],
+    opts: pulumi.ResourceOptions,
+    pull_secrets: Sequence[str] = (),
+) -> None:
     """Declare a workload with its ServiceAccount, the account's permissions and a Service; done when it is ready."""
     labels = {"app.kubernetes.io/name": workload.app, "app.kubernetes.io/part-of": "kserve-multi-model"}
     metadata = k8s.meta.v1.ObjectMetaArgs(name=workload.name, namespace=namespace, labels=labels)
@@ -168,14 +174,16 @@ def declare_workload(workload: Workload, *, namespace: pulumi.Input[str], opts: 
             selector=k8s.meta.v1.LabelSelectorArgs(match_labels=labels),
             template=k8s.core.v1.PodTemplateSpecArgs(
                 metadata=k8s.meta.v1.ObjectMetaArgs(labels=labels),
-                spec=_pod(workload, service_account=account.metadata.name),
+                spec=_pod(workload, service_account=account.metadata.name, pull_secrets=pull_secrets),
             ),
         ),
         opts=pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=[binding])),
     )
 
 
-def _pod(workload: Workload, *, service_account: pulumi.Input[str]) -> k8s.core.v1.PodSpecArgs:
+def _pod(
+    workload: Workload, *, service_account: pulumi.Input[str], pull_secrets: Sequence[str]
+) -> k8s.core.v1.PodSpecArgs:
     volumes = [
         k8s.core.v1.VolumeArgs(name=f"config-{number}", config_map=k8s.core.v1.ConfigMapVolumeSourceArgs(name=name))
         for number, name in enumerate(workload.config_maps.values())
@@ -189,6 +197,7 @@ def _pod(workload: Workload, *, service_account: pulumi.Input[str]) -> k8s.core.
         mounts.append(k8s.core.v1.VolumeMountArgs(name=workload.data.name, mount_path=DATA_FOLDER))
     return k8s.core.v1.PodSpecArgs(
         service_account_name=service_account,
+        image_pull_secrets=[k8s.core.v1.LocalObjectReferenceArgs(name=name) for name in pull_secrets] or None,
         termination_grace_period_seconds=GRACE_PERIOD,
         security_context=k8s.core.v1.PodSecurityContextArgs(
             run_as_non_root=True,

@@ -201,3 +201,26 @@ def test_a_release_is_uninstalled_completely_and_quickly() -> None:
     assert definition["metadata"] == {"annotations": {"other": "kept"}}
     assert definition["spec"]["properties"] == {"terminationGracePeriodSeconds": {"type": "integer"}}
     assert pod["spec"]["template"]["spec"] == {"terminationGracePeriodSeconds": 3}
+
+
+def test_pull_secrets_are_added_to_those_of_the_chart() -> None:
+    pod = deployment(imagePullSecrets=[{"name": "of-the-chart"}])
+    (item,) = adjust([pod], namespace="here", image_pull_secret=["a", "b"])
+    found = item["spec"]["template"]["spec"]["imagePullSecrets"]
+    assert found == [{"name": "of-the-chart"}, {"name": "a"}, {"name": "b"}]
+    assert "imagePullSecrets" not in adjusted(deployment())[0]["spec"]["template"]["spec"]
+
+
+def test_a_release_reads_the_pull_secrets_of_an_annotation() -> None:
+    """The annotation is where the chart of Knative's operator puts it: the last lines before the pod's spec."""
+    chart = (
+        "kind: Deployment\nspec:\n  template:\n    metadata:\n      labels:\n        name: operator\n"
+        "      annotations:\n        kserve-multi-model/image-pull-secrets: dev-registries,regcred\n"
+        "    spec:\n      serviceAccountName: operator\n"
+    )
+    run = subprocess.run([sys.executable, str(RELEASE_SCRIPT)], input=chart, capture_output=True, text=True, check=True)
+    pod = yaml.safe_load(run.stdout)["spec"]["template"]["spec"]
+    assert pod == {
+        "serviceAccountName": "operator",
+        "imagePullSecrets": [{"name": "dev-registries"}, {"name": "regcred"}],
+    }

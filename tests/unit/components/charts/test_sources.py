@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import yaml
 
 from components.charts.sources import ChartMirror, ChartStore, ChartUnavailable, ImageMirror
+from registries.login import Login, Logins
 from releases.types import ChartArchive, Manifest, MirroredChart
 from tests.unit.components.registry import Registry, packaged
 
@@ -123,3 +125,63 @@ def test_a_chart_that_only_a_mirror_has() -> None:
 
 def test_the_name_of_an_image_in_a_mirror() -> None:
     assert ImageMirror(repository="host:5000/all").image("knative/queue") == "host:5000/all/knative/queue"
+
+
+PASSWORD = "private-password"
+
+
+def private(registry: Registry, *, password: str | None = PASSWORD) -> ChartStore:
+    """A store that fetches charts from a registry with a login; None sends no login."""
+    registry.login = ("reader", PASSWORD)
+    known = (Login(host=registry.address, username="reader", password=password),) if password else ()
+    mirror = ChartMirror(repository=f"{registry.address}/charts", plain_http=True)
+    return ChartStore(folder=FOLDER, mirror=mirror, logins=Logins(known=known))
+
+
+BOTH_WAYS = pytest.mark.parametrize("by_token", [False, True], ids=["by login", "by token"])
+
+
+@BOTH_WAYS
+def test_a_private_registry_with_the_right_login(registry: Registry, by_token: bool) -> None:
+    registry.requires_token = by_token
+    registry.push("charts/istiod", "1.31.0", b"chart")
+    assert Path(private(registry).path(CHART)).read_bytes() == b"chart"
+
+
+@BOTH_WAYS
+def test_a_private_registry_with_a_wrong_login(registry: Registry, by_token: bool) -> None:
+    registry.requires_token = by_token
+    registry.any_chart = True
+    with pytest.raises(ChartUnavailable) as refused:
+        private(registry, password="wrong-password").path(CHART)
+    assert f"{registry.address} refuses the login of 'reader'" in str(refused.value)
+    assert "wrong-password" not in f"{refused.value!r}{refused.value.__cause__!r}"
+
+
+@BOTH_WAYS
+def test_a_private_registry_without_a_login(registry: Registry, by_token: bool) -> None:
+    registry.requires_token = by_token
+    registry.any_chart = True
+    with pytest.raises(ChartUnavailable) as refused:
+        private(registry, password=None).path(CHART)
+    assert f"{registry.address} asks for a login" in str(refused.value)
+    assert "`registries` has the logins" in str(refused.value)
+
+
+def test_the_login_of_another_registry_is_not_sent(registry: Registry) -> None:
+    registry.any_chart = True
+    mirror = ChartMirror(repository=f"{registry.address}/charts", plain_http=True)
+    logins = Logins(known=(Login(host="registry.example", username="reader", password=PASSWORD),))
+    assert Path(ChartStore(folder=FOLDER, mirror=mirror, logins=logins).path(CHART)).is_file()
+    assert registry.sent_logins == []
+
+
+@pytest.mark.parametrize(
+    ("password", "problem"), [("wrong", "refuses the login of 'reader'"), (None, "asks for a login")]
+)
+def test_an_archive_at_a_url_with_a_login(registry: Registry, password: str | None, problem: str) -> None:
+    registry.files["/istiod-1.27.1.tgz"] = b"archive"
+    chart = ChartArchive(name="istiod", version="1.27.1", url=f"http://{registry.address}/istiod-1.27.1.tgz")
+    with pytest.raises(ChartUnavailable, match=f"{registry.address} {problem}"):
+        replace(private(registry, password=password), mirror=None).path(chart)
+    assert Path(replace(private(registry), mirror=None).path(chart)).read_bytes() == b"archive"

@@ -367,3 +367,19 @@ def test_endpoint_paths_by_protocol(protocol: str, metadata: str, predict: str) 
     assert understood.url == "http://iris.models.example.com"
     assert understood.check
     assert understood.check.tolerance == 1e-6
+
+
+@pytest.mark.feature("image pull secrets of a model, beside a store's keys", mode="both", proof="objects")
+@pytest.mark.parametrize("mode", ["Knative", "Standard"])
+def test_pull_secrets_are_those_of_the_stack_and_of_the_model(mode: str) -> None:
+    """They are beside the account with a store's keys, so that an own image can have files from a private store."""
+    container = {"image": "registry.example/team/server:1"}
+    transformer = {"image": "registry.example/team/transformer:1"}
+    args = arguments(
+        account="dev-storage-demo", container=container, transformer=transformer, mode=mode, image_pull_secrets=["mine"]
+    )
+    args = replace(args, context=replace(args.context, pull_secrets=("dev-registries",)))
+    spec = record(lambda: InferenceService("iris", args=args)).the("v1beta1:InferenceService", "iris").plain["spec"]
+    pulled = [{"name": "dev-registries"}, {"name": "mine"}]
+    assert spec["predictor"]["serviceAccountName"] == "dev-storage-demo"
+    assert spec["predictor"]["imagePullSecrets"] == spec["transformer"]["imagePullSecrets"] == pulled

@@ -29,8 +29,9 @@ def problems_of(stored: dict[str, Any], *, folder: Path, secret: tuple[str, ...]
 
 def refusal(path: str) -> str:
     return (
-        f"{path}: is a secret, but only the keys of a store are kept secret: this would be in plain text in the cluster"
-        " and in the stack's state; leave it out, or set it again with pulumi config set --plaintext"
+        f"{path}: is a secret, but only the keys of a store and the passwords of registries are kept secret: this "
+        "would be in plain text in the cluster and in the stack's state; leave it out, or set it again with pulumi "
+        "config set --plaintext"
     )
 
 
@@ -64,6 +65,8 @@ def test_a_secret_of_a_model_is_refused_where_it_stands(model: dict[str, Any], p
         ({"cluster": {"context": SECRET}}, "cluster.context"),
         ({"storage": {"demo": {"endpoint": SECRET}}}, "storage.demo.endpoint"),
         ({"storage": {"demo": SECRET}}, "storage.demo"),
+        ({"registries": {"company": {"host": SECRET}}}, "registries.company.host"),
+        ({"registries": {"company": {"username": SECRET}}}, "registries.company.username"),
     ],
 )
 def test_every_other_secret_is_refused_too(stored: dict[str, Any], path: str, project_folder: Path) -> None:
@@ -81,6 +84,24 @@ def test_a_secret_that_is_not_in_the_file_is_refused_by_its_setting(project_fold
 def test_the_keys_of_a_store_may_be_secrets(project_folder: Path) -> None:
     keys = {"access_key_id": SECRET, "secret_access_key": SECRET}
     assert problems_of({"storage": {"demo": keys}}, folder=project_folder, secret=("storage",)) == ()
+
+
+def test_the_password_of_a_registry_may_be_a_secret(project_folder: Path) -> None:
+    stored = {"registries": {"company": {"password": SECRET}}}
+    assert problems_of(stored, folder=project_folder, secret=("registries",)) == ()
+
+
+@pytest.mark.parametrize("secret", [(), ("registries",)], ids=["no secret", "a secret elsewhere in the setting"])
+def test_the_password_of_a_registry_in_plain_text_is_refused(secret: tuple[str, ...], project_folder: Path) -> None:
+    registries = {"company": {"host": "registry.example", "username": "me", "password": "typed-secret"}}
+    file = {"config": {f"{PROJECT}:registries": registries}}
+    (project_folder / "Pulumi.stack.yaml").write_text(yaml.safe_dump(file))
+    set_config({**valid_settings(), "registries": registries}, secret=secret)
+    with pytest.raises(SettingsError) as refused:
+        load()
+    path = "registries.company.password"
+    remedy = f"make it a secret: pulumi config set --secret --path {path}"
+    assert refused.value.problems == (f"{path}: is in plain text; {remedy}",)
 
 
 def test_a_plain_value_named_secure_is_no_secret(project_folder: Path) -> None:

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from components.charts.http_client import DownloadError, http_client, require_success
+from registries.errors import DownloadError
+from registries.http_client import http_client, require_success
 from tests.unit.kube.conftest import Authority, answer, serving_tls
 from tests.unit.predict.server import Reply, Server, serving
 

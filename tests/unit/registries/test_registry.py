@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from components.charts.http_client import DownloadError
-from components.charts.registry import Registry
+from registries.errors import DownloadError
+from registries.registry import Registry
 from tests.unit.predict.server import Reply, Server, serving
 
 TAGS = "GET /v2/kserve/onnxserver/tags/list"
@@ -55,7 +57,7 @@ def test_registry_that_wants_another_login_than_a_token(server: Server, header: 
 
 @pytest.mark.parametrize(
     ("body", "problem"),
-    [({}, "its token server answers without a token"), (b"<html>", "does not answer as a registry")],
+    [({}, "its token server answers without a token"), (b"<html>", "its token server answers without a token")],
 )
 def test_token_server_that_gives_none(server: Server, body: object, problem: str) -> None:
     reply(server, TAGS, challenge(server))
@@ -71,3 +73,14 @@ def test_manifest_that_is_a_web_page(server: Server) -> None:
         pytest.raises(DownloadError, match=r"127\.0\.0\.1 does not answer as a registry does"),
     ):
         registry.chart_digest("charts/istiod", tag="1")
+
+
+def test_login_of_netrc(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is used where the stack has none of the registry, and goes to the token server that the registry names."""
+    (tmp_path / "netrc").write_text("machine 127.0.0.1 login me password secret\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    reply(server, TAGS, challenge(server), Reply({"tags": ["v1"]}))
+    reply(server, TOKEN, Reply({"token": "mine"}))
+    assert has_image(server)
+    asked = next(request for request in server.requests if "token" in request.path)
+    assert asked.headers["authorization"] == f"Basic {base64.b64encode(b'me:secret').decode()}"
