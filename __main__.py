@@ -63,7 +63,7 @@ async def deploy() -> Inputs:
         for graph in settings.graphs
     }
     guarded = [*platform.resources, *ready, *waits.values(), *models.values(), *graphs.values()]
-    guard = ClusterGuardArgs(cluster=identity.cluster, context=settings.cluster.context)
+    guard = ClusterGuardArgs.from_settings(settings, identity=identity)
     ClusterGuard(args=guard, opts=ResourceOptions(depends_on=guarded))
     example = next((model.example for model in models.values()), None)
 

@@ -1,24 +1,29 @@
-"""A resource that a destroy deletes first, and that refuses to be deleted in another cluster than the stack's.
+"""A resource that a destroy deletes first, and that refuses to go where the destroy would harm others, or would hang.
 
 `pulumi destroy` does not run the program, so no preflight looks at the cluster. A kubeconfig of another cluster can
-have a context of the same name, and objects of the same names there are somebody else's. This resource depends on all
-others, so nothing is deleted before it. Pulumi loads this module, whose name is in the stack's state. Renaming the
-module or its provider breaks the `destroy` of stacks that were deployed before.
+have a context of the same name, and objects of the same names there are somebody else's; the definitions of a platform
+take the objects of everybody with them. This resource depends on all others, so nothing is deleted before it. Pulumi
+loads this module, whose name is in the stack's state. Renaming the module or its provider breaks the `destroy` of
+stacks that were deployed before.
 """
 
 from __future__ import annotations
 
 import os
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pulumi
 from pulumi.dynamic import CreateResult, DiffResult, ReadResult, Resource, ResourceProvider, UpdateResult
 
-from components.ownership.stack_identity import ClusterIdentity
+from components.ownership.stack_identity import ClusterIdentity, Identity
 from components.teardown.termination_wait import DELETE_UNREACHABLE
+
+if TYPE_CHECKING:
+    from components.settings.stack import Settings
 
 NAME = "cluster-guard"
 SYSTEM_NAMESPACE = "/api/v1/namespaces/kube-system"
@@ -28,8 +33,12 @@ class AnotherClusterError(Exception):
     """The cluster is not the stack's, or does not say so."""
 
 
+class ObstacleError(Exception):
+    """A destroy would delete what others have in the cluster, or would hang."""
+
+
 class ClusterGuardProvider(ResourceProvider):
-    """Creates nothing in the cluster; its deletion fails in another cluster than the stack's."""
+    """Creates nothing in the cluster; its deletion fails where nothing else may be deleted."""
 
     # Otherwise a stack without secrets would need a passphrase.
     serialize_as_secret_always = False
@@ -39,31 +48,71 @@ class ClusterGuardProvider(ResourceProvider):
         return CreateResult(props["uid"], props)
 
     def diff(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> DiffResult:
-        """Report a change where another context leads to the cluster now; that replaces nothing."""
-        return DiffResult(changes=any(olds.get(key) != news.get(key) for key in ("uid", "name", "context")))
+        """Report a change of what is recorded; that replaces nothing."""
+        return DiffResult(changes=any(olds.get(key) != news[key] for key in news if not key.startswith("__")))
 
     def update(self, _id: str, _olds: dict[str, Any], news: dict[str, Any]) -> UpdateResult:
-        """Record the new context."""
+        """Record it."""
         return UpdateResult(news)
 
     def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
-        """Fail as `delete` does, in a refresh's preview: the refresh itself would forget what the other cluster lacks.
+        """Fail in a refresh's preview where the cluster is another: the refresh would forget what that one lacks.
 
         Raises:
-            AnotherClusterError: as `delete`.
+            AnotherClusterError: as `require_cluster`.
         """
-        self.delete(id_, props)
+        _require_cluster(props)
         return ReadResult(id_, props)
 
     def delete(self, _id: str, props: dict[str, Any]) -> None:
-        """Return if the context leads to the stack's cluster; raises as `require_cluster` does."""
-        require_cluster(ClusterIdentity(uid=props["uid"], name=props["name"]), context=props["context"])
+        """Return if the destroy may go on.
+
+        Raises:
+            AnotherClusterError: as `require_cluster`.
+            ObstacleError: something is in the way; the text says what, and what to do.
+        """
+        if _require_cluster(props):
+            _require_no_obstacles(props)
 
 
-def require_cluster(deployed: ClusterIdentity, *, context: str | None, kubeconfig: Path | None = None) -> None:
-    """Ask the cluster to which the context leads whether it is the stack's.
+def _require_cluster(props: Mapping[str, Any]) -> bool:
+    return require_cluster(ClusterIdentity(uid=props["uid"], name=props["name"]), context=props["context"])
 
-    Returns, too, if it cannot be reached at all and DELETE_UNREACHABLE is set.
+
+def _require_no_obstacles(props: Mapping[str, Any]) -> None:
+    # Pulumi loads this module for every command, and few of them delete.
+    from components.charts.helm_records import ReleaseMark  # noqa: PLC0415
+    from components.teardown.obstacles import Obstacles  # noqa: PLC0415
+    from kube.connection import connect  # noqa: PLC0415
+    from kube.read import PASSING_ERRORS, ForbiddenError  # noqa: PLC0415
+
+    mark = ReleaseMark(identity=props["identity"], deployed_before=props["deployed_before"])
+    obstacles = Obstacles(mark=mark, namespaces=props["namespaces"], has_platform=props["has_platform"])
+    try:
+        with connect(context=props["context"]) as client:
+            others = obstacles.objects_of_others(client)
+            stopped = obstacles.stopped_controllers(client)
+    except (ForbiddenError, *PASSING_ERRORS) as problem:
+        raise ObstacleError(
+            "nothing was deleted: the cluster does not say whether others have objects there that would go with this "
+            f"stack: {problem}. Use a login that may list custom resources and Helm's Secrets, and run it again"
+        ) from problem
+    if others:
+        raise ObstacleError(
+            "nothing was deleted: Kubernetes deletes these objects of others together with their definitions, which "
+            f"are this stack's: {'; '.join(others)}. Destroy their stacks or delete them first, and run it again"
+        )
+    if stopped:
+        raise ObstacleError(
+            f"nothing was deleted: it would hang, because objects that are deleted wait for {' and '.join(stopped)}, "
+            "which does not run. To see why: python -m predict doctor. Once it runs, as after pulumi up, run it again"
+        )
+
+
+def require_cluster(deployed: ClusterIdentity, *, context: str | None, kubeconfig: Path | None = None) -> bool:
+    """Ask the cluster to which the context leads whether it is the stack's, and return True.
+
+    Returns False if it cannot be reached at all and DELETE_UNREACHABLE is set.
 
     Args:
         deployed: the cluster that the stack is deployed to.
@@ -83,7 +132,7 @@ def require_cluster(deployed: ClusterIdentity, *, context: str | None, kubeconfi
     here = f"context {context!r}" if context else "the current context"
     cluster = partial(connect, kubeconfig=kubeconfig, context=context)
     if os.environ.get(DELETE_UNREACHABLE) == "true" and is_unreachable(cluster):
-        return
+        return False
     try:
         with cluster() as client:
             uid = read(Namespace, client, SYSTEM_NAMESPACE).metadata.uid
@@ -97,19 +146,48 @@ def require_cluster(deployed: ClusterIdentity, *, context: str | None, kubeconfi
             f"nothing was changed: the stack is deployed to the cluster {deployed}, and {here} leads to another one "
             f"(UID {uid}). Set KUBECONFIG to the kubeconfig of the stack's cluster, and run the same command again"
         )
+    return True
 
 
 @dataclass(frozen=True, kw_only=True)
 class ClusterGuardArgs:
-    """The cluster that the stack is deployed to, and the context that leads to it; None means the current one."""
+    """What a destroy has to find.
 
-    cluster: ClusterIdentity
+    Attributes:
+        identity: of the stack, with the cluster that it is deployed to.
+        context: the one that leads to the cluster; None means the current one.
+        namespaces: of the stack's models and graphs.
+        has_platform: whether the platform is the stack's own.
+
+    """
+
+    identity: Identity
     context: str | None
+    namespaces: Collection[str]
+    has_platform: bool
+
+    @classmethod
+    def from_settings(cls, settings: Settings, *, identity: Identity) -> ClusterGuardArgs:
+        """What the destroy of a stack with these settings has to find."""
+        return cls(
+            identity=identity,
+            context=settings.cluster.context,
+            namespaces=settings.namespaces,
+            has_platform=not settings.platform,
+        )
 
 
 class ClusterGuard(Resource, module="kserve-multi-model", name="ClusterGuard"):
     """Declared last, and depends on all other resources, so that Pulumi deletes it first."""
 
     def __init__(self, *, args: ClusterGuardArgs, opts: pulumi.ResourceOptions) -> None:
-        props = {"uid": args.cluster.uid, "name": args.cluster.name, "context": args.context}
+        props = {
+            "uid": args.identity.cluster.uid,
+            "name": args.identity.cluster.name,
+            "context": args.context,
+            "identity": args.identity.text,
+            "deployed_before": args.identity.deployed_before,
+            "namespaces": sorted(args.namespaces),
+            "has_platform": args.has_platform,
+        }
         super().__init__(ClusterGuardProvider(), NAME, props, opts)

@@ -60,3 +60,10 @@ class Route(KnativeObject):
     """Knative's route to a server."""
 
     plural: ClassVar[str] = "routes"
+
+
+class KnativeServing(Object):
+    """What Knative's operator installs Knative from."""
+
+    api: ClassVar[str] = "apis/operator.knative.dev/v1beta1"
+    plural: ClassVar[str] = "knativeservings"

@@ -128,6 +128,13 @@ class Deployment(Object):
         return found.message if found and found.status == "True" else ""
 
 
+class CustomResourceDefinition(Object):
+    """The definition of a kind of custom resource; its name is `<plural>.<group>`."""
+
+    api: ClassVar[str] = "apis/apiextensions.k8s.io/v1"
+    plural: ClassVar[str] = "customresourcedefinitions"
+
+
 class ReplicaSet(Object):
     """The pods of one version of a Deployment, which owns it."""
 

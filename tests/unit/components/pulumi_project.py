@@ -28,7 +28,8 @@ TOKEN = "a-login-of-the-kubeconfig"
 API: Mapping[str, Mapping[str, Any]] = {
     "/version": {"major": "1", "minor": "34", "gitVersion": "v1.34.0"},
     "/api": {"kind": "APIVersions", "versions": ["v1"]},
-    "/apis": {"kind": "APIGroupList", "apiVersion": "v1", "groups": []},
+    # In both of its forms.
+    "/apis": {"kind": "APIGroupList", "apiVersion": "v1", "groups": [], "items": []},
     "/api/v1": {
         "kind": "APIResourceList",
         "groupVersion": "v1",

@@ -16,7 +16,7 @@ PROGRAM = f"""\
 import pulumi
 import pulumi_kubernetes as k8s
 from components.objects import cluster_provider
-from components.ownership.stack_identity import ClusterIdentity
+from components.ownership.stack_identity import ClusterIdentity, Identity
 from components.teardown.cluster_guard import ClusterGuard, ClusterGuardArgs
 
 provider = cluster_provider("cluster", context="here", uid={UID!r}, opts=pulumi.ResourceOptions())
@@ -27,7 +27,16 @@ settings = k8s.core.v1.ConfigMap(
     opts=pulumi.ResourceOptions(provider=provider),
 )
 ClusterGuard(
-    args=ClusterGuardArgs(cluster=ClusterIdentity(uid={UID!r}, name="of context 'here'"), context="here"),
+    args=ClusterGuardArgs(
+        identity=Identity(
+            text="organization/project/dev:a",
+            deployed_before=False,
+            cluster=ClusterIdentity(uid={UID!r}, name="of context 'here'"),
+        ),
+        context="here",
+        namespaces=("models",),
+        has_platform=True,
+    ),
     opts=pulumi.ResourceOptions(depends_on=[settings]),
 )
 """

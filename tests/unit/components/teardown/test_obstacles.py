@@ -1,0 +1,198 @@
+"""What is in the way of a destroy, against a Kubernetes API on the loopback."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import httpx2 as httpx
+import pytest
+
+from components.charts.helm_records import ReleaseMark
+from components.objects import STACK_ANNOTATION
+from components.teardown.obstacles import Obstacles
+from kube.read import ForbiddenError
+from tests.unit.predict.server import Reply, Server, serving
+
+MARK = ReleaseMark(identity="organization/project/dev:a", deployed_before=False)
+OURS = {STACK_ANNOTATION: MARK.identity}
+CHART = {"meta.helm.sh/release-name": "kserve-crd", "meta.helm.sh/release-namespace": "kserve"}
+DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+MODELS = "/apis/serving.kserve.io/v1beta1/inferenceservices"
+NOTHING = Reply({"items": []})
+
+
+def item(
+    name: str, *, namespace: str = "", annotations: dict[str, str] | None = None, **metadata: Any
+) -> dict[str, Any]:
+    return {"metadata": {"name": name, "namespace": namespace, "annotations": annotations or {}, **metadata}}
+
+
+def items(*found: dict[str, Any]) -> Reply:
+    return Reply({"items": list(found)})
+
+
+def group(name: str, version: str, *plurals: str) -> dict[str, Any]:
+    resources = [{"resource": plural, "verbs": ["get", "list"]} for plural in plurals]
+    return item(name) | {"versions": [{"version": version, "resources": resources}]}
+
+
+def record(description: str) -> dict[str, Any]:
+    """A Secret of Helm's."""
+    text = json.dumps({"info": {"description": description}}).encode()
+    packed = base64.b64encode(base64.b64encode(gzip.compress(text))).decode()
+    return {"metadata": {"name": "sh.helm.release.v1.kserve-crd.v1"}, "data": {"release": packed}}
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    """A cluster with this stack's KServe, of Helm, and nothing that is served."""
+    with serving() as server:
+        answer(server, "/apis", items(group("serving.kserve.io", "v1beta1", "inferenceservices")))
+        answer(server, DEFINITIONS, items(item("inferenceservices.serving.kserve.io", annotations=CHART)))
+        answer(server, MODELS, NOTHING)
+        helm = "/api/v1/namespaces/kserve/secrets?labelSelector=owner%3Dhelm%2Cname%3Dkserve-crd"
+        answer(server, helm, items(record(MARK.description)))
+        yield server
+
+
+def answer(server: Server, path: str, reply: Reply) -> None:
+    server.on(server.address.removeprefix("http://"), f"GET {path}", reply)
+
+
+def obstacles(**fields: Any) -> Obstacles:
+    return Obstacles(**{"mark": MARK, "namespaces": ("models",), "has_platform": True, **fields})
+
+
+def of_others(server: Server, **fields: Any) -> list[str]:
+    with httpx.Client(base_url=server.address) as client:
+        return obstacles(**fields).objects_of_others(client)
+
+
+def test_nothing_is_in_the_way_of_an_unused_platform(server: Server) -> None:
+    assert of_others(server) == []
+
+
+def test_models_of_others_are_named_with_their_stack(server: Server) -> None:
+    of_another_stack = {STACK_ANNOTATION: "organization/project/b:c"}
+    found = items(
+        item("ours", namespace="models", annotations=OURS),
+        item("iris", namespace="team-b", annotations=of_another_stack),
+        item("by-hand", namespace="default"),
+    )
+    answer(server, MODELS, found)
+    assert of_others(server) == [
+        "inferenceservices.serving.kserve.io team-b/iris of stack organization/project/b:c, default/by-hand"
+    ]
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [{"ownerReferences": [{"kind": "Graph", "name": "g"}]}, {"deletionTimestamp": "2026-01-01T00:00:00Z"}],
+    ids=["made by a controller", "going already"],
+)
+def test_what_goes_by_itself_is_not_in_the_way(server: Server, metadata: dict[str, Any]) -> None:
+    answer(server, MODELS, items(item("iris", namespace="team-b", **metadata)))
+    assert of_others(server) == []
+
+
+def test_many_are_counted(server: Server) -> None:
+    answer(server, MODELS, items(*(item(f"m{number}", namespace="n") for number in range(7))))
+    assert of_others(server)[0].endswith("n/m4 and 2 more")
+
+
+@pytest.mark.parametrize(
+    "definition",
+    [
+        item("inferenceservices.serving.kserve.io"),
+        item("inferenceservices.serving.kserve.io", annotations={STACK_ANNOTATION: "organization/project/b:c"}),
+    ],
+    ids=["by hand", "another stack"],
+)
+def test_a_definition_of_others_stays_and_so_do_its_objects(server: Server, definition: dict[str, Any]) -> None:
+    answer(server, DEFINITIONS, items(definition))
+    answer(server, MODELS, items(item("iris", namespace="team-b")))
+    assert of_others(server) == []
+
+
+def test_a_definition_in_somebody_elses_release_stays_too(server: Server) -> None:
+    helm = "/api/v1/namespaces/kserve/secrets?labelSelector=owner%3Dhelm%2Cname%3Dkserve-crd"
+    answer(server, helm, items(record("Install complete")))
+    answer(server, MODELS, items(item("iris", namespace="team-b")))
+    assert of_others(server) == []
+
+
+def test_a_stack_of_models_takes_no_definitions_with_it(server: Server) -> None:
+    answer(server, MODELS, items(item("iris", namespace="team-b")))
+    assert of_others(server, has_platform=False) == []
+
+
+@pytest.mark.parametrize("path", [DEFINITIONS, MODELS])
+def test_what_the_cluster_does_not_tell_is_no_reason_to_go_on(server: Server, path: str) -> None:
+    answer(server, path, Reply({}, status=403))
+    with pytest.raises(ForbiddenError):
+        of_others(server)
+
+
+def stopped(server: Server, **fields: Any) -> list[str]:
+    with httpx.Client(base_url=server.address) as client:
+        return obstacles(**fields).stopped_controllers(client, wait=0)
+
+
+def in_models(server: Server, *found: dict[str, Any]) -> None:
+    answer(server, "/apis/serving.kserve.io/v1beta1/namespaces/models/inferenceservices", items(*found))
+
+
+def deployment(server: Server, labels: str, *, available: int) -> None:
+    found = item("controller") | {"status": {"availableReplicas": available}}
+    answer(server, f"/apis/apps/v1/deployments?labelSelector={labels}", items(found))
+
+
+OF_KSERVE = "control-plane%3Dkserve-controller-manager"
+OF_KNATIVE = "app.kubernetes.io%2Fname%3Dknative-serving%2Capp.kubernetes.io%2Fcomponent%3D"
+
+
+@pytest.mark.parametrize(("available", "expected"), [(1, []), (0, ["KServe's controller"])])
+def test_a_model_waits_for_kserves_controller(server: Server, available: int, expected: list[str]) -> None:
+    in_models(server, item("iris", annotations=OURS))
+    deployment(server, OF_KSERVE, available=available)
+    assert stopped(server, has_platform=False) == expected
+
+
+def test_a_controller_that_is_gone_does_not_run(server: Server) -> None:
+    in_models(server, item("iris", annotations=OURS))
+    answer(server, f"/apis/apps/v1/deployments?labelSelector={OF_KSERVE}", NOTHING)
+    assert stopped(server) == ["KServe's controller"]
+
+
+def test_a_model_behind_knative_waits_for_knative_too(server: Server) -> None:
+    in_models(server, item("iris", annotations=OURS))
+    behind = item("iris-predictor", labels={"serving.kserve.io/inferenceservice": "iris"})
+    answer(server, "/apis/serving.knative.dev/v1/namespaces/models/services", items(behind))
+    deployment(server, OF_KSERVE, available=1)
+    deployment(server, f"{OF_KNATIVE}controller", available=1)
+    deployment(server, f"{OF_KNATIVE}webhook", available=0)
+    assert stopped(server) == ["Knative's webhook"]
+
+
+def test_knative_waits_for_its_operator(server: Server) -> None:
+    answer(server, "/apis/operator.knative.dev/v1beta1/knativeservings", items(item("knative-serving")))
+    deployment(server, "app.kubernetes.io%2Fname%3Dknative-operator", available=0)
+    assert stopped(server) == ["Knative's operator"]
+    assert stopped(server, has_platform=False) == []
+
+
+def test_models_of_others_need_nothing_of_this_destroy(server: Server) -> None:
+    in_models(server, item("iris"))
+    deployment(server, OF_KSERVE, available=0)
+    assert stopped(server) == []
+
+
+def test_a_login_that_may_not_see_controllers_goes_on(server: Server) -> None:
+    """The destroy itself then says what it waited for."""
+    in_models(server, item("iris", annotations=OURS))
+    answer(server, f"/apis/apps/v1/deployments?labelSelector={OF_KSERVE}", Reply({}, status=403))
+    assert stopped(server) == []
