@@ -12,6 +12,7 @@ from components.preflight.access_review import MODELS_ROLE, PLATFORM_ROLE
 from components.preflight.rights import (
     ALL_OF_MODELS,
     IDENTIFY,
+    LOOK,
     NAMESPACES,
     SYSTEM_NAMESPACE,
     WHOLE_PLATFORM,
@@ -30,7 +31,9 @@ def render() -> Mapping[Path, str]:
         _role("models", "a stack of models only; bind it in the namespaces of its models and graphs", ALL_OF_MODELS),
         _role("cluster-uid", "every stack of models only; bind it in all namespaces", IDENTIFY, name=SYSTEM_NAMESPACE),
         _role(
-            "namespaces", "a stack of models only that makes its namespaces; bind both in all namespaces", NAMESPACES
+            "namespaces",
+            "a stack of models only that makes its namespaces; bind both in all namespaces",
+            NAMESPACES + LOOK,
         ),
     ]
     return {ROOT / PLATFORM_ROLE: _text(platform), ROOT / MODELS_ROLE: _text(models)}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
 from functools import partial
 
 import httpx2 as httpx
@@ -68,7 +69,7 @@ def _needed(client: httpx.Client, settings: Settings) -> frozenset[Right]:
 
 
 def _is_allowed(client: httpx.Client, right: Right) -> bool:
-    attributes = {"verb": right.verb, "group": right.group, "resource": right.resource, "namespace": right.namespace}
+    attributes = {name: text for name, text in asdict(right).items() if text or name == "group"}
     review = {
         "apiVersion": "authorization.k8s.io/v1",
         "kind": "SelfSubjectAccessReview",

@@ -50,22 +50,22 @@ REMOVE_PODS = (Rule(group="", resources=("pods",), verbs=("delete",)),)
 STORAGE = (Rule(group="", resources=("secrets", "serviceaccounts"), verbs=MANAGE),)
 # Graphs in mode Standard, for which KServe makes no route.
 ROUTES = (Rule(group="gateway.networking.k8s.io", resources=("httproutes",), verbs=MANAGE),)
-# Bandits: a Deployment whose account may keep the rewards in a ConfigMap. Nobody may grant a right without having it.
+# Bandits: a Deployment whose account may keep the rewards in a ConfigMap. Nobody may grant a right without having it,
+# nor, without `bind`, bind a Role that is not there yet, as every preview does.
 BANDITS = (
     Rule(group="", resources=("serviceaccounts", "services"), verbs=MANAGE),
     Rule(group="", resources=("configmaps",), verbs=("get", "create", "update")),
-    Rule(group="", resources=("events", "persistentvolumeclaims"), verbs=("list", "watch")),
-    Rule(group="discovery.k8s.io", resources=("endpointslices",), verbs=("list", "watch")),
+    Rule(group="", resources=("endpoints", "events", "persistentvolumeclaims"), verbs=("list", "watch")),
     Rule(group="apps", resources=("deployments",), verbs=MANAGE),
-    Rule(group="rbac.authorization.k8s.io", resources=("roles", "rolebindings"), verbs=MANAGE),
+    Rule(group="rbac.authorization.k8s.io", resources=("roles",), verbs=(*MANAGE, "bind")),
+    Rule(group="rbac.authorization.k8s.io", resources=("rolebindings",), verbs=MANAGE),
     Rule(group="networking.istio.io", resources=("virtualservices",), verbs=MANAGE),
 )
 # The charts of the platform, and what the program declares beside them.
 PLATFORM = (
     Rule(group="", resources=("configmaps", "serviceaccounts", "services"), verbs=MANAGE),
     Rule(group="", resources=("secrets",), verbs=REPLACE),
-    Rule(group="", resources=("events", "persistentvolumeclaims"), verbs=("list", "watch")),
-    Rule(group="discovery.k8s.io", resources=("endpointslices",), verbs=("list", "watch")),
+    Rule(group="", resources=("endpoints", "events", "persistentvolumeclaims"), verbs=("list", "watch")),
     Rule(group="", resources=("pods",), verbs=READ),
     Rule(group="apps", resources=("deployments",), verbs=MANAGE),
     Rule(group="apps", resources=("replicasets",), verbs=READ),
@@ -117,6 +117,7 @@ class Right:
 
     Attributes:
         namespace: where; empty for all namespaces, and for what is in none.
+        name: of the one object; empty for all.
 
     """
 
@@ -124,6 +125,7 @@ class Right:
     group: str
     resource: str
     namespace: str = ""
+    name: str = ""
 
 
 def platform_rules(settings: Settings) -> Iterator[Rule]:
@@ -166,7 +168,7 @@ def needed_rights(settings: Settings, *, missing: Set[str], own: Set[str]) -> fr
         models = (rule for name in settings.namespaces for rule in model_rules(settings, namespace=name))
         look = LOOK if missing | own else ()
         return _rights([*platform_rules(settings), *models, *look], namespace="")
-    found = _rights(IDENTIFY, namespace=SYSTEM_NAMESPACE)
+    found = _rights(IDENTIFY, namespace=SYSTEM_NAMESPACE, name=SYSTEM_NAMESPACE)
     for name in settings.namespaces:
         place = "" if name in missing else name
         found |= _rights(model_rules(settings, namespace=name), namespace=place)
@@ -175,9 +177,9 @@ def needed_rights(settings: Settings, *, missing: Set[str], own: Set[str]) -> fr
     return found
 
 
-def _rights(rules: Iterable[Rule], *, namespace: str) -> frozenset[Right]:
+def _rights(rules: Iterable[Rule], *, namespace: str, name: str = "") -> frozenset[Right]:
     return frozenset(
-        Right(verb=verb, group=rule.group, resource=resource, namespace=namespace)
+        Right(verb=verb, group=rule.group, resource=resource, namespace=namespace, name=name)
         for rule in rules
         for resource in rule.resources
         for verb in rule.verbs

@@ -95,7 +95,7 @@ def test_everything_that_is_declared_needs_a_right(
 def test_an_administrator_is_asked_one_question(reported: list[str]) -> None:
     cluster = Cluster(lambda _: True)
     assert cluster.problem(settings_of(MODEL)) is None
-    assert cluster.asked == [{"verb": "*", "group": "*", "resource": "*", "namespace": ""}]
+    assert cluster.asked == [{"verb": "*", "group": "*", "resource": "*"}]
     assert reported == ["rights: this login may do everything"]
 
 
@@ -147,7 +147,7 @@ def test_models_need_rights_in_their_namespace_only(
     assert cluster.problem(models_only(MODEL)) is None
     asked = {Right(**asked) for asked in cluster.asked[1:]}
     assert {right.namespace for right in asked} == {place, "kube-system"}
-    assert Right(verb="get", group="", resource="namespaces", namespace="kube-system") in asked
+    assert Right(verb="get", group="", resource="namespaces", namespace="kube-system", name="kube-system") in asked
     assert Right(verb="create", group="", resource="secrets", namespace=place) in asked
     assert (Right(verb="create", group="", resource="namespaces", namespace=place) in asked) == made
     assert (Right(verb="list", group="*", resource="*", namespace=place) in asked) == made
