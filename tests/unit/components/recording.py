@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
 from contextvars import Context, copy_context
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -148,7 +149,8 @@ class _Monitor(mocks.MockMonitor):
 
     def RegisterResource(self, request: resource_pb2.RegisterResourceRequest) -> Any:  # noqa: N802 - gRPC's name
         self.callbacks.transform(request)
-        answer: Any = super().RegisterResource(request)  # type: ignore[no-untyped-call]
+        with _loop_of_this_thread():
+            answer: Any = super().RegisterResource(request)  # type: ignore[no-untyped-call]
         dependencies = set(request.dependencies)
         for of_property in request.propertyDependencies.values():
             dependencies.update(of_property.urns)
@@ -175,6 +177,18 @@ class _Monitor(mocks.MockMonitor):
                 deleted_with=request.deletedWith,
             )
         return answer
+
+
+@contextmanager
+def _loop_of_this_thread() -> Iterator[asyncio.AbstractEventLoop]:
+    """An event loop for a thread of Pulumi's that has none; its mocks would make one, and leave it open."""
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    try:
+        yield loop
+    finally:
+        asyncio.set_event_loop(None)
+        loop.close()
 
 
 @dataclass
@@ -218,9 +232,8 @@ class _Callbacks:
                 properties=request.object,
                 options=options,
             )
-            loop = asyncio.new_event_loop()
-            answer = self.context.copy().run(loop.run_until_complete, transform(asked.SerializeToString()))
-            loop.close()
+            with _loop_of_this_thread() as loop:
+                answer = self.context.copy().run(loop.run_until_complete, transform(asked.SerializeToString()))
             given = answer.options
             request.object.CopyFrom(answer.properties)
             request.provider, request.deletedWith = given.provider, given.deleted_with
