@@ -18,30 +18,35 @@ class ApiKind:
     """A kind whose objects can be listed, at its group's preferred version.
 
     Attributes:
-        group: its API group, as `serving.kserve.io`.
+        group: its API group, as `serving.kserve.io`; empty for Kubernetes' core.
         version: as `v1beta1`.
         plural: as `inferenceservices`.
+        namespaced: whether its objects are in namespaces.
+
     """
 
     group: str
     version: str
     plural: str
+    namespaced: bool
 
     @property
     def name(self) -> str:
         """`inferenceservices.serving.kserve.io`, as kubectl and CustomResourceDefinitions name it."""
-        return f"{self.plural}.{self.group}"
+        return f"{self.plural}.{self.group}" if self.group else self.plural
 
-    def objects(self, client: httpx.Client) -> Iterator[Metadata]:
-        """Metadata of all its objects in the cluster.
+    def objects(self, client: httpx.Client, *, namespace: str = "") -> Iterator[Metadata]:
+        """Metadata of its objects in a namespace, or in the whole cluster; none where they cannot be listed.
 
         Raises:
             ForbiddenError: this login may not list them.
             httpx.HTTPError: the API server cannot be reached, or answers with an error.
             ValueError: the answer is not a list of objects.
         """
-        answer = get(client, f"/apis/{self.group}/{self.version}/{self.plural}", headers=METADATA_ONLY)
-        if answer.status_code == httpx.codes.NOT_FOUND:
+        api = f"apis/{self.group}" if self.group else "api"
+        place = f"/namespaces/{namespace}" if namespace else ""
+        answer = get(client, f"/{api}/{self.version}{place}/{self.plural}", headers=METADATA_ONLY)
+        if answer.status_code in {httpx.codes.NOT_FOUND, httpx.codes.METHOD_NOT_ALLOWED}:
             return
         for item in _Listed.model_validate(answer.raise_for_status().json()).items:
             yield item.metadata
@@ -57,6 +62,7 @@ class _Listed(View):
 
 class _Resource(View):
     resource: str
+    scope: str = ""
     verbs: tuple[str, ...] = ()
 
 
@@ -70,18 +76,28 @@ class _Group(_Item):
 
 
 class _Groups(View):
+    # Required: without aggregated discovery, the answer has no such field, and no kind would be seen.
     items: tuple[_Group, ...]
 
 
 def kinds(client: httpx.Client) -> Iterator[ApiKind]:
-    """Kinds of all API groups but Kubernetes' core, each once. Raises as `ApiKind.objects` does."""
-    answer = get(client, "/apis", headers=GROUPS).raise_for_status()
-    for group in _Groups.model_validate(answer.json()).items:
-        # The preferred version comes first; older ones may have kinds that it lacks.
-        found: dict[str, ApiKind] = {}
-        for version in group.versions:
-            for resource in version.resources:
-                if "list" in resource.verbs:
-                    kind = ApiKind(group=group.metadata.name, version=version.version, plural=resource.resource)
-                    found.setdefault(resource.resource, kind)
-        yield from found.values()
+    """Every kind, once. Raises as `ApiKind.objects` does."""
+    for path in ("/api", "/apis"):
+        answer = get(client, path, headers=GROUPS).raise_for_status()
+        for group in _Groups.model_validate(answer.json()).items:
+            yield from _kinds(group)
+
+
+def _kinds(group: _Group) -> Iterator[ApiKind]:
+    # The preferred version comes first; older ones may have kinds that it lacks.
+    seen: set[str] = set()
+    for version in group.versions:
+        for found in version.resources:
+            if "list" in found.verbs and found.resource not in seen:
+                yield ApiKind(
+                    group=group.metadata.name,
+                    version=version.version,
+                    plural=found.resource,
+                    namespaced=found.scope == "Namespaced",
+                )
+            seen.add(found.resource)

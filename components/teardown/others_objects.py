@@ -6,12 +6,12 @@ import time
 from collections.abc import Callable, Iterator
 
 import httpx2 as httpx
-from pydantic import Field
 
 from components.objects import STACK_ANNOTATION
+from kube.discovery import kinds
 from kube.kubeconfig import KubeconfigError
-from kube.read import METADATA_ONLY, PASSING_ERRORS, ForbiddenError, get, read_list
-from kube.views.base import Metadata, View
+from kube.read import PASSING_ERRORS, ForbiddenError, get, read_list
+from kube.views.base import Metadata
 from kube.views.kserve import InferenceGraph, InferenceService, Served
 from kube.views.kubernetes import Namespace
 
@@ -19,7 +19,6 @@ from kube.views.kubernetes import Namespace
 TIMEOUT_SECONDS = 30.0
 POLL_SECONDS = 1.0
 SHOWN = 10
-ALL_GROUPS = {"Accept": "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"}
 # Kubernetes and its metrics server make these, and delete them with what they are about.
 MADE_BY_ITSELF = {"events", "endpoints", "endpointslices", "leases", "podmetrics", "pods.metrics.k8s.io"}
 # Made in every namespace: by Kubernetes, by istiod, and by OpenShift.
@@ -35,38 +34,6 @@ KINDS: tuple[type[Served], ...] = (InferenceService, InferenceGraph)
 
 class OthersObjectsError(Exception):
     """A namespace of the stack holds something of others, or the cluster does not tell."""
-
-
-class _Resource(View):
-    """A kind of object."""
-
-    resource: str
-    scope: str
-    verbs: tuple[str, ...] = ()
-
-
-class _Version(View):
-    version: str
-    resources: tuple[_Resource, ...] = ()
-
-
-class _Group(View):
-    """A group of the API; its versions begin with the preferred one."""
-
-    metadata: Metadata
-    versions: tuple[_Version, ...] = ()
-
-
-class _Groups(View):
-    items: tuple[_Group, ...] = Field(())
-
-
-class _Item(View):
-    metadata: Metadata
-
-
-class _Items(View):
-    items: tuple[_Item, ...] = ()
 
 
 def require_nothing_of_others(
@@ -136,16 +103,14 @@ def _has_models(client: httpx.Client, namespace: str, *, mark: str) -> bool:
 
 def _others(client: httpx.Client, namespace: str, *, mark: str) -> Iterator[str]:
     """Objects of others, as `pods/iris`."""
-    for api, group, resource in _kinds(client):
-        answer = get(client, f"/{api}/namespaces/{namespace}/{resource}", headers=METADATA_ONLY)
-        if answer.status_code in {httpx.codes.NOT_FOUND, httpx.codes.METHOD_NOT_ALLOWED}:
+    for kind in kinds(client):
+        if not kind.namespaced or {kind.plural, kind.name} & MADE_BY_ITSELF:
             continue
-        kind = f"{resource}.{group}" if group else resource
-        for item in _Items.model_validate(answer.raise_for_status().json()).items:
-            name = f"{kind}/{item.metadata.name}"
+        for item in kind.objects(client, namespace=namespace):
+            name = f"{kind.name}/{item.name}"
             # What has an owner goes with it; the owner counts.
-            goes = item.metadata.owners or item.metadata.deleted or _is_ours(item.metadata, mark=mark)
-            if not goes and name not in IN_EVERY_NAMESPACE and not _is_of_an_account(item.metadata):
+            goes = item.owners or item.deleted or _is_ours(item, mark=mark)
+            if not goes and name not in IN_EVERY_NAMESPACE and not _is_of_an_account(item):
                 yield name
 
 
@@ -158,23 +123,3 @@ def _is_ours(found: Metadata, *, mark: str) -> bool:
 def _is_of_an_account(found: Metadata) -> bool:
     """Whether it is the token of a ServiceAccount, which Kubernetes deletes with the account."""
     return "kubernetes.io/service-account.name" in found.annotations
-
-
-def _kinds(client: httpx.Client) -> Iterator[tuple[str, str, str]]:
-    """(path of the API, group, plural) of each kind of object in namespaces that can be listed."""
-    for path in ("api", "apis"):
-        answer = get(client, f"/{path}", headers=ALL_GROUPS)
-        for group in _Groups.model_validate(answer.raise_for_status().json()).items:
-            seen: set[str] = set()
-            name = group.metadata.name
-            for version in group.versions:
-                for kind in version.resources:
-                    ignored = {kind.resource, f"{kind.resource}.{name}"} & MADE_BY_ITSELF
-                    if (
-                        kind.scope == "Namespaced"
-                        and "list" in kind.verbs
-                        and kind.resource not in seen
-                        and not ignored
-                    ):
-                        yield "/".join(filter(None, (path, name, version.version))), name, kind.resource
-                    seen.add(kind.resource)

@@ -27,8 +27,8 @@ ROOT = Path(__file__).parents[3]
 TOKEN = "a-login-of-the-kubeconfig"
 API: Mapping[str, Mapping[str, Any]] = {
     "/version": {"major": "1", "minor": "34", "gitVersion": "v1.34.0"},
-    "/api": {"kind": "APIVersions", "versions": ["v1"]},
     # In both of its forms.
+    "/api": {"kind": "APIVersions", "versions": ["v1"], "items": []},
     "/apis": {"kind": "APIGroupList", "apiVersion": "v1", "groups": [], "items": []},
     "/api/v1": {
         "kind": "APIResourceList",

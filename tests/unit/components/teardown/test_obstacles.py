@@ -51,6 +51,7 @@ def record(description: str) -> dict[str, Any]:
 def server() -> Iterator[Server]:
     """A cluster with this stack's KServe, of Helm, and nothing that is served."""
     with serving() as server:
+        answer(server, "/api", NOTHING)
         answer(server, "/apis", items(group("serving.kserve.io", "v1beta1", "inferenceservices")))
         answer(server, DEFINITIONS, items(item("inferenceservices.serving.kserve.io", annotations=CHART)))
         answer(server, MODELS, NOTHING)
