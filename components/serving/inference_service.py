@@ -14,6 +14,7 @@ from components.rollout.hooks import model_hooks
 from components.rollout.server import SPEC_HASH_ANNOTATION
 from components.serving.bandit import Bandit, BanditArgs
 from components.serving.context import ServingContext
+from components.serving.disruption_budget import declare_disruption_budgets
 from components.serving.paths import Paths
 from components.serving.spec import InferenceServiceSpec, canary_traffic
 from components.settings.model import Model
@@ -93,6 +94,7 @@ class InferenceService(pulumi.ComponentResource):
         _declare_bandit(
             args, versions=hashes["predictor"], opts=pulumi.ResourceOptions(parent=self, depends_on=[service])
         )
+        declare_disruption_budgets(model, namespace=args.namespace, opts=pulumi.ResourceOptions(parent=self))
         self.endpoint = pulumi.Output.all(service.id, context.gateway_address).apply(
             lambda known: _endpoint(args, gateway_address=known[1])
         )

@@ -59,9 +59,18 @@ class KnativeMode(ServingMode):
     routes_graphs = True
 
     def annotations(self, *, replicas: Replicas, scale: Scale, timeout: int) -> dict[str, str]:
-        """Deadline and averaging window of Knative."""
-        window = {"autoscaling.knative.dev/window": f"{scale.window}s"} if scale.window else {}
-        return {"serving.knative.dev/progress-deadline": f"{timeout}s", **window, **BACKGROUND_DELETION}
+        """Deadline of Knative, and settings of its autoscaler."""
+        retention = scale.scale_to_zero_pod_retention_period
+        autoscaler = {
+            "window": f"{scale.window}s" if scale.window else None,
+            "target-utilization-percentage": scale.target_utilization_percentage,
+            "initial-scale": scale.initial_scale,
+            "scale-to-zero-pod-retention-period": None if retention is None else f"{retention}s",
+        }
+        given = {
+            f"autoscaling.knative.dev/{name}": str(value) for name, value in autoscaler.items() if value is not None
+        }
+        return {"serving.knative.dev/progress-deadline": f"{timeout}s", **given, **BACKGROUND_DELETION}
 
     @property
     def model_annotations(self) -> dict[str, str]:

@@ -14,15 +14,16 @@ from components.platform.pull_secrets import references
 from components.rollout.server import SERVER_CONTAINER, SPEC_HASH_ANNOTATION
 from components.serving.modes import SERVING_MODES, ServingMode
 from components.serving.paths import Paths
+from components.serving.pod_spec import drop_none, mounts, pod_fields, server_labels, variables
 from components.settings.model import Model
 from components.settings.resource_profiles import SERVING_RUNTIME, PodResources
 from components.settings.server import (
     COMPONENT_TYPES,
     PORT,
     Component,
+    ComponentType,
     ContainerSettings,
     Resources,
-    Toleration,
     Transformer,
 )
 from releases.types import GRPC_V2, ServingRuntime
@@ -73,7 +74,7 @@ class InferenceServiceSpec:
         canary is not in it: that share reaches both by itself, and must not start a new revision.
         """
         beside = {
-            str(kind): self._component(component)
+            str(kind): self._component(component, kind=kind)
             for kind in COMPONENT_TYPES
             if (component := self.model.component(kind))
         }
@@ -90,8 +91,7 @@ class InferenceServiceSpec:
                 "containerConcurrency": model.concurrency,
                 "timeout": model.request_timeout,
                 **self.mode.predictor_fields(model),
-                "nodeSelector": model.node_selector or None,
-                "tolerations": [toleration_spec(toleration) for toleration in model.tolerations] or None,
+                **pod_fields(model, labels=server_labels(model.name, "predictor")),
                 "labels": model.labels or None,
                 "imagePullSecrets": self._pull_secrets(),
                 "batcher": _batcher(model),
@@ -125,8 +125,9 @@ class InferenceServiceSpec:
                 "protocolVersion": runtimes[0].protocol_version(model.protocol),
                 "storageUri": model.storage_uri,
                 "runtime": for_grpc.name if for_grpc else model.runtime,
+                "args": list(model.args) or None,
                 "ports": [_port(for_grpc.grpc_port, model)] if for_grpc else None,
-                **self._container_fields(model.environment),
+                **self._container_fields(variables(model.environment)),
                 # KServe chooses one of the runtimes, so all of them must report that the model is loaded.
                 "readinessProbe": _probe(Paths.of(model).ready) if all(r.reports_loaded for r in runtimes) else None,
             }
@@ -136,7 +137,7 @@ class InferenceServiceSpec:
         """Container of the stack's own, for which KServe downloads the model's files to /mnt/models."""
         model, is_grpc = self.model, self.model.protocol == GRPC_V2
         port = container.port or (GRPC_PORT if is_grpc else PORT)
-        files = {"STORAGE_URI": model.storage_uri} if model.storage_uri else {}
+        files = [{"name": "STORAGE_URI", "value": model.storage_uri}] if model.storage_uri else []
         ready = container.ready_path or (None if is_grpc else Paths.of(model).ready)
         return drop_none(
             {
@@ -145,16 +146,17 @@ class InferenceServiceSpec:
                 "command": list(container.command) or None,
                 "args": list(container.args) or None,
                 "ports": [_port(port, model)],
-                **self._container_fields({**model.environment, **files}),
+                **self._container_fields([*variables(model.environment), *files]),
                 "readinessProbe": _probe(ready, port=PORT if is_grpc else port) if ready else None,
             }
         )
 
-    def _container_fields(self, environment: Mapping[str, str]) -> dict[str, Any]:
+    def _container_fields(self, environment: list[dict[str, Any]]) -> dict[str, Any]:
         """Fields that a serving runtime's container and one of the stack's own have in common."""
         return {
             "resources": self._resources(self.model.resources_with_gpus),
-            "env": _env(environment) or None,
+            "env": environment or None,
+            "volumeMounts": mounts(self.model.volumes),
             **self.mode.container_fields,
         }
 
@@ -163,7 +165,7 @@ class InferenceServiceSpec:
         resources = own.within(self.resources or SERVING_RUNTIME) if own else self.resources
         return resources.values() if resources else None
 
-    def _component(self, component: Component) -> dict[str, Any]:
+    def _component(self, component: Component, *, kind: ComponentType) -> dict[str, Any]:
         """Transformer or explainer. It is ready when it answers for the model."""
         port = component.port if isinstance(component, Transformer) else PORT
         container = {
@@ -172,7 +174,8 @@ class InferenceServiceSpec:
             "command": component.command,
             "args": _component_arguments(component, port=port, protocol=self.model.protocol),
             "ports": [{"containerPort": port, "protocol": "TCP"}],
-            "env": _env(component.environment),
+            "env": variables(component.environment),
+            "volumeMounts": mounts(component.volumes),
             "resources": self._resources(component.resources),
             "readinessProbe": _probe(Paths.of(self.model).ready, port=port),
         }
@@ -183,6 +186,7 @@ class InferenceServiceSpec:
                 "containerConcurrency": component.concurrency,
                 "timeout": component.request_timeout,
                 "imagePullSecrets": self._pull_secrets(),
+                **pod_fields(component, labels=server_labels(self.model.name, kind)),
                 "containers": [{name: value for name, value in container.items() if value}],
             }
         )
@@ -222,32 +226,10 @@ def _probe(path: str, *, port: int = PORT) -> dict[str, Any]:
     return {"httpGet": {"path": path, "port": port}, **PROBE}
 
 
-def _env(environment: Mapping[str, str]) -> list[dict[str, str]]:
-    return [{"name": name, "value": text} for name, text in environment.items()]
-
-
 def _batcher(model: Model) -> dict[str, int] | None:
     if model.batcher is None:
         return None
     return {"maxBatchSize": model.batcher.max_batch_size, "maxLatency": model.batcher.max_latency}
-
-
-def toleration_spec(toleration: Toleration) -> dict[str, Any]:
-    """Toleration as Kubernetes writes it."""
-    return drop_none(
-        {
-            "key": toleration.key,
-            "operator": toleration.operator,
-            "value": toleration.value,
-            "effect": toleration.effect,
-            "tolerationSeconds": toleration.seconds,
-        }
-    )
-
-
-def drop_none(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Fields that have a value."""
-    return {name: value for name, value in fields.items() if value is not None}
 
 
 def spec_hash(declared: object) -> str:

@@ -14,6 +14,7 @@ from components.settings.made_names import host_problem
 from components.settings.modes import Mode, Replicas, Scale, scaling_problems
 from components.settings.namespaces import namespace_problem
 from components.settings.registries import SecretName
+from components.settings.pods import Affinity, DisruptionBudget, PriorityClass, TopologySpreads, Volumes
 from components.settings.server import (
     COMPONENT_TYPES,
     REQUEST_TIMEOUT,
@@ -28,6 +29,7 @@ from components.settings.server import (
     PodAnnotations,
     PodLabels,
     Resources,
+    ServerArguments,
     Toleration,
     Transformer,
     longest_model_name,
@@ -147,9 +149,21 @@ class Model(Section):
     gpus: int | None = Field(default=None, ge=1, description=f"GPUs of each server, requested as {GPU}")
     node_selector: dict[Key, LabelValue] = Field(default_factory=dict, description="labels that its nodes must have")
     tolerations: tuple[Toleration, ...] = ()
-    environment: Environment = Field(
-        default_factory=dict, description="environment variables of its server, name to text; none is kept secret"
+    affinity: Affinity | None = None
+    topology_spread: TopologySpreads = ()
+    priority_class: PriorityClass | None = Field(default=None, description="an existing PriorityClass for its pods")
+    disruption_budget: DisruptionBudget | None = None
+    args: ServerArguments = Field(
+        default=(),
+        description="arguments of a format's server, after those of its serving runtime; of two with one name, the "
+        "last one counts for most servers",
     )
+    environment: Environment = Field(
+        default_factory=dict,
+        description="environment variables of its server: name to text, which is not kept secret, or to "
+        "`{secret: NAME, key: KEY}` for a key of an existing Secret",
+    )
+    volumes: Volumes = ()
     labels: PodLabels = Field(default_factory=dict, description="labels of its pods")
     annotations: PodAnnotations = Field(default_factory=dict, description="annotations of its pods")
     service_account: (
@@ -214,6 +228,7 @@ class Model(Section):
             "scale": self._scale_problem(),
             "gpus": self._gpus_problem(),
             "service_account": self._service_account_problem(),
+            "disruption_budget": self.disruption_budget and self.disruption_budget.never_allows(self.replicas),
             "batcher": self._batcher_problem(),
             "logger": self._logger_problem(),
             **{kind: self._component_problem(kind) for kind in COMPONENT_TYPES},
@@ -237,6 +252,7 @@ class Model(Section):
             return
         of_a_format = {"format": self.format, "version": self.version, "runtime": self.runtime}
         excluded = "and container exclude each other: a container is a server of its own; keep one of them"
+        refuse({"args": "are those of a format's server; give a container's as container.args" if self.args else None})
         refuse({field: excluded if value is not None else None for field, value in of_a_format.items()})
         if self.storage and self.storage_uri is None:
             refuse({"storage": "needs storage_uri, which is missing; give both or neither"})
