@@ -44,6 +44,8 @@ def verdict(outcome: Outcome, *, language: Language) -> str:
     """An outcome as a label for a table cell."""
     if outcome.failure is not None:
         return explain(outcome.failure, outcome.endpoint, language=language).title
+    if outcome.endpoint.cluster_local:
+        return language.text("not-asked-label")
     return language.text("right" if outcome.endpoint.check else "answered-only")
 
 
@@ -78,7 +80,7 @@ def _metadata_command(endpoint: Endpoint) -> str:
     if endpoint.protocol != "grpc-v2":
         return f"curl -v -H 'Host: {endpoint.host}' {endpoint.gateway_address}{endpoint.metadata_path}"
     place = endpoint.gateway_address.partition("://")[2]
-    name = json.dumps({"name": endpoint.name})
+    name = json.dumps({"name": endpoint.served_name})
     return (
         f"grpcurl -v -plaintext -proto open_inference_grpc.proto -authority {endpoint.host} -d '{name}' {place} "
         f"{endpoint.metadata_path.removeprefix('/')}"

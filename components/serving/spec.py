@@ -15,6 +15,7 @@ from components.rollout.server import SERVER_CONTAINER, SPEC_HASH_ANNOTATION
 from components.serving.modes import SERVING_MODES, ServingMode
 from components.serving.paths import Paths
 from components.serving.pod_spec import drop_none, mounts, pod_fields, server_labels, variables
+from components.serving.storage_container import StorageContainer
 from components.settings.model import Model
 from components.settings.resource_profiles import SERVING_RUNTIME, PodResources
 from components.settings.server import (
@@ -44,6 +45,7 @@ class InferenceServiceSpec:
         service_account: account with the keys of the model's storage; None for the account that the model names.
         pull_secrets: names of the Secrets that its pods pull images with, beside those of the model.
         resources: of servers whose settings name none; None for those of the serving runtime.
+        storage_container: what downloads its files; None for the platform's.
 
     """
 
@@ -52,6 +54,7 @@ class InferenceServiceSpec:
     service_account: pulumi.Output[str] | None
     resources: PodResources | None
     pull_secrets: tuple[str, ...] = ()
+    storage_container: StorageContainer | None = None
 
     @property
     def mode(self) -> ServingMode:
@@ -64,6 +67,16 @@ class InferenceServiceSpec:
         model = self.model
         scaling = self.mode.annotations(replicas=model.replicas, scale=model.scale, timeout=model.timeout)
         return scaling | self.mode.model_annotations
+
+    @property
+    def _storage_spec(self) -> list[Mapping[str, Any]]:
+        """For the hash: only new pods get a changed ClusterStorageContainer."""
+        return [self.storage_container.spec] if self.storage_container else []
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """Labels of the InferenceService, which KServe and Knative read."""
+        return {self.mode.visibility_label: self.model.visibility} if self.model.visibility else {}
 
     def components(self) -> dict[str, dict[str, Any]]:
         """Spec of each component by its name, the predictor first. Each has SPEC_HASH_ANNOTATION.
@@ -91,6 +104,7 @@ class InferenceServiceSpec:
                 "containerConcurrency": model.concurrency,
                 "timeout": model.request_timeout,
                 **self.mode.predictor_fields(model),
+                "storageContainerName": self.storage_container.name if self.storage_container else None,
                 **pod_fields(model, labels=server_labels(model.name, "predictor")),
                 "labels": model.labels or None,
                 "imagePullSecrets": self._pull_secrets(),
@@ -101,7 +115,9 @@ class InferenceServiceSpec:
             }
         )
         account = model.service_account if self.service_account is None else self.service_account
-        declared = spec_hash([self.annotations, model.annotations, spec, *beside.values()])
+        declared = spec_hash(
+            [self.annotations, model.annotations, spec, *beside.values(), *self.labels, *self._storage_spec]
+        )
         return spec | drop_none(
             {
                 "annotations": {**model.annotations, SPEC_HASH_ANNOTATION: declared},
@@ -125,13 +141,18 @@ class InferenceServiceSpec:
                 "protocolVersion": runtimes[0].protocol_version(model.protocol),
                 "storageUri": model.storage_uri,
                 "runtime": for_grpc.name if for_grpc else model.runtime,
-                "args": list(model.args) or None,
+                "args": self._arguments(runtimes[0].name_argument) or None,
                 "ports": [_port(for_grpc.grpc_port, model)] if for_grpc else None,
                 **self._container_fields(variables(model.environment)),
                 # KServe chooses one of the runtimes, so all of them must report that the model is loaded.
                 "readinessProbe": _probe(Paths.of(model).ready) if all(r.reports_loaded for r in runtimes) else None,
             }
         )
+
+    def _arguments(self, name_argument: str | None) -> list[str]:
+        """Arguments that KServe appends to those of the serving runtime, which give the model the service's name."""
+        name = self.model.model_name
+        return [*([f"{name_argument}={name}"] if name and name_argument else []), *self.model.args]
 
     def _container(self, container: ContainerSettings) -> dict[str, Any]:
         """Container of the stack's own, for which KServe downloads the model's files to /mnt/models."""
@@ -172,7 +193,7 @@ class InferenceServiceSpec:
             "name": SERVER_CONTAINER,
             "image": component.image,
             "command": component.command,
-            "args": _component_arguments(component, port=port, protocol=self.model.protocol),
+            "args": _component_arguments(component, port=port, model=self.model),
             "ports": [{"containerPort": port, "protocol": "TCP"}],
             "env": variables(component.environment),
             "volumeMounts": mounts(component.volumes),
@@ -190,7 +211,7 @@ class InferenceServiceSpec:
                 "containers": [{name: value for name, value in container.items() if value}],
             }
         )
-        return {**spec, "annotations": {SPEC_HASH_ANNOTATION: spec_hash([self.annotations, spec])}}
+        return {**spec, "annotations": {SPEC_HASH_ANNOTATION: spec_hash([self.annotations, spec, *self.labels])}}
 
 
 def canary_traffic(model: Model) -> int | None:
@@ -201,14 +222,15 @@ def canary_traffic(model: Model) -> int | None:
     return model.canary.traffic if model.canary and model.canary.traffic < 100 else None
 
 
-def _component_arguments(component: Component, *, port: int, protocol: str) -> list[str]:
+def _component_arguments(component: Component, *, port: int, model: Model) -> list[str]:
     """Arguments of the settings, and those that KServe leaves out or gets wrong, unless the settings have them.
 
-    KServe does not pass on the protocol, always gives 8080 as the port, and starts as many processes as a server gets
-    requests at a time.
+    KServe passes the service's name as the model's, does not pass on the protocol, always gives 8080 as the port, and
+    starts as many processes as a server gets requests at a time.
     """
     added = {
-        "--predictor_protocol": protocol if protocol != "v1" else None,
+        "--model_name": model.model_name,
+        "--predictor_protocol": model.protocol if model.protocol != "v1" else None,
         "--http_port": port if port != PORT else None,
         "--workers": 1 if component.concurrency else None,
     }

@@ -43,6 +43,8 @@ from releases.types import GRPC_V2, Release, ServingRuntime
 LONGEST_MODEL_NAME = 63 - len("-predictor-00001-deployment")
 LONGEST_HOST = 253
 SCHEMES_OF_KIND = {"s3": ("s3",)}
+# Schemes of files that the kubelet mounts.
+NOT_DOWNLOADED = ("pvc", "oci")
 GPU = "nvidia.com/gpu"
 # In mode Standard, KServe selects the pods of a Deployment by this label.
 SELECTOR_LABEL = "app"
@@ -120,6 +122,26 @@ class Model(Section):
         default=None,
         description="its namespace, not one of the platform; created when missing; `cluster.namespace` when left out",
     )
+    model_name: (
+        Annotated[
+            str,
+            Matching(
+                pattern=r"[A-Za-z0-9]([-._A-Za-z0-9]*[A-Za-z0-9])?",
+                what="model name for requests: use A-Z, a-z, 0-9, -, _ and ., a letter or digit at both ends",
+                longest=128,
+            ),
+        ]
+        | None
+    ) = Field(
+        default=None,
+        description="its name in the paths of requests, as in /v2/models/<name>, where it differs from `name`; the "
+        "server of a format gets it as an argument, a container has to know it",
+    )
+    visibility: Literal["cluster-local"] | None = Field(
+        default=None,
+        description="cluster-local for a model that is reached from inside the cluster only; it has no route from the "
+        "gateway, and `python -m predict` does not ask it",
+    )
     format: str | None = Field(default=None, min_length=1, description="a model format of the release, such as sklearn")
     container: ContainerSettings | None = None
     version: str | None = Field(default=None, min_length=1, description="the format's version")
@@ -146,6 +168,9 @@ class Model(Section):
         default=None, ge=1, le=600, description=f"seconds for a request; {REQUEST_TIMEOUT} when left out"
     )
     resources: Resources | None = None
+    storage_initializer: Resources | None = Field(
+        default=None, description="resources of the container that downloads its files, beyond the platform's own"
+    )
     gpus: int | None = Field(default=None, ge=1, description=f"GPUs of each server, requested as {GPU}")
     node_selector: dict[Key, LabelValue] = Field(default_factory=dict, description="labels that its nodes must have")
     tolerations: tuple[Toleration, ...] = ()
@@ -180,6 +205,11 @@ class Model(Section):
     transformer: Transformer | None = None
     explainer: Explainer | None = None
     check: CheckSettings | None = None
+
+    @property
+    def served_name(self) -> str:
+        """Its name in the paths of requests."""
+        return self.model_name or self.name
 
     @property
     def bandit_name(self) -> str:
@@ -228,11 +258,13 @@ class Model(Section):
             "scale": self._scale_problem(),
             "gpus": self._gpus_problem(),
             "service_account": self._service_account_problem(),
-            "disruption_budget": self.disruption_budget and self.disruption_budget.never_allows(self.replicas),
+            "disruption_budget": self.disruption_budget.never_allows(self.replicas) if self.disruption_budget else None,
             "batcher": self._batcher_problem(),
             "logger": self._logger_problem(),
             **{kind: self._component_problem(kind) for kind in COMPONENT_TYPES},
             "canary": self._bandit_problem(context),
+            "storage_initializer": self._storage_initializer_problem(),
+            "model_name": self._model_name_problem(context.release),
         }
         refuse(problems | self._mode_problems())
         return self
@@ -264,6 +296,31 @@ class Model(Section):
         if self.mode == "Standard":
             return None
         return host_problem(self.name, suffix=suffix, component="transformer" if self.transformer else "predictor")
+
+    def _storage_initializer_problem(self) -> str | None:
+        if self.storage_initializer is None:
+            return None
+        scheme = self.storage_uri.partition("://")[0] if self.storage_uri else None
+        if scheme in {None, *NOT_DOWNLOADED}:
+            what = f"{scheme}:// is mounted, not downloaded" if scheme else "there is no storage_uri to download from"
+            return f"has no effect: {what}; drop it"
+        return None
+
+    def _model_name_problem(self, release: Release | None) -> str | None:
+        if self.model_name is None:
+            return None
+        if self.explainer and "." in self.model_name:
+            return "contains a dot: KServe routes no request for an explanation of such a name; write it without"
+        if self.format is None or release is None:
+            return None
+        runtimes = self.matching_runtimes(release.runtimes)
+        if len({runtime.name_argument for runtime in runtimes}) > 1:
+            names = _listed(runtime.name for runtime in runtimes)
+            return (
+                f"needs `runtime`: KServe may choose among {names}, which take a name in different ways or not at all"
+            )
+        unnamed = [runtime.name for runtime in runtimes if runtime.name_argument is None]
+        return f"does not work with {_listed(unnamed)}, whose server takes no name; leave it out" if unnamed else None
 
     def _component_problem(self, kind: ComponentType) -> str | None:
         component, article = self.component(kind), "an" if kind == "explainer" else "a"
@@ -324,6 +381,8 @@ class Model(Section):
             return "bandit needs two versions: traffic 100 leaves the new one only; lower traffic, or drop bandit"
         if bandit.image is None and not context.mirrored:
             return "bandit.image is missing: nobody publishes the image, so without a mirror it must be given"
+        if self.visibility:
+            return "bandit is reached through the gateway, where a cluster-local model is not; drop one of them"
         if self.protocol == GRPC_V2:
             return f"bandit forwards requests over HTTP only; with protocol {GRPC_V2}, choose a version by its header"
         return None

@@ -63,7 +63,7 @@ def _of_stack(facts: Facts, endpoint: Endpoint, there: Mapping[tuple[str, str], 
     if model is None and not facts.missed(InferenceService, namespace=endpoint.namespace):
         cause = Cause.MODEL_MISSING if facts.there(endpoint.namespace) else Cause.NAMESPACE_MISSING
         yield _missing(cause, endpoint.namespace, endpoint.name)
-    elif model is not None and model.host and model.host != endpoint.host:
+    elif model is not None and model.host and model.host != endpoint.host and not endpoint.cluster_local:
         view = ModelView(facts=facts, model=model)
         evidence = [evidence_from("InferenceService", f"url {model.url}")]
         yield view.finding(Cause.HOST_DIFFERS, evidence, host=endpoint.host, found=model.host)

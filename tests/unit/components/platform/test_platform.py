@@ -244,12 +244,12 @@ def test_knative_accepts_what_the_models_need_and_leaves_tags_of_a_registry_alon
     install: InstallContext, defaults: InstallContext
 ) -> None:
     features = ("podspec-affinity", "podspec-persistent-volume-claim")
-    more = {"pod_features": features, "unresolved_registries": ("tags.example:5000", "nvcr.io")}
+    own = ("tags.example:5000", "nvcr.io")
     for context, registries in (
         (defaults, "nvcr.io,index.docker.io,tags.example:5000"),
         (install, f"{install.images and install.images.repository.partition('/')[0]},tags.example:5000,nvcr.io"),
     ):
-        recording, _ = platform(replace(context, **more))
+        recording, _ = platform(replace(context, pod_features=features, unresolved_registries=own))
         config = recording.the(":KnativeServing", "knative-serving").plain["spec"]["config"]
         assert config["deployment"]["registries-skipping-tag-resolving"] == registries
         enabled = {name for name, flag in config["features"].items() if flag == "enabled"}

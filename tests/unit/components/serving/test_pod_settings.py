@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
 
 from components.serving.inference_service import InferenceService
+from endpoints.endpoint import Endpoint
+from releases.official_0_20 import OFFICIAL_0_20
 from tests.unit.components.recording import record
 from tests.unit.components.serving.test_inference_service import arguments, predictor, served
 
@@ -177,3 +180,104 @@ def test_settings_of_knatives_autoscaler_are_annotations() -> None:
         "initial-scale": "2",
         "scale-to-zero-pod-retention-period": "0s",
     }
+
+
+@pytest.mark.feature("a model's own name in requests", mode="both", proof="objects")
+def test_a_model_has_its_own_name_in_requests() -> None:
+    service, endpoint = served(model_name="iris.v2", protocol="v2", args=["--a"], transformer={"image": "own:v1"})
+    spec = service["spec"]
+    assert service["metadata"]["name"] == "iris"
+    assert spec["predictor"]["model"]["args"] == ["--model_name=iris.v2", "--a"]
+    assert spec["predictor"]["model"]["readinessProbe"]["httpGet"]["path"] == "/v2/models/iris.v2/ready"
+    (transformer,) = spec["transformer"]["containers"]
+    assert "--model_name=iris.v2" in transformer["args"]
+    assert transformer["readinessProbe"]["httpGet"]["path"] == "/v2/models/iris.v2/ready"
+    known = Endpoint.model_validate(endpoint)
+    assert (known.name, known.served_name, known.host) == ("iris", "iris.v2", "iris.models.example.com")
+    assert (known.metadata_path, known.predict_path) == ("/v2/models/iris.v2", "/v2/models/iris.v2/infer")
+
+
+@pytest.mark.parametrize(
+    ("settings", "argument"),
+    [
+        ({"format": "vLLM", "protocol": "openai"}, "--served-model-name=own"),
+        ({"format": "tensorflow"}, "--model_name=own"),
+    ],
+    ids=["vllm", "tensorflow"],
+)
+def test_each_server_gets_the_name_by_its_own_argument(settings: dict[str, Any], argument: str) -> None:
+    assert predictor(release=OFFICIAL_0_20, model_name="own", **settings)["model"]["args"] == [argument]
+
+
+@pytest.mark.feature("a model that is reached from inside the cluster only", mode="both", proof="objects")
+@pytest.mark.parametrize(
+    ("settings", "label", "host"),
+    [
+        ({"mode": "Knative"}, "networking.knative.dev/visibility", "iris.models.svc.cluster.local"),
+        ({"mode": "Standard"}, "networking.kserve.io/visibility", "iris-predictor.models.svc.cluster.local"),
+        (
+            {"mode": "Standard", "transformer": {"image": "own:v1"}},
+            "networking.kserve.io/visibility",
+            "iris-transformer.models.svc.cluster.local",
+        ),
+    ],
+    ids=["Knative", "Standard", "transformer"],
+)
+def test_a_cluster_local_model(settings: dict[str, Any], label: str, host: str) -> None:
+    service, endpoint = served(visibility="cluster-local", **settings)
+    assert service["metadata"]["labels"] == {label: "cluster-local"}
+    known = Endpoint.model_validate(endpoint)
+    assert (known.cluster_local, known.host, known.url) == (True, host, f"http://{host}")
+    public, endpoint = served(**settings)
+    assert "labels" not in public["metadata"]
+    assert Endpoint.model_validate(endpoint).cluster_local is False
+    for component in service["spec"]:
+        declared = [one["spec"][component]["annotations"]["kserve-multi-model/declared"] for one in (service, public)]
+        assert declared[0] != declared[1]
+
+
+def test_the_example_of_a_cluster_local_model_says_where_to_ask() -> None:
+    examples: list[str] = []
+    args = arguments(visibility="cluster-local")
+    record(lambda: InferenceService("iris", args=args).example.apply(examples.append) and None)
+    assert examples == ["from a pod of the cluster: curl http://iris.models.svc.cluster.local/v1/models/iris"]
+
+
+@pytest.mark.parametrize(("mode", "replaced"), [("Knative", False), ("Standard", True)])
+def test_a_model_that_becomes_cluster_local_is_replaced_where_kserve_would_leave_its_routes(
+    mode: str, *, replaced: bool
+) -> None:
+    args = arguments(mode=mode, visibility="cluster-local")
+    service = record(lambda: InferenceService("iris", args=args)).the("v1beta1:InferenceService", "iris")
+    label = 'metadata.labels["networking.kserve.io/visibility"]'
+    assert (label in service.replaced_by, bool(service.deleted_first)) == (replaced, replaced)
+
+
+@pytest.mark.feature("resources of the container that downloads", mode="both", proof="objects")
+def test_the_container_that_downloads_has_its_own_resources() -> None:
+    args = arguments(storage_uri="s3://models/iris.v2", storage_initializer={"limits": {"memory": "4Gi"}})
+    recording = record(lambda: InferenceService("iris", args=args))
+    service = recording.the("serving.kserve.io/v1beta1:InferenceService", "iris")
+    storage = recording.the(":ClusterStorageContainer", "iris-storage")
+    assert service.plain["spec"]["predictor"]["storageContainerName"] == "models.iris"
+    assert recording.waits_for(service, storage)
+    assert storage.plain["metadata"] == {"name": "models.iris"}
+    spec = storage.plain["spec"]
+    assert spec["container"]["name"] == "storage-initializer"
+    assert spec["container"]["resources"] == {
+        "requests": {"cpu": "100m", "memory": "100Mi"},
+        "limits": {"cpu": "1", "memory": "4Gi"},
+    }
+    (fits,) = spec["supportedUriFormats"]
+    assert re.search(fits["regex"], "s3://models/iris.v2")
+    for other in ("s3://models/iris.v2/b", "s3://models/iris-v2", "as3://models/iris.v2"):
+        assert not re.search(fits["regex"], other)
+
+
+def test_a_changed_container_that_downloads_starts_new_pods() -> None:
+    hashes = {
+        predictor(**settings)["annotations"]["kserve-multi-model/declared"]
+        for settings in ({}, *({"storage_initializer": {"limits": {"memory": size}}} for size in ("1Gi", "2Gi")))
+    }
+    assert len(hashes) == 3
+    assert "storageContainerName" not in predictor()

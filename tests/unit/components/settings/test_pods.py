@@ -27,6 +27,25 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
         "args[0]: --http_port is set by KServe, which sends requests to it; leave it out",
     ),
     ({"args": ["{{.Name}}"]}, "args[0]: contains '{{', which KServe would take for a placeholder of its own"),
+    ({"model_name": "a/b"}, "model_name: 'a/b' is not a valid model name for requests: use A-Z, a-z, 0-9"),
+    ({"model_name": "a.b", "explainer": {"image": "x"}}, "model_name: contains a dot: KServe routes no request for an"),
+    (
+        {"model_name": "a", "runtime": "kserve-mlserver", "protocol": "v2"},
+        "model_name: does not work with kserve-mlserv",
+    ),
+    (
+        {"model_name": "a", "protocol": "v2"},
+        "model_name: needs `runtime`: KServe may choose among kserve-sklearnserver,",
+    ),
+    ({"visibility": "private"}, "visibility: must be 'cluster-local'"),
+    (
+        {"visibility": "cluster-local", "canary": {"traffic": 10, "bandit": {"image": "a"}}},
+        "canary: bandit is reached through the gateway, where a cluster-local model is not; drop one of them",
+    ),
+    (
+        {"storage_initializer": {}, "storage_uri": "pvc://claim/iris"},
+        "storage_initializer: has no effect: pvc:// is mounted, not downloaded; drop it",
+    ),
     ({"environment": {"A": {"secret": "s"}}}, "environment.A.key: is missing"),
     (
         {"environment": {"A": {"secret": "s", "key": "k", "x": 1}}},
