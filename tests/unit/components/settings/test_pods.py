@@ -165,3 +165,10 @@ def test_a_budget_can_block_the_drain_of_nodes_at_the_least_number_of_replicas(
 ) -> None:
     (model,) = parse(settings(sklearn("iris", replicas={"min": least, "max": 3}))).models
     assert DisruptionBudget.model_validate(budget).blocks_at_minimum(model.replicas) == blocks
+
+
+def test_a_name_in_two_namespaces_is_refused_with_the_remedy() -> None:
+    (problem,) = problems(settings(sklearn("iris", namespace="a"), sklearn("iris", namespace="b")))
+    assert problem == (
+        "models: 'iris' is the name of more than one model; give each its own name, or use a stack for each namespace"
+    )
