@@ -243,7 +243,7 @@ def _models(reader: _Reader, *, wanted: Wanted, home: str) -> list[InferenceServ
     else:
         declared_in = sorted({endpoint.namespace for endpoint in wanted.endpoints})
         found = reader.everywhere(InferenceService, else_in=declared_in or [home])
-    declared = {(endpoint.namespace, endpoint.name) for endpoint in wanted.endpoints}
+    declared = {(endpoint.namespace, endpoint.service) for endpoint in wanted.endpoints}
     return [
         model
         for model in found
@@ -271,7 +271,7 @@ def _answers(pool: ThreadPoolExecutor, facts: Facts) -> dict[tuple[str, str], As
 
     The gateway has no route to a cluster-local model.
     """
-    declared = {(endpoint.namespace, endpoint.name): endpoint for endpoint in facts.endpoints}
+    declared = {(endpoint.namespace, endpoint.service): endpoint for endpoint in facts.endpoints}
     address = next((ingress.address for ingress in ingresses(facts) if ingress.address), "")
     awake = {(pod.namespace, pod.model) for pod in facts.of(Pod) if pod.ready and pod.component == "predictor"}
     running = {}

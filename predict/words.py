@@ -21,10 +21,10 @@ SPELLING = {
 def explain(failure: Failure, endpoint: Endpoint, *, language: Language) -> Message:
     """Title, meaning and advice of a failure."""
     kind = "inferencegraph" if endpoint.is_a_graph else "inferenceservice"
-    pods = f"-n {endpoint.namespace} -l serving.kserve.io/{kind}={endpoint.name}"
+    pods = f"-n {endpoint.namespace} -l serving.kserve.io/{kind}={endpoint.service}"
     container = "user-container" if endpoint.is_a_graph else "kserve-container"
     values = {
-        "name": endpoint.name,
+        "name": endpoint.service,
         "namespace": endpoint.namespace,
         "host": endpoint.host,
         "gateway": endpoint.gateway_address,
@@ -52,8 +52,8 @@ def verdict(outcome: Outcome, *, language: Language) -> str:
 def explain_service(report: ServiceReport | None, endpoint: Endpoint, *, language: Language) -> str | None:
     """State of the InferenceService for a failure; None if it was not read, or is the failure itself."""
     kind = "InferenceGraph" if endpoint.is_a_graph else "InferenceService"
-    service = f"{kind} {endpoint.namespace}/{endpoint.name}"
-    model = "" if endpoint.is_a_graph else f"{endpoint.name} "  # the doctor knows a graph's models, not graphs
+    service = f"{kind} {endpoint.namespace}/{endpoint.service}"
+    model = "" if endpoint.is_a_graph else f"{endpoint.service} "  # the doctor knows a graph's models, not graphs
     doctor = f"python -m predict doctor {model}-n {endpoint.namespace}"
     match report:
         case ServiceStatus(load_failure=None, not_true=()):

@@ -7,7 +7,6 @@ import pulumi_kubernetes as k8s
 
 from components.serving.pod_spec import budget_spec, server_labels
 from components.settings.model import Model
-from components.settings.pods import DisruptionBudget
 from components.settings.server import COMPONENT_TYPES
 
 
@@ -17,29 +16,15 @@ def declare_disruption_budgets(model: Model, *, namespace: str, opts: pulumi.Res
     for component, settings in servers.items():
         if settings is None or settings.disruption_budget is None:
             continue
-        name = f"{model.name}-{component}"
+        key = f"{model.name}-{component}"
         if settings.disruption_budget.blocks_at_minimum(settings.replicas):
             pulumi.log.warn(
-                f"the disruption budget of {name} allows no eviction while it has only replicas.min, "
+                f"the disruption budget of {key} allows no eviction while it has only replicas.min, "
                 f"{settings.replicas.min}: until it is scaled up, the nodes of its pods cannot be drained"
             )
-        _declare(
-            name, settings.disruption_budget, model=model.name, component=component, namespace=namespace, opts=opts
+        k8s.policy.v1.PodDisruptionBudget(
+            key,
+            metadata=k8s.meta.v1.ObjectMetaArgs(name=f"{model.service}-{component}", namespace=namespace),
+            spec=budget_spec(settings.disruption_budget, labels=server_labels(model.service, component)),
+            opts=opts,
         )
-
-
-def _declare(
-    name: str,
-    budget: DisruptionBudget,
-    *,
-    model: str,
-    component: str,
-    namespace: str,
-    opts: pulumi.ResourceOptions,
-) -> None:
-    k8s.policy.v1.PodDisruptionBudget(
-        name,
-        metadata=k8s.meta.v1.ObjectMetaArgs(name=name, namespace=namespace),
-        spec=budget_spec(budget, labels=server_labels(model, component)),
-        opts=opts,
-    )

@@ -152,7 +152,7 @@ def _url(args: InferenceGraphArgs, step: Step) -> str:
     if step.is_a_url:
         return step.to
     model = next(model for model in args.models if model.name == step.to)
-    first = f"{model.name}-{'transformer' if model.transformer else 'predictor'}"
+    first = f"{model.service}-{'transformer' if model.transformer else 'predictor'}"
     return f"http://{first}.{model.namespace or args.namespace}.svc.cluster.local{Paths.of(model).predict}"
 
 

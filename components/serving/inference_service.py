@@ -75,7 +75,7 @@ class InferenceService(pulumi.ComponentResource):
             name,
             api_version="serving.kserve.io/v1beta1",
             kind="InferenceService",
-            name=model.name,
+            name=model.service,
             namespace=args.namespace,
             annotations={**spec.annotations, STACK_ANNOTATION: context.owner},
             labels=spec.labels,
@@ -88,7 +88,8 @@ class InferenceService(pulumi.ComponentResource):
                 parent=self,
                 depends_on=[*filter(None, [context.termination_waits.get(args.namespace)]), *downloads],
                 hooks=model_hooks(
-                    model.name,
+                    model.service,
+                    key=model.name,
                     servers=servers,
                     spec_hashes=hashes,
                     share=components["predictor"].get("canaryTrafficPercent", 100),
@@ -130,7 +131,7 @@ def _declare_bandit(args: InferenceServiceArgs, *, versions: str, opts: pulumi.R
     Bandit(
         model.bandit_name,
         args=BanditArgs(
-            model=model.name,
+            model=model.service,
             namespace=args.namespace,
             host=context.host(model.bandit_name, namespace=args.namespace),
             predict_path=Paths.of(model).predict,
@@ -148,13 +149,14 @@ def _endpoint(args: InferenceServiceArgs, *, gateway_address: str) -> dict[str, 
     model, context, paths = args.model, args.context, Paths.of(args.model)
     first = "transformer" if model.transformer else "predictor"
     host = (
-        SERVING_MODES[model.mode].internal_host(model.name, first=first, namespace=args.namespace)
+        SERVING_MODES[model.mode].internal_host(model.service, first=first, namespace=args.namespace)
         if model.visibility
-        else context.host(model.name, namespace=args.namespace)
+        else context.host(model.service, namespace=args.namespace)
     )
     has_bandit = model.canary and model.canary.bandit
     return Endpoint(
         name=model.name,
+        service_name=model.service_name,
         model_name=model.model_name,
         cluster_local=model.visibility is not None,
         namespace=args.namespace,
@@ -184,7 +186,7 @@ def _example(endpoint: Mapping[str, Any]) -> str:
         return f"from a pod of the cluster: curl http://{host}{path if endpoint['protocol'] != GRPC_V2 else ''}"
     if endpoint["protocol"] != GRPC_V2:
         return f"curl -H 'Host: {host}' {address}{path}"
-    name = json.dumps({"name": endpoint["model_name"] or endpoint["name"]})
+    name = json.dumps({"name": endpoint["model_name"] or endpoint["service_name"] or endpoint["name"]})
     return (
         f"grpcurl -plaintext -proto open_inference_grpc.proto -authority {host} -d '{name}' "
         f"{address.removeprefix('http://')} {path.removeprefix('/')}"

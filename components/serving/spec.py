@@ -105,7 +105,7 @@ class InferenceServiceSpec:
                 "timeout": model.request_timeout,
                 **self.mode.predictor_fields(model),
                 "storageContainerName": self.storage_container.name if self.storage_container else None,
-                **pod_fields(model, labels=server_labels(model.name, "predictor")),
+                **pod_fields(model, labels=server_labels(model.service, "predictor")),
                 "labels": model.labels or None,
                 "imagePullSecrets": self._pull_secrets(),
                 "batcher": _batcher(model),
@@ -208,6 +208,7 @@ class InferenceServiceSpec:
                 "timeout": component.request_timeout,
                 "imagePullSecrets": self._pull_secrets(),
                 **pod_fields(component, labels=server_labels(self.model.name, kind)),
+                **pod_fields(component, labels=server_labels(self.model.service, kind)),
                 "containers": [{name: value for name, value in container.items() if value}],
             }
         )

@@ -52,7 +52,7 @@ class StorageContainer:
         }
         return cls(
             resource_name=f"{model.name}-storage",
-            name=f"{namespace}.{model.name}",
+            name=f"{namespace}.{model.service}",
             spec={
                 "container": container,
                 # KServe uses any that fits for models that name none, so this one fits its model's files only.

@@ -107,17 +107,25 @@ def _mode_of_stack(mode: object, info: ValidationInfo) -> object:
 OwnMode = Annotated[Mode, BeforeValidator(_mode_of_stack, json_schema_input_type=Mode)]
 
 
+ModelName = Annotated[
+    str,
+    Matching(
+        pattern=r"[a-z]([-a-z0-9]*[a-z0-9])?",
+        what=f"model name: start with a letter, use up to {LONGEST_MODEL_NAME} of a-z, 0-9 and -, not - at the end",
+        longest=LONGEST_MODEL_NAME,
+    ),
+]
+
+
 class Model(Section):
     """A model to serve."""
 
-    name: Annotated[
-        str,
-        Matching(
-            pattern=r"[a-z]([-a-z0-9]*[a-z0-9])?",
-            what=f"model name: start with a letter, use up to {LONGEST_MODEL_NAME} of a-z, 0-9 and -, not - at the end",
-            longest=LONGEST_MODEL_NAME,
-        ),
-    ]
+    name: ModelName
+    service_name: ModelName | None = Field(
+        default=None,
+        description="name of its InferenceService, first part of its host, where it differs from `name`: models in "
+        "two namespaces can have the same one",
+    )
     namespace: Name | None = Field(
         default=None,
         description="its namespace, not one of the platform; created when missing; `cluster.namespace` when left out",
@@ -207,14 +215,19 @@ class Model(Section):
     check: CheckSettings | None = None
 
     @property
+    def service(self) -> str:
+        """Name of its InferenceService."""
+        return self.service_name or self.name
+
+    @property
     def served_name(self) -> str:
         """Its name in the paths of requests."""
-        return self.model_name or self.name
+        return self.model_name or self.service
 
     @property
     def bandit_name(self) -> str:
         """Name of its bandit's objects, if it has a bandit."""
-        return f"{self.name}-bandit"
+        return f"{self.service}-bandit"
 
     @property
     def resources_with_gpus(self) -> Resources | None:
@@ -252,7 +265,9 @@ class Model(Section):
         problems: dict[str | Location, str | None] = {
             "storage": self._storage_problem(context),
             runtime_field: self._runtime_problem(context.release) if context.release and self.format else None,
-            "name": self._name_problem(f".{self.namespace or context.namespace}.{context.domain}"),
+            "service_name" if self.service_name else "name": self._name_problem(
+                f".{self.namespace or context.namespace}.{context.domain}"
+            ),
             "namespace": namespace_problem(self.namespace, monitored=context.monitored) if self.namespace else None,
             "check": self._check_problem(),
             "scale": self._scale_problem(),
@@ -290,12 +305,12 @@ class Model(Section):
             refuse({"storage": "needs storage_uri, which is missing; give both or neither"})
 
     def _name_problem(self, suffix: str) -> str | None:
-        length = len(self.name + suffix)
+        length = len(self.service + suffix)
         if length > LONGEST_HOST:
-            return f"makes a host name of {length} characters, {self.name}{suffix}; {LONGEST_HOST} are allowed"
+            return f"makes a host name of {length} characters, {self.service}{suffix}; {LONGEST_HOST} are allowed"
         if self.mode == "Standard":
             return None
-        return host_problem(self.name, suffix=suffix, component="transformer" if self.transformer else "predictor")
+        return host_problem(self.service, suffix=suffix, component="transformer" if self.transformer else "predictor")
 
     def _storage_initializer_problem(self) -> str | None:
         if self.storage_initializer is None:
@@ -330,7 +345,7 @@ class Model(Section):
         if self.protocol not in protocols:
             known = " and ".join(protocols)
             return f"does not work with protocol {self.protocol}: KServe supports {article} {kind} with {known} only"
-        if len(self.name) > longest_model_name(kind):
+        if len(self.service) > longest_model_name(kind):
             return f"needs a shorter model name: {longest_model_name(kind)} characters at most"
         if component.replicas.min == 0 and self.mode == "Standard":
             return f"replicas.min 0 needs mode Knative: in mode Standard {article} {kind} cannot scale to zero"
@@ -381,8 +396,8 @@ class Model(Section):
             return "bandit needs two versions: traffic 100 leaves the new one only; lower traffic, or drop bandit"
         if bandit.image is None and not context.mirrored:
             return "bandit.image is missing: nobody publishes the image, so without a mirror it must be given"
-        if self.visibility:
-            return "bandit is reached through the gateway, where a cluster-local model is not; drop one of them"
+        if excluded := [name for name in ("service_name", "visibility") if getattr(self, name)]:
+            return f"bandit is reached through the gateway by the model's name: drop it, or {' and '.join(excluded)}"
         if self.protocol == GRPC_V2:
             return f"bandit forwards requests over HTTP only; with protocol {GRPC_V2}, choose a version by its header"
         return None

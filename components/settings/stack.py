@@ -283,7 +283,7 @@ class Settings(Section):
         names = [one.name for one in served]
         if twice := sorted({name for name in names if names.count(name) > 1}):
             kind = str(info.field_name).removesuffix("s")
-            elsewhere = ", or use a stack for each namespace" if kind == "model" else ""
+            elsewhere = "; in another namespace the models' service_name can be the same" if kind == "model" else ""
             raise ValueError(
                 f"{', '.join(map(repr, twice))} is the name of more than one {kind}; give each its own name{elsewhere}"
             )

@@ -15,6 +15,7 @@ from tests.e2e.machine import GATEWAY, Deployment, run
 from tests.e2e.models_on_platform import stack_of_models
 
 NAMESPACE = "pods"
+TWIN = "pods-twin"
 FEATURES = [
     "podspec-affinity",
     "podspec-persistent-volume-claim",
@@ -104,6 +105,7 @@ def stack(platform: Deployment, tmp_path_factory: pytest.TempPathFactory) -> Ite
         sklearn | {"name": "bound", "replicas": {"min": 0, "max": 1}, "scale": SCALE} | PODS,
         sklearn | {"name": "alone", "mode": "Standard"} | PODS,
         sklearn | {"name": "inside", "visibility": "cluster-local", "check": _check([1, 0])},
+        sklearn | {"name": "twin", "service_name": "bound", "namespace": TWIN, "check": _check([1, 0])},
     ]
     stack = stack_of_models(NAMESPACE, *models, directory=tmp_path_factory.mktemp("stack"), deployment=platform)
     try:
@@ -211,6 +213,18 @@ def _download_limits(stack: Deployment, name: str) -> str:
     (container,) = pod_of(stack, name)["spec"]["initContainers"]
     memory: str = container["resources"]["limits"]["memory"]
     return memory
+
+
+@pytest.mark.feature("one name in two namespaces")
+def test_two_models_have_one_name_in_two_namespaces(stack: Deployment) -> None:
+    checked = stack.predict("--stack", stack.stack, "--json", "--only", "twin")
+    assert checked.status == 0, checked.text
+    (twin,) = json.loads(checked.stdout)["models"]
+    assert (twin["verdict"], twin["got"]) == ("ok", [1, 0])
+    assert twin["endpoint"]["host"] == f"bound.{TWIN}.example.com"
+    services = kubectl(stack, "get", "inferenceservices", "-A")["items"]
+    named = {one["metadata"]["namespace"] for one in services if one["metadata"]["name"] == "bound"}
+    assert named == {NAMESPACE, TWIN}
 
 
 @pytest.mark.feature("Knative's own settings of its autoscaler")

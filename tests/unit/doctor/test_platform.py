@@ -209,7 +209,9 @@ def test_the_models_of_a_stack_are_compared_with_the_clusters() -> None:
     away = endpoint(ADDRESS, "absent")
     nowhere = endpoint(ADDRESS, "lost", namespace="nowhere")
     other = endpoint(ADDRESS, "iris", host="iris.default.elsewhere.com")
+    by_service = endpoint(ADDRESS, "mine", service_name="iris", host=HOST)
     assert seen(*healthy(), endpoints=(there,)) == []
+    assert seen(*healthy(), endpoints=(by_service,)) == []
     assert seen(*healthy(), endpoints=(there, away, nowhere)) == ["model-missing", "namespace-missing"]
     assert seen(*healthy(), endpoints=(other,)) == ["host-differs"]
     assert seen(*healthy(), names=("iris", "irsi")) == ["model-missing"]

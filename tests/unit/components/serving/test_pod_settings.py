@@ -281,3 +281,34 @@ def test_a_changed_container_that_downloads_starts_new_pods() -> None:
     }
     assert len(hashes) == 3
     assert "storageContainerName" not in predictor()
+
+
+@pytest.mark.feature("one name in two namespaces", mode="both", proof="objects")
+def test_two_models_have_the_same_name_in_two_namespaces() -> None:
+    second = {"name": "iris-b", "service_name": "iris", "namespace": "b", "storage_initializer": {}}
+    both = [arguments(), arguments(**second, disruption_budget={"max_unavailable": 1})]
+    endpoints: list[Any] = []
+
+    def program() -> None:
+        for args in both:
+            InferenceService(args.model.name, args=args).endpoint.apply(endpoints.append)
+
+    recording = record(program)
+    names = {}
+    for key in ("iris", "iris-b"):
+        service = recording.the("serving.kserve.io/v1beta1:InferenceService", key)
+        names[key] = (service.plain["metadata"]["namespace"], service.plain["metadata"]["name"])
+        (hook,) = service.beforehand
+        former: Any = recording.afterwards[hook].callback
+        assert former.__self__.leftovers.models == ("iris",)
+        rollout: Any = recording.afterwards[f"model-{key}-rollout"].callback
+        assert rollout.__self__.name == "iris-predictor"
+    assert names == {"iris": ("models", "iris"), "iris-b": ("b", "iris")}
+    budget = recording.the(":PodDisruptionBudget", "iris-b-predictor").plain
+    assert budget["metadata"] == {"name": "iris-predictor", "namespace": "b"}
+    assert budget["spec"]["selector"]["matchLabels"] == OWN
+    assert recording.the(":ClusterStorageContainer", "iris-b-storage").plain["metadata"] == {"name": "b.iris"}
+    first, other = (Endpoint.model_validate(endpoint) for endpoint in endpoints)
+    assert (first.name, first.service, first.host) == ("iris", "iris", "iris.models.example.com")
+    assert (other.name, other.service, other.host) == ("iris-b", "iris", "iris.b.example.com")
+    assert (other.metadata_path, other.served_name) == ("/v1/models/iris", "iris")

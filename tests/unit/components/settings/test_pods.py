@@ -40,7 +40,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"visibility": "private"}, "visibility: must be 'cluster-local'"),
     (
         {"visibility": "cluster-local", "canary": {"traffic": 10, "bandit": {"image": "a"}}},
-        "canary: bandit is reached through the gateway, where a cluster-local model is not; drop one of them",
+        "canary: bandit is reached through the gateway by the model's name: drop it, or visibility",
     ),
     (
         {"storage_initializer": {}, "storage_uri": "pvc://claim/iris"},
@@ -168,7 +168,21 @@ def test_a_budget_can_block_the_drain_of_nodes_at_the_least_number_of_replicas(
 
 
 def test_a_name_in_two_namespaces_is_refused_with_the_remedy() -> None:
+    same = {"namespace": "b", "service_name": "iris"}
     (problem,) = problems(settings(sklearn("iris", namespace="a"), sklearn("iris", namespace="b")))
     assert problem == (
-        "models: 'iris' is the name of more than one model; give each its own name, or use a stack for each namespace"
+        "models: 'iris' is the name of more than one model; give each its own name; in another namespace the models' "
+        "service_name can be the same"
+    )
+    assert problems(settings(sklearn("iris", namespace="a"), sklearn("iris-b", **same))) == ()
+    (problem,) = problems(settings(sklearn("iris", namespace="b"), sklearn("iris-b", **same)))
+    assert problem.startswith(
+        "models[1].service_name: 'iris' collides: the Service 'iris' is made for the model 'iris'"
+    )
+    (problem,) = problems(settings(sklearn("iris", namespace="b"), sklearn("b", **(same | {"service_name": "Iris"}))))
+    assert problem.startswith("models[1].service_name: 'Iris' is not a valid model name: start with a letter")
+    part = sklearn("b", **(same | {"service_name": "iris-predictor"}))
+    (problem,) = problems(settings(sklearn("iris", namespace="b"), part))
+    assert problem.startswith(
+        "models[1].service_name: 'iris-predictor' is KServe's name for a part of the model 'iris'"
     )
