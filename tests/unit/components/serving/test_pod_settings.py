@@ -285,7 +285,7 @@ def test_a_changed_container_that_downloads_starts_new_pods() -> None:
 
 @pytest.mark.feature("one name in two namespaces", mode="both", proof="objects")
 def test_two_models_have_the_same_name_in_two_namespaces() -> None:
-    second = {"name": "iris-b", "service_name": "iris", "namespace": "b", "storage_initializer": {}}
+    second: dict[str, Any] = {"name": "iris-b", "service_name": "iris", "namespace": "b", "storage_initializer": {}}
     both = [arguments(), arguments(**second, disruption_budget={"max_unavailable": 1})]
     endpoints: list[Any] = []
 
