@@ -112,11 +112,10 @@ class InferenceService(pulumi.ComponentResource):
 def _routes_removed_by(model: Model) -> list[str]:
     """Fields whose change replaces the object, because KServe leaves the routes of a model that becomes cluster-local.
 
-    That is so in mode Standard only: in mode Knative, the routes follow the label.
+    That is so in mode Standard only: in mode Knative, the routes follow the label. It is the only label, so the change
+    that adds it is one of all labels.
     """
-    if model.mode == "Standard" and model.visibility:
-        return [f'metadata.labels["{SERVING_MODES[model.mode].visibility_label}"]']
-    return []
+    return ["metadata.labels"] if model.mode == "Standard" and model.visibility else []
 
 
 def _declare_bandit(args: InferenceServiceArgs, *, versions: str, opts: pulumi.ResourceOptions) -> None:
