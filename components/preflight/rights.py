@@ -176,7 +176,6 @@ def needed_rights(settings: Settings, *, missing: Set[str], own: Set[str]) -> fr
         look = LOOK if missing | own else ()
         return _rights([*platform_rules(settings), *models, *look], namespace="")
     found = _rights(IDENTIFY, namespace=SYSTEM_NAMESPACE, name=SYSTEM_NAMESPACE)
-    found = _rights(IDENTIFY, namespace=SYSTEM_NAMESPACE)
     if any(model.storage_initializer for model in settings.models):
         found |= _rights(STORAGE_CONTAINERS, namespace="")
     for name in settings.namespaces:

@@ -207,7 +207,6 @@ class InferenceServiceSpec:
                 "containerConcurrency": component.concurrency,
                 "timeout": component.request_timeout,
                 "imagePullSecrets": self._pull_secrets(),
-                **pod_fields(component, labels=server_labels(self.model.name, kind)),
                 **pod_fields(component, labels=server_labels(self.model.service, kind)),
                 "containers": [{name: value for name, value in container.items() if value}],
             }

@@ -13,8 +13,8 @@ from components.settings.fields import DOMAIN, Key, LabelValue, Matching, Name, 
 from components.settings.made_names import host_problem
 from components.settings.modes import Mode, Replicas, Scale, scaling_problems
 from components.settings.namespaces import namespace_problem
-from components.settings.registries import SecretName
 from components.settings.pods import Affinity, DisruptionBudget, PriorityClass, TopologySpreads, Volumes
+from components.settings.registries import SecretName
 from components.settings.server import (
     COMPONENT_TYPES,
     REQUEST_TIMEOUT,

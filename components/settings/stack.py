@@ -307,8 +307,12 @@ class Settings(Section):
 
     @model_validator(mode="after")
     def _platform_has_the_pod_features(self) -> Self:
-        """Refuse a model on another stack's platform whose pods Knative would refuse there."""
-        if self.platform is None:
+        """Refuse a model whose pods a Knative would refuse that is not of this stack."""
+        if self.platform_stack:
+            remedy = f"add it to knative.pod_features of stack {self.platform_stack!r} and deploy that stack first"
+        elif self.existing == "all" or "knative" in self.existing:
+            remedy = "enable it in Knative's ConfigMap config-features, and then name it in knative.pod_features"
+        else:
             return self
         enabled = self.knative.pod_features if self.knative else ()
         problems: dict[str | Location, str | None] = {}
@@ -316,8 +320,7 @@ class Settings(Section):
             for place, needed in features_of(model).items():
                 if missing := [feature for feature in needed if feature not in enabled]:
                     problems["models", index, *place] = (
-                        f"needs {' and '.join(missing)}, which Knative does not enable on the platform of stack "
-                        f"{self.platform!r}; add it to knative.pod_features there and deploy that stack first"
+                        f"needs {' and '.join(missing)}, which the platform's Knative may not have enabled; {remedy}"
                     )
         refuse(problems)
         return self

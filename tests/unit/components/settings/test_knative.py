@@ -40,8 +40,21 @@ def test_a_model_on_another_platform_needs_its_features_there(
     on_platform = settings(sklearn("plain"), sklearn("iris", **model), platform="base")
     (problem,) = problems(on_platform)
     needed = " and ".join(features)
-    assert problem.startswith(f"models[1].{field}: needs {needed}, which Knative does not enable on the platform of")
+    assert problem.startswith(f"models[1].{field}: needs {needed}, which the platform's Knative may not have enabled; ")
+    assert "knative.pod_features of stack 'base'" in problem
     assert problems({**on_platform, "knative": {"pod_features": features}}) == ()
+
+
+@pytest.mark.parametrize(
+    ("existing", "refused"), [("all", True), (["knative"], True), (["istio"], False), ("auto", False)]
+)
+def test_a_knative_that_is_there_already_must_have_the_features(existing: Any, *, refused: bool) -> None:
+    there = settings(sklearn("iris", priority_class="urgent"), platform={"existing": existing})
+    found = [problem for problem in problems(there) if problem.startswith("models[0].priority_class: ")]
+    assert bool(found) == refused
+    assert all("config-features" in problem for problem in found)
+    there["knative"] = {"pod_features": ["podspec-priorityclassname"]}
+    assert not [problem for problem in problems(there) if problem.startswith("models[0]")]
 
 
 def test_the_platforms_output_has_all_that_is_enabled() -> None:
