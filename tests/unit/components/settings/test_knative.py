@@ -46,7 +46,7 @@ def test_a_model_on_another_platform_needs_its_features_there(
 
 
 @pytest.mark.parametrize(
-    ("existing", "refused"), [("all", True), (["knative"], True), (["istio"], False), ("auto", False)]
+    ("existing", "refused"), [("all", True), (["knative", "istio"], True), (["istio"], False), ("auto", False)]
 )
 def test_a_knative_that_is_there_already_must_have_the_features(existing: Any, *, refused: bool) -> None:
     there = settings(sklearn("iris", priority_class="urgent"), platform={"existing": existing})
