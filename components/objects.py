@@ -83,6 +83,7 @@ def custom_resource(
     ready: str | None = None,
     timeout: int = OBJECT_TIMEOUT,
     annotations: Mapping[str, str] | None = None,
+    labels: Mapping[str, str] | None = None,
 ) -> k8s.apiextensions.CustomResource:
     """Declare a custom resource that is done when its condition `ready` is true, within `timeout` seconds.
 
@@ -94,8 +95,10 @@ def custom_resource(
         resource_name,
         api_version=api_version,
         kind=kind,
-        # An empty map of annotations would show as a difference in every preview.
-        metadata=k8s.meta.v1.ObjectMetaArgs(name=name, namespace=namespace, annotations=all_annotations or None),
+        # An empty map of annotations or labels would show as a difference in every preview.
+        metadata=k8s.meta.v1.ObjectMetaArgs(
+            name=name, namespace=namespace, annotations=all_annotations or None, labels=labels or None
+        ),
         spec=dict(spec),
         opts=pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(custom_timeouts=timeouts)),
     )

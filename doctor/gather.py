@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -243,7 +243,7 @@ def _models(reader: _Reader, *, wanted: Wanted, home: str) -> list[InferenceServ
     else:
         declared_in = sorted({endpoint.namespace for endpoint in wanted.endpoints})
         found = reader.everywhere(InferenceService, else_in=declared_in or [home])
-    declared = {(endpoint.namespace, endpoint.name) for endpoint in wanted.endpoints}
+    declared = {(endpoint.namespace, endpoint.service) for endpoint in wanted.endpoints}
     return [
         model
         for model in found
@@ -267,8 +267,11 @@ def _logs(reader: _Reader, pool: ThreadPoolExecutor, facts: Facts) -> dict[tuple
 
 
 def _answers(pool: ThreadPoolExecutor, facts: Facts) -> dict[tuple[str, str], Asked]:
-    """Ask the ready models through the gateway, except those without a pod, which a request would start."""
-    declared = {(endpoint.namespace, endpoint.name): endpoint for endpoint in facts.endpoints}
+    """Ask the ready models through the gateway, except those without a pod, which a request would start.
+
+    The gateway has no route to a cluster-local model.
+    """
+    declared = {(endpoint.namespace, endpoint.service): endpoint for endpoint in facts.endpoints}
     address = next((ingress.address for ingress in ingresses(facts) if ingress.address), "")
     awake = {(pod.namespace, pod.model) for pod in facts.of(Pod) if pod.ready and pod.component == "predictor"}
     running = {}
@@ -277,7 +280,7 @@ def _answers(pool: ThreadPoolExecutor, facts: Facts) -> dict[tuple[str, str], As
         endpoint = declared.get(key)
         where = endpoint.gateway_address if endpoint else address
         host = endpoint.host if endpoint else model.host
-        if model.ready and key in awake and where and host:
+        if model.ready and key in awake and where and host and not model.cluster_local:
             path = endpoint.metadata_path if endpoint and endpoint.protocol != "grpc-v2" else "/"
             running[key] = pool.submit(_ask, where, host, path)
     return {key: job.result() for key, job in running.items()}
@@ -293,9 +296,13 @@ def _ask(address: str, host: str, path: str) -> Asked:
     return Asked(address=address, host=host, failure=failure)
 
 
+def _public(facts: Facts) -> Iterator[InferenceService]:
+    return (model for model in facts.of(InferenceService) if not model.cluster_local)
+
+
 def _resolved(facts: Facts) -> dict[str, tuple[str, ...]]:
     """Resolve one host of each domain, in RESOLVE_SECONDS at most."""
-    hosts = {model.host.partition(".")[2]: model.host for model in facts.of(InferenceService) if model.host}
+    hosts = {model.host.partition(".")[2]: model.host for model in _public(facts) if model.host}
     found: dict[str, tuple[str, ...]] = {}
     threads = [threading.Thread(target=_resolve, args=(host, found), daemon=True) for host in hosts.values()]
     for thread in threads:

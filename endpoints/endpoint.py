@@ -87,6 +87,9 @@ class Endpoint(BaseModel):
         context: kube-context of the cluster; None for the current one.
         versions: of a model with a canary, the headers that select a version, by the version's name.
         bandit: of a model with a bandit, the host of the service that takes rewards.
+        service_name: the InferenceService's name, where it differs from `name`, the stack's name for the model.
+        model_name: the model's name in requests, where it differs from that.
+        cluster_local: whether it is reached from inside the cluster only; `url` and `host` are those of the inside.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -104,6 +107,19 @@ class Endpoint(BaseModel):
     check: Annotated[Check | GraphCheck | None, WrapValidator(_check_of_its_kind)] = None
     versions: dict[Text, dict[Text, Text]] = Field(default_factory=dict)
     bandit: Text | None = None
+    service_name: Text | None = None
+    model_name: Text | None = None
+    cluster_local: bool = False
+
+    @property
+    def served_name(self) -> str:
+        """The model's name in requests."""
+        return self.model_name or self.service
+
+    @property
+    def service(self) -> str:
+        """Name of the InferenceService or InferenceGraph."""
+        return self.service_name or self.name
 
     @property
     def is_a_graph(self) -> bool:

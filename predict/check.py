@@ -150,7 +150,7 @@ class EndpointCheck:
 def check_all(
     endpoints: Sequence[Endpoint], *, limits: Limits, grace: float = GRACE_SECONDS
 ) -> Iterator[Waiting | Outcome]:
-    """Check all endpoints; yield each change of state when it happens.
+    """Check all endpoints but cluster-local ones; yield each change of state when it happens.
 
     There is one Outcome for each endpoint, `grace` seconds after the timeout at the latest.
     """
@@ -163,7 +163,11 @@ def check_all(
             events.put(problem)
 
     deadline = time.monotonic() + limits.timeout + grace
-    running = {endpoint.name: EndpointCheck(endpoint, limits=limits, notify=events.put) for endpoint in endpoints}
+    # The gateway has no route to a cluster-local model.
+    inside = [endpoint for endpoint in endpoints if endpoint.cluster_local]
+    yield from (Outcome(endpoint=endpoint, waited_s=0, failure=None, model_ready=False) for endpoint in inside)
+    asked = [endpoint for endpoint in endpoints if not endpoint.cluster_local]
+    running = {endpoint.name: EndpointCheck(endpoint, limits=limits, notify=events.put) for endpoint in asked}
     for check in running.values():
         # Daemon threads rather than an executor: an ending program need not wait for requests under way.
         threading.Thread(target=work, args=(check,), daemon=True).start()

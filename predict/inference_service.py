@@ -88,7 +88,7 @@ def read_status(endpoint: Endpoint, *, kubeconfig: Path | None, context: str | N
         context: None for the endpoint's own, or else the current one.
     """
     kind = InferenceGraph if endpoint.is_a_graph else InferenceService
-    path = kind.path(namespace=endpoint.namespace, name=endpoint.name)
+    path = kind.path(namespace=endpoint.namespace, name=endpoint.service)
     try:
         with connect(kubeconfig=kubeconfig, context=context or endpoint.context, seconds=SECONDS) as client:
             answer = client.get(path)

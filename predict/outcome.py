@@ -9,6 +9,8 @@ from endpoints.failures import Failure
 from predict.inference_service import ServiceReport
 from predict.protocols import Prediction
 
+NOT_ASKED = "not-asked"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Waiting:
@@ -20,7 +22,10 @@ class Waiting:
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """The end of one check. Without a `failure` the model is ready and gave the declared predictions, if any are."""
+    """The end of one check. Without a `failure` the model is ready and gave the declared predictions, if any are.
+
+    A cluster-local model is not asked, which is neither.
+    """
 
     endpoint: Endpoint
     waited_s: float
@@ -32,7 +37,9 @@ class Outcome:
 
     @property
     def verdict(self) -> str:
-        """Machine-readable: `ok`, `answered` (no check declared, nothing compared) or the failure's."""
+        """Machine-readable: `ok`, `answered` (nothing compared), `not-asked` (cluster-local) or the failure's."""
+        if self.endpoint.cluster_local:
+            return NOT_ASKED
         if self.failure is not None:
             return self.failure.verdict
         return "ok" if self.endpoint.check else "answered"

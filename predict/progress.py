@@ -33,6 +33,8 @@ class Progress:
         )
         for endpoint in endpoints:
             self._tasks[endpoint.name] = self._live.add_task("", total=1)
+            if endpoint.cluster_local:
+                continue
             gateway = endpoint.gateway_address
             self._print(endpoint, language.text("asking", name=endpoint.name, host=endpoint.host, gateway=gateway))
 

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from endpoints.failures import one_line
 from locales.language import Language
-from predict.outcome import Outcome
+from predict.outcome import NOT_ASKED, Outcome
 from predict.words import display_name, explain, explain_service, verdict
 
 CELL_WIDTH = 60  # predictions are cut to this in the table; the lines and the JSON report have them whole
@@ -86,7 +86,7 @@ def write_junit(outcomes: Sequence[Outcome], *, path: Path, language: Language) 
             kind = "failure" if outcome.model_ready else "error"
             cause = explain(outcome.failure, endpoint, language=language).meaning
             Xml.SubElement(case, kind, type=outcome.verdict, message=cause).text = text
-        elif outcome.verdict == "answered":
+        elif outcome.verdict in {"answered", NOT_ASKED}:
             Xml.SubElement(case, "skipped", message=text)
     for attribute, tag in (("failures", "failure"), ("errors", "error"), ("skipped", "skipped")):
         suite.set(attribute, str(len(suite.findall(f"testcase/{tag}"))))
@@ -104,6 +104,8 @@ def lines_of(outcome: Outcome, *, language: Language) -> list[str]:
         service = explain_service(outcome.service, endpoint, language=language)
         more = (service, f"→ {message.advice}", f"  {language.page}#check-{outcome.verdict}")
         return [first, *(f"  {line}" for line in more if line)]
+    if outcome.verdict == NOT_ASKED:
+        return [language.text("not-asked", url=endpoint.url, **names)]
     if outcome.prediction is None:
         return [language.text("not-compared", **names)]
     prediction = outcome.prediction

@@ -21,10 +21,10 @@ SPELLING = {
 def explain(failure: Failure, endpoint: Endpoint, *, language: Language) -> Message:
     """Title, meaning and advice of a failure."""
     kind = "inferencegraph" if endpoint.is_a_graph else "inferenceservice"
-    pods = f"-n {endpoint.namespace} -l serving.kserve.io/{kind}={endpoint.name}"
+    pods = f"-n {endpoint.namespace} -l serving.kserve.io/{kind}={endpoint.service}"
     container = "user-container" if endpoint.is_a_graph else "kserve-container"
     values = {
-        "name": endpoint.name,
+        "name": endpoint.service,
         "namespace": endpoint.namespace,
         "host": endpoint.host,
         "gateway": endpoint.gateway_address,
@@ -44,14 +44,16 @@ def verdict(outcome: Outcome, *, language: Language) -> str:
     """An outcome as a label for a table cell."""
     if outcome.failure is not None:
         return explain(outcome.failure, outcome.endpoint, language=language).title
+    if outcome.endpoint.cluster_local:
+        return language.text("not-asked-label")
     return language.text("right" if outcome.endpoint.check else "answered-only")
 
 
 def explain_service(report: ServiceReport | None, endpoint: Endpoint, *, language: Language) -> str | None:
     """State of the InferenceService for a failure; None if it was not read, or is the failure itself."""
     kind = "InferenceGraph" if endpoint.is_a_graph else "InferenceService"
-    service = f"{kind} {endpoint.namespace}/{endpoint.name}"
-    model = "" if endpoint.is_a_graph else f"{endpoint.name} "  # the doctor knows a graph's models, not graphs
+    service = f"{kind} {endpoint.namespace}/{endpoint.service}"
+    model = "" if endpoint.is_a_graph else f"{endpoint.service} "  # the doctor knows a graph's models, not graphs
     doctor = f"python -m predict doctor {model}-n {endpoint.namespace}"
     match report:
         case ServiceStatus(load_failure=None, not_true=()):
@@ -78,7 +80,7 @@ def _metadata_command(endpoint: Endpoint) -> str:
     if endpoint.protocol != "grpc-v2":
         return f"curl -v -H 'Host: {endpoint.host}' {endpoint.gateway_address}{endpoint.metadata_path}"
     place = endpoint.gateway_address.partition("://")[2]
-    name = json.dumps({"name": endpoint.name})
+    name = json.dumps({"name": endpoint.served_name})
     return (
         f"grpcurl -v -plaintext -proto open_inference_grpc.proto -authority {endpoint.host} -d '{name}' {place} "
         f"{endpoint.metadata_path.removeprefix('/')}"

@@ -7,6 +7,8 @@ from releases.types import GRPC_V2, OPENAI, ModelFormat, ServingRuntime
 # The same in every release. Nobody publishes it: the local cluster's registry builds it.
 BANDIT_VERSION = "0.1.0"
 BANDIT_IMAGE = f"kserve-multi-model/bandit:{BANDIT_VERSION}"
+# Of the servers on KServe's SDK, and of TensorFlow Serving.
+NAME_ARGUMENT = "--model_name"
 
 
 def _kserve_server(name: str, *formats: ModelFormat, grpc_port: int | None = 8081) -> ServingRuntime:
@@ -19,6 +21,7 @@ def _kserve_server(name: str, *formats: ModelFormat, grpc_port: int | None = 808
         protocols=("v1", "v2"),
         grpc_port=grpc_port,
         reports_loaded=True,
+        name_argument=NAME_ARGUMENT,
     )
 
 
@@ -38,6 +41,7 @@ ONNX = ServingRuntime(
     protocols=("v1", "v2", GRPC_V2),
     grpc_port=8081,
     reports_loaded=True,
+    name_argument=NAME_ARGUMENT,
 )
 
 # Every runtime in the chart of KServe 0.20 that serves one of the protocols, with the chart's own images.
@@ -75,6 +79,7 @@ KSERVE_0_20_RUNTIMES = (
         image="vllm/vllm-openai",
         formats=_format("vLLM", "1"),
         protocols=(OPENAI,),
+        name_argument="--served-model-name",
     ),
     # The last three cannot tell whether a model is loaded: TensorFlow Serving reports success while it still loads, and
     # the other two know a model by the name of its folder, not by the InferenceService's name.
@@ -84,6 +89,7 @@ KSERVE_0_20_RUNTIMES = (
         image="tensorflow/serving",
         formats=_format("tensorflow", "1", "2"),
         protocols=("v1", "grpc-v1"),
+        name_argument=NAME_ARGUMENT,
     ),
     ServingRuntime(
         name="kserve-torchserve",

@@ -150,6 +150,7 @@ class ServingRuntime:
         grpc_port: port where it serves grpc-v2, whether or not `protocols` has it; None where it does not.
         reports_loaded: whether the v1 or v2 readiness path of a model, called by the InferenceService's name, returns
             an error until the model is loaded.
+        name_argument: argument of its server that gives the model its name; None where it has no such argument.
 
     """
 
@@ -160,6 +161,7 @@ class ServingRuntime:
     protocols: tuple[str, ...]
     grpc_port: int | None = None
     reports_loaded: bool = False
+    name_argument: str | None = None
 
     @property
     def served_protocols(self) -> tuple[str, ...]:

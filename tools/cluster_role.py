@@ -14,6 +14,7 @@ from components.preflight.rights import (
     IDENTIFY,
     LOOK,
     NAMESPACES,
+    STORAGE_CONTAINERS,
     SYSTEM_NAMESPACE,
     WHOLE_PLATFORM,
     Rule,
@@ -34,6 +35,11 @@ def render() -> Mapping[Path, str]:
             "namespaces",
             "a stack of models only that makes its namespaces; bind both in all namespaces",
             NAMESPACES + LOOK,
+        ),
+        _role(
+            "storage-containers",
+            "a stack of models only, some with a storage_initializer; bind it in all namespaces",
+            STORAGE_CONTAINERS,
         ),
     ]
     return {ROOT / PLATFORM_ROLE: _text(platform), ROOT / MODELS_ROLE: _text(models)}

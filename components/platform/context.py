@@ -25,6 +25,8 @@ class InstallContext:
         images: where all images come from; None for the images that the charts name.
         footprint: resource requests and limits of the pods.
         pull_secrets: what the pods pull images with.
+        pod_features: fields of pods that Knative has to accept.
+        unresolved_registries: registries whose image tags Knative must not resolve.
 
     """
 
@@ -32,6 +34,8 @@ class InstallContext:
     images: ImageMirror | None
     footprint: Footprint
     pull_secrets: PullSecrets = field(default_factory=PullSecrets)
+    pod_features: tuple[str, ...] = ()
+    unresolved_registries: tuple[str, ...] = ()
 
     @classmethod
     def from_settings(cls, settings: Settings, *, identity: Identity) -> InstallContext:
@@ -53,4 +57,6 @@ class InstallContext:
             images=ImageMirror(repository=mirror.images) if mirror else None,
             footprint=settings.footprint,
             pull_secrets=pull_secrets,
+            pod_features=settings.pod_features,
+            unresolved_registries=settings.knative.registries_skipping_tag_resolving if settings.knative else (),
         )

@@ -166,11 +166,12 @@ class Knative(pulumi.ComponentResource):
             },
             "config": {
                 "domain": {args.domain: ""},
-                "deployment": {"registries-skipping-tag-resolving": "nvcr.io,index.docker.io"},
+                "deployment": {"registries-skipping-tag-resolving": self._unresolved("nvcr.io", "index.docker.io")},
                 "features": {
                     # Without these two, Knative refuses a model that chooses its nodes.
                     "kubernetes.podspec-nodeselector": "enabled",
                     "kubernetes.podspec-tolerations": "enabled",
+                    **{f"kubernetes.{feature}": "enabled" for feature in args.install.pod_features},
                     # A header of the request can choose among a model's versions.
                     "tag-header-based-routing": "enabled",
                 },
@@ -192,7 +193,7 @@ class Knative(pulumi.ComponentResource):
             spec["config"]["deployment"] = {
                 # The operator's override does not apply to the pods of models.
                 "queue-sidecar-image": queue,
-                "registries-skipping-tag-resolving": images.repository.partition("/")[0],
+                "registries-skipping-tag-resolving": self._unresolved(images.repository.partition("/")[0]),
             }
         if references := args.install.pull_secrets.references:
             spec.setdefault("registry", {})["imagePullSecrets"] = references
@@ -217,6 +218,10 @@ class Knative(pulumi.ComponentResource):
         if not footprint.replicated:
             spec["high-availability"] = {"replicas": 1}
         return spec
+
+    def _unresolved(self, *registries: str) -> str:
+        """These registries and those of the settings, each once."""
+        return ",".join(dict.fromkeys([*registries, *self._args.install.unresolved_registries]))
 
     def _disable_scale_up(self, serving: pulumi.Resource) -> None:
         """Stop the HorizontalPodAutoscalers of Serving from adding pods.

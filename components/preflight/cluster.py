@@ -187,11 +187,11 @@ def _conflicts(
             )
     for served in settings.served:
         namespace = settings.namespace_of(served)
-        found = (running.get(namespace) or {}).get(served.name)
+        found = (running.get(namespace) or {}).get(served.service)
         if found and stack_of(found) not in {"", owner}:
             place = settings.place_of(served)
             yield (
-                f"{place}.name: {served.name!r} in namespace {namespace!r} belongs to stack {stack_of(found)}; use "
+                f"{place}.name: {served.service!r} in namespace {namespace!r} belongs to stack {stack_of(found)}; use "
                 "another name or namespace"
             )
 

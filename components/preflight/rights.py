@@ -61,6 +61,10 @@ BANDITS = (
     Rule(group="rbac.authorization.k8s.io", resources=("rolebindings",), verbs=MANAGE),
     Rule(group="networking.istio.io", resources=("virtualservices",), verbs=MANAGE),
 )
+# Disruption budgets of models.
+BUDGETS = (Rule(group="policy", resources=("poddisruptionbudgets",), verbs=MANAGE),)
+# Models with a `storage_initializer`. These objects are in no namespace.
+STORAGE_CONTAINERS = (Rule(group="serving.kserve.io", resources=("clusterstoragecontainers",), verbs=MANAGE),)
 # The charts of the platform, and what the program declares beside them.
 PLATFORM = (
     Rule(group="", resources=("configmaps", "serviceaccounts", "services"), verbs=MANAGE),
@@ -108,7 +112,7 @@ PUBLISHED = (
 )
 MONITORING = (Rule(group="", resources=("persistentvolumeclaims",), verbs=MANAGE),)
 WHOLE_PLATFORM = (*NAMESPACES, *LOOK, *PLATFORM, *KNATIVE, *REPLICATED, *PUBLISHED, *MONITORING)
-ALL_OF_MODELS = (*IDENTIFY, *MODELS, *REMOVE_PODS, *STORAGE, *ROUTES, *BANDITS)
+ALL_OF_MODELS = (*IDENTIFY, *MODELS, *REMOVE_PODS, *STORAGE, *ROUTES, *BANDITS, *BUDGETS)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -151,6 +155,9 @@ def model_rules(settings: Settings, *, namespace: str) -> Iterator[Rule]:
     models = [model for model in settings.models if settings.namespace_of(model) == namespace]
     if any(model.canary and model.canary.bandit for model in models):
         yield from BANDITS
+    parts = (part for model in models for part in (model, model.transformer, model.explainer) if part)
+    if any(part.disruption_budget for part in parts):
+        yield from BUDGETS
 
 
 def needed_rights(settings: Settings, *, missing: Set[str], own: Set[str]) -> frozenset[Right]:
@@ -169,6 +176,8 @@ def needed_rights(settings: Settings, *, missing: Set[str], own: Set[str]) -> fr
         look = LOOK if missing | own else ()
         return _rights([*platform_rules(settings), *models, *look], namespace="")
     found = _rights(IDENTIFY, namespace=SYSTEM_NAMESPACE, name=SYSTEM_NAMESPACE)
+    if any(model.storage_initializer for model in settings.models):
+        found |= _rights(STORAGE_CONTAINERS, namespace="")
     for name in settings.namespaces:
         place = "" if name in missing else name
         found |= _rights(model_rules(settings, namespace=name), namespace=place)

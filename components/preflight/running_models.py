@@ -57,10 +57,10 @@ def changing_mode(declared: Iterable[Model | Graph], *, running: Mapping[str, Se
     if running is None:
         return frozenset(served.name for served in declared)
     modes = {name: model.mode for name, model in running.items() if model.mode}
-    changing = [served for served in declared if modes.get(served.name, served.mode) != served.mode]
+    changing = [served for served in declared if modes.get(served.service, served.mode) != served.mode]
     for served in changing:
         pulumi.log.warn(
-            f"{served.name} changes from mode {modes[served.name]} to {served.mode}, which KServe cannot do: it is "
+            f"{served.name} changes from mode {modes[served.service]} to {served.mode}, which KServe cannot do: it is "
             "deleted and made anew, and does not answer in between. To avoid that, add it under another name, change "
             "its clients to that name, and then remove this one"
         )

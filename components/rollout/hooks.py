@@ -19,34 +19,35 @@ from kube.views.kserve import InferenceService
 
 
 def model_hooks(
-    model: str, *, servers: Servers, spec_hashes: Mapping[str, str], share: int
+    model: str, *, key: str, servers: Servers, spec_hashes: Mapping[str, str], share: int
 ) -> pulumi.ResourceHookBinding:
     """Hooks of the InferenceService of this name.
 
     Args:
         model: name of the InferenceService.
+        key: name of the model in the stack, which no other one has.
         servers: those that KServe makes for it.
         spec_hashes: hash of each component that is declared: predictor, and transformer or explainer if it has one.
         share: part of the requests that the latest revision of the predictor has to get, in per cent.
 
     """
     predictor = servers.rollout(f"{model}-predictor", spec_hash=spec_hashes["predictor"], share=share, model=model)
-    rollouts = [pulumi.ResourceHook(f"model-{model}-rollout", predictor.run)]
+    rollouts = [pulumi.ResourceHook(f"model-{key}-rollout", predictor.run)]
     removals = []
     for component in COMPONENT_TYPES:
         name = f"{model}-{component}"
         if component in spec_hashes:
             server = servers.rollout(name, spec_hash=spec_hashes[component])
             rollout = ComponentRollout(scope=servers, name=name, model=model, server=server)
-            rollouts.append(pulumi.ResourceHook(f"model-{name}-rollout", rollout.run))
+            rollouts.append(pulumi.ResourceHook(f"model-{key}-{component}-rollout", rollout.run))
         else:
             removal = ComponentRemoval(scope=servers, name=name, model=model, paths=servers.paths(name))
-            removals.append(pulumi.ResourceHook(f"model-{model}-former-{component}", removal.run))
+            removals.append(pulumi.ResourceHook(f"model-{key}-former-{component}", removal.run))
     leftovers = Leftovers(namespace=servers.namespace, models=(model,), kinds=OBJECTS)
     predecessor = PredecessorRemoval(scope=servers, name=model, leftovers=leftovers)
     return pulumi.ResourceHookBinding(
-        on_error=retry_on_webhook_error(f"model-{model}-webhooks").on_error,
-        before_create=[pulumi.ResourceHook(f"model-{model}-former", predecessor.run)],
+        on_error=retry_on_webhook_error(f"model-{key}-webhooks").on_error,
+        before_create=[pulumi.ResourceHook(f"model-{key}-former", predecessor.run)],
         after_create=[*rollouts],
         after_update=[*rollouts, *removals],
     )

@@ -15,7 +15,8 @@ from components.rollout.server import SPEC_HASH_ANNOTATION
 from components.serving.context import ServingContext
 from components.serving.modes import SERVING_MODES
 from components.serving.paths import Paths
-from components.serving.spec import drop_none, spec_hash, toleration_spec
+from components.serving.pod_spec import drop_none, toleration_spec
+from components.serving.spec import spec_hash
 from components.settings.graph import Graph
 from components.settings.graph_nodes import Case, Node, Part, Share, Stage, Step
 from components.settings.model import Model
@@ -151,7 +152,7 @@ def _url(args: InferenceGraphArgs, step: Step) -> str:
     if step.is_a_url:
         return step.to
     model = next(model for model in args.models if model.name == step.to)
-    first = f"{model.name}-{'transformer' if model.transformer else 'predictor'}"
+    first = f"{model.service}-{'transformer' if model.transformer else 'predictor'}"
     return f"http://{first}.{model.namespace or args.namespace}.svc.cluster.local{Paths.of(model).predict}"
 
 

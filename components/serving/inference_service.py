@@ -14,8 +14,11 @@ from components.rollout.hooks import model_hooks
 from components.rollout.server import SPEC_HASH_ANNOTATION
 from components.serving.bandit import Bandit, BanditArgs
 from components.serving.context import ServingContext
+from components.serving.disruption_budget import declare_disruption_budgets
+from components.serving.modes import SERVING_MODES
 from components.serving.paths import Paths
 from components.serving.spec import InferenceServiceSpec, canary_traffic
+from components.serving.storage_container import StorageContainer
 from components.settings.model import Model
 from components.settings.server import REQUEST_TIMEOUT
 from endpoints.endpoint import Check, Endpoint
@@ -55,23 +58,27 @@ class InferenceService(pulumi.ComponentResource):
     def __init__(self, name: str, *, args: InferenceServiceArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("kserve-multi-model:serving:InferenceService", name, {}, opts)
         model, context = args.model, args.context
+        storage = StorageContainer.of(model, namespace=args.namespace, default=context.footprint.storage_initializer)
         spec = InferenceServiceSpec(
             model=model,
             runtimes=context.runtimes,
             service_account=context.service_account(model, namespace=args.namespace),
             resources=context.footprint.predictor,
             pull_secrets=context.pull_secrets,
+            storage_container=storage,
         )
         components = spec.components()
         hashes = {component: fields["annotations"][SPEC_HASH_ANNOTATION] for component, fields in components.items()}
         servers = context.servers(model.mode, namespace=args.namespace, timeout=model.timeout)
+        downloads = [storage.declare(pulumi.ResourceOptions(parent=self))] if storage else []
         service = custom_resource(
             name,
             api_version="serving.kserve.io/v1beta1",
             kind="InferenceService",
-            name=model.name,
+            name=model.service,
             namespace=args.namespace,
             annotations={**spec.annotations, STACK_ANNOTATION: context.owner},
+            labels=spec.labels,
             spec=components,
             # With a transformer or an explainer, KServe may report the generation of its server as observed, which
             # need not be the model's. Then only the hooks wait.
@@ -79,25 +86,36 @@ class InferenceService(pulumi.ComponentResource):
             timeout=servers.timeout,
             opts=pulumi.ResourceOptions(
                 parent=self,
-                depends_on=context.termination_waits.get(args.namespace),
+                depends_on=[*filter(None, [context.termination_waits.get(args.namespace)]), *downloads],
                 hooks=model_hooks(
-                    model.name,
+                    model.service,
+                    key=model.name,
                     servers=servers,
                     spec_hashes=hashes,
                     share=components["predictor"].get("canaryTrafficPercent", 100),
                 ),
-                replace_on_changes=[f'metadata.annotations["{MODE_ANNOTATION}"]'],
-                delete_before_replace=model.name in context.changing_mode or None,
+                replace_on_changes=[f'metadata.annotations["{MODE_ANNOTATION}"]', *_routes_removed_by(model)],
+                delete_before_replace=model.name in context.changing_mode or bool(_routes_removed_by(model)) or None,
             ),
         )
         _declare_bandit(
             args, versions=hashes["predictor"], opts=pulumi.ResourceOptions(parent=self, depends_on=[service])
         )
+        declare_disruption_budgets(model, namespace=args.namespace, opts=pulumi.ResourceOptions(parent=self))
         self.endpoint = pulumi.Output.all(service.id, context.gateway_address).apply(
             lambda known: _endpoint(args, gateway_address=known[1])
         )
         self.example = self.endpoint.apply(_example)
         self.register_outputs({"endpoint": self.endpoint})
+
+
+def _routes_removed_by(model: Model) -> list[str]:
+    """Fields whose change replaces the object, because KServe leaves the routes of a model that becomes cluster-local.
+
+    That is so in mode Standard only: in mode Knative, the routes follow the label. It is the only label, so the change
+    that adds it is one of all labels.
+    """
+    return ["metadata.labels"] if model.mode == "Standard" and model.visibility else []
 
 
 def _declare_bandit(args: InferenceServiceArgs, *, versions: str, opts: pulumi.ResourceOptions) -> None:
@@ -112,7 +130,7 @@ def _declare_bandit(args: InferenceServiceArgs, *, versions: str, opts: pulumi.R
     Bandit(
         model.bandit_name,
         args=BanditArgs(
-            model=model.name,
+            model=model.service,
             namespace=args.namespace,
             host=context.host(model.bandit_name, namespace=args.namespace),
             predict_path=Paths.of(model).predict,
@@ -128,10 +146,18 @@ def _declare_bandit(args: InferenceServiceArgs, *, versions: str, opts: pulumi.R
 
 def _endpoint(args: InferenceServiceArgs, *, gateway_address: str) -> dict[str, Any]:
     model, context, paths = args.model, args.context, Paths.of(args.model)
-    host = context.host(model.name, namespace=args.namespace)
+    first = "transformer" if model.transformer else "predictor"
+    host = (
+        SERVING_MODES[model.mode].internal_host(model.service, first=first, namespace=args.namespace)
+        if model.visibility
+        else context.host(model.service, namespace=args.namespace)
+    )
     has_bandit = model.canary and model.canary.bandit
     return Endpoint(
         name=model.name,
+        service_name=model.service_name,
+        model_name=model.model_name,
+        cluster_local=model.visibility is not None,
         namespace=args.namespace,
         url=f"http://{host}",
         host=host,
@@ -155,9 +181,11 @@ def _versions(model: Model) -> dict[str, dict[str, str]]:
 
 def _example(endpoint: Mapping[str, Any]) -> str:
     address, host, path = (endpoint[key] for key in ("gateway_address", "host", "metadata_path"))
+    if endpoint["cluster_local"]:
+        return f"from a pod of the cluster: curl http://{host}{path if endpoint['protocol'] != GRPC_V2 else ''}"
     if endpoint["protocol"] != GRPC_V2:
         return f"curl -H 'Host: {host}' {address}{path}"
-    name = json.dumps({"name": endpoint["name"]})
+    name = json.dumps({"name": endpoint["model_name"] or endpoint["service_name"] or endpoint["name"]})
     return (
         f"grpcurl -plaintext -proto open_inference_grpc.proto -authority {host} -d '{name}' "
         f"{address.removeprefix('http://')} {path.removeprefix('/')}"

@@ -9,7 +9,7 @@ from components.objects import BACKGROUND_DELETION
 from components.settings.model import Model
 from components.settings.modes import Mode, Replicas, Scale
 from components.settings.server import REQUEST_TIMEOUT
-from kube.views.kserve import MODE_ANNOTATION
+from kube.views.kserve import KNATIVE_VISIBILITY, KSERVE_VISIBILITY, MODE_ANNOTATION
 
 AUTOSCALER_ANNOTATION = "serving.kserve.io/autoscalerClass"
 # A terminating server serves on for this long. By then the gateway sends it no more requests, even on a busy cluster.
@@ -21,10 +21,16 @@ class ServingMode(ABC):
 
     Attributes:
         routes_graphs: whether graphs get routes in this mode; otherwise this program declares them.
+        visibility_label: label that makes a model cluster-local.
 
     """
 
     routes_graphs: ClassVar[bool]
+    visibility_label: ClassVar[str]
+
+    @abstractmethod
+    def internal_host(self, model: str, *, first: str, namespace: str) -> str:
+        """Host of a model inside the cluster; `first` is the component that gets its requests first."""
 
     @abstractmethod
     def annotations(self, *, replicas: Replicas, scale: Scale, timeout: int) -> dict[str, str]:
@@ -57,11 +63,25 @@ class KnativeMode(ServingMode):
     """
 
     routes_graphs = True
+    visibility_label = KNATIVE_VISIBILITY
+
+    def internal_host(self, model: str, *, first: str, namespace: str) -> str:
+        """Host of the Service that KServe makes for the model."""
+        return f"{model}.{namespace}.svc.cluster.local"
 
     def annotations(self, *, replicas: Replicas, scale: Scale, timeout: int) -> dict[str, str]:
-        """Deadline and averaging window of Knative."""
-        window = {"autoscaling.knative.dev/window": f"{scale.window}s"} if scale.window else {}
-        return {"serving.knative.dev/progress-deadline": f"{timeout}s", **window, **BACKGROUND_DELETION}
+        """Deadline of Knative, and settings of its autoscaler."""
+        retention = scale.scale_to_zero_pod_retention_period
+        autoscaler = {
+            "window": f"{scale.window}s" if scale.window else None,
+            "target-utilization-percentage": scale.target_utilization_percentage,
+            "initial-scale": scale.initial_scale,
+            "scale-to-zero-pod-retention-period": None if retention is None else f"{retention}s",
+        }
+        given = {
+            f"autoscaling.knative.dev/{name}": str(value) for name, value in autoscaler.items() if value is not None
+        }
+        return {"serving.knative.dev/progress-deadline": f"{timeout}s", **given, **BACKGROUND_DELETION}
 
     @property
     def model_annotations(self) -> dict[str, str]:
@@ -76,6 +96,11 @@ class StandardMode(ServingMode):
     """A server is a Deployment. The fields are those that Knative would set by itself."""
 
     routes_graphs = False
+    visibility_label = KSERVE_VISIBILITY
+
+    def internal_host(self, model: str, *, first: str, namespace: str) -> str:
+        """Host of the component's Service: KServe makes none for the model."""
+        return f"{model}-{first}.{namespace}.svc.cluster.local"
 
     def annotations(self, *, replicas: Replicas, scale: Scale, timeout: int) -> dict[str, str]:
         """Mode and autoscaler."""

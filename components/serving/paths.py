@@ -30,11 +30,11 @@ class Paths:
     def of(cls, model: Model) -> Self:
         """Paths of v1, of OpenAI's protocol, or of the Open Inference Protocol over REST or gRPC."""
         if model.protocol == "v1":
-            own = f"/v1/models/{model.name}"
+            own = f"/v1/models/{model.served_name}"
             return cls(metadata=own, ready=own, predict=f"{own}:predict", explain=f"{own}:explain")
         if model.protocol == OPENAI:
             return cls(metadata="/v1/models", ready="/v1/models", predict="/v1/completions")
-        own = f"/v2/models/{model.name}"
+        own = f"/v2/models/{model.served_name}"
         if model.protocol == GRPC_V2:
             methods = f"/{GRPC_SERVICE}"
             return cls(metadata=f"{methods}/ModelMetadata", ready=f"{own}/ready", predict=f"{methods}/ModelInfer")

@@ -14,15 +14,17 @@ from components.platform.pull_secrets import references
 from components.rollout.server import SERVER_CONTAINER, SPEC_HASH_ANNOTATION
 from components.serving.modes import SERVING_MODES, ServingMode
 from components.serving.paths import Paths
+from components.serving.pod_spec import drop_none, mounts, pod_fields, server_labels, variables
+from components.serving.storage_container import StorageContainer
 from components.settings.model import Model
 from components.settings.resource_profiles import SERVING_RUNTIME, PodResources
 from components.settings.server import (
     COMPONENT_TYPES,
     PORT,
     Component,
+    ComponentType,
     ContainerSettings,
     Resources,
-    Toleration,
     Transformer,
 )
 from releases.types import GRPC_V2, ServingRuntime
@@ -43,6 +45,7 @@ class InferenceServiceSpec:
         service_account: account with the keys of the model's storage; None for the account that the model names.
         pull_secrets: names of the Secrets that its pods pull images with, beside those of the model.
         resources: of servers whose settings name none; None for those of the serving runtime.
+        storage_container: what downloads its files; None for the platform's.
 
     """
 
@@ -51,6 +54,7 @@ class InferenceServiceSpec:
     service_account: pulumi.Output[str] | None
     resources: PodResources | None
     pull_secrets: tuple[str, ...] = ()
+    storage_container: StorageContainer | None = None
 
     @property
     def mode(self) -> ServingMode:
@@ -64,6 +68,16 @@ class InferenceServiceSpec:
         scaling = self.mode.annotations(replicas=model.replicas, scale=model.scale, timeout=model.timeout)
         return scaling | self.mode.model_annotations
 
+    @property
+    def _storage_spec(self) -> list[Mapping[str, Any]]:
+        """For the hash: only new pods get a changed ClusterStorageContainer."""
+        return [self.storage_container.spec] if self.storage_container else []
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """Labels of the InferenceService, which KServe and Knative read."""
+        return {self.mode.visibility_label: self.model.visibility} if self.model.visibility else {}
+
     def components(self) -> dict[str, dict[str, Any]]:
         """Spec of each component by its name, the predictor first. Each has SPEC_HASH_ANNOTATION.
 
@@ -73,7 +87,7 @@ class InferenceServiceSpec:
         canary is not in it: that share reaches both by itself, and must not start a new revision.
         """
         beside = {
-            str(kind): self._component(component)
+            str(kind): self._component(component, kind=kind)
             for kind in COMPONENT_TYPES
             if (component := self.model.component(kind))
         }
@@ -90,8 +104,8 @@ class InferenceServiceSpec:
                 "containerConcurrency": model.concurrency,
                 "timeout": model.request_timeout,
                 **self.mode.predictor_fields(model),
-                "nodeSelector": model.node_selector or None,
-                "tolerations": [toleration_spec(toleration) for toleration in model.tolerations] or None,
+                "storageContainerName": self.storage_container.name if self.storage_container else None,
+                **pod_fields(model, labels=server_labels(model.service, "predictor")),
                 "labels": model.labels or None,
                 "imagePullSecrets": self._pull_secrets(),
                 "batcher": _batcher(model),
@@ -101,7 +115,9 @@ class InferenceServiceSpec:
             }
         )
         account = model.service_account if self.service_account is None else self.service_account
-        declared = spec_hash([self.annotations, model.annotations, spec, *beside.values()])
+        declared = spec_hash(
+            [self.annotations, model.annotations, spec, *beside.values(), *self.labels, *self._storage_spec]
+        )
         return spec | drop_none(
             {
                 "annotations": {**model.annotations, SPEC_HASH_ANNOTATION: declared},
@@ -125,18 +141,24 @@ class InferenceServiceSpec:
                 "protocolVersion": runtimes[0].protocol_version(model.protocol),
                 "storageUri": model.storage_uri,
                 "runtime": for_grpc.name if for_grpc else model.runtime,
+                "args": self._arguments(runtimes[0].name_argument) or None,
                 "ports": [_port(for_grpc.grpc_port, model)] if for_grpc else None,
-                **self._container_fields(model.environment),
+                **self._container_fields(variables(model.environment)),
                 # KServe chooses one of the runtimes, so all of them must report that the model is loaded.
                 "readinessProbe": _probe(Paths.of(model).ready) if all(r.reports_loaded for r in runtimes) else None,
             }
         )
 
+    def _arguments(self, name_argument: str | None) -> list[str]:
+        """Arguments that KServe appends to those of the serving runtime, which give the model the service's name."""
+        name = self.model.model_name
+        return [*([f"{name_argument}={name}"] if name and name_argument else []), *self.model.args]
+
     def _container(self, container: ContainerSettings) -> dict[str, Any]:
         """Container of the stack's own, for which KServe downloads the model's files to /mnt/models."""
         model, is_grpc = self.model, self.model.protocol == GRPC_V2
         port = container.port or (GRPC_PORT if is_grpc else PORT)
-        files = {"STORAGE_URI": model.storage_uri} if model.storage_uri else {}
+        files = [{"name": "STORAGE_URI", "value": model.storage_uri}] if model.storage_uri else []
         ready = container.ready_path or (None if is_grpc else Paths.of(model).ready)
         return drop_none(
             {
@@ -145,16 +167,17 @@ class InferenceServiceSpec:
                 "command": list(container.command) or None,
                 "args": list(container.args) or None,
                 "ports": [_port(port, model)],
-                **self._container_fields({**model.environment, **files}),
+                **self._container_fields([*variables(model.environment), *files]),
                 "readinessProbe": _probe(ready, port=PORT if is_grpc else port) if ready else None,
             }
         )
 
-    def _container_fields(self, environment: Mapping[str, str]) -> dict[str, Any]:
+    def _container_fields(self, environment: list[dict[str, Any]]) -> dict[str, Any]:
         """Fields that a serving runtime's container and one of the stack's own have in common."""
         return {
             "resources": self._resources(self.model.resources_with_gpus),
-            "env": _env(environment) or None,
+            "env": environment or None,
+            "volumeMounts": mounts(self.model.volumes),
             **self.mode.container_fields,
         }
 
@@ -163,16 +186,17 @@ class InferenceServiceSpec:
         resources = own.within(self.resources or SERVING_RUNTIME) if own else self.resources
         return resources.values() if resources else None
 
-    def _component(self, component: Component) -> dict[str, Any]:
+    def _component(self, component: Component, *, kind: ComponentType) -> dict[str, Any]:
         """Transformer or explainer. It is ready when it answers for the model."""
         port = component.port if isinstance(component, Transformer) else PORT
         container = {
             "name": SERVER_CONTAINER,
             "image": component.image,
             "command": component.command,
-            "args": _component_arguments(component, port=port, protocol=self.model.protocol),
+            "args": _component_arguments(component, port=port, model=self.model),
             "ports": [{"containerPort": port, "protocol": "TCP"}],
-            "env": _env(component.environment),
+            "env": variables(component.environment),
+            "volumeMounts": mounts(component.volumes),
             "resources": self._resources(component.resources),
             "readinessProbe": _probe(Paths.of(self.model).ready, port=port),
         }
@@ -183,10 +207,11 @@ class InferenceServiceSpec:
                 "containerConcurrency": component.concurrency,
                 "timeout": component.request_timeout,
                 "imagePullSecrets": self._pull_secrets(),
+                **pod_fields(component, labels=server_labels(self.model.service, kind)),
                 "containers": [{name: value for name, value in container.items() if value}],
             }
         )
-        return {**spec, "annotations": {SPEC_HASH_ANNOTATION: spec_hash([self.annotations, spec])}}
+        return {**spec, "annotations": {SPEC_HASH_ANNOTATION: spec_hash([self.annotations, spec, *self.labels])}}
 
 
 def canary_traffic(model: Model) -> int | None:
@@ -197,14 +222,15 @@ def canary_traffic(model: Model) -> int | None:
     return model.canary.traffic if model.canary and model.canary.traffic < 100 else None
 
 
-def _component_arguments(component: Component, *, port: int, protocol: str) -> list[str]:
+def _component_arguments(component: Component, *, port: int, model: Model) -> list[str]:
     """Arguments of the settings, and those that KServe leaves out or gets wrong, unless the settings have them.
 
-    KServe does not pass on the protocol, always gives 8080 as the port, and starts as many processes as a server gets
-    requests at a time.
+    KServe passes the service's name as the model's, does not pass on the protocol, always gives 8080 as the port, and
+    starts as many processes as a server gets requests at a time.
     """
     added = {
-        "--predictor_protocol": protocol if protocol != "v1" else None,
+        "--model_name": model.model_name,
+        "--predictor_protocol": model.protocol if model.protocol != "v1" else None,
         "--http_port": port if port != PORT else None,
         "--workers": 1 if component.concurrency else None,
     }
@@ -222,32 +248,10 @@ def _probe(path: str, *, port: int = PORT) -> dict[str, Any]:
     return {"httpGet": {"path": path, "port": port}, **PROBE}
 
 
-def _env(environment: Mapping[str, str]) -> list[dict[str, str]]:
-    return [{"name": name, "value": text} for name, text in environment.items()]
-
-
 def _batcher(model: Model) -> dict[str, int] | None:
     if model.batcher is None:
         return None
     return {"maxBatchSize": model.batcher.max_batch_size, "maxLatency": model.batcher.max_latency}
-
-
-def toleration_spec(toleration: Toleration) -> dict[str, Any]:
-    """Toleration as Kubernetes writes it."""
-    return drop_none(
-        {
-            "key": toleration.key,
-            "operator": toleration.operator,
-            "value": toleration.value,
-            "effect": toleration.effect,
-            "tolerationSeconds": toleration.seconds,
-        }
-    )
-
-
-def drop_none(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Fields that have a value."""
-    return {name: value for name, value in fields.items() if value is not None}
 
 
 def spec_hash(declared: object) -> str:

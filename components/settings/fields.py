@@ -100,6 +100,11 @@ Name = Annotated[
 Domain = Annotated[
     str, Matching(pattern=DOMAIN, what="domain: write it like models.example.com, each part at most 63 characters")
 ]
+# Name of an object of most kinds; Kubernetes calls it a DNS subdomain.
+ObjectName = Annotated[
+    str, Matching(pattern=DOMAIN, what="name of an object: use a-z, 0-9, - and ., a letter or digit at both ends")
+]
+SecretKey = Annotated[str, Matching(pattern=r"[-._a-zA-Z0-9]+", what="key of a Secret: use A-Z, a-z, 0-9, -, _ and .")]
 ResourceName = Annotated[str, Matching(pattern=RESOURCE, what="resource: use cpu, memory, or one like nvidia.com/gpu")]
 Quantity = Annotated[
     str, BeforeValidator(_number_as_text, json_schema_input_type=str | int | float), AfterValidator(_checked_quantity)

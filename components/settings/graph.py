@@ -60,6 +60,11 @@ class Graph(Node):
     check: GraphCheckSettings | None = None
 
     @property
+    def service(self) -> str:
+        """Name of its InferenceGraph."""
+        return self.name
+
+    @property
     def all_nodes(self) -> Mapping[str, Node]:
         """Its nodes by name, with the first one under KServe's name for it."""
         return {ROOT: self, **self.nodes}

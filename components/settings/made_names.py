@@ -30,13 +30,15 @@ class Named:
     """A model or a graph, as far as it can be read in settings that need not be valid.
 
     Attributes:
-        place: its path in the settings, as `models[0]`.
+        place: its path in the settings, as `models[0].name`.
+        key: its name in the settings; `name` is that of its object.
         components: KServe's components of a model.
         split: whether requests are divided between two versions of a model.
 
     """
 
     place: str
+    key: str
     kind: Literal["model", "graph"]
     name: str
     namespace: str
@@ -70,13 +72,15 @@ class Named:
         cls, entry: Mapping[str, Any], *, kind: Literal["model", "graph"], place: str, namespace: str, mode: str
     ) -> Self:
         is_model = kind == "model"
+        named_by = "service_name" if is_model and isinstance(entry.get("service_name"), str) else "name"
         canary = entry.get("canary") if is_model else None
         versions = canary if isinstance(canary, Mapping) else {"traffic": 100}
         components = (PREDICTOR, *(component for component in COMPONENT_TYPES if entry.get(component)))
         return cls(
-            place=place,
+            place=f"{place}.{named_by}",
+            key=entry["name"],
             kind=kind,
-            name=entry["name"],
+            name=entry[named_by],
             namespace=str(entry.get("namespace") or namespace) if is_model else namespace,
             is_standard=entry.get("mode", mode) == "Standard",
             components=components if is_model else (),
@@ -133,7 +137,7 @@ def name_problems(served: Iterable[Named]) -> list[str]:
             problems.setdefault(named, problem)
         for made in named.made():
             makers.setdefault((named.namespace, made), named)
-    return [f"{named.place}.name: {problem}" for named, problem in problems.items()]
+    return [f"{named.place}: {problem}" for named, problem in problems.items()]
 
 
 def _parts(named: Named, others: Iterable[Named]) -> Iterator[str]:
@@ -150,7 +154,7 @@ def _shared(named: Named, makers: Mapping[tuple[str, Made], Named]) -> Iterator[
     for kind, name in named.made():
         for key in (name, _REVISION.sub("-*", name)):
             other = makers.get((named.namespace, (kind, key)))
-            if other and other.name != named.name:
+            if other and (other.name, other.key) != (named.name, named.key):
                 owner = f"the {kind} {name!r} is made for the {other.kind} {other.name!r}, too"
                 yield f"{named.name!r} collides: {owner}; give the {named.kind} another name"
 

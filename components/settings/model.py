@@ -13,6 +13,7 @@ from components.settings.fields import DOMAIN, Key, LabelValue, Matching, Name, 
 from components.settings.made_names import host_problem
 from components.settings.modes import Mode, Replicas, Scale, scaling_problems
 from components.settings.namespaces import namespace_problem
+from components.settings.pods import Affinity, DisruptionBudget, PriorityClass, TopologySpreads, Volumes
 from components.settings.registries import SecretName
 from components.settings.server import (
     COMPONENT_TYPES,
@@ -28,6 +29,7 @@ from components.settings.server import (
     PodAnnotations,
     PodLabels,
     Resources,
+    ServerArguments,
     Toleration,
     Transformer,
     longest_model_name,
@@ -41,6 +43,8 @@ from releases.types import GRPC_V2, Release, ServingRuntime
 LONGEST_MODEL_NAME = 63 - len("-predictor-00001-deployment")
 LONGEST_HOST = 253
 SCHEMES_OF_KIND = {"s3": ("s3",)}
+# Schemes of files that the kubelet mounts.
+NOT_DOWNLOADED = ("pvc", "oci")
 GPU = "nvidia.com/gpu"
 # In mode Standard, KServe selects the pods of a Deployment by this label.
 SELECTOR_LABEL = "app"
@@ -103,20 +107,48 @@ def _mode_of_stack(mode: object, info: ValidationInfo) -> object:
 OwnMode = Annotated[Mode, BeforeValidator(_mode_of_stack, json_schema_input_type=Mode)]
 
 
+ModelName = Annotated[
+    str,
+    Matching(
+        pattern=r"[a-z]([-a-z0-9]*[a-z0-9])?",
+        what=f"model name: start with a letter, use up to {LONGEST_MODEL_NAME} of a-z, 0-9 and -, not - at the end",
+        longest=LONGEST_MODEL_NAME,
+    ),
+]
+
+
 class Model(Section):
     """A model to serve."""
 
-    name: Annotated[
-        str,
-        Matching(
-            pattern=r"[a-z]([-a-z0-9]*[a-z0-9])?",
-            what=f"model name: start with a letter, use up to {LONGEST_MODEL_NAME} of a-z, 0-9 and -, not - at the end",
-            longest=LONGEST_MODEL_NAME,
-        ),
-    ]
+    name: ModelName
+    service_name: ModelName | None = Field(
+        default=None,
+        description="name of its InferenceService, first part of its host, where it differs from `name`: models in "
+        "two namespaces can have the same one",
+    )
     namespace: Name | None = Field(
         default=None,
         description="its namespace, not one of the platform; created when missing; `cluster.namespace` when left out",
+    )
+    model_name: (
+        Annotated[
+            str,
+            Matching(
+                pattern=r"[A-Za-z0-9]([-._A-Za-z0-9]*[A-Za-z0-9])?",
+                what="model name for requests: use A-Z, a-z, 0-9, -, _ and ., a letter or digit at both ends",
+                longest=128,
+            ),
+        ]
+        | None
+    ) = Field(
+        default=None,
+        description="its name in the paths of requests, as in /v2/models/<name>, where it differs from `name`; the "
+        "server of a format gets it as an argument, a container has to know it",
+    )
+    visibility: Literal["cluster-local"] | None = Field(
+        default=None,
+        description="cluster-local for a model that is reached from inside the cluster only; it has no route from the "
+        "gateway, and `python -m predict` does not ask it",
     )
     format: str | None = Field(default=None, min_length=1, description="a model format of the release, such as sklearn")
     container: ContainerSettings | None = None
@@ -144,12 +176,27 @@ class Model(Section):
         default=None, ge=1, le=600, description=f"seconds for a request; {REQUEST_TIMEOUT} when left out"
     )
     resources: Resources | None = None
+    storage_initializer: Resources | None = Field(
+        default=None, description="resources of the container that downloads its files, beyond the platform's own"
+    )
     gpus: int | None = Field(default=None, ge=1, description=f"GPUs of each server, requested as {GPU}")
     node_selector: dict[Key, LabelValue] = Field(default_factory=dict, description="labels that its nodes must have")
     tolerations: tuple[Toleration, ...] = ()
-    environment: Environment = Field(
-        default_factory=dict, description="environment variables of its server, name to text; none is kept secret"
+    affinity: Affinity | None = None
+    topology_spread: TopologySpreads = ()
+    priority_class: PriorityClass | None = Field(default=None, description="an existing PriorityClass for its pods")
+    disruption_budget: DisruptionBudget | None = None
+    args: ServerArguments = Field(
+        default=(),
+        description="arguments of a format's server, after those of its serving runtime; of two with one name, the "
+        "last one counts for most servers",
     )
+    environment: Environment = Field(
+        default_factory=dict,
+        description="environment variables of its server: name to text, which is not kept secret, or to "
+        "`{secret: NAME, key: KEY}` for a key of an existing Secret",
+    )
+    volumes: Volumes = ()
     labels: PodLabels = Field(default_factory=dict, description="labels of its pods")
     annotations: PodAnnotations = Field(default_factory=dict, description="annotations of its pods")
     service_account: (
@@ -168,9 +215,19 @@ class Model(Section):
     check: CheckSettings | None = None
 
     @property
+    def service(self) -> str:
+        """Name of its InferenceService."""
+        return self.service_name or self.name
+
+    @property
+    def served_name(self) -> str:
+        """Its name in the paths of requests."""
+        return self.model_name or self.service
+
+    @property
     def bandit_name(self) -> str:
         """Name of its bandit's objects, if it has a bandit."""
-        return f"{self.name}-bandit"
+        return f"{self.service}-bandit"
 
     @property
     def resources_with_gpus(self) -> Resources | None:
@@ -208,16 +265,21 @@ class Model(Section):
         problems: dict[str | Location, str | None] = {
             "storage": self._storage_problem(context),
             runtime_field: self._runtime_problem(context.release) if context.release and self.format else None,
-            "name": self._name_problem(f".{self.namespace or context.namespace}.{context.domain}"),
+            "service_name" if self.service_name else "name": self._name_problem(
+                f".{self.namespace or context.namespace}.{context.domain}"
+            ),
             "namespace": namespace_problem(self.namespace, monitored=context.monitored) if self.namespace else None,
             "check": self._check_problem(),
             "scale": self._scale_problem(),
             "gpus": self._gpus_problem(),
             "service_account": self._service_account_problem(),
+            "disruption_budget": self.disruption_budget.never_allows(self.replicas) if self.disruption_budget else None,
             "batcher": self._batcher_problem(),
             "logger": self._logger_problem(),
             **{kind: self._component_problem(kind) for kind in COMPONENT_TYPES},
             "canary": self._bandit_problem(context),
+            "storage_initializer": self._storage_initializer_problem(),
+            "model_name": self._model_name_problem(context.release),
         }
         refuse(problems | self._mode_problems())
         return self
@@ -237,17 +299,43 @@ class Model(Section):
             return
         of_a_format = {"format": self.format, "version": self.version, "runtime": self.runtime}
         excluded = "and container exclude each other: a container is a server of its own; keep one of them"
+        refuse({"args": "are those of a format's server; give a container's as container.args" if self.args else None})
         refuse({field: excluded if value is not None else None for field, value in of_a_format.items()})
         if self.storage and self.storage_uri is None:
             refuse({"storage": "needs storage_uri, which is missing; give both or neither"})
 
     def _name_problem(self, suffix: str) -> str | None:
-        length = len(self.name + suffix)
+        length = len(self.service + suffix)
         if length > LONGEST_HOST:
-            return f"makes a host name of {length} characters, {self.name}{suffix}; {LONGEST_HOST} are allowed"
+            return f"makes a host name of {length} characters, {self.service}{suffix}; {LONGEST_HOST} are allowed"
         if self.mode == "Standard":
             return None
-        return host_problem(self.name, suffix=suffix, component="transformer" if self.transformer else "predictor")
+        return host_problem(self.service, suffix=suffix, component="transformer" if self.transformer else "predictor")
+
+    def _storage_initializer_problem(self) -> str | None:
+        if self.storage_initializer is None:
+            return None
+        scheme = self.storage_uri.partition("://")[0] if self.storage_uri else None
+        if scheme in {None, *NOT_DOWNLOADED}:
+            what = f"{scheme}:// is mounted, not downloaded" if scheme else "there is no storage_uri to download from"
+            return f"has no effect: {what}; drop it"
+        return None
+
+    def _model_name_problem(self, release: Release | None) -> str | None:
+        if self.model_name is None:
+            return None
+        if self.explainer and "." in self.model_name:
+            return "contains a dot: KServe routes no request for an explanation of such a name; write it without"
+        if self.format is None or release is None:
+            return None
+        runtimes = self.matching_runtimes(release.runtimes)
+        if len({runtime.name_argument for runtime in runtimes}) > 1:
+            names = _listed(runtime.name for runtime in runtimes)
+            return (
+                f"needs `runtime`: KServe may choose among {names}, which take a name in different ways or not at all"
+            )
+        unnamed = [runtime.name for runtime in runtimes if runtime.name_argument is None]
+        return f"does not work with {_listed(unnamed)}, whose server takes no name; leave it out" if unnamed else None
 
     def _component_problem(self, kind: ComponentType) -> str | None:
         component, article = self.component(kind), "an" if kind == "explainer" else "a"
@@ -257,7 +345,7 @@ class Model(Section):
         if self.protocol not in protocols:
             known = " and ".join(protocols)
             return f"does not work with protocol {self.protocol}: KServe supports {article} {kind} with {known} only"
-        if len(self.name) > longest_model_name(kind):
+        if len(self.service) > longest_model_name(kind):
             return f"needs a shorter model name: {longest_model_name(kind)} characters at most"
         if component.replicas.min == 0 and self.mode == "Standard":
             return f"replicas.min 0 needs mode Knative: in mode Standard {article} {kind} cannot scale to zero"
@@ -308,6 +396,8 @@ class Model(Section):
             return "bandit needs two versions: traffic 100 leaves the new one only; lower traffic, or drop bandit"
         if bandit.image is None and not context.mirrored:
             return "bandit.image is missing: nobody publishes the image, so without a mirror it must be given"
+        if excluded := [name for name in ("service_name", "visibility") if getattr(self, name)]:
+            return f"bandit is reached through the gateway by the model's name: drop it, or {' and '.join(excluded)}"
         if self.protocol == GRPC_V2:
             return f"bandit forwards requests over HTTP only; with protocol {GRPC_V2}, choose a version by its header"
         return None

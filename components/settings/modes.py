@@ -14,6 +14,8 @@ Mode = Literal["Knative", "Standard"]
 MODES: tuple[Mode, ...] = get_args(Mode)
 # Metrics of a HorizontalPodAutoscaler, in per cent of what a server requests. Knative counts requests instead.
 USAGE_METRICS = ("cpu", "memory")
+# Settings that Knative's autoscaler alone has.
+KNATIVE_SCALE = ("window", "target_utilization_percentage", "initial_scale", "scale_to_zero_pod_retention_period")
 # KServe allows no higher target, for memory either.
 MAX_USAGE_TARGET = 100
 
@@ -47,6 +49,21 @@ class Scale(Section):
     window: int | None = Field(
         default=None, ge=6, le=3600, description="seconds over which requests are averaged; 60 when left out"
     )
+    target_utilization_percentage: int | None = Field(
+        default=None,
+        ge=1,
+        le=100,
+        description="per cent of the target at which a server is added, in mode Knative; 70 when left out",
+    )
+    initial_scale: int | None = Field(
+        default=None, ge=1, description="servers of a new version at first, in mode Knative; 1 when left out"
+    )
+    scale_to_zero_pod_retention_period: int | None = Field(
+        default=None,
+        ge=0,
+        le=3600,
+        description="seconds for which the last idle server stays before scaling to zero, in mode Knative",
+    )
 
 
 def scaling_problems(mode: Mode, *, replicas: Replicas, scale: Scale) -> dict[str | Location, str | None]:
@@ -55,12 +72,25 @@ def scaling_problems(mode: Mode, *, replicas: Replicas, scale: Scale) -> dict[st
         to_zero = "min 0 needs mode Knative: in mode Standard nothing scales to zero" if replicas.min == 0 else None
         return {"replicas": to_zero, "scale": _standard_scale_problem(replicas=replicas, scale=scale)}
     by_usage = f"metric {scale.metric} needs mode Standard; in mode Knative it is concurrency or rps"
-    return {"scale": by_usage if scale.metric in USAGE_METRICS else None}
+    return {
+        "scale": by_usage if scale.metric in USAGE_METRICS else _knative_scale_problem(replicas=replicas, scale=scale)
+    }
+
+
+def _knative_scale_problem(*, replicas: Replicas, scale: Scale) -> str | None:
+    if scale.scale_to_zero_pod_retention_period is not None and replicas.min > 0:
+        return (
+            f"scale_to_zero_pod_retention_period has no effect: with replicas.min {replicas.min} nothing scales to "
+            "zero; drop it, or set replicas.min to 0"
+        )
+    if scale.initial_scale is not None and scale.initial_scale > replicas.max:
+        return f"initial_scale {scale.initial_scale} is more than replicas.max, {replicas.max}; lower it, or raise max"
+    return None
 
 
 def _standard_scale_problem(*, replicas: Replicas, scale: Scale) -> str | None:
-    if scale.window is not None:
-        return "window needs mode Knative: in mode Standard the cluster decides it"
+    if of_knative := [name for name in KNATIVE_SCALE if getattr(scale, name) is not None]:
+        return f"{of_knative[0]} needs mode Knative: in mode Standard the cluster decides it"
     if scale.metric not in {None, *USAGE_METRICS}:
         return f"metric {scale.metric} needs mode Knative; in mode Standard it is cpu or memory"
     if scale.target is not None and scale.target > MAX_USAGE_TARGET:

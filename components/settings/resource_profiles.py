@@ -61,6 +61,8 @@ def _resources(cpu: str, memory: str, *, cpu_limit: str = "1", memory_limit: str
 
 # Default of KServe's router.
 ROUTER = _resources("100m", "100Mi")
+# Default of the container that downloads a model's files.
+STORAGE_INITIALIZER = _resources("100m", "100Mi")
 # Defaults of KServe's serving runtimes. KServe merges a model's own resources into these, field by field.
 SERVING_RUNTIME = _resources("1", "2Gi", memory_limit="2Gi")
 

@@ -8,6 +8,7 @@ from typing import Annotated, Literal, Self, get_args
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
+from components.settings.environment import Variable, without_placeholder
 from components.settings.errors import refuse
 from components.settings.fields import (
     HOST_PORT,
@@ -22,6 +23,7 @@ from components.settings.fields import (
     without_keys,
 )
 from components.settings.modes import Replicas
+from components.settings.pods import Affinity, DisruptionBudget, PriorityClass, TopologySpreads, Volumes
 from components.settings.resource_profiles import PodResources
 
 # Environment variables that a stack cannot set, and who sets them. Knative refuses its own and KServe refuses
@@ -47,6 +49,13 @@ RESERVED_KEYS: Mapping[str, str] = {
     "networking.knative.dev/": "Knative, and could hide the model from the gateway",
     "kubectl.kubernetes.io/default-container": "Knative",
 }
+# Arguments of a format's server that a stack cannot set, and who sets them.
+RESERVED_ARGUMENTS: Mapping[str, str] = {
+    "--model_name": "`model_name`; use that",
+    "--served-model-name": "`model_name`; use that",
+    "--model_dir": "KServe, which puts the model's files there; leave it out",
+    "--http_port": "KServe, which sends requests to it; leave it out",
+}
 # Knative's own ports in a model's pod.
 RESERVED_PORTS = (8008, 8012, 8013, 8022, 9090, 9091)
 # Port of KServe's SDK and of every serving runtime.
@@ -65,10 +74,11 @@ def _unreserved_variable(name: str) -> str:
     return name
 
 
-def _without_placeholder(text: str) -> str:
-    if "{{" in text:
-        raise ValueError("contains '{{', which KServe would take for a placeholder of its own; write it differently")
-    return text
+def _unreserved_argument(argument: str) -> str:
+    for reserved, reason in RESERVED_ARGUMENTS.items():
+        if argument == reserved or argument.startswith(f"{reserved}="):
+            raise ValueError(f"{reserved} is set by {reason}")
+    return without_placeholder(argument)
 
 
 def _unreserved_key(key: str) -> str:
@@ -84,9 +94,8 @@ def _unreserved_port(port: int) -> int:
     return port
 
 
-Environment = dict[
-    Annotated[VariableName, AfterValidator(_unreserved_variable)], Annotated[str, AfterValidator(_without_placeholder)]
-]
+ServerArguments = tuple[Annotated[str, AfterValidator(_unreserved_argument)], ...]
+Environment = dict[Annotated[VariableName, AfterValidator(_unreserved_variable)], Variable]
 PodLabels = dict[Annotated[Key, AfterValidator(_unreserved_key)], LabelValue]
 PodAnnotations = dict[Annotated[Key, AfterValidator(_unreserved_key)], str]
 
@@ -221,8 +230,23 @@ class Component(Section):
     )
     resources: Resources | None = None
     environment: Environment = Field(
-        default_factory=dict, description="environment variables of its container, name to text; none is kept secret"
+        default_factory=dict,
+        description="environment variables of its container: name to text, which is not kept secret, or to "
+        "`{secret: NAME, key: KEY}` for a key of an existing Secret",
     )
+    volumes: Volumes = ()
+    node_selector: dict[Key, LabelValue] = Field(default_factory=dict, description="labels that its nodes must have")
+    tolerations: tuple[Toleration, ...] = ()
+    affinity: Affinity | None = None
+    topology_spread: TopologySpreads = ()
+    priority_class: PriorityClass | None = Field(default=None, description="an existing PriorityClass for its pods")
+    disruption_budget: DisruptionBudget | None = None
+
+    @model_validator(mode="after")
+    def _can_be_evicted(self) -> Self:
+        budget = self.disruption_budget
+        refuse({"disruption_budget": budget.never_allows(self.replicas) if budget else None})
+        return self
 
 
 class Transformer(Component):

@@ -23,9 +23,10 @@ from pydantic import (
 )
 
 from components.settings.aws_credentials import NO_SESSION, AccessKeys, is_temporary, keys_of_profile
-from components.settings.errors import SettingsError, describe, refuse
+from components.settings.errors import Location, SettingsError, describe, refuse
 from components.settings.fields import DOMAIN, HOST_PORT, REGISTRY, Domain, Matching, Name, Section, without_keys
 from components.settings.graph import Graph
+from components.settings.knative import KnativeSettings, PodFeature, features_of
 from components.settings.made_names import Named, name_problems
 from components.settings.model import Model, ValidationContext
 from components.settings.modes import MODES, Mode
@@ -44,7 +45,7 @@ from releases.types import Release
 CLUSTER_DOMAIN = "svc.cluster.local"
 NODE_PORTS = range(30000, 32768)
 # Settings of a platform that apply to every model on it.
-SHARED_SETTINGS = {"mirror", "ingress", "resources"}
+SHARED_SETTINGS = {"mirror", "ingress", "resources", "knative"}
 # Settings that a stack on another stack's platform cannot have.
 PLATFORM_SETTINGS = {"release", *SHARED_SETTINGS, "monitoring"}
 # Settings that are plain text, or a mapping. The others are lists and mappings, which Pulumi passes as JSON.
@@ -265,6 +266,7 @@ class Settings(Section):
         description="resources of the platform's pods; small is for a laptop: one pod of each part, and requests of "
         "half a core and 1.5 GiB in total at most, whatever the load",
     )
+    knative: KnativeSettings | None = None
     monitoring: Annotated[
         MonitoringSettings | None,
         BeforeValidator(section_of_switch, json_schema_input_type=bool | MonitoringSettings | None),
@@ -281,8 +283,9 @@ class Settings(Section):
         names = [one.name for one in served]
         if twice := sorted({name for name in names if names.count(name) > 1}):
             kind = str(info.field_name).removesuffix("s")
+            elsewhere = "; in another namespace the models' service_name can be the same" if kind == "model" else ""
             raise ValueError(
-                f"{', '.join(map(repr, twice))} is the name of more than one {kind}; give each its own name"
+                f"{', '.join(map(repr, twice))} is the name of more than one {kind}; give each its own name{elsewhere}"
             )
         return served
 
@@ -301,6 +304,33 @@ class Settings(Section):
         problem = f"is required: the charts of release {self.release.name!r} are in a mirror only" if missing else None
         refuse({"mirror": problem})
         return self
+
+    @model_validator(mode="after")
+    def _platform_has_the_pod_features(self) -> Self:
+        """Refuse a model whose pods a Knative would refuse that is not of this stack."""
+        if self.platform_stack:
+            remedy = f"add it to knative.pod_features of stack {self.platform_stack!r} and deploy that stack first"
+        elif self.existing == "all" or "knative" in self.existing:
+            remedy = "enable it in Knative's ConfigMap config-features, and then name it in knative.pod_features"
+        else:
+            return self
+        enabled = self.knative.pod_features if self.knative else ()
+        problems: dict[str | Location, str | None] = {}
+        for index, model in enumerate(self.models):
+            for place, needed in features_of(model).items():
+                if missing := [feature for feature in needed if feature not in enabled]:
+                    problems["models", index, *place] = (
+                        f"needs {' and '.join(missing)}, which the platform's Knative may not have enabled; {remedy}"
+                    )
+        refuse(problems)
+        return self
+
+    @property
+    def pod_features(self) -> tuple[PodFeature, ...]:
+        """Features of pods that Knative has to enable: those of the settings, and those of the stack's models."""
+        named = self.knative.pod_features if self.knative else ()
+        used = (feature for model in self.models for needed in features_of(model).values() for feature in needed)
+        return tuple(sorted({*named, *used}))
 
     @property
     def platform_stack(self) -> str | None:
@@ -336,6 +366,8 @@ class Settings(Section):
     def shared(self) -> dict[str, Any]:
         """Settings that apply to every model on this platform, as in a stack file; for stacks that use the platform."""
         kept = self.model_dump(mode="json", include=SHARED_SETTINGS, exclude_none=True)
+        if features := self.pod_features:
+            kept["knative"] = {**kept.get("knative", {}), "pod_features": [*features]}
         return {"release": self.release.name, **kept}
 
     def with_context(self, context: str | None) -> Self:

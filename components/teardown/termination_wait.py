@@ -133,7 +133,7 @@ def termination_waits(
             namespace,
             args=TerminationWaitArgs(
                 namespace=namespace,
-                models=[model.name for model in settings.models if settings.namespace_of(model) == namespace],
+                models=[model.service for model in settings.models if settings.namespace_of(model) == namespace],
                 graphs=[graph.name for graph in settings.graphs if settings.namespace_of(graph) == namespace],
                 own=namespace in own,
                 kubeconfig=settings.cluster.kubeconfig,

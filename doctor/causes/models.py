@@ -44,7 +44,7 @@ def declared(facts: Facts) -> Iterator[CheckResult]:
     """Check that every model exists that the stack or the command line names."""
     there = {(model.namespace, model.name): model for model in facts.of(InferenceService)}
     findings = [finding for endpoint in facts.endpoints for finding in _of_stack(facts, endpoint, there)]
-    known = {model.name for model in facts.of(InferenceService)} | {endpoint.name for endpoint in facts.endpoints}
+    known = {model.name for model in facts.of(InferenceService)} | {endpoint.service for endpoint in facts.endpoints}
     where = facts.namespace or ""
     if where and not facts.there(where):
         findings = [_missing(Cause.NAMESPACE_MISSING, where, "-")]
@@ -59,11 +59,11 @@ def declared(facts: Facts) -> Iterator[CheckResult]:
 
 
 def _of_stack(facts: Facts, endpoint: Endpoint, there: Mapping[tuple[str, str], InferenceService]) -> Iterator[Finding]:
-    model = there.get((endpoint.namespace, endpoint.name))
+    model = there.get((endpoint.namespace, endpoint.service))
     if model is None and not facts.missed(InferenceService, namespace=endpoint.namespace):
         cause = Cause.MODEL_MISSING if facts.there(endpoint.namespace) else Cause.NAMESPACE_MISSING
-        yield _missing(cause, endpoint.namespace, endpoint.name)
-    elif model is not None and model.host and model.host != endpoint.host:
+        yield _missing(cause, endpoint.namespace, endpoint.service)
+    elif model is not None and model.host and model.host != endpoint.host and not endpoint.cluster_local:
         view = ModelView(facts=facts, model=model)
         evidence = [evidence_from("InferenceService", f"url {model.url}")]
         yield view.finding(Cause.HOST_DIFFERS, evidence, host=endpoint.host, found=model.host)

@@ -12,6 +12,10 @@ from kube.views.base import Conditions, Object, View, in_spec, in_status, is_tru
 from kube.views.knative import TrafficTarget
 
 MODE_ANNOTATION = "serving.kserve.io/deploymentMode"
+# Labels of an InferenceService that make it cluster-local: of Knative for mode Knative, of KServe for mode Standard.
+KNATIVE_VISIBILITY = "networking.knative.dev/visibility"
+KSERVE_VISIBILITY = "networking.kserve.io/visibility"
+CLUSTER_LOCAL = "cluster-local"
 STOP_ANNOTATION = "serving.kserve.io/stop"
 # Errors of a model's download that mean refused access keys: the status only as clients write it, since a path may
 # contain the number; S3's codes; boto's words for no keys.
@@ -87,6 +91,12 @@ class InferenceService(Served):
     def stopped(self) -> bool:
         """Whether it is stopped by its annotation."""
         return self.metadata.annotations.get(STOP_ANNOTATION, "").lower() == "true"
+
+    @property
+    def cluster_local(self) -> bool:
+        """Whether it has no route from the gateway."""
+        label = KSERVE_VISIBILITY if self.standard else KNATIVE_VISIBILITY
+        return self.metadata.labels.get(label) == CLUSTER_LOCAL
 
     @property
     def standard(self) -> bool:

@@ -53,7 +53,7 @@ class GrpcV2(InferenceProtocol):
     def ready(self) -> None:
         """Return if the model is ready; raise CheckFailed(NoModel) if a server answers that does not have it ready."""
         try:
-            answer = self._gateway.call("ModelReady", seconds=READY_SECONDS, name=self._endpoint.name)
+            answer = self._gateway.call("ModelReady", seconds=READY_SECONDS, name=self._endpoint.served_name)
         except CheckFailed as problem:
             error = problem.failure
             if isinstance(error, GrpcError) and error.status == "NOT_FOUND":
@@ -64,7 +64,7 @@ class GrpcV2(InferenceProtocol):
 
     def metadata(self) -> JsonValue:
         """The server's metadata of the model, in the form of v2 over HTTP."""
-        answer = self._gateway.call("ModelMetadata", seconds=READY_SECONDS, name=self._endpoint.name)
+        answer = self._gateway.call("ModelMetadata", seconds=READY_SECONDS, name=self._endpoint.served_name)
 
         def tensors(described: Any) -> list[JsonValue]:
             return [{"name": one.name, "datatype": one.datatype, "shape": list(one.shape)} for one in described]
@@ -85,7 +85,7 @@ class GrpcV2(InferenceProtocol):
         began = time.monotonic()
         try:
             answer = self._gateway.call(
-                "ModelInfer", seconds=PREDICT_SECONDS, model_name=self._endpoint.name, inputs=[tensor]
+                "ModelInfer", seconds=PREDICT_SECONDS, model_name=self._endpoint.served_name, inputs=[tensor]
             )
         except CheckFailed as problem:
             error = problem.failure

@@ -15,7 +15,7 @@ class OpenAI(RestProtocol):
 
     def request(self, instances: list[JsonValue]) -> JsonValue:
         """Send the prompts together."""
-        return {"model": self._endpoint.name, "prompt": instances, "temperature": 0}
+        return {"model": self._endpoint.served_name, "prompt": instances, "temperature": 0}
 
     def predictions(self, answer: dict[str, JsonValue]) -> list[JsonValue]:
         """Take each choice's text."""

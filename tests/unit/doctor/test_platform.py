@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from doctor.checks import CheckResult, State
 from doctor.diagnosis import diagnose
 from doctor.facts import Asked, Facts, Unread
 from doctor.findings import Cause
+from doctor.gather import _answers, _resolved
 from doctor.ingress import ingresses
 from doctor.report import exit_code
 from endpoints import failures as f
@@ -187,12 +189,29 @@ def test_names(addresses: tuple[str, ...], expected: list[str]) -> None:
     assert exit_code(checks) == 0  # a client may send the Host header
 
 
+def test_a_cluster_local_model_is_neither_asked_through_the_gateway_nor_looked_up() -> None:
+    labels = {"labels": {"networking.knative.dev/visibility": "cluster-local"}}
+    model = inference_service(ready=True, metadata=labels)
+    known = facts(
+        *healthy(model=(model, pod(running(ready=True), ready=True))),
+        endpoints=(endpoint("http://127.0.0.1:1", "iris", cluster_local=True, host="iris.default.svc.cluster.local"),),
+    )
+    public = facts(*healthy(), endpoints=(endpoint("http://127.0.0.1:1", "iris"),))
+    with ThreadPoolExecutor(1) as pool:
+        assert _answers(pool, public).keys() == {("default", "iris")}
+        assert _answers(pool, known) == {}
+    assert _resolved(known) == {}
+    assert causes(diagnose(known)) == []
+
+
 def test_the_models_of_a_stack_are_compared_with_the_clusters() -> None:
     there = endpoint(ADDRESS, "iris")
     away = endpoint(ADDRESS, "absent")
     nowhere = endpoint(ADDRESS, "lost", namespace="nowhere")
     other = endpoint(ADDRESS, "iris", host="iris.default.elsewhere.com")
+    by_service = endpoint(ADDRESS, "mine", service_name="iris", host=HOST)
     assert seen(*healthy(), endpoints=(there,)) == []
+    assert seen(*healthy(), endpoints=(by_service,)) == []
     assert seen(*healthy(), endpoints=(there, away, nowhere)) == ["model-missing", "namespace-missing"]
     assert seen(*healthy(), endpoints=(other,)) == ["host-differs"]
     assert seen(*healthy(), names=("iris", "irsi")) == ["model-missing"]

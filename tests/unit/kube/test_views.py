@@ -47,6 +47,21 @@ def test_before_a_status_the_annotation_says_the_mode(mode: str, standard: bool)
     assert InferenceService.model_validate({"metadata": metadata}).standard is standard
 
 
+@pytest.mark.parametrize(
+    ("mode", "label", "inside"),
+    [
+        ("Knative", "networking.knative.dev/visibility", True),
+        ("Knative", "networking.kserve.io/visibility", False),
+        ("Standard", "networking.kserve.io/visibility", True),
+        ("Standard", "networking.knative.dev/visibility", False),
+        ("Knative", "other", False),
+    ],
+)
+def test_a_model_is_cluster_local_by_the_label_of_its_mode(mode: str, label: str, *, inside: bool) -> None:
+    found = {"metadata": {"labels": {label: "cluster-local"}}, "status": {"deploymentMode": mode}}
+    assert InferenceService.model_validate(found).cluster_local is inside
+
+
 def test_a_format_version_may_be_a_number() -> None:
     formats = [{"name": "sklearn", "version": 1, "autoSelect": True}]
     runtime = ClusterServingRuntime.model_validate({"metadata": {}, "spec": {"supportedModelFormats": formats}})

@@ -39,6 +39,25 @@ def test_the_expected_answer_over_v1(gateway: Server) -> None:
     assert predict.body == {"instances": ROWS}
 
 
+def test_a_model_with_its_own_name_in_requests(gateway: Server) -> None:
+    gateway.on(HOST, "GET /v2/models/own/ready", Reply({"name": "own", "ready": True}))
+    gateway.on(HOST, "GET /v2/models/own", Reply({"name": "own"}))
+    output = {"name": "output-0", "shape": [2], "datatype": "INT64", "data": [1, 0]}
+    gateway.on(HOST, "POST /v2/models/own/infer", Reply({"model_name": "own", "outputs": [output]}))
+    paths = {"metadata_path": "/v2/models/own", "predict_path": "/v2/models/own/infer", "model_name": "own"}
+    outcome = check(endpoint(gateway, protocol="v2", check={"instances": ROWS, "predictions": [1, 0]}, **paths))
+    assert outcome.verdict == "ok"
+
+
+@pytest.mark.feature("a model that is reached from inside the cluster only", mode="both", proof="objects")
+def test_a_cluster_local_model_is_not_asked_and_not_right(gateway: Server) -> None:
+    inside = endpoint(gateway, cluster_local=True, url="http://sklearn-model.default.svc.cluster.local")
+    (outcome,) = check_all([inside], limits=Limits(timeout=1))
+    assert isinstance(outcome, Outcome)
+    assert (outcome.verdict, outcome.exit_code, outcome.prediction) == ("not-asked", 0, None)
+    assert gateway.requests == []
+
+
 @pytest.mark.parametrize(
     ("output", "expected"),
     [

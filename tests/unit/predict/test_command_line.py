@@ -164,6 +164,27 @@ def test_a_model_without_check_is_shown_as_not_compared(models: Server, tmp_path
 
 
 @pytest.mark.parametrize(
+    ("lang", "line", "label"),
+    [
+        ("en", "sklearn-model was not asked: it is cluster-local, reached", "not asked: cluster-local"),
+        ("zh", "Sklearn 模型未被请求：仅限集群内访问（cluster-local）", "未请求：cluster-local"),
+    ],
+)
+def test_a_cluster_local_model_is_shown_as_not_asked(
+    models: Server, tmp_path: Path, lang: str, line: str, label: str
+) -> None:
+    junit = tmp_path / "junit.xml"
+    file = as_file(tmp_path, described(models, cluster_local=True))
+    done = run_predict("--file", file, "--lang", lang, "--junit", str(junit))
+    assert done.returncode == 0
+    assert line in done.stdout
+    assert label in done.stderr
+    assert {"en": "0 of 1 gave", "zh": "1 个中有 0 个"}[lang] in done.stdout
+    suite = Xml.parse(junit).getroot()  # noqa: S314 - our own file
+    assert suite.get("skipped") == "1"
+
+
+@pytest.mark.parametrize(
     ("arguments", "stdin", "said"),
     [
         (["--timeout", "0"], None, "--timeout"),

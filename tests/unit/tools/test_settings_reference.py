@@ -20,7 +20,8 @@ def test_settings_show_values_bounds_and_defaults() -> None:
 def test_every_link_has_its_heading() -> None:
     text = render()
     anchors = {
-        re.sub(r"[^a-z0-9-]", "", heading.lower().replace(" ", "-")) for heading in re.findall("^##+ (.*)$", text, re.M)
+        re.sub(r"[^a-z0-9_-]", "", heading.lower().replace(" ", "-"))
+        for heading in re.findall("^##+ (.*)$", text, re.M)
     }
     links = set(re.findall(r"\]\(#([^)]*)\)", text))
     assert len(links) > 5

@@ -238,6 +238,27 @@ def test_knative_accepts_models_that_choose_nodes_and_requests_that_choose_a_ver
     }
 
 
+@pytest.mark.feature("affinity, topology spread and priority", proof="objects")
+@pytest.mark.feature("registries whose tags are not resolved", proof="objects")
+def test_knative_accepts_what_the_models_need_and_leaves_tags_of_a_registry_alone(
+    install: InstallContext, defaults: InstallContext
+) -> None:
+    features = ("podspec-affinity", "podspec-persistent-volume-claim")
+    own = ("tags.example:5000", "nvcr.io")
+    for context, registries in (
+        (defaults, "nvcr.io,index.docker.io,tags.example:5000"),
+        (install, f"{install.images and install.images.repository.partition('/')[0]},tags.example:5000,nvcr.io"),
+    ):
+        recording, _ = platform(replace(context, pod_features=features, unresolved_registries=own))
+        config = recording.the(":KnativeServing", "knative-serving").plain["spec"]["config"]
+        assert config["deployment"]["registries-skipping-tag-resolving"] == registries
+        enabled = {name for name, flag in config["features"].items() if flag == "enabled"}
+        assert enabled - {"kubernetes.podspec-nodeselector", "kubernetes.podspec-tolerations"} == {
+            *(f"kubernetes.{feature}" for feature in features),
+            "tag-header-based-routing",
+        }
+
+
 @pytest.mark.parametrize("release", [LOCAL, OFFICIAL_0_20], ids=lambda release: release.name)
 def test_every_chart_has_the_releases_version(install: InstallContext, release: Release) -> None:
     recording, _ = platform(install, release=release)

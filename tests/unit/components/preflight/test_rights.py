@@ -165,6 +165,13 @@ def test_rights_follow_the_settings() -> None:
     assert [needs(found, "create", "poddisruptionbudgets") for found in (standard, small)] == [True, False]
     monitored = settings_of(MODEL, monitoring={"storage": "1Gi"})
     assert [needs(found, "create", "persistentvolumeclaims") for found in (monitored, knative)] == [True, False]
+    budget = {"disruption_budget": {"max_unavailable": 1}}
+    for own in (budget, {"transformer": {"image": "a", **budget}}):
+        assert needs(models_only(MODEL | own), "create", "poddisruptionbudgets")
+    assert not needs(models_only(MODEL), "create", "poddisruptionbudgets")
+    storage = needed_rights(models_only(MODEL | {"storage_initializer": {}}), missing=set(), own=set())
+    assert Right(verb="create", group="serving.kserve.io", resource="clusterstoragecontainers") in storage
+    assert not needs(models_only(MODEL), "create", "clusterstoragecontainers")
     bandit = models_only(ON_TRIAL)
     assert [needs(found, "create", "roles") for found in (bandit, models_only(MODEL))] == [True, False]
     assert not needs(models_only(MODEL | {"storage": None, "storage_uri": "gs://models/iris"}), "create", "secrets")

@@ -23,6 +23,27 @@ REFUSED = [
         "labels: app is reserved for KServe in mode Standard: it selects the pod",
     ),
     ("Standard", {"scale": {"window": 30}}, "scale: window needs mode Knative: in mode Standard the cluster decides"),
+    (
+        "Standard",
+        {"scale": {"target_utilization_percentage": 80}},
+        "scale: target_utilization_percentage needs mode Knative: in mode Standard",
+    ),
+    (
+        "Standard",
+        {"scale": {"initial_scale": 1}},
+        "scale: initial_scale needs mode Knative: in mode Standard the clust",
+    ),
+    (
+        "Standard",
+        {"scale": {"scale_to_zero_pod_retention_period": 60}},
+        "scale: scale_to_zero_pod_retention_period needs mode Knative: in mode",
+    ),
+    ("Knative", {"scale": {"initial_scale": 2}}, "scale: initial_scale 2 is more than replicas.max, 1; lower it, or r"),
+    (
+        "Knative",
+        {"scale": {"scale_to_zero_pod_retention_period": 60}},
+        "scale: scale_to_zero_pod_retention_period has no effect: with replicas.min 1 nothing scales to zero",
+    ),
     ("Standard", {"scale": {"metric": "rps"}}, "scale: metric rps needs mode Knative; in mode Standard it is cpu or "),
     (
         "Standard",

@@ -519,6 +519,7 @@ tolerations = st.one_of(
 @st.composite
 def models(draw: st.DrawFn) -> dict[str, Any]:
     low = draw(st.integers(0, 5))
+    high = max(1, low + draw(st.integers(0, 5)))
     concurrency = draw(st.none() | st.integers(1, 1000))
     rows, width = draw(st.integers(1, 4)), draw(st.integers(1, 3))
     numbers = st.floats(allow_nan=False, allow_infinity=False)
@@ -527,11 +528,14 @@ def models(draw: st.DrawFn) -> dict[str, Any]:
         "format": draw(st.sampled_from(["sklearn", "xgboost"])),
         "protocol": draw(st.sampled_from(["v1", "v2"])),
         "storage_uri": draw(st.sampled_from(["s3", "gs", "hf", "https"])) + "://" + draw(labels) + "/" + draw(labels),
-        "replicas": {"min": low, "max": max(1, low + draw(st.integers(0, 5)))},
+        "replicas": {"min": low, "max": high},
         "scale": {
             "metric": draw(st.sampled_from([None, "concurrency", "rps"])),
             "target": draw(st.none() | st.integers(1, concurrency or 10**6)),
             "window": draw(st.none() | st.integers(6, 3600)),
+            "target_utilization_percentage": draw(st.none() | st.integers(1, 100)),
+            "initial_scale": draw(st.none() | st.integers(1, high)),
+            "scale_to_zero_pod_retention_period": draw(st.none() | st.integers(0, 3600)) if low == 0 else None,
         },
         "concurrency": concurrency,
         "request_timeout": draw(st.none() | st.integers(1, 600)),
