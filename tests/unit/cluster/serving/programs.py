@@ -50,7 +50,7 @@ class Program:
             env=self._environment({"TERMINATION_MESSAGE_PATH": str(termination_log), **(environment or {})}),
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=180,
             check=False,
         )
 

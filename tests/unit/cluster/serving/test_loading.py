@@ -125,7 +125,7 @@ def test_what_is_no_fitted_estimator_is_refused(
 
 def test_a_folder_too_high_is_refused(sklearnserver: Program, demo: Demo, tmp_path: Path) -> None:
     message = refused(sklearnserver, demo.directory, tmp_path)
-    assert "it holds expected.json" in message
+    assert "expected.json, lightgbm/model.bst" in message
     assert message.endswith("; an archive must have the file at its top, and no folder around it")
 
 
