@@ -15,6 +15,7 @@ import numpy as np
 if sys.argv[1] == "triton":
     import tritonclient.grpc as triton_grpc
     import tritonclient.http as triton_http
+    import tritonclient.http.aio as triton_aio
     from tritonclient.utils import InferenceServerException as Refused
 else:
     from grpc import RpcError as Refused
@@ -24,12 +25,19 @@ else:
         from kserve import InferenceGRPCClient, InferenceRESTClient, InferInput
         from kserve.inference_client import RESTConfig
 
-DTYPES = {"FP64": np.float64, "FP32": np.float32}
+DTYPES = {"FP64": np.float64, "FP32": np.float32, "INT32": np.int32, "BYTES": np.object_}
 
 
 @dataclass(kw_only=True)
 class Question:
-    """One prediction; `address` is host:port, `tensors` how often the rows are sent, `outputs` whether one is named."""
+    """One prediction.
+
+    Attributes:
+        address: host:port.
+        tensors: how often the rows are sent.
+        columns: name → datatype; the rows are sent as one tensor a column.
+        compression: of the request's body.
+    """
 
     client: str
     address: str
@@ -40,10 +48,29 @@ class Question:
     binary_in: bool = True
     binary_out: bool = True
     tensors: int = 1
-    values: np.ndarray = field(init=False)
+    columns: dict[str, str] = field(default_factory=dict)
+    compression: str | None = None
 
-    def __post_init__(self):
-        self.values = np.array(self.rows, dtype=DTYPES[self.datatype])
+    @property
+    def arrays(self):
+        """Name, datatype and values of each tensor."""
+        if not self.columns:
+            return [("input-0", self.datatype, np.array(self.rows, dtype=DTYPES[self.datatype]))] * self.tensors
+        columns = zip(self.columns.items(), zip(*self.rows, strict=True), strict=True)
+        return [(name, datatype, np.array(values, dtype=DTYPES[datatype])) for (name, datatype), values in columns]
+
+    @property
+    def parameters(self):
+        return {"content_type": "pd"} if self.columns else None
+
+    def inputs(self, kind):
+        """The tensors, of a class that all of these clients have."""
+        how = {} if self.client == "triton-grpc" else {"binary_data": self.binary_in}
+        inputs = []
+        for name, datatype, values in self.arrays:
+            inputs.append(kind(name, list(values.shape), datatype))
+            inputs[-1].set_data_from_numpy(values, **how)
+        return inputs
 
     def ask(self):
         try:
@@ -55,10 +82,26 @@ class Question:
 
     def triton_http(self):
         client = triton_http.InferenceServerClient(self.address)
-        tensor = triton_http.InferInput("input-0", list(self.values.shape), self.datatype)
-        tensor.set_data_from_numpy(self.values, binary_data=self.binary_in)
-        wanted = [triton_http.InferRequestedOutput("output-0", binary_data=self.binary_out)]
-        answer = client.infer(self.model, [tensor] * self.tensors, outputs=wanted, headers={"Host": self.host})
+        return self._triton_answer(client.infer(**self._triton_request()))
+
+    def triton_aio(self):
+        return asyncio.run(self._triton_aio())
+
+    async def _triton_aio(self):
+        async with triton_aio.InferenceServerClient(self.address) as client:
+            return self._triton_answer(await client.infer(**self._triton_request()))
+
+    def _triton_request(self):
+        return {
+            "model_name": self.model,
+            "inputs": self.inputs(triton_http.InferInput),
+            "outputs": [triton_http.InferRequestedOutput("output-0", binary_data=self.binary_out)],
+            "headers": {"Host": self.host},
+            "parameters": self.parameters,
+            "request_compression_algorithm": self.compression,
+        }
+
+    def _triton_answer(self, answer):
         output = answer.get_output("output-0")
         return {
             "predictions": _plain(answer.as_numpy("output-0")),
@@ -70,9 +113,7 @@ class Question:
         client = triton_grpc.InferenceServerClient(
             self.address, channel_args=[("grpc.default_authority", self.host), ("grpc.enable_http_proxy", 0)]
         )
-        tensor = triton_grpc.InferInput("input-0", list(self.values.shape), self.datatype)
-        tensor.set_data_from_numpy(self.values)
-        answer = client.infer(self.model, [tensor] * self.tensors)
+        answer = client.infer(self.model, self.inputs(triton_grpc.InferInput), parameters=self.parameters)
         (described,) = client.get_model_metadata(self.model).inputs
         return {
             "predictions": _plain(answer.as_numpy("output-0")),
@@ -104,10 +145,9 @@ class Question:
         return {"predictions": _plain(answer.outputs[0].as_numpy()), "ready": ready}
 
     def _kserve_request(self):
-        tensor = InferInput(name="input-0", shape=list(self.values.shape), datatype=self.datatype)
-        tensor.set_data_from_numpy(self.values, binary_data=self.binary_in)
         wanted = {"binary_data_output": True} if self.binary_out else {}
-        return InferRequest(model_name=self.model, infer_inputs=[tensor], parameters=wanted)
+        inputs = self.inputs(InferInput)
+        return InferRequest(model_name=self.model, infer_inputs=inputs, parameters=wanted | (self.parameters or {}))
 
 
 def _plain(values):

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from doctor.findings import Cause, Evidence, Finding
 from doctor.model import INITIALIZER, OOM_KILLED, ModelView, container_source, evidence_from, last_line
-from kube.views.kserve import KEYS_REFUSED
+from kube.views.kserve import KEYS_REFUSED, InferenceService
 from kube.views.kubernetes import Secret, ServiceAccount
 
 _KINDS: tuple[tuple[Cause, re.Pattern[str]], ...] = (
@@ -80,15 +80,21 @@ def _earlier_failure(view: ModelView) -> Evidence | None:
     """Why the storage initializer of a deleted pod failed, from KServe's status or a warning."""
     model = view.model
     fetching = any(status.name == INITIALIZER and not status.failed for _, status in view.statuses)
-    load_failed = model.transition == "BlockedByFailedLoad" and model.failure_reason == "ModelLoadFailed"
-    # KServe does not say which container it was.
-    of_storage = "://" in model.failure_message and _cause_of(model.failure_message)
-    if load_failed and of_storage and (not view.pods or fetching):
-        return evidence_from("KServe, of an earlier pod", last_line(model.failure_message))
-    if view.pods or model.ready:
-        return None
+    blocked = model.transition == "BlockedByFailedLoad" and (not view.pods or fetching)
     events = (e for e in view.warnings if e.reason == "BackOff" and f"container {INITIALIZER}" in e.message)
-    return next((evidence_from(f"deleted pod {event.about}", event.message) for event in events), None)
+    backed_off = None if view.pods or model.ready else next(events, None)
+    # KServe keeps the last words of a pod that is gone; the warning says only that it was restarted.
+    if (blocked or backed_off) and _failed_to_fetch(model):
+        return evidence_from("KServe, of an earlier pod", last_line(model.failure_message))
+    return evidence_from(f"deleted pod {backed_off.about}", backed_off.message) if backed_off else None
+
+
+def _failed_to_fetch(model: InferenceService) -> bool:
+    """Whether the failure that KServe reports is the storage initializer's, which it does not say."""
+    message = model.failure_message
+    known = "://" in message and _cause_of(message) is not None
+    own = bool(model.storage_uri) and model.storage_uri.rstrip("/") in message
+    return model.failure_reason == "ModelLoadFailed" and (known or own or "torage initialization" in message)
 
 
 def _secrets(view: ModelView) -> tuple[Secret, ...]:

@@ -10,6 +10,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from .sdk import DataPlane, InferRequest, InvalidInput
 
 JSON_LENGTH = "inference-header-content-length"
+OCTETS = "application/octet-stream"
 
 
 class V2Bodies:
@@ -23,8 +24,8 @@ class V2Bodies:
         if scope["type"] == "http" and scope["path"].endswith("/infer"):
             headers = MutableHeaders(scope=scope)
             if JSON_LENGTH in headers:
-                headers["content-type"] = "application/octet-stream"
-            elif "content-type" not in headers:  # as Triton's client sends JSON
+                headers["content-type"] = OCTETS
+            elif headers.get("content-type", OCTETS) == OCTETS:  # as Triton's clients send JSON
                 headers["content-type"] = "application/json"
         await self.app(scope, receive, send)
 

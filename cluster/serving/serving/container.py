@@ -13,8 +13,11 @@ TERMINATION_MESSAGE_BYTES = 4096
 
 
 def stop_on_sigterm() -> None:
-    """Leave at SIGTERM: the kernel ignores it for a first process that has no handler of its own."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    """Leave at once at SIGTERM: the kernel ignores it for a first process that has no handler of its own.
+
+    Not by an exception: code that it passes through may swallow it, or wait for threads first.
+    """
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(128 + signal.SIGTERM))
 
 
 def give_up(reason: str) -> NoReturn:

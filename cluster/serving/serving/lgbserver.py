@@ -1,5 +1,6 @@
 """Serve a LightGBM booster: `python3 -m serving.lgbserver --model_name NAME --model_dir DIR`."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ class LightGBMModel(TabularModel):
     def read(self, model_file: Path) -> int:
         """Read the booster, whatever LightGBM's own log says of it."""
         self._booster = lightgbm.Booster(params={"nthread": self.nthread, "verbosity": -1}, model_file=str(model_file))
+        self.feature_names = self._booster.feature_name()
         return int(self._booster.num_feature())
 
     def answer(self, rows: Rows) -> NDArray[Any]:
@@ -34,7 +36,8 @@ class LightGBMModel(TabularModel):
 def main() -> None:
     """Run the server."""
     arguments = server_arguments(description="Serve a LightGBM model by KServe's v1 and v2 protocols.", threads=True)
-    serve(LightGBMModel(arguments.model_name, arguments.model_dir, nthread=arguments.nthread), arguments=arguments)
+    # As KServe's own: LightGBM cannot be used by several processes, so --workers does nothing.
+    serve(partial(LightGBMModel, nthread=arguments.nthread), arguments=arguments, workers=1)
 
 
 if __name__ == "__main__":

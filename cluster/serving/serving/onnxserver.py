@@ -4,6 +4,7 @@ With ONNX_OUTPUT=<name> in the environment, predictions are that output instead 
 """
 
 import os
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +67,15 @@ class OnnxModel(TabularModel):
         self._name, self._type = inputs[0].name, NUMBERS[inputs[0].type]
         return shape[1]
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave the session out: the processes of --workers get the model pickled, and read the file themselves."""
+        return {name: value for name, value in self.__dict__.items() if name != "_session"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Read the model again."""
+        self.__dict__.update(state)
+        self.load()
+
     def answer(self, rows: Rows) -> NDArray[Any]:
         """Return the output, of the shape the graph gives it."""
         try:
@@ -78,13 +88,8 @@ class OnnxModel(TabularModel):
 def main() -> None:
     """Run the server."""
     arguments = server_arguments(description="Serve an ONNX model by KServe's v1 and v2 protocols.", threads=True)
-    model = OnnxModel(
-        arguments.model_name,
-        arguments.model_dir,
-        nthread=arguments.nthread,
-        output=os.environ.get("ONNX_OUTPUT"),
-    )
-    serve(model, arguments=arguments)
+    build = partial(OnnxModel, nthread=arguments.nthread, output=os.environ.get("ONNX_OUTPUT"))
+    serve(build, arguments=arguments)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
-"""A request's body as rows of numbers, or an InvalidInput (HTTP 400) that says what was expected and what came.
+"""A request's body as rows, or an InvalidInput (HTTP 400) that says what was expected and what came.
 
-Rows are a float64 array of shape (rows, n_features), rows >= 1. JSON's null is NaN, a missing value.
+Rows of numbers are a float64 array of shape (rows, n_features), rows >= 1; JSON's null is NaN, a missing value. Rows of
+named columns are a Table, rows of text a list of strings.
 """
 
 from email.message import Message
@@ -12,18 +13,21 @@ from numpy.typing import NDArray
 from pydantic import Strict, TypeAdapter, ValidationError
 
 from .sdk import InferRequest, InvalidInput
+from .tables import Table, has_columns, is_table, text_of, v1_table, v2_table
 
 Rows = NDArray[np.float64]
+AnyRows = Rows | Table | list[str]
 
 # Strict: neither "5.1" nor true is a number.
 JSON_ROWS = TypeAdapter(list[list[Annotated[float, Strict()] | None]])
 
 
-def v1_rows(body: Any, *, content_type: str | None, n_features: int) -> Rows:
-    """Read `{"instances": [[number, …], …]}`, the v1 protocol; `inputs` is its other name for `instances`.
+def v1_rows(body: Any, *, content_type: str | None, n_features: int | None) -> AnyRows:
+    """Read `{"instances": [row, …]}`, the v1 protocol; `inputs` is its other name for `instances`.
 
     :param body: what the SDK made of the request: parsed where it took it for JSON, else the bytes that came.
     :param content_type: the request's Content-Type, None where it has none, as those of KServe's batcher.
+    :param n_features: how many numbers a row has; None where the model does not say, which is where rows may be text.
     """
     if content_type is not None and isinstance(body, bytes) and not is_json(content_type):
         raise InvalidInput(f"Content-Type: expected application/json, got {content_type}")
@@ -33,33 +37,54 @@ def v1_rows(body: Any, *, content_type: str | None, n_features: int) -> Rows:
         raise InvalidInput(f"body: not JSON: {syntax}") from syntax
     if not isinstance(document, dict):
         raise InvalidInput(f'body: expected a JSON object with "instances", got {document!r:.80}')
-    key = next((key for key in ("instances", "inputs") if key in document), None)
+    expected = f"rows of {n_features} numbers" if n_features is not None else "rows of text or numbers"
+    key = next((key for key in ("inputs", "instances") if key in document), None)
     if key is None:
         keys = ", ".join(f'"{name}"' for name in document) or "an empty object"
-        raise InvalidInput(f'"instances": missing, expected a list of rows of {n_features} numbers; got {keys}')
+        raise InvalidInput(f'"instances": missing, expected a list of {expected}; got {keys}')
+    instances = document[key]
+    if isinstance(instances, list) and instances:
+        if has_columns(instances):
+            return v1_table(instances, key=key)
+        if n_features is None and all(isinstance(row, str) for row in instances):
+            return instances
+    return _numbers(instances, key=key, expected=expected, n_features=n_features)
+
+
+def _numbers(instances: Any, *, key: str, expected: str, n_features: int | None) -> Rows:
+    """Read rows that are lists of numbers, all of `n_features`, or else all as long as the first."""
     try:
-        rows = JSON_ROWS.validate_python(document[key])
+        rows = JSON_ROWS.validate_python(instances)
     except ValidationError as errors:
         error = errors.errors(include_url=False)[0]
         where = key + "".join(f"[{part}]" for part in error["loc"] if isinstance(part, int))
-        raise InvalidInput(
-            f"{where}: expected rows of {n_features} numbers, got {error['input']!r:.80} ({error['msg']})"
-        ) from errors
+        raise InvalidInput(f"{where}: expected {expected}, got {error['input']!r:.80} ({error['msg']})") from errors
     if not rows:
-        raise InvalidInput(f'"{key}": expected at least one row of {n_features} numbers, got none')
+        raise InvalidInput(f'"{key}": expected at least one row{expected.removeprefix("rows")}, got none')
+    wanted = n_features if n_features is not None else len(rows[0])
     for position, row in enumerate(rows):
-        if len(row) != n_features:
-            raise InvalidInput(f"{key}[{position}]: expected {n_features} features, got {len(row)}")
+        if len(row) != wanted:
+            raise InvalidInput(f"{key}[{position}]: expected {wanted} features, got {len(row)}")
     return np.array(rows, dtype=np.float64)
 
 
-def v2_rows(request: InferRequest, *, n_features: int) -> Rows:
-    """Read the one numeric input tensor of shape [rows, n_features] of a v2 (Open Inference Protocol) request."""
-    expected = f"expected one numeric tensor of shape [rows, {n_features}]"
+def v2_rows(request: InferRequest, *, n_features: int | None) -> AnyRows:
+    """Read a v2 (Open Inference Protocol) request: one numeric tensor of shape [rows, n_features], or named columns.
+
+    A model without a number of features takes a tensor of text, too.
+    """
+    if is_table(request):
+        return v2_table(request)
+    expected = f"expected one numeric tensor of shape [rows, {'columns' if n_features is None else n_features}]"
     if len(request.inputs) != 1:
-        raise InvalidInput(f"inputs: {expected}, got {len(request.inputs)} tensors")
+        raise InvalidInput(
+            f'inputs: {expected}, got {len(request.inputs)} tensors; for a tensor a column, say "parameters": '
+            '{"content_type": "pd"}'
+        )
     tensor = request.inputs[0]
     where = f'inputs[0] "{tensor.name}"'
+    if n_features is None and tensor.datatype == "BYTES":
+        return text_of(tensor, where=where)
     try:
         # A tensor sent as JSON is read without its datatype first: with it, numpy would parse "5.1" as a number.
         plain = np.asarray(tensor.data) if tensor.data is not None else tensor.as_numpy()
@@ -70,7 +95,7 @@ def v2_rows(request: InferRequest, *, n_features: int) -> Rows:
         ) from error
     if not all(array.dtype.kind in "iuf" for array in (plain, values)):
         raise InvalidInput(f"{where}: {expected}, got datatype {tensor.datatype} with values that are not numbers")
-    if values.ndim != 2 or values.shape[1] != n_features or not len(values):
+    if values.ndim != 2 or n_features not in {None, values.shape[1]} or not len(values):
         raise InvalidInput(f"{where}: {expected}, got shape {list(values.shape)}")
     return np.asarray(values, dtype=np.float64)
 

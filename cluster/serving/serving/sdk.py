@@ -1,7 +1,8 @@
 """KServe's server SDK without the parts of it that a model server never calls.
 
 `import kserve` also imports its Kubernetes client and pandas, three quarters of its import time and half of the image.
-Both are left out of the lock (see pyproject.toml); while the SDK is imported, empty modules stand in their place.
+The lock leaves out the client (see pyproject.toml), and pandas but for scikit-learn, which imports it when a request
+needs it; while the SDK is imported, empty modules stand in their place.
 Import what is needed of KServe from here.
 """
 
@@ -31,8 +32,11 @@ with stand_ins():
     from kserve import InferRequest, InferResponse, Model, ModelServer
     from kserve.errors import InvalidInput
     from kserve.logging import configure_logging, logger
+    from kserve.model_repository import ModelRepository
     from kserve.model_server import app
+    from kserve.model_server import parser as sdk_parser
     from kserve.protocol.dataplane import DataPlane
+    from kserve.protocol.rest.multiprocess.server import RESTServerProcess
     from kserve.utils.utils import get_predict_response
 
 __all__ = [
@@ -41,9 +45,12 @@ __all__ = [
     "InferResponse",
     "InvalidInput",
     "Model",
+    "ModelRepository",
     "ModelServer",
+    "RESTServerProcess",
     "app",
     "configure_logging",
     "get_predict_response",
     "logger",
+    "sdk_parser",
 ]

@@ -1,6 +1,7 @@
 """Start a model server: load the model first, then open the ports."""
 
 import argparse
+from functools import partialmethod
 from http import HTTPStatus
 from pathlib import Path
 from typing import cast
@@ -10,44 +11,59 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 
 from .binary_tensors import CheckedDataPlane, V2Bodies
+from .compressed_bodies import CompressedBodies
 from .container import give_up, stop_on_sigterm
-from .model_file import UnusableModelError
-from .sdk import ModelServer, app, configure_logging, logger
+from .model_file import NoModelError, UnusableModelError
+from .model_repository import Build, TabularModelRepository, is_filled_later
+from .sdk import ModelServer, RESTServerProcess, app, configure_logging, logger, sdk_parser
 from .tabular_model import TabularModel
+
+WORKER_SILENCE_SECONDS = 60
 
 
 def server_arguments(*, description: str, threads: bool = False) -> argparse.Namespace:
-    """Read the arguments that ClusterServingRuntimes pass to every server, with `threads` those for one prediction."""
-    parser = argparse.ArgumentParser(description=description)
-    parser.add_argument("--model_name", required=True, help="name of the model in URLs")
+    """Read the arguments of KServe's own servers, those of its SDK among them; with `threads` those for one prediction.
+
+    Unknown ones are ignored, as there.
+    """
+    parser = argparse.ArgumentParser(description=description, parents=[sdk_parser])
     parser.add_argument("--model_dir", required=True, type=Path, help="directory that holds the model file")
-    parser.add_argument("--http_port", default=8080, type=int, help="port for v1 and v2 over HTTP (%(default)s)")
-    parser.add_argument("--grpc_port", default=8081, type=int, help="port for v2 over gRPC (%(default)s)")
     if threads:
         parser.add_argument("--nthread", default=1, type=int, help="threads for one prediction (%(default)s)")
-    return parser.parse_args()
+    arguments, unknown = parser.parse_known_args()
+    arguments.unknown = unknown
+    return arguments
 
 
-def serve(model: TabularModel, *, arguments: argparse.Namespace) -> None:
-    """Load the model and serve it until SIGTERM; with an unusable model, end with exit code 1 and no port open."""
+def serve(build: Build, *, arguments: argparse.Namespace, workers: int | None = None) -> None:
+    """Load the model and serve it until SIGTERM; with an unusable model, end with exit code 1 and no port open.
+
+    :param workers: how many processes answer HTTP, whatever --workers says.
+    """
     stop_on_sigterm()
-    configure_logging()
+    if arguments.configure_logging:
+        configure_logging(arguments.log_config_file)
+    if arguments.unknown:
+        logger.warning("unknown arguments, which do nothing: %s", " ".join(arguments.unknown))
+    models, repository = _load(build, arguments)
+    # The other arguments are the defaults of its parameters: the SDK reads the command line when it is imported.
+    server = ModelServer(registered_models=repository, workers=workers or arguments.workers)
+    server.dataplane = CheckedDataPlane(model_registry=server.registered_models)
+    server.start(models)
+
+
+def _load(build: Build, arguments: argparse.Namespace) -> tuple[list[TabularModel], TabularModelRepository | None]:
+    """The model; or none, and the repository that KServe's agent fills."""
+    model = build(arguments.model_name, arguments.model_dir)
     try:
         model.load()
     except UnusableModelError as error:
-        give_up(f"model {model.name}: {error}")
-    logger.info("loaded %s: %d features", model.name, model.n_features)
-    app.add_exception_handler(RequestValidationError, refuse_malformed_request)
-    app.add_middleware(V2Bodies)
-    server = ModelServer(
-        http_port=arguments.http_port,
-        grpc_port=arguments.grpc_port,
-        workers=1,
-        event_loop="asyncio",
-        enable_latency_logging=False,
-    )
-    server.dataplane = CheckedDataPlane(model_registry=server.registered_models)
-    server.start([model])
+        if not isinstance(error, NoModelError) or not is_filled_later(arguments.model_dir):
+            give_up(f"model {model.name}: {error}")
+        logger.info("%s: no model yet; KServe's agent brings those of TrainedModels", arguments.model_dir)
+        return [], TabularModelRepository(arguments.model_dir, build=build)
+    logger.info("loaded %s: %s features", model.name, "text, or any" if model.n_features is None else model.n_features)
+    return [model], None
 
 
 async def refuse_malformed_request(_: Request, error: Exception) -> JSONResponse:
@@ -55,3 +71,11 @@ async def refuse_malformed_request(_: Request, error: Exception) -> JSONResponse
     problem = cast(RequestValidationError, error).errors()[0]
     where = ".".join(str(part) for part in problem["loc"])
     return JSONResponse({"error": f"{where}: {problem['msg']}"}, status_code=HTTPStatus.BAD_REQUEST)
+
+
+# When this is imported and not later: the processes of --workers import it, too, and start from there.
+app.add_exception_handler(RequestValidationError, refuse_malformed_request)
+app.add_middleware(V2Bodies)
+app.add_middleware(CompressedBodies)
+# The SDK replaces a process that says nothing for 5 seconds; with little CPU, importing the libraries takes longer.
+RESTServerProcess.is_alive = partialmethod(RESTServerProcess.is_alive, timeout=WORKER_SILENCE_SECONDS)

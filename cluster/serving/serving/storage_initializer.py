@@ -4,23 +4,36 @@ KServe runs this as the init container of every predictor with a storageUri, wit
 """
 
 import argparse
+import multiprocessing.dummy
 import os
 from http import HTTPStatus
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import boto3
+from backports import tarfile
 from botocore.exceptions import ClientError, NoCredentialsError
 from botocore.exceptions import ConnectionError as S3ConnectionError
-from kserve_storage import Storage, configure_logging
+from kserve_storage import Storage, configure_logging, kserve_storage
 
 from .container import give_up, stop_on_sigterm
 
 KEYS = "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY in the Secret that the predictor's ServiceAccount lists"
+NO_FILE = "no file there: check the storageUri, and that the model was uploaded"
 S3_HINTS = {
     HTTPStatus.BAD_REQUEST: f"the server refused the request: check the region, and {KEYS}",
     HTTPStatus.FORBIDDEN: f"the server refused the keys: check {KEYS}, and what they may read",
     HTTPStatus.NOT_FOUND: "no such bucket: check the storageUri",
 }
+# Kinds of errors and words in them -> what to do.
+HINTS: tuple[tuple[type[Exception], str, str], ...] = (
+    (S3ConnectionError, "", "nothing answers there: check the Secret's annotation serving.kserve.io/s3-endpoint"),
+    (NoCredentialsError, "", f"no keys: check {KEYS}"),
+    (ModuleNotFoundError, "", "this image cannot read such a store; KServe's own storage-initializer can"),
+    (Exception, "did not respond with", "let the web server send the file with this Content-Type"),
+    (Exception, "No model found", NO_FILE),
+    (FileNotFoundError, "", NO_FILE),
+)
 
 
 def fetch(source: str, destination: Path) -> None:
@@ -29,16 +42,38 @@ def fetch(source: str, destination: Path) -> None:
     :raises Exception: what the storage's client raises; a RuntimeError of kserve_storage where that has a better word.
     :raises FileNotFoundError: the source holds no file.
     """
-    Storage.download(folder_uri(source), str(destination))
+    Storage.download(source, str(destination))
     if not any(path.is_file() for path in destination.rglob("*")):
         raise FileNotFoundError("no file in it")
 
 
-def folder_uri(uri: str) -> str:
-    """Close an s3:// folder with a slash: S3 has prefixes, and `s3://b/model` alone would bring `model-v2` along."""
+def adapt_storage() -> None:
+    """Change what kserve_storage does wrong, or not at all on this image's Python.
+
+    - It downloads from S3 by forked processes, and ends them by SIGTERM. One that is still starting then inherits our
+      handler for it, or a lock that nobody gives back, and is waited for without end. Threads have neither.
+    - It extracts tar files with a filter, which keeps them inside the folder and which Python 3.11.2 does not have.
+    - It takes every object of S3 whose key begins like the URI: `s3://b/model` would bring `model-v2` along.
+    """
+    kserve_storage.multiprocessing = multiprocessing.dummy
+    kserve_storage.tarfile = tarfile
+    download = Storage._download_s3
+    Storage._download_s3 = lambda uri, *rest: download(object_or_folder(uri), *rest)
+
+
+def object_or_folder(uri: str) -> str:
+    """Close an s3:// URI with a slash, unless it is the whole key of an object."""
     parts = urlsplit(uri)
-    names_folder = parts.scheme == "s3" and parts.path.strip("/") and not Path(parts.path).suffix
-    return f"{uri.rstrip('/')}/" if names_folder else uri
+    key = parts.path.lstrip("/")
+    if not key or key.endswith("/"):
+        return uri
+    client = boto3.client("s3", **Storage._get_s3_client_kwargs())
+    try:
+        # The first of all keys with this prefix is the prefix itself.
+        listed = client.list_objects(Bucket=parts.netloc, Prefix=key, MaxKeys=1).get("Contents", [])
+    except (ClientError, NoCredentialsError):  # the download meets it again, and says more
+        listed = []
+    return uri if any(found["Key"] == key for found in listed) else f"{uri}/"
 
 
 def hint(error: Exception) -> str:
@@ -46,15 +81,10 @@ def hint(error: Exception) -> str:
     cause = error.__cause__ or error
     if isinstance(cause, ClientError):
         return S3_HINTS.get(HTTPStatus(cause.response["ResponseMetadata"]["HTTPStatusCode"]), "")
-    if isinstance(cause, S3ConnectionError):
-        return "nothing answers there: check the Secret's annotation serving.kserve.io/s3-endpoint"
-    if isinstance(cause, NoCredentialsError):
-        return f"no keys: check {KEYS}"
-    if isinstance(cause, ModuleNotFoundError):
-        return "this image fetches from s3://, http(s):// and mounted volumes only"
-    if "No model found" in str(cause) or isinstance(cause, FileNotFoundError):
-        return "no file there: check the storageUri, and that the model was uploaded"
-    return ""
+    if isinstance(cause, tarfile.FilterError):
+        return f"{cause}: make the archive of the model's files alone"
+    hints = (hint for kinds, words, hint in HINTS if isinstance(cause, kinds) and words in str(cause))
+    return next(hints, "")
 
 
 def main() -> None:
@@ -66,6 +96,7 @@ def main() -> None:
         parser.error(f"expected pairs of SRC and DEST, got {len(pairs)} arguments")
     stop_on_sigterm()
     configure_logging()
+    adapt_storage()
     for source, destination in zip(pairs[::2], pairs[1::2], strict=True):
         try:
             fetch(source, Path(destination))

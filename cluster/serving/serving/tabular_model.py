@@ -1,6 +1,7 @@
-"""What the model servers share: one model file, rows of numbers in, one prediction a row out, by v1 and v2."""
+"""What the model servers share: one model file, rows in, one prediction a row out, by v1 and v2."""
 
 from abc import abstractmethod
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -8,27 +9,42 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .model_file import UnusableModelError, find_model_file
-from .rows import Rows, v1_rows, v2_rows
+from .rows import AnyRows, Rows, v1_rows, v2_rows
 from .sdk import InferRequest, InferResponse, InvalidInput, Model, get_predict_response
+from .tables import Table
 
 
 class TabularModel(Model):  # type: ignore[misc]  # the SDK has no types
-    """A model of a table: `predict` takes rows of `n_features` numbers."""
+    """A model of a table: `predict` takes rows of `n_features` numbers, or columns by name.
+
+    Attributes:
+        n_features: None where the model does not say; its rows may be text.
+        feature_names: the columns that it was fitted on, None where they had no names.
+    """
 
     suffixes: ClassVar[tuple[str, ...]]
-    n_features: int
+    n_features: int | None
+    feature_names: Sequence[str] | None = None
 
     def __init__(self, name: str, model_dir: Path):
         super().__init__(name)
         self.model_dir = model_dir
 
     @abstractmethod
-    def read(self, model_file: Path) -> int:
+    def read(self, model_file: Path) -> int | None:
         """Read the model, keep it, and return how many features it takes. Any exception means: not readable."""
 
     @abstractmethod
     def answer(self, rows: Rows) -> NDArray[Any]:
         """Predict. :raises ValueError: the model does not take these values."""
+
+    def answer_table(self, table: Table) -> NDArray[Any]:
+        """Predict columns, which are in the model's order. :raises ValueError: as with `answer`."""
+        return self.answer(table.numbers())
+
+    def answer_text(self, rows: list[str]) -> NDArray[Any]:
+        """Predict rows of text. :raises ValueError: as with `answer`."""
+        raise InvalidInput(f"expected rows of numbers, got text: {rows[0]!r:.80}")
 
     def load(self) -> bool:
         """Load the model of `model_dir`; only then is this model ready.
@@ -65,13 +81,25 @@ class TabularModel(Model):  # type: ignore[misc]  # the SDK has no types
             rows = v1_rows(payload, content_type=content_type, n_features=self.n_features)
             payload = {}
         try:
-            predictions = self.answer(rows)
-        except ValueError as error:
-            raise InvalidInput(f"the model does not take these values: {str(error).splitlines()[0]}") from error
+            predictions = self._answer_any(rows)
+        except InvalidInput:
+            raise
+        except (TypeError, ValueError) as error:
+            reason = next(iter(str(error).splitlines()), type(error).__name__)
+            raise InvalidInput(f"the model does not take these values: {reason}") from error
         if predictions.dtype.kind == "U":  # the SDK knows text only as objects
             predictions = predictions.astype(np.object_)
         return get_predict_response(payload, predictions, self.name)
 
+    def _answer_any(self, rows: AnyRows) -> NDArray[Any]:
+        if isinstance(rows, Table):
+            if self.n_features is not None:
+                rows = rows.in_order(self.feature_names, n_features=self.n_features)
+            return self.answer_table(rows)
+        return self.answer_text(rows) if isinstance(rows, list) else self.answer(rows)
+
     def get_input_types(self) -> list[dict[str, Any]]:
         """Describe the input for v2 metadata."""
+        if self.n_features is None:
+            return [{"name": "input-0", "datatype": "BYTES", "shape": [-1]}]
         return [{"name": "input-0", "datatype": "FP64", "shape": [-1, self.n_features]}]

@@ -1,5 +1,6 @@
 """Serve an XGBoost booster: `python3 -m serving.xgbserver --model_name NAME --model_dir DIR`."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ class XGBoostModel(TabularModel):
     def read(self, model_file: Path) -> int:
         """Read the booster from its bytes, so that its format is told from them and not from its name."""
         self._booster = xgboost.Booster({"nthread": self.nthread}, model_file=bytearray(model_file.read_bytes()))
+        self.feature_names = self._booster.feature_names
         return self._booster.num_features()
 
     def answer(self, rows: Rows) -> NDArray[Any]:
@@ -34,7 +36,7 @@ class XGBoostModel(TabularModel):
 def main() -> None:
     """Run the server."""
     arguments = server_arguments(description="Serve an XGBoost model by KServe's v1 and v2 protocols.", threads=True)
-    serve(XGBoostModel(arguments.model_name, arguments.model_dir, nthread=arguments.nthread), arguments=arguments)
+    serve(partial(XGBoostModel, nthread=arguments.nthread), arguments=arguments)
 
 
 if __name__ == "__main__":

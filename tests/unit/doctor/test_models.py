@@ -89,6 +89,12 @@ def test_a_pod_that_is_gone_is_explained_by_what_it_left() -> None:
     assert sooner.facts == later.facts
     backed_off = event("BackOff", "Back-off restarting failed container storage-initializer in pod x")
     assert seen(inference_service(), late, backed_off) == ["storage-failed", "deadline-exceeded"]
+    # KServe still has its last words, also when it waits for another pod.
+    said = "s3://models/iris/: TarFile.extractall() got an unexpected keyword argument"
+    for transition in ("BlockedByFailedLoad", "InProgress"):
+        failed = inference_service(failure=(transition, "ModelLoadFailed", said))
+        finding = found(CONTROLLER, failed, late, backed_off)[0]
+        assert (finding.cause, [item.text for item in finding.evidence]) == (Cause.STORAGE_FAILED, [said])
     unplaced = event("FailedScheduling", "0/1 nodes are available: 1 Insufficient cpu.")
     assert seen(inference_service(), late, unplaced) == ["nodes-too-small", "deadline-exceeded"]
     crash = revision(condition("ContainerHealthy", "False", "ExitCode1", "Container failed with: no model file"))

@@ -5,12 +5,21 @@ import pickle
 import sys
 from pathlib import Path
 
+import lightgbm
 import numpy as np
+import pandas as pd
 import xgboost
 from onnx import TensorProto, helper
 from skl2onnx import to_onnx
+from sklearn.compose import ColumnTransformer
 from sklearn.datasets import load_iris
-from sklearn.linear_model import LogisticRegression
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder
+
+MEASURES = ["sepal_length_(cm)", "sepal_width_(cm)", "petal_length_(cm)", "petal_width_(cm)"]
 
 
 def main(out: Path) -> None:
@@ -19,6 +28,11 @@ def main(out: Path) -> None:
         "names": LogisticRegression(max_iter=500).fit(measures, load_iris().target_names[species]),
         "unfitted": LogisticRegression(),
         "no-estimator": {"weights": [1, 2, 3]},
+        "prices": prices(),
+        "text": make_pipeline(TfidfVectorizer(), LogisticRegression()).fit(
+            ["a good film", "good actors", "a bad film", "bad actors"], ["praise", "praise", "blame", "blame"]
+        ),
+        "unfitted-text": make_pipeline(TfidfVectorizer(), LogisticRegression()),
     }.items():
         (out / name).mkdir(parents=True)
         (out / name / "model.pkl").write_bytes(pickle.dumps(model))
@@ -27,6 +41,13 @@ def main(out: Path) -> None:
     # Trained on named features, as from a table; the protocols send none.
     table = xgboost.DMatrix(measures, species, feature_names=list("abcd"))
     xgboost.train(three, table, 5).save_model(out / "softprob" / "model.ubj")
+    (out / "columns").mkdir()
+    booster = lightgbm.train(
+        {"objective": "multiclass", "num_class": 3, "verbosity": -1, "num_threads": 1},
+        lightgbm.Dataset(measures, species, feature_name=MEASURES),
+        num_boost_round=5,
+    )
+    booster.save_model(out / "columns" / "model.bst")
     for name, graph in {
         "zipmap": to_onnx(
             LogisticRegression(max_iter=500).fit(measures, species),
@@ -38,6 +59,13 @@ def main(out: Path) -> None:
     }.items():
         (out / name).mkdir()
         (out / name / "model.onnx").write_bytes(graph.SerializeToString())
+
+
+def prices():
+    """A pipeline that takes the columns `kind`, text, and `size`, a number: 10 a unit of size, 100 more if new."""
+    columns = ColumnTransformer([("kind", OneHotEncoder(), ["kind"]), ("size", SimpleImputer(), ["size"])])
+    table = pd.DataFrame({"kind": ["old", "new", "old", "new"], "size": [1, 2, 3, 4]})  # 2.5 on average
+    return make_pipeline(columns, LinearRegression()).fit(table, [10, 120, 30, 140])
 
 
 def sum_of(names, *, columns):

@@ -1,12 +1,14 @@
 """The serving project's programs as processes, the way a container starts them."""
 
+from __future__ import annotations
+
 import os
 import shlex
 import socket
 import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import requests
@@ -28,11 +30,13 @@ class Program:
 
     Attributes:
         hidden: a folder with modules that hide packages that the program's image does not have.
+        prefix: a command that runs it.
     """
 
     python: Path
     module: str
     hidden: Path | None = None
+    prefix: tuple[str, ...] = ()
 
     def run(
         self,
@@ -42,11 +46,11 @@ class Program:
     ) -> subprocess.CompletedProcess[str]:
         """Run it to its end."""
         return subprocess.run(
-            [self.python, "-m", self.module, *arguments],
+            [*self.prefix, self.python, "-m", self.module, *arguments],
             env=self._environment({"TERMINATION_MESSAGE_PATH": str(termination_log), **(environment or {})}),
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=180,
             check=False,
         )
 
@@ -56,11 +60,16 @@ class Program:
         """Start it, with everything it prints in one file."""
         with log.open("wb") as stream:
             return subprocess.Popen(
-                [self.python, "-m", self.module, *arguments],
+                [*self.prefix, self.python, "-m", self.module, *arguments],
                 env=self._environment(environment or {}),
                 stdout=stream,
                 stderr=stream,
             )
+
+    def without_privileges(self) -> Program:
+        """The program as a user whom permissions bind, as in a container; root's privileges override them."""
+        drop = ("setpriv", "--inh-caps=-all", "--bounding-set=-all")
+        return replace(self, prefix=drop if os.geteuid() == 0 else ())
 
     def _environment(self, more: Mapping[str, str]) -> dict[str, str]:
         environment = container_environment(more)
@@ -105,6 +114,13 @@ class Server:
         assert answer.status_code == 200
         assert answer.json() == {"name": "model", "ready": True}
 
+    @retry(retry=retry_if_exception_type(NotReadyError), stop=stop_after_delay(180), wait=wait_fixed(0.05))
+    def wait_listening(self) -> None:
+        """Wait for a server that has no model of its own."""
+        assert self.process.poll() is None, self.log.read_text()
+        if not self.port_is_open():
+            raise NotReadyError(self.log.read_text())
+
     def port_is_open(self) -> bool:
         with socket.socket() as probe:
             return probe.connect_ex(("127.0.0.1", self.port)) == 0
@@ -124,12 +140,12 @@ def reserved_port() -> Iterator[int]:
 
 @contextmanager
 def started(
-    program: Program, model_dir: Path, *, log: Path, environment: Mapping[str, str] | None = None
+    program: Program, model_dir: Path, *more: str, log: Path, environment: Mapping[str, str] | None = None
 ) -> Iterator[Server]:
     """Start a model server on free ports; end it when done."""
     with reserved_port() as port, reserved_port() as grpc_port:
         ports = (f"--http_port={port}", f"--grpc_port={grpc_port}")
-        arguments = ("--model_name=model", f"--model_dir={model_dir}", *ports)
+        arguments = ("--model_name=model", f"--model_dir={model_dir}", *ports, *more)
         process = program.start(*arguments, log=log, environment=environment)
         try:
             yield Server(process, port, grpc_port, log)

@@ -113,6 +113,7 @@ def test_pickle_of_an_unknown_library_is_refused(sklearnserver: Program, tmp_pat
     ("name", "why"),
     [
         ("unfitted", "a LogisticRegression that is not fitted; fit it, then save it"),
+        ("unfitted-text", "a Pipeline that is not fitted; fit it, then save it"),
         ("no-estimator", "a dict, which has no predict()"),
     ],
 )
@@ -122,10 +123,29 @@ def test_what_is_no_fitted_estimator_is_refused(
     assert refused(sklearnserver, more_models / name, tmp_path) == f"/model.pkl: {why}"
 
 
-def test_unknown_arguments_are_refused(xgbserver: Program, tmp_path: Path) -> None:
-    ended = xgbserver.run("--model_name=model", f"--model_dir={tmp_path}", "--threads=2")
-    assert ended.returncode == 2
-    assert "unrecognized arguments: --threads=2" in ended.stderr
+def test_a_folder_too_high_is_refused(sklearnserver: Program, demo: Demo, tmp_path: Path) -> None:
+    message = refused(sklearnserver, demo.directory, tmp_path)
+    assert "expected.json, lightgbm/model.bst" in message
+    assert message.endswith("; an archive must have the file at its top, and no folder around it")
+
+
+def test_a_file_in_place_of_the_folder_is_refused(xgbserver: Program, demo: Demo, tmp_path: Path) -> None:
+    message = refused(xgbserver, demo.directory / "xgboost" / "model.ubj", tmp_path)
+    assert message.startswith(": a file, no directory: pvc:// mounts a file without its name; storageUri must name the")
+
+
+@pytest.mark.parametrize("secret", ["", "model.ubj"])
+def test_what_the_server_may_not_read_is_named(xgbserver: Program, demo: Demo, secret: str, tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    shutil.copytree(demo.directory / "xgboost", folder)
+    (folder / secret).chmod(0)
+    try:
+        message = refused(xgbserver.without_privileges(), folder, tmp_path)
+    finally:
+        (folder / secret).chmod(0o755)
+    where = f"/{secret}" if secret else ""
+    assert message.startswith(f"{where}: Permission denied: this server is user {os.getuid()}, and it belongs to user")
+    assert "with mode 0000; make it readable for all, or give the pod its owner in securityContext" in message
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,18 @@
+import io
+import signal
+import socket
+import subprocess
+import tarfile
+import zipfile
 from collections.abc import Iterator, Mapping
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
 from . import s3_server
-from .programs import Program
+from .programs import Program, container_environment
 from .s3_server import BUCKET, KEY, REGION, SECRET, S3Server
 
 OBJECTS = {
@@ -124,11 +132,163 @@ def test_empty_volume(initializer: Program, tmp_path: Path) -> None:
 
 
 def test_storage_that_this_image_leaves_out(initializer: Program, tmp_path: Path) -> None:
-    message = refused(initializer, "gs://bucket/model", tmp_path)
-    assert message.endswith("this image fetches from s3://, http(s):// and mounted volumes only")
+    message = refused(initializer, "hdfs://bucket/model", tmp_path)
+    assert message.endswith("this image cannot read such a store; KServe's own storage-initializer can")
 
 
 def test_source_without_destination_is_bad_usage(initializer: Program) -> None:
     ended = initializer.run("s3://models/sklearn")
     assert ended.returncode == 2
     assert "expected pairs of SRC and DEST, got 1 arguments" in ended.stderr
+
+
+def archive(name: str, *, member: str = "model.joblib", content: bytes = b"first") -> bytes:
+    """A .tar.gz or .zip with one file, or for the member `link` a link out of the folder and a file behind it."""
+    packed = io.BytesIO()
+    if name.endswith(".zip"):
+        with zipfile.ZipFile(packed, "w") as zipped:
+            zipped.writestr(member, content)
+        return packed.getvalue()
+    with tarfile.open(fileobj=packed, mode="w:gz") as tar:
+        if member == "link":
+            link = tarfile.TarInfo("link")
+            link.type, link.linkname = tarfile.SYMTYPE, "/tmp"  # noqa: S108  # which an archive must not lead to
+            tar.addfile(link)
+            member = "link/model.joblib"
+        info = tarfile.TarInfo(member)
+        info.size = len(content)
+        tar.addfile(info, io.BytesIO(content))
+    return packed.getvalue()
+
+
+OTHER_OBJECTS = {
+    "keys/churn-pickle": b"pickled",
+    "keys/churn-pickle-v2": b"other",
+    "dotted/model.v1/model.pkl": b"first",
+    "dotted/model.v1-old/model.pkl": b"second",
+    "packed/model.tar.gz": archive("model.tar.gz"),
+    "packed/inside.tgz": archive("inside.tgz", member="model/model.joblib"),
+    "packed/model.zip": archive("model.zip"),
+    "folder/model.tar.gz": archive("model.tar.gz"),
+    "evil/above.tar.gz": archive("above.tar.gz", member="../model.joblib"),
+    "evil/link.tar.gz": archive("link.tar.gz", member="link"),
+}
+
+
+@pytest.fixture
+def other_keys(keys: dict[str, str]) -> Iterator[dict[str, str]]:
+    with s3_server.serving(OTHER_OBJECTS) as server:
+        yield {**keys, "AWS_ENDPOINT_URL": server.url}
+
+
+@pytest.fixture(scope="session")
+def as_on_the_image(python: Path, tmp_path_factory: pytest.TempPathFactory) -> Program:
+    """The initializer on a Python as old as the images', whose tarfile has no filters, and which must not fork."""
+    folder = tmp_path_factory.mktemp("older")
+    (folder / "sitecustomize.py").write_text(
+        "import os, tarfile\n"
+        "new = tarfile.TarFile.extractall\n"
+        "def extractall(self, path='.', members=None, *, numeric_owner=False):\n"
+        "    return new(self, path, members, numeric_owner=numeric_owner)\n"
+        "tarfile.TarFile.extractall = extractall\n"
+        "def fork():\n"
+        "    raise RuntimeError('forked')\n"
+        "os.fork = fork\n"
+    )
+    return Program(python, "serving.storage_initializer", hidden=folder)
+
+
+@pytest.mark.parametrize(
+    ("path", "found"),
+    [
+        ("keys/churn-pickle", {"churn-pickle": b"pickled"}),
+        ("dotted/model.v1", {"model.pkl": b"first"}),
+        ("dotted/model.v1/model.pkl", {"model.pkl": b"first"}),
+        ("packed/model.tar.gz", {"model.joblib": b"first"}),
+        ("packed/inside.tgz", {"model/model.joblib": b"first"}),
+        ("packed/model.zip", {"model.joblib": b"first"}),
+        ("folder", {"model.joblib": b"first"}),
+    ],
+)
+def test_objects_folders_and_archives(
+    as_on_the_image: Program, other_keys: dict[str, str], path: str, found: dict[str, bytes], tmp_path: Path
+) -> None:
+    ended = as_on_the_image.run(f"s3://{BUCKET}/{path}", tmp_path / "models", environment=other_keys)
+    assert ended.returncode == 0, ended.stderr
+    assert files(tmp_path / "models") == found
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [("above", "would be extracted to"), ("link", "is a link to an absolute path")],
+)
+def test_an_archive_cannot_reach_out_of_its_folder(
+    as_on_the_image: Program, other_keys: dict[str, str], name: str, why: str, tmp_path: Path
+) -> None:
+    message = refused(as_on_the_image, f"s3://{BUCKET}/evil/{name}.tar.gz", tmp_path, other_keys)
+    assert why in message
+    assert message.endswith("make the archive of the model's files alone")
+    assert not files(tmp_path / "models").keys() - {f"{name}.tar.gz"}
+    assert not (tmp_path / "model.joblib").exists()
+
+
+class WebHandler(BaseHTTPRequestHandler):
+    """The objects by HTTP, of the Content-Type that the first part of the path names."""
+
+    def do_GET(self) -> None:
+        _, content_type, path = self.path.split("/", 2)
+        self.send_response(200)
+        self.send_header("Content-Type", content_type.replace("_", "/"))
+        self.end_headers()
+        self.wfile.write(OTHER_OBJECTS[path])
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def web() -> Iterator[str]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), WebHandler) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+def test_archives_and_files_by_http(as_on_the_image: Program, web: str, tmp_path: Path) -> None:
+    pairs: list[str | Path] = []
+    for name, uri in {
+        "tar": "application_gzip/packed/model.tar.gz",
+        "zip": "application_zip/packed/model.zip",
+        "pkl": "application_octet-stream/dotted/model.v1/model.pkl",
+    }.items():
+        pairs += [f"{web}/{uri}", tmp_path / name]
+    ended = as_on_the_image.run(*pairs)
+    assert ended.returncode == 0, ended.stderr
+    for folder, found in (("tar", {"model.joblib": b"first"}), ("zip", {"model.joblib": b"first"})):
+        assert files(tmp_path / folder) == found
+    assert files(tmp_path / "pkl") == {"model.pkl": b"first"}
+
+
+def test_an_archive_of_another_content_type_is_refused_as_upstream_does(
+    as_on_the_image: Program, web: str, tmp_path: Path
+) -> None:
+    message = refused(as_on_the_image, f"{web}/application_octet-stream/packed/model.tar.gz", tmp_path)
+    assert "did not respond with any of following 'Content-Type': application/x-tar, " in message
+    assert message.endswith("let the web server send the file with this Content-Type")
+
+
+def test_what_each_store_needs_is_there(python: Path) -> None:
+    modules = (
+        "google.cloud.storage, google.api_core.exceptions, azure.identity, azure.storage.blob.aio, "
+        "azure.storage.fileshare, azure.core.exceptions, huggingface_hub.utils, dulwich.porcelain"
+    )
+    subprocess.run([python, "-c", f"import {modules}"], env=container_environment({}), check=True)
+
+
+def test_sigterm_ends_a_download(initializer: Program, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        source = f"http://127.0.0.1:{silent.getsockname()[1]}/model.pkl"
+        process = initializer.start(source, tmp_path / "models", log=tmp_path / "log")
+        silent.accept()
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=30) == 128 + signal.SIGTERM
