@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import requests
+from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from cluster.demo_models import s3_client
 from tests.e2e.asking import INSTANCES
@@ -150,4 +151,13 @@ def test_http_and_grpc_of_one_model_in_mode_standard(served: Deployment) -> None
 def test_a_model_that_comes_by_trained_model(served: Deployment) -> None:
     ready(served, "inferenceservice", "later")
     ready(served, "trainedmodel", "flowers")
+    arrived("later", "flowers")
     assert predicted("later", "flowers", INSTANCES) == EXPECTED
+
+
+@retry(retry=retry_if_exception_type(AssertionError), stop=stop_after_delay(300), wait=wait_fixed(1), reraise=True)
+def arrived(service: str, model: str) -> None:
+    """Wait for a TrainedModel's files: it is Ready before KServe's agent reads of it in a mounted ConfigMap."""
+    headers = {"Host": f"{service}.{NAMESPACE}.example.com"}
+    answer = requests.get(f"{URL}/v1/models/{model}", headers=headers, timeout=60)
+    assert answer.status_code == 200, answer.text
