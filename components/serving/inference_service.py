@@ -62,7 +62,7 @@ class InferenceService(pulumi.ComponentResource):
         spec = InferenceServiceSpec(
             model=model,
             runtimes=context.runtimes,
-            service_account=context.service_account(model, namespace=args.namespace),
+            store=context.store(model, namespace=args.namespace),
             resources=context.footprint.predictor,
             pull_secrets=context.pull_secrets,
             storage_container=storage,

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from urllib.parse import urlsplit
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import pulumi
 import pulumi_kubernetes as k8s
 
-from components.settings.stack import S3Storage, Settings
+from components.serving.store_objects import DOCKER_CONFIG, NO_S3_KEYS, StoreObjects, store_objects
+from components.settings.stack import Settings
+from components.settings.stores.certificates import CERTIFICATES_KEY, Certificates
+from components.settings.stores.hdfs import HdfsStorage
+from components.settings.stores.store import Store
 
-ANNOTATION = "serving.kserve.io/s3-"
+# KServe's own name of the container that downloads a model.
+INITIALIZER = "storage-initializer"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,76 +25,189 @@ class StorageCredentialsArgs:
 
     Attributes:
         stack: name of the stack as it was when it was first deployed, because a renamed stack keeps its objects.
+        uris: locations of these models.
+        definitions: what makes KServe's kinds of objects known.
 
     """
 
     stack: str
     name: str
-    storage: S3Storage
+    storage: Store
     namespace: str
+    uris: tuple[str, ...] = ()
+    definitions: Sequence[pulumi.Resource] = ()
+
+    @property
+    def own_name(self) -> str:
+        """Name of its objects. Another stack may have a store of the same name in the namespace."""
+        return f"{re.sub('[^a-z0-9-]', '-', self.stack.lower())}-storage-{self.name}"
 
 
-class StorageCredentials(pulumi.ComponentResource):
-    """A service account whose pods get a store's keys when they download a model.
+@dataclass(frozen=True, kw_only=True)
+class StoreAccess:
+    """What the models of a store have in their specs.
 
     Attributes:
-        service_account: its name.
+        service_account: name of the service account with the keys.
+        container: name of the ClusterStorageContainer with the variables of their storage initializer.
 
     """
 
     service_account: pulumi.Output[str]
+    container: str | None = None
+    pod_labels: Mapping[str, str] = field(default_factory=dict)
+    pod_annotations: Mapping[str, str] = field(default_factory=dict)
+
+
+class StorageCredentials(pulumi.ComponentResource):
+    """A service account whose pods can read a store when they download a model, and what else KServe needs for that.
+
+    Attributes:
+        access: what the models of the store have in their specs.
+
+    """
+
+    access: StoreAccess
 
     def __init__(self, name: str, *, args: StorageCredentialsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("kserve-multi-model:storage:StorageCredentials", name, {}, opts)
         inside = pulumi.ResourceOptions(parent=self)
-        keys = args.storage.keys
-        # Another stack may have a store of the same name in the namespace.
-        own_name = f"{re.sub('[^a-z0-9-]', '-', args.stack.lower())}-storage-{args.name}"
-        # KServe recognises a secret for S3 by these names. For an anonymous store their values are empty.
-        secret = k8s.core.v1.Secret(
-            name,
-            metadata=k8s.meta.v1.ObjectMetaArgs(
-                name=own_name, namespace=args.namespace, annotations=_annotations(args.storage)
-            ),
-            string_data={
-                "AWS_ACCESS_KEY_ID": pulumi.Output.secret(keys.access_key_id.get_secret_value() if keys else ""),
-                "AWS_SECRET_ACCESS_KEY": pulumi.Output.secret(
-                    keys.secret_access_key.get_secret_value() if keys else ""
-                ),
-            },
-            opts=inside,
-        )
+        objects = store_objects(args.storage, config_map=_certificates(name, args=args, opts=inside))
+        secrets = _secrets(name, args=args, objects=objects, opts=inside)
+        pull_secrets = _pull_secrets(name, args=args, objects=objects, opts=inside)
         account = k8s.core.v1.ServiceAccount(
             name,
-            metadata=k8s.meta.v1.ObjectMetaArgs(name=own_name, namespace=args.namespace),
-            secrets=[k8s.core.v1.ObjectReferenceArgs(name=secret.metadata.name)],
+            metadata=_metadata(args, annotations=objects.account_annotations),
+            secrets=[k8s.core.v1.ObjectReferenceArgs(name=secret.metadata.name) for secret in secrets] or None,
+            image_pull_secrets=[k8s.core.v1.LocalObjectReferenceArgs(name=s.metadata.name) for s in pull_secrets]
+            or None,
             opts=inside,
         )
-        self.service_account = account.metadata.name
-        self.register_outputs({"service_account": self.service_account})
+        self.access = StoreAccess(
+            service_account=account.metadata.name,
+            container=_storage_container(name, args=args, objects=objects, opts=inside),
+            pod_labels=objects.pod_labels,
+            pod_annotations=objects.pod_annotations,
+        )
+        self.register_outputs({"service_account": account.metadata.name})
 
 
 def storage_credentials(
-    settings: Settings, *, stack: str, opts: pulumi.ResourceOptions
+    settings: Settings, *, stack: str, definitions: Sequence[pulumi.Resource], opts: pulumi.ResourceOptions
 ) -> dict[tuple[str, str], StorageCredentials]:
     """Credentials for each store and each namespace whose models use it, by both names."""
     return {
         (store, namespace): StorageCredentials(
             f"{namespace}/{store}",
-            args=StorageCredentialsArgs(stack=stack, name=store, storage=settings.storage[store], namespace=namespace),
+            args=StorageCredentialsArgs(
+                stack=stack,
+                name=store,
+                storage=settings.storage[store],
+                namespace=namespace,
+                uris=settings.uris_of(store, namespace=namespace),
+                definitions=definitions,
+            ),
             opts=opts,
         )
         for store, namespace in settings.used_stores
     }
 
 
-def _annotations(storage: S3Storage) -> dict[str, str]:
-    endpoint = urlsplit(storage.endpoint or "https://s3.amazonaws.com")
-    return {
-        f"{ANNOTATION}endpoint": endpoint.netloc,
-        f"{ANNOTATION}usehttps": "1" if endpoint.scheme == "https" else "0",
-        f"{ANNOTATION}region": storage.region,
-        f"{ANNOTATION}verifyssl": "1" if storage.verify_ssl else "0",
-        f"{ANNOTATION}usevirtualbucket": str(storage.virtual_bucket).lower(),
-        f"{ANNOTATION}useanoncredential": str(storage.anonymous).lower(),
-    }
+def _metadata(
+    args: StorageCredentialsArgs, *, suffix: str = "", annotations: Mapping[str, str] | None = None
+) -> k8s.meta.v1.ObjectMetaArgs:
+    # An empty map of annotations would show as a difference in every preview.
+    return k8s.meta.v1.ObjectMetaArgs(
+        name=f"{args.own_name}{suffix}", namespace=args.namespace, annotations=annotations or None
+    )
+
+
+def _certificates(name: str, *, args: StorageCredentialsArgs, opts: pulumi.ResourceOptions) -> str | None:
+    """Name of the ConfigMap with the store's certificates, which is made where they come from a file."""
+    store = args.storage
+    if not isinstance(store, Certificates) or isinstance(store, HdfsStorage):  # HDFS has them in its Secret
+        return None
+    text = store.certificates
+    if text is None:
+        return store.ca_config_map
+    metadata = _metadata(args, suffix="-certificates")
+    k8s.core.v1.ConfigMap(f"{name}/certificates", metadata=metadata, data={CERTIFICATES_KEY: text}, opts=opts)
+    return f"{args.own_name}-certificates"
+
+
+def _secrets(
+    name: str, *, args: StorageCredentialsArgs, objects: StoreObjects, opts: pulumi.ResourceOptions
+) -> list[k8s.core.v1.Secret]:
+    """Secrets that the account lists, from which KServe makes variables or volumes of the initializer."""
+    secrets = []
+    if objects.secret is not None:
+        metadata = _metadata(args, annotations=objects.secret_annotations)
+        data = _kept_secret(objects.binary) or None
+        secrets.append(
+            k8s.core.v1.Secret(name, metadata=metadata, string_data=_kept_secret(objects.secret), data=data, opts=opts)
+        )
+    if objects.certificates_annotations:
+        metadata = _metadata(args, suffix="-certificates", annotations=objects.certificates_annotations)
+        secrets.append(k8s.core.v1.Secret(f"{name}/certificates", metadata=metadata, string_data=NO_S3_KEYS, opts=opts))
+    return secrets
+
+
+def _pull_secrets(
+    name: str, *, args: StorageCredentialsArgs, objects: StoreObjects, opts: pulumi.ResourceOptions
+) -> list[k8s.core.v1.Secret]:
+    """Secrets that the kubelet pulls the images of the account's pods with."""
+    if objects.pull_secret is None:
+        return []
+    data = _kept_secret({".dockerconfigjson": objects.pull_secret})
+    metadata = _metadata(args, suffix="-pull")
+    return [k8s.core.v1.Secret(f"{name}/pull", metadata=metadata, type=DOCKER_CONFIG, string_data=data, opts=opts)]
+
+
+def _storage_container(
+    name: str, *, args: StorageCredentialsArgs, objects: StoreObjects, opts: pulumi.ResourceOptions
+) -> str | None:
+    """Name of the ClusterStorageContainer that adds the store's variables to the initializer of its models.
+
+    KServe may choose it for any model in the cluster whose location it supports. So it supports the locations of the
+    store's own models only, and does without the Secret where another namespace has none.
+    """
+    if not objects.has_container:
+        return None
+    own_name = f"{args.own_name}.{args.namespace}"
+    variables: list[dict[str, object]] = [{"name": key, "value": text} for key, text in objects.variables.items()]
+    waits = [*args.definitions]
+    if objects.secret_variables:
+        metadata = _metadata(args, suffix="-variables")
+        data = _kept_secret({_data_key(key): text for key, text in objects.secret_variables.items()})
+        waits.append(k8s.core.v1.Secret(f"{name}/variables", metadata=metadata, string_data=data, opts=opts))
+        variables += [
+            {
+                "name": key,
+                "valueFrom": {
+                    "secretKeyRef": {"name": f"{args.own_name}-variables", "key": _data_key(key), "optional": True}
+                },
+            }
+            for key in objects.secret_variables
+        ]
+    k8s.apiextensions.CustomResource(
+        name,
+        api_version="serving.kserve.io/v1alpha1",
+        kind="ClusterStorageContainer",
+        metadata=k8s.meta.v1.ObjectMetaArgs(name=own_name),
+        spec={
+            "container": {"name": INITIALIZER, "env": variables},
+            "supportedUriFormats": [{"regex": f"^{re.escape(uri)}$"} for uri in args.uris],
+            "workloadType": "initContainer",
+        },
+        opts=pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=waits)),
+    )
+    return own_name
+
+
+def _data_key(variable: str) -> str:
+    """Key of a Secret for a variable, which may have an IPv6 address in its name."""
+    return re.sub(r"[^-._a-zA-Z0-9]", "-", variable)
+
+
+def _kept_secret(texts: Mapping[str, str]) -> dict[str, pulumi.Output[str]]:
+    return {key: pulumi.Output.secret(text) for key, text in texts.items()}

@@ -12,6 +12,7 @@ from components.charts.sources import ImageMirror
 from components.rollout.hooks import PredecessorRemoval
 from components.serving.context import ServingContext
 from components.serving.inference_service import InferenceService, InferenceServiceArgs
+from components.serving.storage_credentials import StoreAccess
 from components.settings.model import Model, ValidationContext
 from components.settings.resource_profiles import FOOTPRINTS, Footprint
 from components.settings.stack import Cluster
@@ -45,7 +46,7 @@ def arguments(
         footprint=footprint,
         images=images,
         gateway_address=pulumi.Output.from_input("http://192.0.2.1:31080"),
-        service_accounts={("demo", "models"): pulumi.Output.from_input(account)} if account else {},
+        stores={("demo", "models"): StoreAccess(service_account=pulumi.Output.from_input(account))} if account else {},
         changing_mode=frozenset({"iris"} if changes_mode else ()),
     )
     return InferenceServiceArgs(model=Model.model_validate(document, context=around), context=context)
