@@ -206,7 +206,9 @@ class Settings(Section):
         MonitoringSettings | None,
         BeforeValidator(section_of_switch, json_schema_input_type=bool | MonitoringSettings | None),
     ] = None
-    storage: dict[Name, AnyStore] = Field(default_factory=dict)
+    storage: dict[Name, AnyStore] = Field(
+        default_factory=dict, description="the stores that models are downloaded from; `kind` is s3 when left out"
+    )
     models: tuple[Model, ...] = ()
     graphs: tuple[Graph, ...] = ()
 

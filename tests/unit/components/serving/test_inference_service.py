@@ -10,8 +10,10 @@ import pytest
 
 from components.charts.sources import ImageMirror
 from components.rollout.hooks import PredecessorRemoval
+from components.rollout.server import SPEC_HASH_ANNOTATION
 from components.serving.context import ServingContext
 from components.serving.inference_service import InferenceService, InferenceServiceArgs
+from components.serving.spec import InferenceServiceSpec
 from components.serving.storage_credentials import StoreAccess
 from components.settings.model import Model, ValidationContext
 from components.settings.resource_profiles import FOOTPRINTS, Footprint
@@ -216,6 +218,27 @@ def test_service_account_of_the_storage_or_the_model() -> None:
     assert predictor(account="storage-demo")["serviceAccountName"] == "storage-demo"
     assert predictor(account=None, service_account="mine")["serviceAccountName"] == "mine"
     assert "serviceAccountName" not in predictor(account=None)
+
+
+def test_what_a_store_adds_to_the_pods_makes_a_new_revision() -> None:
+    def of(access: StoreAccess) -> Any:
+        args = arguments(account="demo")
+        spec = InferenceServiceSpec(
+            model=args.model, runtimes=args.context.runtimes, store=access, resources=args.context.footprint.predictor
+        )
+        return spec.components()["predictor"]
+
+    account = pulumi.Output.from_input("demo")
+    plain = of(StoreAccess(service_account=account))
+    assert "storageContainerName" not in plain
+    store = StoreAccess(service_account=account, container="c", pod_labels={"l": "1"}, pod_annotations={"a": "2"})
+    declared = of(store)
+    assert (declared["storageContainerName"], declared["labels"], declared["annotations"]["a"]) == (
+        "c",
+        {"l": "1"},
+        "2",
+    )
+    assert declared["annotations"][SPEC_HASH_ANNOTATION] != plain["annotations"][SPEC_HASH_ANNOTATION]
 
 
 @pytest.mark.parametrize(
