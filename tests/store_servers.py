@@ -128,6 +128,7 @@ class Google:
     """Google Cloud Storage with one bucket, and the token server of its service accounts.
 
     Attributes:
+        public: whether it may be read without an account, as at an emulator.
         revoked: whether Google no longer takes the account's key.
         forbidden: whether the account may not read the bucket.
 
@@ -138,6 +139,7 @@ class Google:
     private_key: rsa.RSAPrivateKey = field(
         default_factory=lambda: rsa.generate_private_key(public_exponent=65537, key_size=2048)
     )
+    public: bool = False
     revoked: bool = False
     forbidden: bool = False
 
@@ -161,7 +163,7 @@ class Google:
         """Answer a request."""
         if request.path == "/token":
             return self._token(request)
-        if request.headers.get("authorization") != "Bearer granted":
+        if not self.public and request.headers.get("authorization") != "Bearer granted":
             message = "Anonymous caller does not have storage.objects.list access to the Google Cloud Storage bucket."
             return json_answer({"error": {"code": 401, "message": message}}, status=401)
         if self.forbidden:
