@@ -20,6 +20,7 @@ from pydantic import TypeAdapter
 from components.serving.storage_credentials import StorageCredentials, StorageCredentialsArgs
 from components.settings.stores.store import Store
 from components.settings.stores.union import AnyStore
+from tests.azurite import ACCOUNT, HOST, KEY, azurite, program
 from tests.kserve_credentials import initializer_of
 from tests.store_servers import Google, Hub, Web, basic, serving
 from tests.unit.cluster.serving import s3_server
@@ -217,3 +218,37 @@ def test_s3_with_a_private_authority(downloads: Downloads, authority: trustme.CA
         assert "CERTIFICATE_VERIFY_FAILED" in untrusted
         unverified = {"kind": "s3", "endpoint": server.url, "verify_ssl": False, **keys}
         assert downloads.fetched(unverified, uri) == {"model.joblib": MODEL}
+
+
+# Azure
+
+UPLOAD = f"""
+import sys
+from datetime import datetime, timedelta, timezone
+from azure.storage.blob import AccountSasPermissions, BlobServiceClient, ResourceTypes, generate_account_sas
+service = BlobServiceClient("https://{HOST}", credential="{KEY}")
+container = service.create_container("models")
+container.upload_blob("iris/model.joblib", b"model")
+for days in (1, -1):
+    end = datetime.now(timezone.utc) + timedelta(days=days)
+    may = AccountSasPermissions(read=True, list=True)
+    print(generate_account_sas("{ACCOUNT}", "{KEY}", ResourceTypes(container=True, object=True), may, end))
+"""
+
+
+@pytest.mark.skipif(program() is None, reason="no azurite-blob: npm install azurite@3.37.0, or set AZURITE to it")
+def test_azure_gets_the_key_or_the_token(downloads: Downloads, python: Path, tmp_path: Path) -> None:
+    with azurite(tmp_path) as server:
+        environment = container_environment(server.environment)
+        tokens = subprocess.run([python, "-c", UPLOAD], env=environment, capture_output=True, text=True, check=False)
+        assert tokens.returncode == 0, tokens.stderr
+        valid, expired = tokens.stdout.split()
+        uri = f"https://{HOST}/models/iris"
+        for right in ({"storage_key": KEY}, {"sas_token": valid}):
+            store = {"kind": "azure", **right}
+            assert downloads.fetched(store, uri, environment=server.environment) == {"model.joblib": MODEL}
+        refused = "Azure authentication failed. Verify AZURE_CLIENT_ID/AZURE_CLIENT_SECRET or AZURE_STORAGE_ACCESS_KEY."
+        nothing = {"kind": "pvc", "claim": "other"}
+        wrong = {"kind": "azure", "storage_key": "b3RoZXI="}
+        for store in (wrong, {"kind": "azure", "sas_token": expired}, nothing):
+            assert downloads.refusal(store, uri, environment=server.environment) == refused
