@@ -28,8 +28,9 @@ async def deploy() -> Inputs:
         opts=ResourceOptions(provider=provider),
     )
     namespaces = own_namespaces(existing.own_namespaces, owner=identity.text, opts=ResourceOptions(provider=provider))
-    in_namespaces = ResourceOptions(provider=provider, depends_on=namespaces)
-    credentials = storage_credentials(settings, stack=identity.stack, definitions=platform.ready, opts=in_namespaces)
+    credentials = storage_credentials(
+        settings, stack=identity.stack, opts=ResourceOptions(provider=provider, depends_on=namespaces)
+    )
     base = [*namespaces, *platform.ready]
     waits = termination_waits(settings, own=existing.own_namespaces, opts=ResourceOptions(depends_on=base))
     pull_secrets = install.pull_secrets.in_namespaces_of_models(

@@ -7,8 +7,7 @@ account's annotations and Secrets, and what a ClusterStorageContainer adds.
 from __future__ import annotations
 
 import base64
-import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -49,12 +48,14 @@ class Initializer:
         return self.plain | self.referred
 
 
-def initializer_of(recording: Recording, *, uri: str, config_maps: Mapping[str, str] | None = None) -> Initializer:
+def initializer_of(
+    recording: Recording, *, variables: Sequence[Mapping[str, Any]] = (), config_maps: Mapping[str, str] | None = None
+) -> Initializer:
     """Surroundings of the storage initializer of a model of the one store that a recording has.
 
     Args:
         recording: with the store's objects.
-        uri: location of the model.
+        variables: that the model's ClusterStorageContainer adds.
         config_maps: certificates in ConfigMaps that exist already.
 
     """
@@ -70,16 +71,12 @@ def initializer_of(recording: Recording, *, uri: str, config_maps: Mapping[str, 
         text = {**certificates, **(config_maps or {})}[name]
         found.files[f"{CERTIFICATES}/cabundle.crt"] = text.encode()
         found.plain |= {"CA_BUNDLE_CONFIGMAP_NAME": name, "CA_BUNDLE_VOLUME_MOUNT_POINT": CERTIFICATES}
-    for container in _all(recording, ":ClusterStorageContainer"):
-        spec = container["spec"]
-        assert any(re.search(known["regex"], uri) for known in spec["supportedUriFormats"])
-        assert spec["container"]["name"] == "storage-initializer"
-        for variable in spec["container"]["env"]:
-            if "value" in variable:
-                found.plain[variable["name"]] = variable["value"]
-            else:
-                reference = variable["valueFrom"]["secretKeyRef"]
-                found.referred[variable["name"]] = secrets[reference["name"]]["stringData"][reference["key"]]
+    for variable in variables:
+        if "value" in variable:
+            found.plain[variable["name"]] = variable["value"]
+        else:
+            reference = variable["valueFrom"]["secretKeyRef"]
+            found.referred[variable["name"]] = secrets[reference["name"]]["stringData"][reference["key"]]
     return found
 
 

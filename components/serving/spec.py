@@ -124,7 +124,8 @@ class InferenceServiceSpec:
         )
 
     def _pull_secrets(self) -> list[dict[str, str]] | None:
-        return references([*self.pull_secrets, *self.model.image_pull_secrets]) or None
+        of_store = self.store.pull_secrets if self.store else ()
+        return references([*self.pull_secrets, *self.model.image_pull_secrets, *of_store]) or None
 
     def _model(self) -> dict[str, Any]:
         """Model of a format, which a serving runtime serves."""

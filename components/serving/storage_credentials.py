@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import pulumi
 import pulumi_kubernetes as k8s
@@ -15,9 +16,6 @@ from components.settings.stores.certificates import CERTIFICATES_KEY, Certificat
 from components.settings.stores.hdfs import HdfsStorage
 from components.settings.stores.store import Store
 
-# KServe's own name of the container that downloads a model.
-INITIALIZER = "storage-initializer"
-
 
 @dataclass(frozen=True, kw_only=True)
 class StorageCredentialsArgs:
@@ -25,8 +23,6 @@ class StorageCredentialsArgs:
 
     Attributes:
         stack: name of the stack as it was when it was first deployed, because a renamed stack keeps its objects.
-        uris: locations of these models.
-        definitions: what makes KServe's kinds of objects known.
 
     """
 
@@ -34,8 +30,6 @@ class StorageCredentialsArgs:
     name: str
     storage: Store
     namespace: str
-    uris: tuple[str, ...] = ()
-    definitions: Sequence[pulumi.Resource] = ()
 
     @property
     def own_name(self) -> str:
@@ -49,12 +43,14 @@ class StoreAccess:
 
     Attributes:
         service_account: name of the service account with the keys.
-        container: name of the ClusterStorageContainer with the variables of their storage initializer.
+        variables: of their storage initializers, as Kubernetes writes them.
+        pull_secrets: names of Secrets that their images are pulled with.
 
     """
 
     service_account: pulumi.Output[str]
-    container: str | None = None
+    variables: tuple[Mapping[str, Any], ...] = ()
+    pull_secrets: tuple[str, ...] = ()
     pod_labels: Mapping[str, str] = field(default_factory=dict)
     pod_annotations: Mapping[str, str] = field(default_factory=dict)
 
@@ -74,18 +70,16 @@ class StorageCredentials(pulumi.ComponentResource):
         inside = pulumi.ResourceOptions(parent=self)
         objects = store_objects(args.storage, config_map=_certificates(name, args=args, opts=inside))
         secrets = _secrets(name, args=args, objects=objects, opts=inside)
-        pull_secrets = _pull_secrets(name, args=args, objects=objects, opts=inside)
         account = k8s.core.v1.ServiceAccount(
             name,
             metadata=_metadata(args, annotations=objects.account_annotations),
             secrets=[k8s.core.v1.ObjectReferenceArgs(name=secret.metadata.name) for secret in secrets] or None,
-            image_pull_secrets=[k8s.core.v1.LocalObjectReferenceArgs(name=s.metadata.name) for s in pull_secrets]
-            or None,
             opts=inside,
         )
         self.access = StoreAccess(
             service_account=account.metadata.name,
-            container=_storage_container(name, args=args, objects=objects, opts=inside),
+            variables=_variables(name, args=args, objects=objects, opts=inside),
+            pull_secrets=_pull_secret(name, args=args, objects=objects, opts=inside),
             pod_labels=objects.pod_labels,
             pod_annotations=objects.pod_annotations,
         )
@@ -93,7 +87,7 @@ class StorageCredentials(pulumi.ComponentResource):
 
 
 def storage_credentials(
-    settings: Settings, *, stack: str, definitions: Sequence[pulumi.Resource], opts: pulumi.ResourceOptions
+    settings: Settings, *, stack: str, opts: pulumi.ResourceOptions
 ) -> dict[tuple[str, str], StorageCredentials]:
     """Credentials for each store and each namespace whose models use it, by both names."""
     return {
@@ -104,8 +98,6 @@ def storage_credentials(
                 name=store,
                 storage=settings.storage[store],
                 namespace=namespace,
-                uris=settings.uris_of(store, namespace=namespace),
-                definitions=definitions,
             ),
             opts=opts,
         )
@@ -152,56 +144,40 @@ def _secrets(
     return secrets
 
 
-def _pull_secrets(
+def _pull_secret(
     name: str, *, args: StorageCredentialsArgs, objects: StoreObjects, opts: pulumi.ResourceOptions
-) -> list[k8s.core.v1.Secret]:
-    """Secrets that the kubelet pulls the images of the account's pods with."""
+) -> tuple[str, ...]:
+    """Name of the Secret that the kubelet pulls the store's images with; none for other kinds.
+
+    The models name it, not their account: Kubernetes adds an account's to pods that name none only.
+    """
     if objects.pull_secret is None:
-        return []
+        return ()
     data = _kept_secret({".dockerconfigjson": objects.pull_secret})
     metadata = _metadata(args, suffix="-pull")
-    return [k8s.core.v1.Secret(f"{name}/pull", metadata=metadata, type=DOCKER_CONFIG, string_data=data, opts=opts)]
+    k8s.core.v1.Secret(f"{name}/pull", metadata=metadata, type=DOCKER_CONFIG, string_data=data, opts=opts)
+    return (f"{args.own_name}-pull",)
 
 
-def _storage_container(
+def _variables(
     name: str, *, args: StorageCredentialsArgs, objects: StoreObjects, opts: pulumi.ResourceOptions
-) -> str | None:
-    """Name of the ClusterStorageContainer that adds the store's variables to the initializer of its models.
+) -> tuple[Mapping[str, Any], ...]:
+    """Variables that KServe makes from no Secret; the models' ClusterStorageContainers add them to their initializers.
 
-    KServe may choose it for any model in the cluster whose location it supports. So it supports the locations of the
-    store's own models only, and does without the Secret where another namespace has none.
+    KServe may choose one of those for a model of the same location in another namespace, which does without the Secret.
     """
-    if not objects.has_container:
-        return None
-    own_name = f"{args.own_name}.{args.namespace}"
-    variables: list[dict[str, object]] = [{"name": key, "value": text} for key, text in objects.variables.items()]
-    waits = [*args.definitions]
-    if objects.secret_variables:
-        metadata = _metadata(args, suffix="-variables")
-        data = _kept_secret({_data_key(key): text for key, text in objects.secret_variables.items()})
-        waits.append(k8s.core.v1.Secret(f"{name}/variables", metadata=metadata, string_data=data, opts=opts))
-        variables += [
-            {
-                "name": key,
-                "valueFrom": {
-                    "secretKeyRef": {"name": f"{args.own_name}-variables", "key": _data_key(key), "optional": True}
-                },
-            }
-            for key in objects.secret_variables
-        ]
-    k8s.apiextensions.CustomResource(
-        name,
-        api_version="serving.kserve.io/v1alpha1",
-        kind="ClusterStorageContainer",
-        metadata=k8s.meta.v1.ObjectMetaArgs(name=own_name),
-        spec={
-            "container": {"name": INITIALIZER, "env": variables},
-            "supportedUriFormats": [{"regex": f"^{re.escape(uri)}$"} for uri in args.uris],
-            "workloadType": "initContainer",
-        },
-        opts=pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=waits)),
+    plain = tuple({"name": key, "value": text} for key, text in objects.variables.items())
+    if not objects.secret_variables:
+        return plain
+    metadata = _metadata(args, suffix="-variables")
+    data = _kept_secret({_data_key(key): text for key, text in objects.secret_variables.items()})
+    k8s.core.v1.Secret(f"{name}/variables", metadata=metadata, string_data=data, opts=opts)
+    secret = {"name": f"{args.own_name}-variables", "optional": True}
+    referred = tuple(
+        {"name": key, "valueFrom": {"secretKeyRef": {**secret, "key": _data_key(key)}}}
+        for key in objects.secret_variables
     )
-    return own_name
+    return plain + referred
 
 
 def _data_key(variable: str) -> str:

@@ -63,8 +63,8 @@ class StoreObjects:
     pod_annotations: Mapping[str, str] = field(default_factory=dict)
 
     @property
-    def has_container(self) -> bool:
-        """Whether the store needs a ClusterStorageContainer."""
+    def has_variables(self) -> bool:
+        """Whether the store needs a ClusterStorageContainer for each of its models."""
         return bool(self.variables or self.secret_variables)
 
 
@@ -81,6 +81,11 @@ def store_objects(store: Store, *, config_map: str | None) -> StoreObjects:
     if store.role:
         return replace(objects, account_annotations={**objects.account_annotations, **mounted})
     return replace(objects, secret_annotations={**objects.secret_annotations, **mounted})
+
+
+def needs_variables(store: Store) -> bool:
+    """Whether a store needs a ClusterStorageContainer for each of its models."""
+    return _of_kind(store).has_variables
 
 
 @singledispatch

@@ -16,8 +16,8 @@ import pulumi
 import stack_files
 from components.settings.stores.union import SECRETS
 
-# Fields that are kept secret in the cluster and in the state, by the setting whose entries have them. One of a store may
-# be a mapping of secrets.
+# Fields that are kept secret in the cluster and in the state, by the setting whose entries have them. One may be a
+# mapping of secrets.
 SECRET_FIELDS: Mapping[str, tuple[str, ...]] = {"storage": SECRETS, "registries": ("password",)}
 KEPT = "|".join(rf"{setting}\.[^.]+\.({'|'.join(fields)})(\.[^.].*)?" for setting, fields in SECRET_FIELDS.items())
 REVEALED = (

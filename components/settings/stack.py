@@ -326,11 +326,6 @@ class Settings(Section):
         """Each store with each namespace that has a model from it: (store, namespace) pairs."""
         return sorted({(model.storage, self.namespace_of(model)) for model in self.models if model.storage})
 
-    def uris_of(self, store: str, *, namespace: str) -> tuple[str, ...]:
-        """Locations of the models in a namespace that use a store."""
-        models = [model for model in self.models if model.storage == store and self.namespace_of(model) == namespace]
-        return tuple(sorted({model.storage_uri for model in models if model.storage_uri}))
-
     @property
     def served(self) -> tuple[Model | Graph, ...]:
         """The models and the graphs."""

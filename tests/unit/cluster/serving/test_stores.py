@@ -59,10 +59,12 @@ class Downloads:
     ) -> subprocess.CompletedProcess[str]:
         """Download the model at a location."""
         adapter: TypeAdapter[Store] = TypeAdapter(AnyStore)
+        made: list[StorageCredentials] = []
         args = StorageCredentialsArgs(
-            stack="dev", name="mine", storage=adapter.validate_python(store), namespace="models", uris=(uri,)
+            stack="dev", name="mine", storage=adapter.validate_python(store), namespace="models"
         )
-        surroundings = initializer_of(record(lambda: StorageCredentials("models/mine", args=args)), uri=uri)
+        recording = record(lambda: made.append(StorageCredentials("models/mine", args=args)))
+        surroundings = initializer_of(recording, variables=made[0].access.variables)
         paths = {path: str(self.folder / "mounted" / path.lstrip("/")) for path in surroundings.files}
         for path, content in surroundings.files.items():
             place = Path(paths[path])

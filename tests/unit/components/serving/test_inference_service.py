@@ -230,14 +230,9 @@ def test_what_a_store_adds_to_the_pods_makes_a_new_revision() -> None:
 
     account = pulumi.Output.from_input("demo")
     plain = of(StoreAccess(service_account=account))
-    assert "storageContainerName" not in plain
-    store = StoreAccess(service_account=account, container="c", pod_labels={"l": "1"}, pod_annotations={"a": "2"})
+    store = StoreAccess(service_account=account, pod_labels={"l": "1"}, pod_annotations={"a": "2"})
     declared = of(store)
-    assert (declared["storageContainerName"], declared["labels"], declared["annotations"]["a"]) == (
-        "c",
-        {"l": "1"},
-        "2",
-    )
+    assert (declared["labels"], declared["annotations"]["a"]) == ({"l": "1"}, "2")
     assert declared["annotations"][SPEC_HASH_ANNOTATION] != plain["annotations"][SPEC_HASH_ANNOTATION]
 
 

@@ -10,15 +10,17 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter
 
+from components.serving.storage_container import StorageContainer
 from components.serving.storage_credentials import StorageCredentials, StorageCredentialsArgs, StoreAccess
+from components.settings.model import Model, ValidationContext
 from components.settings.stores.store import Store
 from components.settings.stores.union import AnyStore
+from releases.local import LOCAL
 from tests.kserve_credentials import CERTIFICATES, Initializer, initializer_of
 from tests.unit.components.recording import Recording, record, without_secrets
-from tests.unit.components.settings.test_stores import CLIENT, GOOD, GOOGLE_KEY, PEM, TENANT
+from tests.unit.components.settings.test_stores import CLIENT, GOOGLE_KEY, PEM, TENANT
 
 OWN_NAME = "dev-storage-mine"
-CONTAINER = f"{OWN_NAME}.models"
 
 
 def declared(store: dict[str, Any]) -> tuple[Recording, StoreAccess]:
@@ -28,7 +30,6 @@ def declared(store: dict[str, Any]) -> tuple[Recording, StoreAccess]:
         name="mine",
         storage=adapter.validate_python(store),
         namespace="models",
-        uris=(GOOD[store["kind"]][1],),
     )
     made: list[StorageCredentials] = []
     recording = record(lambda: made.append(StorageCredentials("models/mine", args=args)))
@@ -36,7 +37,8 @@ def declared(store: dict[str, Any]) -> tuple[Recording, StoreAccess]:
 
 
 def initializer(store: dict[str, Any], **existing: Any) -> Initializer:
-    return initializer_of(declared(store)[0], uri=GOOD[store["kind"]][1], **existing)
+    recording, access = declared(store)
+    return initializer_of(recording, variables=access.variables, **existing)
 
 
 def objects(recording: Recording) -> dict[str, str]:
@@ -61,33 +63,24 @@ def test_headers_reach_the_initializer_by_reference_only() -> None:
     headers = json.loads(found.referred["models.example.com-headers"])
     assert headers == {"X-Api-Key": "key-text", "X-Team": "ml"}
     recording, access = declared(store)
-    assert access.container == CONTAINER
-    assert objects(recording) == {
-        "ServiceAccount": OWN_NAME,
-        "Secret": f"{OWN_NAME}-variables",
-        "ClusterStorageContainer": CONTAINER,
-    }
+    assert objects(recording) == {"ServiceAccount": OWN_NAME, "Secret": f"{OWN_NAME}-variables"}
     assert "secrets" not in account(store)
-    container = recording.the(":ClusterStorageContainer", "models/mine").plain["spec"]
-    assert container == {
-        "container": {
-            "name": "storage-initializer",
-            "env": [
-                {
-                    "name": "models.example.com-headers",
-                    "valueFrom": {
-                        "secretKeyRef": {
-                            "name": f"{OWN_NAME}-variables",
-                            "key": "models.example.com-headers",
-                            "optional": True,
-                        }
-                    },
-                }
-            ],
-        },
-        "supportedUriFormats": [{"regex": r"^https://models\.example\.com/iris\.joblib$"}],
-        "workloadType": "initContainer",
-    }
+    name = "models.example.com-headers"
+    reference = {"name": f"{OWN_NAME}-variables", "key": name, "optional": True}
+    assert access.variables == ({"name": name, "valueFrom": {"secretKeyRef": reference}},)
+
+
+def test_a_models_container_has_the_variables_of_its_store() -> None:
+    variables = declared({"kind": "huggingface", "endpoint": "http://hub"})[1].variables
+    around = ValidationContext(release=LOCAL, storage=None, mode="Knative")
+    document = {"name": "iris", "format": "sklearn", "storage_uri": "hf://acme/iris", "storage": "mine"}
+    model = Model.model_validate(document, context=around)
+    assert StorageContainer.of(model, namespace="models", default=None) is None
+    made = StorageContainer.of(model, namespace="models", default=None, variables=variables)
+    assert made
+    assert made.spec["container"]["env"] == [{"name": "HF_ENDPOINT", "value": "http://hub"}]
+    assert made.spec["container"]["resources"]["limits"]
+    assert made.spec["supportedUriFormats"] == [{"regex": "^hf://acme/iris$"}]
 
 
 def test_a_password_is_sent_as_basic_authentication() -> None:
@@ -97,10 +90,10 @@ def test_a_password_is_sent_as_basic_authentication() -> None:
 
 
 def test_headers_for_an_ipv6_address() -> None:
-    recording, _ = declared(HTTPS | {"host": "::1", "headers": {"A": "b"}})
+    recording, access = declared(HTTPS | {"host": "::1", "headers": {"A": "b"}})
     (key,) = recording.the(":Secret", "models/mine/variables").plain["stringData"]
     assert key == "--1-headers"
-    assert initializer_of(recording, uri=GOOD["https"][1]).referred == {"::1-headers": '{"A": "b"}'}
+    assert initializer_of(recording, variables=access.variables).referred == {"::1-headers": '{"A": "b"}'}
 
 
 def test_google_by_key_file(tmp_path: Path) -> None:
@@ -111,7 +104,7 @@ def test_google_by_key_file(tmp_path: Path) -> None:
         found = initializer({"kind": "gcs", **store})
         assert found.plain == {"GOOGLE_APPLICATION_CREDENTIALS": path}
         assert found.files == {path: GOOGLE_KEY.encode()}
-        assert declared({"kind": "gcs", **store})[1].container is None
+        assert declared({"kind": "gcs", **store})[1].variables == ()
 
 
 def test_google_by_workload_identity() -> None:
@@ -240,12 +233,12 @@ def test_a_claim_needs_no_keys() -> None:
 )
 def test_images_are_pulled_with_the_password(registry: dict[str, str], entry: str) -> None:
     store = {"kind": "oci", "username": "reader", "password": "registry-pass", **registry}
-    recording, _ = declared(store)
+    recording, access = declared(store)
     secret = recording.the(":Secret", "models/mine/pull").plain
     assert secret["type"] == "kubernetes.io/dockerconfigjson"
     auths = json.loads(secret["stringData"][".dockerconfigjson"])["auths"]
     assert base64.b64decode(auths[entry]["auth"]).decode() == "reader:registry-pass"
-    assert account(store)["imagePullSecrets"] == [{"name": f"{OWN_NAME}-pull"}]
+    assert access.pull_secrets == (f"{OWN_NAME}-pull",)
 
 
 SECRETS = [
@@ -268,4 +261,4 @@ def test_no_key_is_in_plain_text_in_the_state(store: dict[str, Any], text: str) 
     in_the_open = json.dumps([without_secrets(r.inputs) for r in recording.resources.values()])
     assert text not in in_the_open
     assert text in json.dumps([r.plain for r in recording.resources.values()])
-    assert text not in f"{access.container} {access.pod_labels} {access.pod_annotations}"
+    assert text not in f"{access.variables} {access.pod_labels} {access.pod_annotations}"
