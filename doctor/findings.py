@@ -62,6 +62,7 @@ class Cause(StrEnum):
     STORAGE_BUCKET_MISSING = "storage-bucket-missing"
     STORAGE_NOT_FOUND = "storage-not-found"
     STORAGE_UNREACHABLE = "storage-unreachable"
+    STORAGE_UNTRUSTED = "storage-untrusted"
     STORAGE_KEYS_REFUSED = "storage-keys-refused"
     STORAGE_KEYS_MISSING = "storage-keys-missing"
     STORAGE_SECRET_BARE = "storage-secret-bare"  # noqa: S105 - a name

@@ -196,7 +196,10 @@ class LoadFailed(Failure):
 
 @dataclass(frozen=True, kw_only=True)
 class StorageRefused(LoadFailed):
-    """KServe could not load the model because the storage did not accept the access keys."""
+    """KServe could not load the model at `uri` because the storage did not accept the credentials in `setting`."""
+
+    uri: str
+    setting: str
 
     @property
     def passing(self) -> bool:

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict
 
 from endpoints.endpoint import Endpoint
 from endpoints.failures import LoadFailed, StorageRefused, one_line
+from endpoints.stores import credentials_setting, own_words
 from kube.connection import connect, refusal_of
 from kube.kubeconfig import KubeconfigError, LoginFailedError
 from kube.views.base import Condition
@@ -27,6 +28,8 @@ class ServiceStatus(BaseModel):
     reason: str = ""
     message: str = ""
     conditions: tuple[Condition, ...] = ()
+    store: str = ""
+    uri: str = ""
 
     @classmethod
     def of(cls, service: InferenceService | InferenceGraph) -> Self:
@@ -38,6 +41,8 @@ class ServiceStatus(BaseModel):
             reason=service.failure_reason,
             message=service.failure_message,
             conditions=service.conditions,
+            store=service.store,
+            uri=service.storage_uri,
         )
 
     @property
@@ -45,9 +50,23 @@ class ServiceStatus(BaseModel):
         """Why KServe could not load the model, if it says so."""
         if self.transition not in {"BlockedByFailedLoad", "InvalidSpec"}:
             return None
-        keys_refused = self.transition == "BlockedByFailedLoad" and KEYS_REFUSED.search(self.message)
-        kind = StorageRefused if keys_refused else LoadFailed
-        return kind(transition=self.transition, reason=self.reason or "?", message=one_line(self.message) or "?")
+        transition, reason, message = self.transition, self.reason or "?", self._words or "?"
+        if transition != "BlockedByFailedLoad" or not KEYS_REFUSED.search(self.message):
+            return LoadFailed(transition=transition, reason=reason, message=message)
+        return StorageRefused(
+            transition=transition,
+            reason=reason,
+            message=message,
+            uri=self.uri or "`storage_uri`",
+            setting=credentials_setting(self.store, uri=self.uri),
+        )
+
+    @property
+    def _words(self) -> str:
+        """What KServe says, on one line. Of the log of a download, the last line and what the server answered."""
+        lines = [line for line in self.message.splitlines() if line.strip()]
+        answered = own_words(self.message)
+        return one_line(f"{lines[-1]} ({answered})" if answered and len(lines) > 1 else self.message)
 
     @property
     def not_true(self) -> tuple[Condition, ...]:

@@ -38,7 +38,8 @@ def render() -> Mapping[Path, str]:
         ),
         _role(
             "storage-containers",
-            "a stack of models only, some with a storage_initializer; bind it in all namespaces",
+            "a stack of models only, some with a storage_initializer, or with a store of kind https, of kind "
+            "huggingface with an endpoint, or of kind gcs without a key; bind it in all namespaces",
             STORAGE_CONTAINERS,
         ),
     ]

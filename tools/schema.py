@@ -77,7 +77,7 @@ def _as_written(node: Any) -> Any:
     if not isinstance(node, dict):
         return node
     if node.get("format") == "password":
-        return SECRET | {"description": node["description"]}
+        return SECRET | ({"description": node["description"]} if "description" in node else {})
     closed = {"additionalProperties": False} if "patternProperties" in node else {}
     return {key: _as_written(value) for key, value in node.items()} | closed
 

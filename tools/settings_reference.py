@@ -15,6 +15,7 @@ from pydantic.fields import FieldInfo
 
 from components.settings.fields import Section
 from components.settings.stack import Settings
+from components.settings.stores.store import Store
 from releases import RELEASES
 from releases.types import Release
 
@@ -53,8 +54,7 @@ def _sections(path: str, section: type[Section]) -> Iterator[tuple[str, type[Sec
     """A section and all nested ones, each with its path in a stack's settings."""
     yield path, section
     for name, field in section.model_fields.items():
-        below = _section_of(field.annotation)
-        if below:
+        for below in _sections_of(field.annotation):
             yield from _sections(_path(path, name, field.annotation), below)
 
 
@@ -66,26 +66,29 @@ def _path(above: str, name: str, annotation: Any) -> str:
 
 def _section(path: str, section: type[Section]) -> str:
     rows = [_row(path, name, field) for name, field in section.model_fields.items()]
-    title = f"## `{path}`" if path else "## Top level"
+    kinds = get_args(section.model_fields["kind"].annotation) if issubclass(section, Store) else ()
+    of_kind = f" of kind {' or '.join(f'`{kind}`' for kind in kinds)}" if kinds else ""
+    title = f"## `{path}`{of_kind}" if path else "## Top level"
     table = _table("setting", "value", "default", "what it is", rows=rows)
     return f"{title}\n\n{_doc(section)}\n\n{table}"
 
 
 def _row(path: str, name: str, field: FieldInfo) -> tuple[str, ...]:
-    below = _section_of(field.annotation)
-    if below:
+    sections = list(_sections_of(field.annotation))
+    if sections:
         place = _path(path, name, field.annotation)
         many = {"]": "list of ", ">": "by name: "}.get(place[-1], "")
-        value = f"{many}[`{place}`](#{_anchor(place)})"
+        first = f" of kind {get_args(sections[0].model_fields['kind'].annotation)[0]}" if sections[1:] else ""
+        value = f"{many}[`{place}`](#{_anchor(place + first)})"
     else:
         value = _value(field.annotation, metadata=field.metadata)
-    meaning = field.description or (_doc(below) if below else "")
+    meaning = field.description or (_doc(sections[0]) if sections else "")
     return f"`{name}`", value, _default(field), meaning.replace("<", "&lt;")
 
 
 def _anchor(title: str) -> str:
     """The anchor that GitHub makes from a heading."""
-    return "".join(char for char in title.lower() if char.isalnum() or char in "-_")
+    return "".join(char for char in title.lower().replace(" ", "-") if char.isalnum() or char in "-_")
 
 
 def _doc(section: type[Section]) -> str:
@@ -98,12 +101,25 @@ def _without_none(annotation: Any) -> Any:
     return annotation
 
 
-def _section_of(annotation: Any) -> type[Section] | None:
-    """The section type of a setting, of the items of a list, or of the values of a mapping; None for other types."""
+def _sections_of(annotation: Any) -> Iterator[type[Section]]:
+    """Section types of a setting, of the items of a list, or of the values of a mapping; none for other types."""
     inner = _without_none(annotation)
     if get_origin(inner) in {dict, tuple}:
         inner = next(argument for argument in reversed(get_args(inner)) if argument is not Ellipsis)
-    return inner if isinstance(inner, type) and issubclass(inner, Section) else None
+    for choice in _choices(inner):
+        if isinstance(choice, type) and issubclass(choice, Section):
+            yield choice
+
+
+def _choices(annotation: Any) -> Iterator[Any]:
+    """Types that a value may have."""
+    if get_origin(annotation) is Annotated:
+        yield from _choices(get_args(annotation)[0])
+    elif get_origin(annotation) in {Union, UnionType}:
+        for choice in get_args(annotation):
+            yield from _choices(choice)
+    else:
+        yield annotation
 
 
 def _value(annotation: Any, *, metadata: list[Any]) -> str:

@@ -8,7 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Set
 from dataclasses import dataclass
 
+from components.serving.store_objects import needs_variables
 from components.settings.stack import Settings
+from components.settings.stores.certificates import Certificates
 
 READ = ("get", "list", "watch")
 # Pulumi creates and updates with server-side apply: a patch, for which an object that is new needs `create`, too.
@@ -48,6 +50,8 @@ MODELS = (
 REMOVE_PODS = (Rule(group="", resources=("pods",), verbs=("delete",)),)
 # Keys of stores.
 STORAGE = (Rule(group="", resources=("secrets", "serviceaccounts"), verbs=MANAGE),)
+# Certificates of a store's private authority.
+CERTIFICATES = (Rule(group="", resources=("configmaps",), verbs=MANAGE),)
 # Graphs in mode Standard, for which KServe makes no route.
 ROUTES = (Rule(group="gateway.networking.k8s.io", resources=("httproutes",), verbs=MANAGE),)
 # Bandits: a Deployment whose account may keep the rewards in a ConfigMap. Nobody may grant a right without having it,
@@ -63,7 +67,7 @@ BANDITS = (
 )
 # Disruption budgets of models.
 BUDGETS = (Rule(group="policy", resources=("poddisruptionbudgets",), verbs=MANAGE),)
-# Models with a `storage_initializer`. These objects are in no namespace.
+# Models with a `storage_initializer`, and those of some stores. These objects are in no namespace.
 STORAGE_CONTAINERS = (Rule(group="serving.kserve.io", resources=("clusterstoragecontainers",), verbs=MANAGE),)
 # The charts of the platform, and what the program declares beside them.
 PLATFORM = (
@@ -112,7 +116,7 @@ PUBLISHED = (
 )
 MONITORING = (Rule(group="", resources=("persistentvolumeclaims",), verbs=MANAGE),)
 WHOLE_PLATFORM = (*NAMESPACES, *LOOK, *PLATFORM, *KNATIVE, *REPLICATED, *PUBLISHED, *MONITORING)
-ALL_OF_MODELS = (*IDENTIFY, *MODELS, *REMOVE_PODS, *STORAGE, *ROUTES, *BANDITS, *BUDGETS)
+ALL_OF_MODELS = (*IDENTIFY, *MODELS, *REMOVE_PODS, *STORAGE, *CERTIFICATES, *ROUTES, *BANDITS, *BUDGETS)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,8 +152,11 @@ def platform_rules(settings: Settings) -> Iterator[Rule]:
 def model_rules(settings: Settings, *, namespace: str) -> Iterator[Rule]:
     """What the models and graphs of a namespace need in it."""
     yield from (*IDENTIFY, *MODELS)
-    if namespace in {used for _, used in settings.used_stores}:
+    stores = [settings.storage[store] for store, used in settings.used_stores if used == namespace]
+    if stores:
         yield from STORAGE
+    if any(isinstance(store, Certificates) and store.ca_file for store in stores):
+        yield from CERTIFICATES
     if any(graph.mode == "Standard" and settings.namespace_of(graph) == namespace for graph in settings.graphs):
         yield from ROUTES
     models = [model for model in settings.models if settings.namespace_of(model) == namespace]
@@ -171,13 +178,14 @@ def needed_rights(settings: Settings, *, missing: Set[str], own: Set[str]) -> fr
         own: those that the stack made.
 
     """
+    stores = [settings.storage[store] for store, _ in settings.used_stores]
+    own_downloads = any(model.storage_initializer for model in settings.models) or any(map(needs_variables, stores))
+    containers = STORAGE_CONTAINERS if own_downloads else ()
     if settings.installs_platform:
         models = (rule for name in settings.namespaces for rule in model_rules(settings, namespace=name))
         look = LOOK if missing | own else ()
-        return _rights([*platform_rules(settings), *models, *look], namespace="")
-    found = _rights(IDENTIFY, namespace=SYSTEM_NAMESPACE, name=SYSTEM_NAMESPACE)
-    if any(model.storage_initializer for model in settings.models):
-        found |= _rights(STORAGE_CONTAINERS, namespace="")
+        return _rights([*platform_rules(settings), *models, *look, *containers], namespace="")
+    found = _rights(IDENTIFY, namespace=SYSTEM_NAMESPACE, name=SYSTEM_NAMESPACE) | _rights(containers, namespace="")
     for name in settings.namespaces:
         place = "" if name in missing else name
         found |= _rights(model_rules(settings, namespace=name), namespace=place)

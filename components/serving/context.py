@@ -13,7 +13,7 @@ from components.charts.sources import ImageMirror
 from components.ownership.stack_identity import Identity
 from components.platform.context import InstallContext
 from components.rollout.server import Servers
-from components.serving.storage_credentials import StorageCredentials
+from components.serving.storage_credentials import StorageCredentials, StoreAccess
 from components.settings.model import Model
 from components.settings.modes import Mode
 from components.settings.resource_profiles import Footprint
@@ -36,7 +36,7 @@ class ServingContext:
         footprint: resources of servers whose settings name none.
         images: registry of the bandit's image, unless the model names one.
         gateway_address: URL of the gateway, without a path.
-        service_accounts: account with the keys of a store, by the store's name and the namespace of its models.
+        stores: access to a store, by the store's name and the namespace of its models.
         termination_waits: resource of each namespace that is deleted after its models, and waits for their pods.
         pull_secrets: names of the Secrets that pods pull images with.
         changing_mode: names of models and graphs that may run in the other mode now; they are deleted before they are
@@ -51,7 +51,7 @@ class ServingContext:
     footprint: Footprint
     images: ImageMirror | None
     gateway_address: pulumi.Output[str]
-    service_accounts: Mapping[tuple[str, str], pulumi.Output[str]] = field(default_factory=dict)
+    stores: Mapping[tuple[str, str], StoreAccess] = field(default_factory=dict)
     termination_waits: Mapping[str, pulumi.Resource] = field(default_factory=dict)
     changing_mode: frozenset[str] = frozenset()
     pull_secrets: tuple[str, ...] = ()
@@ -77,15 +77,15 @@ class ServingContext:
             footprint=install.footprint,
             images=install.images,
             gateway_address=gateway_address,
-            service_accounts={store: keys.service_account for store, keys in credentials.items()},
+            stores={store: keys.access for store, keys in credentials.items()},
             termination_waits=termination_waits,
             changing_mode=changing_mode,
             pull_secrets=install.pull_secrets.names,
         )
 
-    def service_account(self, model: Model, *, namespace: str) -> pulumi.Output[str] | None:
-        """Account with the keys of the model's storage, if the model has one of the stack's."""
-        return self.service_accounts.get((model.storage, namespace)) if model.storage else None
+    def store(self, model: Model, *, namespace: str) -> StoreAccess | None:
+        """Access to the model's storage, if the model has one of the stack's."""
+        return self.stores.get((model.storage, namespace)) if model.storage else None
 
     def host(self, name: str, *, namespace: str) -> str:
         """Host name of a model, a graph or a bandit."""

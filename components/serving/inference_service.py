@@ -58,11 +58,17 @@ class InferenceService(pulumi.ComponentResource):
     def __init__(self, name: str, *, args: InferenceServiceArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("kserve-multi-model:serving:InferenceService", name, {}, opts)
         model, context = args.model, args.context
-        storage = StorageContainer.of(model, namespace=args.namespace, default=context.footprint.storage_initializer)
+        store = context.store(model, namespace=args.namespace)
+        storage = StorageContainer.of(
+            model,
+            namespace=args.namespace,
+            default=context.footprint.storage_initializer,
+            variables=store.variables if store else (),
+        )
         spec = InferenceServiceSpec(
             model=model,
             runtimes=context.runtimes,
-            service_account=context.service_account(model, namespace=args.namespace),
+            store=store,
             resources=context.footprint.predictor,
             pull_secrets=context.pull_secrets,
             storage_container=storage,

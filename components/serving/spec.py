@@ -8,14 +8,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import pulumi
-
 from components.platform.pull_secrets import references
 from components.rollout.server import SERVER_CONTAINER, SPEC_HASH_ANNOTATION
 from components.serving.modes import SERVING_MODES, ServingMode
 from components.serving.paths import Paths
 from components.serving.pod_spec import drop_none, mounts, pod_fields, server_labels, variables
 from components.serving.storage_container import StorageContainer
+from components.serving.storage_credentials import StoreAccess
 from components.settings.model import Model
 from components.settings.resource_profiles import SERVING_RUNTIME, PodResources
 from components.settings.server import (
@@ -42,7 +41,7 @@ class InferenceServiceSpec:
 
     Attributes:
         runtimes: serving runtimes that KServe has.
-        service_account: account with the keys of the model's storage; None for the account that the model names.
+        store: access to the model's storage; None for the account that the model names.
         pull_secrets: names of the Secrets that its pods pull images with, beside those of the model.
         resources: of servers whose settings name none; None for those of the serving runtime.
         storage_container: what downloads its files; None for the platform's.
@@ -51,7 +50,7 @@ class InferenceServiceSpec:
 
     model: Model
     runtimes: tuple[ServingRuntime, ...]
-    service_account: pulumi.Output[str] | None
+    store: StoreAccess | None
     resources: PodResources | None
     pull_secrets: tuple[str, ...] = ()
     storage_container: StorageContainer | None = None
@@ -94,7 +93,7 @@ class InferenceServiceSpec:
         return {"predictor": self._predictor(beside)} | beside
 
     def _predictor(self, beside: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-        model = self.model
+        model, store = self.model, self.store
         spec = drop_none(
             {
                 "minReplicas": model.replicas.min,
@@ -106,7 +105,7 @@ class InferenceServiceSpec:
                 **self.mode.predictor_fields(model),
                 "storageContainerName": self.storage_container.name if self.storage_container else None,
                 **pod_fields(model, labels=server_labels(model.service, "predictor")),
-                "labels": model.labels or None,
+                "labels": {**model.labels, **(store.pod_labels if store else {})} or None,
                 "imagePullSecrets": self._pull_secrets(),
                 "batcher": _batcher(model),
                 "logger": {"url": model.logger.url, "mode": model.logger.mode} if model.logger else None,
@@ -114,20 +113,19 @@ class InferenceServiceSpec:
                 "containers": [self._container(model.container)] if model.container else None,
             }
         )
-        account = model.service_account if self.service_account is None else self.service_account
-        declared = spec_hash(
-            [self.annotations, model.annotations, spec, *beside.values(), *self.labels, *self._storage_spec]
-        )
+        annotations = {**model.annotations, **(store.pod_annotations if store else {})}
+        declared = spec_hash([self.annotations, annotations, spec, *beside.values(), *self.labels, *self._storage_spec])
         return spec | drop_none(
             {
-                "annotations": {**model.annotations, SPEC_HASH_ANNOTATION: declared},
-                "serviceAccountName": account,
+                "annotations": {**annotations, SPEC_HASH_ANNOTATION: declared},
+                "serviceAccountName": store.service_account if store else model.service_account,
                 "canaryTrafficPercent": canary_traffic(model),
             }
         )
 
     def _pull_secrets(self) -> list[dict[str, str]] | None:
-        return references([*self.pull_secrets, *self.model.image_pull_secrets]) or None
+        of_store = self.store.pull_secrets if self.store else ()
+        return references([*self.pull_secrets, *self.model.image_pull_secrets, *of_store]) or None
 
     def _model(self) -> dict[str, Any]:
         """Model of a format, which a serving runtime serves."""

@@ -1,9 +1,9 @@
-"""The container that downloads a model's files, where its settings give it resources of its own."""
+"""The container that downloads a model's files, where its settings or its store give it something of its own."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -12,6 +12,7 @@ import pulumi_kubernetes as k8s
 
 from components.settings.model import Model
 from components.settings.resource_profiles import STORAGE_INITIALIZER, PodResources
+from components.settings.server import Resources
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,17 +32,33 @@ class StorageContainer:
     spec: Mapping[str, Any]
 
     @classmethod
-    def of(cls, model: Model, *, namespace: str, default: PodResources | None) -> Self | None:
-        """That of a model; None where the platform's is used, which has the resources `default`, or else KServe's."""
-        if model.storage_initializer is None or model.storage_uri is None:
+    def of(
+        cls,
+        model: Model,
+        *,
+        namespace: str,
+        default: PodResources | None,
+        variables: Sequence[Mapping[str, Any]] = (),
+    ) -> Self | None:
+        """That of a model; None where the platform's is used, which has the resources `default`, or else KServe's.
+
+        Args:
+            model: the model.
+            namespace: of the model.
+            default: resources of one whose settings name none.
+            variables: that the model's store adds, as Kubernetes writes them.
+
+        """
+        if model.storage_uri is None or (model.storage_initializer is None and not variables):
             return None
         base = default or STORAGE_INITIALIZER
-        own = model.storage_initializer.within(base)
+        own = (model.storage_initializer or Resources()).within(base)
         resources = PodResources(requests={**base.requests, **own.requests}, limits={**base.limits, **own.limits})
         container = {
             "name": "storage-initializer",
             "imagePullPolicy": "IfNotPresent",
             "resources": resources.values(),
+            **({"env": [*variables]} if variables else {}),
             # As in KServe's chart.
             "securityContext": {
                 "allowPrivilegeEscalation": False,

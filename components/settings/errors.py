@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
 
@@ -12,6 +12,9 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 
 Location = tuple[str | int, ...]
+# In pydantic's paths, a step that begins so is the type that a setting's `kind` chose; users do not write it.
+KIND_TAG = "kind="
+UNKNOWN_KIND = "unknown_kind"
 HINTS = {
     "string_type": "must be text; quote it",
     "int_type": "must be a whole number",
@@ -62,15 +65,20 @@ def refuse(problems: Mapping[str | Location, str | None]) -> None:
 def describe(error: ValidationError, *, model: type[BaseModel]) -> list[str]:
     """The problems of an error, one line each, as `models[0].storage_uri: …`. They contain no secret."""
     return [
-        f"{_path(details['loc'])}: {_message(details, model=model)}"
+        f"{_path(_location(details))}: {_message(details, model=model)}"
         for details in error.errors(include_input=False, include_url=False)
     ]
+
+
+def _location(details: ErrorDetails) -> Location:
+    return (*details["loc"], "kind") if details["type"] == UNKNOWN_KIND else details["loc"]
 
 
 def _path(location: Location) -> str:
     path = ""
     for step in location:
-        if step != "[key]":  # pydantic appends it when the key itself is wrong
+        # pydantic appends [key] when the key itself is wrong
+        if step != "[key]" and not str(step).startswith(KIND_TAG):
             path += f"[{step}]" if isinstance(step, int) else f".{step}" if path else step
     return path or "settings"
 
@@ -78,7 +86,7 @@ def _path(location: Location) -> str:
 def _message(details: ErrorDetails, *, model: type[BaseModel]) -> str:
     kind, location = details["type"], details["loc"]
     if kind == "extra_forbidden":
-        return _unknown(str(location[-1]), known=_keys(model, location[:-1]))
+        return _unknown(str(location[-1]), known=_keys(model, location[:-1]), kinds=_kinds_with(model, location))
     if kind == "missing":
         return "is missing"
     if kind == "value_error":
@@ -88,26 +96,52 @@ def _message(details: ErrorDetails, *, model: type[BaseModel]) -> str:
     return HINTS.get(kind) or details["msg"].replace("Input should be", "must be")
 
 
-def _unknown(key: str, *, known: list[str]) -> str:
+def _unknown(key: str, *, known: list[str], kinds: list[str]) -> str:
     near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
-    hint = f"did you mean {near[0]!r}?" if near else f"the settings here are {', '.join(known)}"
-    return f"unknown setting; {hint}"
+    listed = f"the settings here are {', '.join(known)}"
+    if kinds:
+        return f"is a setting of kind {' and '.join(kinds)}; {listed}"
+    return f"unknown setting; {f'did you mean {near[0]!r}?' if near else listed}"
 
 
 def _keys(model: type[BaseModel], location: Location) -> list[str]:
     """Names of the settings at a location."""
-    annotation: Any = model
-    for step in location:
-        section = _section(annotation)
-        annotation = section.model_fields[str(step)].annotation if section else _items(annotation)
-    section = _section(annotation)
+    section = _section(_annotation(model, location))
     return list(section.model_fields) if section else []
 
 
+def _kinds_with(model: type[BaseModel], location: Location) -> list[str]:
+    """Other kinds of the section at a location that have the setting which the location ends with."""
+    *above, tag, key = ("", *location)
+    if not str(tag).startswith(KIND_TAG):
+        return []
+    sections = [s for s in _sections(_annotation(model, tuple(above[1:]))) if key in s.model_fields]
+    return [kind for section in sections for kind in get_args(section.model_fields["kind"].annotation)]
+
+
+def _annotation(model: type[BaseModel], location: Location) -> Any:
+    """Type of the setting at a location."""
+    annotation: Any = model
+    for step in location:
+        if str(step).startswith(KIND_TAG):
+            annotation = next(found for found in _sections(annotation) if found.__name__ == str(step)[len(KIND_TAG) :])
+            continue
+        section = _section(annotation)
+        annotation = section.model_fields[str(step)].annotation if section else _items(annotation)
+    return annotation
+
+
 def _section(annotation: Any) -> type[BaseModel] | None:
+    return next(_sections(annotation), None)
+
+
+def _sections(annotation: Any) -> Iterator[type[BaseModel]]:
+    """Sections among which a setting's value is: one, none, or one for each kind."""
     if get_origin(annotation) in (Union, UnionType, Annotated):
-        return next((found for choice in get_args(annotation) if (found := _section(choice))), None)
-    return annotation if isinstance(annotation, type) and issubclass(annotation, BaseModel) else None
+        for choice in get_args(annotation):
+            yield from _sections(choice)
+    elif isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
 
 
 def _items(annotation: Any) -> Any:

@@ -34,7 +34,8 @@ from components.settings.server import (
     Transformer,
     longest_model_name,
 )
-from components.settings.storage_uri import SCHEMES, check_storage_uri
+from components.settings.storage_uri import check_storage_uri
+from components.settings.stores.store import Store
 from endpoints.endpoint import Check
 from endpoints.tensors import is_numeric_tensor
 from releases.types import GRPC_V2, Release, ServingRuntime
@@ -42,7 +43,6 @@ from releases.types import GRPC_V2, Release, ServingRuntime
 # Knative puts a model's name into the name of a Deployment, and Kubernetes allows 63 characters there.
 LONGEST_MODEL_NAME = 63 - len("-predictor-00001-deployment")
 LONGEST_HOST = 253
-SCHEMES_OF_KIND = {"s3": ("s3",)}
 # Schemes of files that the kubelet mounts.
 NOT_DOWNLOADED = ("pvc", "oci")
 GPU = "nvidia.com/gpu"
@@ -57,7 +57,7 @@ class ValidationContext:
     """What models and graphs refer to in other settings; None where those cannot be read.
 
     Attributes:
-        storage: the stack's stores: name → kind.
+        storage: the stack's stores by name; None for one that is not valid.
         mode: of a model or graph that sets none.
         namespace: of a model that sets none.
         domain: the end of every host name.
@@ -70,7 +70,7 @@ class ValidationContext:
     """
 
     release: Release | None
-    storage: Mapping[str, str] | None
+    storage: Mapping[str, Store | None] | None
     mode: Mode | None
     namespace: str = "default"
     domain: str = ""
@@ -427,10 +427,9 @@ class Model(Section):
             return None
         if self.storage not in context.storage:
             return f"{self.storage!r} is not under the stack's `storage`, which has {_listed(context.storage)}"
-        kind = context.storage[self.storage]
-        if self.storage_uri.partition("://")[0] not in SCHEMES_OF_KIND.get(kind, SCHEMES):
-            return f"{self.storage!r} is of kind {kind}, which does not work for {self.storage_uri!r}"
-        return None
+        store = context.storage[self.storage]
+        problem = store.uri_problem(self.storage_uri) if store else None
+        return f"{self.storage!r} {problem}" if problem else None
 
     def _runtime_problem(self, release: Release) -> str | None:
         version = f" {self.version}" if self.version else ""

@@ -15,16 +15,15 @@ from pydantic import (
     BeforeValidator,
     Field,
     PlainValidator,
-    SecretStr,
+    TypeAdapter,
     ValidationError,
     ValidationInfo,
     field_validator,
     model_validator,
 )
 
-from components.settings.aws_credentials import NO_SESSION, AccessKeys, is_temporary, keys_of_profile
 from components.settings.errors import Location, SettingsError, describe, refuse
-from components.settings.fields import DOMAIN, HOST_PORT, REGISTRY, Domain, Matching, Name, Section, without_keys
+from components.settings.fields import DOMAIN, REGISTRY, Domain, Matching, Name, Section
 from components.settings.graph import Graph
 from components.settings.knative import KnativeSettings, PodFeature, features_of
 from components.settings.made_names import Named, name_problems
@@ -37,6 +36,8 @@ from components.settings.platform_stack import STACK, STACK_FORMS, PlatformStack
 from components.settings.registries import RegistryLogin, SecretName
 from components.settings.resource_profiles import FOOTPRINTS, Footprint
 from components.settings.secret_values import secret_problems, stored_settings
+from components.settings.stores.store import Store
+from components.settings.stores.union import AnyStore
 from registries.login import Logins
 from releases import RELEASES
 from releases.types import Release
@@ -163,72 +164,6 @@ class Ingress(Section):
         return self
 
 
-class S3Storage(Section):
-    """An S3 store. Its keys are Pulumi secrets or those of an AWS profile; an anonymous store has none."""
-
-    kind: Literal["s3"] = Field(description="the kind of store")
-    endpoint: str | None = Field(default=None, description="URL of a store other than Amazon's")
-    region: str = Field(default="us-east-1", min_length=1, description="the store's region")
-    anonymous: bool = Field(default=False, description="whether the store is read without keys")
-    verify_ssl: bool = Field(default=True, description="whether the endpoint's certificate is verified")
-    virtual_bucket: bool = Field(default=False, description="whether the bucket is part of the host name")
-    access_key_id: SecretStr | None = Field(default=None, description="a Pulumi secret; not of a temporary key")
-    secret_access_key: SecretStr | None = Field(default=None, description="a Pulumi secret")
-    profile: str | None = Field(default=None, min_length=1, description="a profile of the AWS credentials file")
-
-    @field_validator("endpoint")
-    @classmethod
-    def _is_an_endpoint(cls, endpoint: str | None) -> str | None:
-        if endpoint is not None and not re.fullmatch(f"https?://{HOST_PORT}/?", endpoint):
-            shown = without_keys(endpoint)
-            raise ValueError(f"{shown!r} is not an S3 endpoint; write https://host or http://host:port")
-        return endpoint and endpoint.rstrip("/")
-
-    @field_validator("access_key_id")
-    @classmethod
-    def _is_permanent(cls, key: SecretStr | None) -> SecretStr | None:
-        if key and is_temporary(key.get_secret_value()):
-            raise ValueError(f"is a temporary key, {NO_SESSION}")
-        return key
-
-    @field_validator("profile")
-    @classmethod
-    def _has_keys(cls, profile: str | None) -> str | None:
-        if profile is not None:
-            keys_of_profile(profile)
-        return profile
-
-    @model_validator(mode="after")
-    def _has_one_source_of_keys(self) -> Self:
-        both = ("access_key_id", "secret_access_key")
-        sources = {
-            "access_key_id with secret_access_key": any(getattr(self, key) for key in both),
-            "profile": self.profile is not None,
-            "anonymous": self.anonymous,
-        }
-        given = [source for source, is_set in sources.items() if is_set]
-        if len(given) != 1:
-            raise ValueError(f"needs exactly one of {', '.join(sources)}; it has {' and '.join(given) or 'none'}")
-        other = dict(zip(both, reversed(both), strict=True))
-        refuse(
-            {
-                key: f"is missing: {other[key]} needs it"
-                for key in both
-                if getattr(self, other[key]) and not getattr(self, key)
-            }
-        )
-        return self
-
-    @property
-    def keys(self) -> AccessKeys | None:
-        """The keys, read from the credentials file where a profile is set; None for an anonymous store."""
-        if self.profile:
-            return keys_of_profile(self.profile)
-        if self.access_key_id and self.secret_access_key:
-            return AccessKeys(access_key_id=self.access_key_id, secret_access_key=self.secret_access_key)
-        return None
-
-
 class Settings(Section):
     """All settings of a stack."""
 
@@ -271,7 +206,9 @@ class Settings(Section):
         MonitoringSettings | None,
         BeforeValidator(section_of_switch, json_schema_input_type=bool | MonitoringSettings | None),
     ] = None
-    storage: dict[Name, S3Storage] = Field(default_factory=dict)
+    storage: dict[Name, AnyStore] = Field(
+        default_factory=dict, description="the stores that models are downloaded from; `kind` is s3 when left out"
+    )
     models: tuple[Model, ...] = ()
     graphs: tuple[Graph, ...] = ()
 
@@ -424,7 +361,7 @@ def parse(document: Mapping[str, Any]) -> Settings:
     namespace, domain = cluster.get("namespace", Cluster().namespace), ingress.get("domain", Ingress().domain)
     context = ValidationContext(
         release=RELEASES.get(name) if isinstance(name, str) else None,
-        storage={key: str(entry.get("kind")) for key, entry in storage.items() if isinstance(entry, Mapping)},
+        storage={key: _store(entry) for key, entry in storage.items()},
         mode=next(
             (mode for mode in MODES if mode == document.get("mode", Settings.model_fields["mode"].default)), None
         ),
@@ -446,6 +383,15 @@ def parse(document: Mapping[str, Any]) -> Settings:
     if problems:
         raise SettingsError(problems)
     return settings
+
+
+def _store(entry: object) -> Store | None:
+    """A store; None where it is not valid, which the validation of all settings reports."""
+    store: TypeAdapter[Store] = TypeAdapter(AnyStore)
+    try:
+        return store.validate_python(entry)
+    except ValidationError:
+        return None
 
 
 def _protocols(models: object) -> Mapping[str, str] | None:

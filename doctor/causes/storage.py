@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from doctor.findings import Cause, Evidence, Finding
 from doctor.model import INITIALIZER, OOM_KILLED, ModelView, container_source, evidence_from, last_line
+from endpoints.stores import credentials_setting, own_words, store_setting
 from kube.views.kserve import KEYS_REFUSED, InferenceService
 from kube.views.kubernetes import Secret, ServiceAccount
 
@@ -17,10 +18,15 @@ _KINDS: tuple[tuple[Cause, re.Pattern[str]], ...] = (
     ),
     (Cause.STORAGE_KEYS_REFUSED, KEYS_REFUSED),
     (
+        Cause.STORAGE_UNTRUSTED,
+        re.compile(r"CERTIFICATE_VERIFY_FAILED|certificate verify failed|Failed to find ca bundle", re.IGNORECASE),
+    ),
+    (
         Cause.STORAGE_UNREACHABLE,
         re.compile(
-            r"Could not connect|EndpointConnectionError|ConnectTimeout|Connection refused|Connection reset|Max retries"
-            r"|Name or service not known|name resolution|Failed to resolve|No address|timed out|SSL|CERTIFICATE"
+            r"Could not connect|Failed to connect|EndpointConnectionError|ConnectTimeout|Connection refused"
+            r"|Connection reset|Max retries|Name or service not known|name resolution|Failed to resolve"
+            r"|No address|timed out|SSL|CERTIFICATE"
         ),
     ),
     (
@@ -42,9 +48,11 @@ def not_fetched(view: ModelView) -> Iterator[Finding]:
     failure = _failure(view) or _earlier_failure(view)
     if failure is None:
         return
-    evidence = [failure]
-    cause = _cause_of(failure.text) or Cause.STORAGE_FAILED
+    evidence = [failure, *_answer(view, failure)]
+    cause = next(filter(None, map(_cause_of, (e.text for e in reversed(evidence)))), Cause.STORAGE_FAILED)
     secrets = _secrets(view)
+    if cause is Cause.STORAGE_KEYS_REFUSED and _has_no_credentials(view):
+        cause = Cause.STORAGE_KEYS_MISSING
     endpoints = list(filter(None, (secret.metadata.annotations.get(_ENDPOINT) for secret in secrets)))
     scheme, _, rest = view.model.storage_uri.partition("://")
     asked_aws = scheme == "s3" and "amazonaws.com" in failure.text
@@ -57,7 +65,9 @@ def not_fetched(view: ModelView) -> Iterator[Finding]:
         cause,
         evidence,
         bucket=rest.partition("/")[0] or "-",
-        secret=", ".join(secret.name for secret in secrets) or "-",
+        secret=", ".join(secret.name for secret in secrets) or _variables(view) or "-",
+        store=store_setting(view.model.store),
+        setting=credentials_setting(view.model.store, uri=view.model.storage_uri),
         endpoint=", ".join(endpoints) or "-",
     )
 
@@ -95,6 +105,31 @@ def _failed_to_fetch(model: InferenceService) -> bool:
     known = "://" in message and _cause_of(message) is not None
     own = bool(model.storage_uri) and model.storage_uri.rstrip("/") in message
     return model.failure_reason == "ModelLoadFailed" and (known or own or "torage initialization" in message)
+
+
+def _answer(view: ModelView, failure: Evidence) -> list[Evidence]:
+    """What the store's server answered, where the initializer's last line leaves it out."""
+    for pod, status in view.statuses:
+        if status.name == INITIALIZER and status.failed:
+            answered = own_words(f"{status.failed.message}\n{view.log(pod, INITIALIZER)}")
+            if answered and answered not in failure.text:
+                return [evidence_from(container_source(pod, INITIALIZER), answered)]
+    return []
+
+
+def _has_no_credentials(view: ModelView) -> bool:
+    """Whether the model's account was read and has neither keys nor a role, and the model no store of variables."""
+    account, roles = view.account, ("role-arn", "gcp-service-account", "workload.identity")
+    if account is None or account.secrets or (view.model.store and view.model.storage_container):
+        return False
+    return not any(role in name for name in account.metadata.annotations for role in roles)
+
+
+def _variables(view: ModelView) -> str:
+    """Name of the Secret from which the model's ClusterStorageContainer takes credentials, if it has one."""
+    web = view.model.storage_uri.startswith("http")
+    has_some = web and view.model.store and view.model.storage_container
+    return f"{view.model.service_account}-variables" if has_some else ""
 
 
 def _secrets(view: ModelView) -> tuple[Secret, ...]:

@@ -17,11 +17,14 @@ KNATIVE_VISIBILITY = "networking.knative.dev/visibility"
 KSERVE_VISIBILITY = "networking.kserve.io/visibility"
 CLUSTER_LOCAL = "cluster-local"
 STOP_ANNOTATION = "serving.kserve.io/stop"
+STACK_ANNOTATION = "kserve-multi-model/stack"
 # Errors of a model's download that mean refused access keys: the status only as clients write it, since a path may
-# contain the number; S3's codes; boto's words for no keys.
+# contain the number; S3's codes; boto's words for no keys; KServe's for other stores; Google's for a key.
 KEYS_REFUSED = re.compile(
-    r"\(403\)|\[403\]|\b403 Client Error|\bForbidden\b|SignatureDoesNotMatch|InvalidAccessKeyId|AccessDenied"
+    r"\(403\)|\[403\]|\b40[13] Client Error|\bForbidden\b|SignatureDoesNotMatch|InvalidAccessKeyId|AccessDenied"
     r"|InvalidToken|ExpiredToken|NoCredentialsError|Unable to locate credentials"
+    r"|\b(HTTP|HuggingFace|Azure|GCS|HDFS) authentication failed|HTTP access denied|Access denied to \w+ resource"
+    r"|\binvalid_grant\b|AuthenticationFailed|AuthorizationFailure"
 )
 
 
@@ -76,6 +79,7 @@ class InferenceService(Served):
     storage_uri: str = Field("", validation_alias=_model("storageUri"))
     probe_path: str = Field("", validation_alias=_model("readinessProbe", "httpGet", "path"))
     service_account: str = Field("default", validation_alias=in_spec("predictor", "serviceAccountName"))
+    storage_container: str = Field("", validation_alias=in_spec("predictor", "storageContainerName"))
     min_replicas: int = Field(1, validation_alias=in_spec("predictor", "minReplicas"))
     canary_percent: int | None = Field(None, validation_alias=in_spec("predictor", "canaryTrafficPercent"))
     mode: str = Field("", validation_alias=in_status("deploymentMode"))
@@ -86,6 +90,13 @@ class InferenceService(Served):
     ready_revision: str = Field("", validation_alias=_predictor("latestReadyRevision"))
     previous_revision: str = Field("", validation_alias=_predictor("previousRolledoutRevision"))
     traffic: tuple[TrafficTarget, ...] = Field((), validation_alias=_predictor("traffic"))
+
+    @property
+    def store(self) -> str:
+        """Name of its store in the settings of the stack that declared it; empty where it has none."""
+        stack = self.metadata.annotations.get(STACK_ANNOTATION, "").partition(":")[0].rpartition("/")[2]
+        prefix = f"{re.sub('[^a-z0-9-]', '-', stack.lower())}-storage-"
+        return self.service_account.removeprefix(prefix) if stack and self.service_account.startswith(prefix) else ""
 
     @property
     def stopped(self) -> bool:

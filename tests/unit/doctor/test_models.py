@@ -10,8 +10,9 @@ from doctor.facts import Unread
 from doctor.findings import Cause
 from doctor.model import INITIALIZER
 from kube.views.base import Object
-from kube.views.kubernetes import PersistentVolumeClaim
+from kube.views.kubernetes import PersistentVolumeClaim, ServiceAccount
 from tests.unit.doctor.objects import (
+    MODEL,
     POD,
     REVISION,
     account,
@@ -61,10 +62,80 @@ def fetched(message: str, *objects: Object, uri: str = "s3://models/iris") -> li
         ("SignatureDoesNotMatch", "storage-keys-refused"),
         ("botocore.exceptions.NoCredentialsError: Unable to locate credentials", "storage-keys-missing"),
         ("OSError: [Errno 28] No space left on device", "storage-failed"),
+        # What KServe's initializer says of other stores; tests/unit/cluster/serving/test_stores.py has it from there.
+        ("HTTP authentication failed for 'https://h/m.joblib'. Verify credentials.", "storage-keys-refused"),
+        ("HTTP access denied for 'https://h/m.joblib'. Verify permissions.", "storage-keys-refused"),
+        ("HTTP resource not found at 'https://h/m.joblib'.", "storage-not-found"),
+        ("Failed to connect to HTTP endpoint 'h'.", "storage-unreachable"),
+        ("HuggingFace authentication failed. Set HF_TOKEN or request access to the gated", "storage-keys-refused"),
+        ("GCS error: ('invalid_grant: Invalid JWT Signature.', {})", "storage-keys-refused"),
+        ("GCS authentication failed. Verify GOOGLE_APPLICATION_CREDENTIALS or use", "storage-keys-refused"),
+        ("Access denied to GCS resource 'models'. Verify permissions.", "storage-keys-refused"),
+        ("Azure authentication failed. Verify AZURE_CLIENT_ID/AZURE_CLIENT_SECRET or", "storage-keys-refused"),
+        ("SSL validation failed for https://h [SSL: CERTIFICATE_VERIFY_FAILED] self-signed", "storage-untrusted"),
     ],
 )
 def test_what_the_storage_initializer_says(message: str, cause: str) -> None:
     assert fetched(f"Traceback …\n{message}\n") == [cause]
+
+
+MARK = {"kserve-multi-model/stack": "organization/kserve-multi-model/Prod_1:1a2b3c4d"}
+WEB = "https://h/m.joblib"
+
+
+def refused_at(uri: str, log: str, *objects: Object, **predictor: str) -> Any:
+    """The finding of a model of the store `mine` of the stack above, whose download ended so."""
+    ended = pod(waiting("PodInitializing"), init=[failed(log, name=INITIALIZER)])
+    named = {"serviceAccountName": "prod-1-storage-mine", **predictor}
+    model = inference_service(model={"storageUri": uri}, metadata=meta(MODEL, annotations=MARK), predictor=named)
+    (finding,) = found(CONTROLLER, model, ended, *objects)
+    return finding
+
+
+@pytest.mark.parametrize(
+    ("uri", "said", "setting"),
+    [
+        (WEB, "HTTP authentication failed for 'x'.", "storage.mine (headers, username, password)"),
+        ("hf://acme/iris", "HuggingFace authentication failed. Set HF_TOKEN", "storage.mine (token)"),
+        ("gs://m/iris", "Access denied to GCS resource 'm'", "storage.mine (key, key_file, service_account)"),
+        (
+            "https://acme.blob.core.windows.net/m/iris",
+            "Azure authentication failed.",
+            "storage.mine (client_secret, storage_key, sas_token)",
+        ),
+    ],
+)
+def test_refused_keys_name_the_setting(uri: str, said: str, setting: str) -> None:
+    finding = refused_at(uri, said, storageContainerName="c")
+    assert (finding.cause, finding.facts["setting"]) == (Cause.STORAGE_KEYS_REFUSED, setting)
+    assert (finding.facts["secret"] == "prod-1-storage-mine-variables") == uri.startswith("http")
+
+
+def test_a_model_without_keys_is_told_from_one_with_wrong_keys() -> None:
+    said = "HuggingFace authentication failed. Set HF_TOKEN or request access to the gated repository."
+    bare = ServiceAccount.model_validate({"metadata": meta("prod-1-storage-mine")})
+    assert refused_at("hf://acme/iris", said, bare).cause is Cause.STORAGE_KEYS_MISSING
+    assert refused_at(WEB, "HTTP authentication failed", bare).cause is Cause.STORAGE_KEYS_MISSING
+    with_variables = refused_at(WEB, "HTTP authentication failed", bare, storageContainerName="c")
+    assert with_variables.cause is Cause.STORAGE_KEYS_REFUSED
+    identity = {"iam.gke.io/gcp-service-account": "reader@acme.iam.gserviceaccount.com"}
+    with_role = ServiceAccount.model_validate({"metadata": meta("prod-1-storage-mine", annotations=identity)})
+    assert refused_at("gs://m/iris", "Access denied to GCS resource 'm'", with_role).cause is Cause.STORAGE_KEYS_REFUSED
+
+
+def test_the_stores_own_words_are_evidence() -> None:
+    log = (
+        "12:00 storage.initializer ERROR [storage_errors.py:raise_storage_error():42] HTTP error for "
+        f"{WEB}: certificate verify failed: unable to get local issuer certificate\n"
+        "Storage initialization failed: Failed to connect to HTTP endpoint 'h'.\n"
+    )
+    finding = refused_at(WEB, log)
+    assert finding.cause is Cause.STORAGE_UNTRUSTED
+    assert finding.facts["store"] == "storage.mine"
+    assert [evidence.text for evidence in finding.evidence] == [
+        "Storage initialization failed: Failed to connect to HTTP endpoint 'h'.",
+        "certificate verify failed: unable to get local issuer certificate",
+    ]
 
 
 def test_keys_without_an_endpoint_are_sent_to_aws() -> None:

@@ -69,12 +69,33 @@ def test_refused_storage_keys_are_said_plainly_and_at_once(gateway: Server, kube
         ("Unable to locate credentials", True),
         ("RuntimeError: Failed to fetch model. No model found in s3://models/churn-403.", False),
         ("connect timed out: http://minio:403/models/403/", False),
+        ("HTTP authentication failed for 'https://h/m'. Verify credentials.", True),
+        ("HuggingFace authentication failed. Set HF_TOKEN or request access to the gated repository.", True),
+        ("GCS error: ('invalid_grant: Invalid JWT Signature.', {})", True),
+        ("HTTP resource not found at 'https://h/401/m'.", False),
     ],
 )
 def test_what_counts_as_refused_keys(message: str, refused: bool) -> None:
     service = InferenceService.model_validate({"metadata": {}, "status": blocked(message)})
     failure = ServiceStatus.of(service).load_failure
     assert type(failure) is (StorageRefused if refused else LoadFailed)
+
+
+def test_refused_keys_name_the_store_and_what_it_answered() -> None:
+    log = (
+        "ERROR [x.py:raise_storage_error():42] GCS error for gs://m/iris: reader@acme has no access\n"
+        "Storage initialization failed: Access denied to GCS resource 'm'. Verify permissions.\n"
+    )
+    marks = {"annotations": {"kserve-multi-model/stack": "organization/kserve-multi-model/dev:1a2b3c4d"}}
+    predictor = {"serviceAccountName": "dev-storage-google", "model": {"storageUri": "gs://m/iris"}}
+    declared = {"metadata": marks, "spec": {"predictor": predictor}, "status": blocked(log)}
+    failure = ServiceStatus.of(InferenceService.model_validate(declared)).load_failure
+    assert isinstance(failure, StorageRefused)
+    assert (failure.uri, failure.setting) == ("gs://m/iris", "storage.google (key, key_file, service_account)")
+    assert failure.message == (
+        "Storage initialization failed: Access denied to GCS resource 'm'. Verify permissions. "
+        "(reader@acme has no access)"
+    )
 
 
 def test_a_download_that_succeeds_at_a_later_try_is_waited_for(gateway: Server, kubernetes: Server) -> None:

@@ -76,6 +76,9 @@ def test_an_editor_finds_the_schema(name: str) -> None:
 
 
 GOOD: list[Change] = [
+    setting(
+        "storage", {"old": {"profile": "p"}, "web": {"kind": "https", "host": "a", "headers": {"A": {"secure": "v1"}}}}
+    ),
     keys(access_key_id={"secure": "v1:a:b"}, secret_access_key={"secure": "v1:c:d"}),
     lambda config: config.update({"aws:region": "eu-west-1", "kubernetes:strictMode": True}),
     model(resources={"requests": {"cpu": 1, "memory": "1Gi"}, "limits": {"cpu": 0.5}}),
@@ -109,6 +112,9 @@ BAD: list[tuple[Change, str]] = [
     (setting("ingress", {"domain": "http://a.b"}), "'http://a.b' does not match"),
     (setting("storage", {"De mo": {"kind": "s3"}}), "'De mo' does not match"),
     (keys(access_key_id="AKID", secret_access_key={"secure": "v1:c:d"}), "'AKID' is not of type 'object'"),
+    (keys(kind="ftp"), "'ftp' is not one of ['s3', 'gcs', "),
+    (keys(kind="gcs", region="r"), "'region' was unexpected"),
+    (keys(kind="https", host="a", headers={"A": "text"}), "'text' is not of type 'object'"),
     (setting("models", {"name": "a"}), "is not of type 'array'"),
     (model(storage_url="s3://a/b"), "'storage_url' was unexpected"),
     (model(name="Iris"), "models'][0].name: 'Iris' does not match"),

@@ -79,8 +79,9 @@ class Program:
 
 
 def container_environment(more: Mapping[str, str]) -> dict[str, str]:
-    """Our environment without what steers Python or S3 clients here, and what a container adds."""
-    kept = {key: value for key, value in os.environ.items() if not key.startswith(("AWS_", "S3_", "PYTHON"))}
+    """Our environment without what steers Python or the stores' clients here, and what a container adds."""
+    steering = ("AWS_", "S3_", "PYTHON", "REQUESTS_", "SSL_", "CURL_", "HF_", "GOOGLE_", "AZURE_")
+    kept = {key: value for key, value in os.environ.items() if not key.startswith(steering)}
     return {**kept, "PYTHONPATH": str(PROJECT), **more}
 
 

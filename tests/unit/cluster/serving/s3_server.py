@@ -1,6 +1,7 @@
 """An S3 server of one bucket that checks signatures: what a download needs of the protocol, for the tests."""
 
 import hashlib
+import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from email.message import Message
@@ -9,6 +10,7 @@ from threading import Thread
 from urllib.parse import parse_qs, urlsplit
 from xml.sax.saxutils import escape
 
+import trustme
 from botocore.auth import S3SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
@@ -46,7 +48,8 @@ class Handler(BaseHTTPRequestHandler):
         parts = urlsplit(self.path)
         _, bucket, *rest = parts.path.split("/", 2)
         key = "/".join(rest)
-        if not signed_by_us(self.command, f"http://{self.headers['Host']}{self.path}", self.headers):
+        url = f"{self.server.scheme}://{self.headers['Host']}{self.path}"
+        if not signed_by_us(self.command, url, self.headers):
             self.refuse(403, "SignatureDoesNotMatch")
         elif bucket != BUCKET:
             self.refuse(404, "NoSuchBucket")
@@ -86,19 +89,24 @@ class S3Server(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self, objects: dict[str, bytes]):
+    def __init__(self, objects: dict[str, bytes], *, authority: trustme.CA | None = None):
         super().__init__(("127.0.0.1", 0), Handler)
         self.objects = objects
+        self.scheme = "https" if authority else "http"
+        if authority:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            authority.issue_cert("127.0.0.1").configure_cert(context)
+            self.socket = context.wrap_socket(self.socket, server_side=True)
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_port}"
+        return f"{self.scheme}://127.0.0.1:{self.server_port}"
 
 
 @contextmanager
-def serving(objects: dict[str, bytes]) -> Iterator[S3Server]:
-    """Serve objects while the context lasts."""
-    server = S3Server(objects)
+def serving(objects: dict[str, bytes], *, authority: trustme.CA | None = None) -> Iterator[S3Server]:
+    """Serve objects while the context lasts, with a certificate of the authority if there is one."""
+    server = S3Server(objects, authority=authority)
     Thread(target=server.serve_forever, daemon=True).start()
     try:
         yield server

@@ -179,6 +179,23 @@ def test_rights_follow_the_settings() -> None:
     assert all(needs(bandit, verb, "configmaps") for verb in ("create", "get", "update"))
 
 
+def test_some_stores_need_objects_of_the_whole_cluster(tmp_path: Path) -> None:
+    (tmp_path / "ca.pem").write_text("-----BEGIN CERTIFICATE-----")
+
+    def needs(kind: str, /, **store: object) -> set[str]:
+        """Namespaces where such a store needs to create this kind."""
+        uri = {"https": "https://h/m.joblib", "s3": "s3://models/iris"}[str(store["kind"])]
+        settings = models_only(MODEL | {"storage_uri": uri, "storage": "mine"}, storage={"mine": store})
+        rights = needed_rights(settings, missing=set(), own=set())
+        return {right.namespace for right in rights if (right.verb, right.resource) == ("create", kind)}
+
+    web: dict[str, object] = {"kind": "https", "host": "h", "headers": {"A": "b"}}
+    assert needs("clusterstoragecontainers", **web) == {""}
+    assert needs("clusterstoragecontainers", kind="s3", anonymous=True) == set()
+    assert needs("configmaps", **web) == set()
+    assert needs("configmaps", **web, ca_file=str(tmp_path / "ca.pem")) == {"team"}
+
+
 @pytest.mark.parametrize("status", [401, 403, 429, 500, 503])
 def test_a_cluster_that_does_not_tell_stops_the_run(status: int) -> None:
     def refuse(_: httpx.Request) -> httpx.Response:

@@ -10,8 +10,11 @@ import pytest
 
 from components.charts.sources import ImageMirror
 from components.rollout.hooks import PredecessorRemoval
+from components.rollout.server import SPEC_HASH_ANNOTATION
 from components.serving.context import ServingContext
 from components.serving.inference_service import InferenceService, InferenceServiceArgs
+from components.serving.spec import InferenceServiceSpec
+from components.serving.storage_credentials import StoreAccess
 from components.settings.model import Model, ValidationContext
 from components.settings.resource_profiles import FOOTPRINTS, Footprint
 from components.settings.stack import Cluster
@@ -45,7 +48,7 @@ def arguments(
         footprint=footprint,
         images=images,
         gateway_address=pulumi.Output.from_input("http://192.0.2.1:31080"),
-        service_accounts={("demo", "models"): pulumi.Output.from_input(account)} if account else {},
+        stores={("demo", "models"): StoreAccess(service_account=pulumi.Output.from_input(account))} if account else {},
         changing_mode=frozenset({"iris"} if changes_mode else ()),
     )
     return InferenceServiceArgs(model=Model.model_validate(document, context=around), context=context)
@@ -215,6 +218,22 @@ def test_service_account_of_the_storage_or_the_model() -> None:
     assert predictor(account="storage-demo")["serviceAccountName"] == "storage-demo"
     assert predictor(account=None, service_account="mine")["serviceAccountName"] == "mine"
     assert "serviceAccountName" not in predictor(account=None)
+
+
+def test_what_a_store_adds_to_the_pods_makes_a_new_revision() -> None:
+    def of(access: StoreAccess) -> Any:
+        args = arguments(account="demo")
+        spec = InferenceServiceSpec(
+            model=args.model, runtimes=args.context.runtimes, store=access, resources=args.context.footprint.predictor
+        )
+        return spec.components()["predictor"]
+
+    account = pulumi.Output.from_input("demo")
+    plain = of(StoreAccess(service_account=account))
+    store = StoreAccess(service_account=account, pod_labels={"l": "1"}, pod_annotations={"a": "2"})
+    declared = of(store)
+    assert (declared["labels"], declared["annotations"]["a"]) == ({"l": "1"}, "2")
+    assert declared["annotations"][SPEC_HASH_ANNOTATION] != plain["annotations"][SPEC_HASH_ANNOTATION]
 
 
 @pytest.mark.parametrize(

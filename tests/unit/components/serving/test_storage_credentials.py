@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import SecretStr
 
 from components.serving.storage_credentials import StorageCredentials, StorageCredentialsArgs
-from components.settings.stack import S3Storage
+from components.settings.stores.s3 import S3Storage
 from tests.unit.components.conftest import ACCESS_KEY, PROFILE, SECRET_KEY
 from tests.unit.components.recording import Recording, record, without_secrets
 

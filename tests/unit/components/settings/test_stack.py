@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from components.settings.errors import SettingsError
 from components.settings.server import RESERVED_KEYS, RESERVED_VARIABLES
 from components.settings.stack import Settings, load, parse, raw_config
+from components.settings.stores.s3 import S3Storage
 from tests.unit.components.conftest import ACCESS_KEY, PROFILE, SECRET_KEY
 from tests.unit.components.recording import PROJECT
 
@@ -159,8 +160,7 @@ INVALID: list[tuple[Change, str]] = [
     ),
     (put("mode", value="Serverless"), "mode: must be 'Knative' or 'Standard'"),
     (put("resources", value="tiny"), "resources: must be 'default' or 'small'"),
-    (put("storage", "demo", "kind", value="gcs"), "storage.demo.kind: must be 's3'"),
-    (without("storage", "demo", "kind"), "storage.demo.kind: is missing"),
+    (put("storage", "demo", "kind", value="ftp"), "storage.demo.kind: must be one of 's3', 'gcs', 'azure', 'https', "),
     (
         put("storage", "demo", "endpoint", value="minio:9000"),
         "storage.demo.endpoint: 'minio:9000' is not an S3 endpoint",
@@ -491,7 +491,9 @@ def test_errors_and_reprs_contain_no_keys() -> None:
 def test_each_source_of_keys(storage: dict[str, Any], keys: tuple[str, str] | None) -> None:
     settings = valid_settings()
     settings["storage"]["demo"] = {"kind": "s3", **storage}
-    found = parse(settings).storage["demo"].keys
+    store = parse(settings).storage["demo"]
+    assert isinstance(store, S3Storage)
+    found = store.keys
     values = found and (found.access_key_id.get_secret_value(), found.secret_access_key.get_secret_value())
     assert values == keys
 
@@ -657,7 +659,9 @@ def test_keys_in_plain_text_are_refused() -> None:
         load()
     assert "typed-secret" not in str(refused.value)
     set_config(settings_with_keys, secret=("storage",))
-    assert load().storage["demo"].keys
+    store = load().storage["demo"]
+    assert isinstance(store, S3Storage)
+    assert store.keys
 
 
 @pytest.mark.parametrize("name", [f"{PROJECT}:storage", "storage"])

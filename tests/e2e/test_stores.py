@@ -1,0 +1,267 @@
+"""Models from stores of other kinds than the demo's, each read from a server that asks for the credential.
+
+The servers run on this machine, which the pods reach at the host's end of the cluster's network.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+import trustme
+from lightkube import Client
+from lightkube.models.core_v1 import (
+    HostPathVolumeSource,
+    ObjectReference,
+    PersistentVolumeClaimSpec,
+    PersistentVolumeSpec,
+    VolumeResourceRequirements,
+)
+from lightkube.models.meta_v1 import ObjectMeta
+from lightkube.resources.core_v1 import Namespace, PersistentVolume, PersistentVolumeClaim
+
+from cluster.artifacts import Cache
+from cluster.catalog import VERSITYGW_PART, Catalog
+from cluster.locations import cache_dir
+from tests.e2e.asking import INSTANCES
+from tests.e2e.cluster_objects import kubectl
+from tests.e2e.machine import NETWORK, NODE, Deployment
+from tests.e2e.models_on_platform import stack_of_models
+from tests.store_servers import Google, Hub, Web, basic, serving
+
+NAMESPACE, CLAIM = "stores", "files"
+HOST = NETWORK.host
+FILE = "/iris/model.joblib"
+HEADER, PASSWORD, TOKEN = "header-7f3a", "password-7f3a", "hf_7f3a"
+KEYS = {"access_key_id": "tls-reader", "secret_access_key": "tls-secret"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Servers:
+    """URLs of the servers, and the file with the certificates of their authority."""
+
+    header: str
+    password: str
+    hub: str
+    google: str
+    s3: str
+    authority: str
+
+
+@pytest.fixture(scope="module")
+def model_file(deployment: Deployment) -> bytes:
+    """The demo's model for scikit-learn, from the cluster's own store."""
+    file = deployment.environment.get("AWS_SHARED_CREDENTIALS_FILE")
+    os_file = file or os.environ.get("AWS_SHARED_CREDENTIALS_FILE")
+    assert os_file, "python -m cluster env names the credentials file"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AWS_SHARED_CREDENTIALS_FILE", os_file)
+        session = boto3.Session(profile_name="kserve-multi-model", region_name="us-east-1")
+        client = session.client("s3", endpoint_url=f"http://{NODE}:9000")
+        return client.get_object(Bucket="models", Key="sklearn/model.joblib")["Body"].read()
+
+
+@pytest.fixture(scope="module")
+def servers(model_file: bytes, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
+    folder, authority = tmp_path_factory.mktemp("servers"), trustme.CA()
+    (folder / "ca.pem").write_bytes(authority.cert_pem.bytes())
+    files = {FILE: model_file}
+    hub = Hub(model="acme/iris", files={"model.joblib": model_file}, token=TOKEN)
+    with ExitStack() as stack:
+        yield Servers(
+            header=stack.enter_context(
+                serving(Web(files=files, needed=("x-api-key", HEADER)), address=HOST, authority=authority)
+            ),
+            password=stack.enter_context(
+                serving(Web(files=files, needed=("authorization", basic("reader", PASSWORD))), address=HOST)
+            ),
+            hub=stack.enter_context(serving(hub, address=HOST, authority=authority)),
+            google=stack.enter_context(
+                serving(Google(bucket="models", files={"iris/model.joblib": model_file}, public=True), address=HOST)
+            ),
+            s3=stack.enter_context(s3_with_tls(model_file, folder=folder, authority=authority)),
+            authority=str(folder / "ca.pem"),
+        )
+
+
+@contextmanager
+def s3_with_tls(model_file: bytes, *, folder: Path, authority: trustme.CA) -> Iterator[str]:
+    """The local cluster's S3 server once more, with TLS."""
+    certificate = authority.issue_cert(HOST)
+    certificate.private_key_pem.write_to_path(folder / "key.pem")
+    (folder / "cert.pem").write_bytes(b"".join(pem.bytes() for pem in certificate.cert_chain_pems))
+    place = folder / "buckets" / "models" / "iris"
+    place.mkdir(parents=True)
+    (place / "model.joblib").write_bytes(model_file)
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        port = probe.getsockname()[1]
+    program = Catalog(Cache(cache_dir() / "entries")).part(VERSITYGW_PART) / "versitygw"
+    keys = ("--access", KEYS["access_key_id"], "--secret", KEYS["secret_access_key"])
+    tls = ("--cert", str(folder / "cert.pem"), "--key", str(folder / "key.pem"))
+    with (folder / "versitygw.log").open("w") as log:
+        process = subprocess.Popen(
+            [program, "--port", f"{HOST}:{port}", *keys, *tls, "posix", str(folder / "buckets")], stdout=log, stderr=log
+        )
+    try:
+        _wait_for(port)
+        yield f"https://{HOST}:{port}"
+    finally:
+        process.terminate()
+        process.wait(timeout=30)
+
+
+def _wait_for(port: int) -> None:
+    for _ in range(100):
+        with suppress(OSError), socket.create_connection((HOST, port), timeout=1):
+            return
+        time.sleep(0.1)
+    raise AssertionError("versitygw does not listen")
+
+
+def stores(servers: Servers, *, suffix: str = "") -> dict[str, dict[str, Any]]:
+    """A store at each server, still without its secrets."""
+    kinds: dict[str, dict[str, Any]] = {
+        "header": {"kind": "https", "host": HOST, "ca_file": servers.authority},
+        "password": {"kind": "https", "host": HOST, "username": "reader"},
+        "hub": {"kind": "huggingface", "endpoint": servers.hub, "ca_file": servers.authority},
+        "tls": {"kind": "s3", "endpoint": servers.s3, "ca_file": servers.authority},
+    }
+    return {f"{name}{suffix}": store for name, store in kinds.items()}
+
+
+SECRETS = {
+    "header": {"headers.X-Api-Key": HEADER},
+    "password": {"password": PASSWORD},
+    "hub": {"token": TOKEN},
+    "tls": KEYS,
+}
+
+
+def locations(servers: Servers) -> dict[str, str]:
+    return {
+        "header": f"{servers.header}{FILE}",
+        "password": f"{servers.password}{FILE}",
+        "hub": "hf://acme/iris",
+        "tls": "s3://models/iris",
+        "emulator": "gs://models/iris",
+        "claim": f"pvc://{CLAIM}/models/sklearn",
+    }
+
+
+def model(name: str, uri: str, *, store: str, **more: Any) -> dict[str, Any]:
+    return {
+        "name": name,
+        "format": "sklearn",
+        "storage_uri": uri,
+        "storage": store,
+        "check": {"instances": INSTANCES, "predictions": [1, 0]},
+        **more,
+    }
+
+
+@pytest.fixture(scope="module")
+def stack(servers: Servers, deployment: Deployment, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
+    """A stack of models with every store, and a claim on the files of the cluster's own store; no models yet."""
+    known = {
+        **stores(servers),
+        **stores(servers, suffix="-wrong"),
+        "emulator": {"kind": "gcs", "anonymous": True, "endpoint": servers.google},
+        "claim": {"kind": "pvc", "claim": CLAIM},
+    }
+    directory = tmp_path_factory.mktemp("stack")
+    made = stack_of_models(NAMESPACE, directory=directory, deployment=deployment, storage=known)
+    for name, secrets in SECRETS.items():
+        for field, text in secrets.items():
+            for store, value in ((name, text), (f"{name}-wrong", "wrong")):
+                path = f"kserve-multi-model:storage.{store}.{field}"
+                said = made.pulumi("config", "set", "--secret", "--path", path, value)
+                assert said.status == 0, said.text
+    client = deployment.client()
+    make_claim(client)
+    try:
+        yield made
+    finally:
+        made.configure(models=[])
+        made.destroy()
+        made.remove()
+        client.delete(PersistentVolumeClaim, CLAIM, namespace=NAMESPACE)
+        client.delete(Namespace, NAMESPACE)
+        client.delete(PersistentVolume, CLAIM)
+
+
+def make_claim(client: Client) -> None:
+    """A claim on the folder in which the node's S3 server has its buckets."""
+    client.create(Namespace(metadata=ObjectMeta(name=NAMESPACE)))
+    size = {"storage": "1Gi"}
+    client.create(
+        PersistentVolume(
+            metadata=ObjectMeta(name=CLAIM),
+            spec=PersistentVolumeSpec(
+                capacity=size,
+                accessModes=["ReadOnlyMany"],
+                hostPath=HostPathVolumeSource(path="/srv/s3/data"),
+                storageClassName="",
+                claimRef=ObjectReference(name=CLAIM, namespace=NAMESPACE),
+            ),
+        )
+    )
+    client.create(
+        PersistentVolumeClaim(
+            metadata=ObjectMeta(name=CLAIM, namespace=NAMESPACE),
+            spec=PersistentVolumeClaimSpec(
+                accessModes=["ReadOnlyMany"],
+                storageClassName="",
+                volumeName=CLAIM,
+                resources=VolumeResourceRequirements(requests=size),
+            ),
+        )
+    )
+
+
+@pytest.mark.feature("models from HTTPS, with a header, a password or a private CA", mode="both")
+@pytest.mark.feature("models from Hugging Face, with a token and an endpoint")
+@pytest.mark.feature("models from S3 with TLS under a private CA")
+@pytest.mark.feature("models from Google Cloud Storage, at an endpoint without keys")
+@pytest.mark.feature("models from a folder of a PersistentVolumeClaim", mode="Standard")
+def test_models_from_every_store_answer_by_value(stack: Deployment, servers: Servers) -> None:
+    modes = {"password": "Standard", "claim": "Standard"}
+    wanted = [model(name, uri, store=name, mode=modes.get(name, "Knative")) for name, uri in locations(servers).items()]
+    stack.configure(models=wanted)
+    stack.up()
+    done = stack.predict("--stack", stack.stack, "--json")
+    assert done.status == 0, done.text
+    stated, state = stack.stack_file.read_text(), stack.pulumi("stack", "export").stdout
+    pods = json.dumps(kubectl(stack, "get", "pods,inferenceservices", "-n", NAMESPACE))
+    for secret in (HEADER, PASSWORD, TOKEN, KEYS["secret_access_key"], basic("reader", PASSWORD).split()[1]):
+        assert all(secret not in text for text in (stated, state, pods))
+
+
+@pytest.mark.feature("refused credentials of every store name the store and the setting")
+def test_refused_credentials_are_named(stack: Deployment, servers: Servers) -> None:
+    places = {name: uri for name, uri in locations(servers).items() if name in SECRETS}
+    refused = [model(f"{name}-refused", uri, store=f"{name}-wrong", timeout=30) for name, uri in places.items()]
+    keyless = {**model("keyless", f"{servers.password}{FILE}", store="", timeout=30)}
+    del keyless["storage"]
+    stack.configure(models=[*refused, keyless])
+    up = stack.pulumi("up", "--yes", "--skip-preview")
+    assert up.status != 0
+    told = stack.predict("doctor", "-n", NAMESPACE, "--json", "--lang", "en")
+    checks = json.loads(told.stdout)["checks"]
+    findings = {finding["name"]: finding for check in checks for finding in check["findings"]}
+    said = stack.predict("doctor", "-n", NAMESPACE, "--lang", "en").text
+    for name, uri in places.items():
+        assert findings[f"{name}-refused"]["id"] == "storage-keys-refused", findings
+        assert uri in said
+        assert f"storage.{name}-wrong (" in said
+    assert findings["keyless"]["id"] == "storage-keys-missing"

@@ -1,0 +1,256 @@
+"""KServe's storage initializer at servers that ask for credentials, with what KServe gives it for a stack's stores.
+
+What the initializer says is what the doctor reads.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trustme
+from pydantic import TypeAdapter
+
+from components.serving.storage_credentials import StorageCredentials, StorageCredentialsArgs
+from components.settings.stores.store import Store
+from components.settings.stores.union import AnyStore
+from tests.azurite import ACCOUNT, HOST, KEY, azurite, program
+from tests.kserve_credentials import initializer_of
+from tests.store_servers import Google, Hub, Web, basic, serving
+from tests.unit.cluster.serving import s3_server
+from tests.unit.cluster.serving.programs import container_environment
+from tests.unit.components.recording import record
+
+# KServe's own entry point, in as many words as are needed.
+ENTRY_POINT = """
+import sys
+from kserve_storage import Storage, configure_logging
+configure_logging()
+try:
+    Storage.download_files([sys.argv[1]], [sys.argv[2]])
+except Exception as error:
+    print(f"Storage initialization failed: {error}", file=sys.stderr)
+    sys.exit(1)
+"""
+MODEL = b"model"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Downloads:
+    """Runs downloads with a stack's store, as KServe runs them in a pod.
+
+    Attributes:
+        python: interpreter with KServe's storage package.
+        folder: of the test.
+
+    """
+
+    python: Path
+    folder: Path
+
+    def run(
+        self, store: Mapping[str, Any], uri: str, *, environment: Mapping[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """Download the model at a location."""
+        adapter: TypeAdapter[Store] = TypeAdapter(AnyStore)
+        made: list[StorageCredentials] = []
+        args = StorageCredentialsArgs(
+            stack="dev", name="mine", storage=adapter.validate_python(store), namespace="models"
+        )
+        recording = record(lambda: made.append(StorageCredentials("models/mine", args=args)))
+        surroundings = initializer_of(recording, variables=made[0].access.variables)
+        paths = {path: str(self.folder / "mounted" / path.lstrip("/")) for path in surroundings.files}
+        for path, content in surroundings.files.items():
+            place = Path(paths[path])
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_bytes(content)
+        folders = {str(Path(path).parent): str(Path(place).parent) for path, place in paths.items()}
+        # A pod has the files where the variables say; here they are in the test's folder.
+        variables = {
+            name: paths.get(value, folders.get(value, value)) for name, value in surroundings.environment.items()
+        }
+        shutil.rmtree(self.folder / "models", ignore_errors=True)
+        shutil.rmtree(self.folder / ".cache", ignore_errors=True)
+        return subprocess.run(
+            [self.python, "-c", ENTRY_POINT, uri, self.folder / "models"],
+            env=container_environment({"HOME": str(self.folder), **variables, **(environment or {})}),
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+
+    def fetched(self, store: Mapping[str, Any], uri: str, **more: Any) -> dict[str, bytes]:
+        """Files of a download that must not fail."""
+        ended = self.run(store, uri, **more)
+        assert ended.returncode == 0, ended.stderr
+        root = self.folder / "models"
+        found = [path for path in root.rglob("*") if path.is_file() and ".cache" not in path.parts]
+        return {str(path.relative_to(root)): path.read_bytes() for path in found}
+
+    def refusal(self, store: Mapping[str, Any], uri: str, **more: Any) -> str:
+        """What a download that must fail says at last."""
+        ended = self.run(store, uri, **more)
+        assert ended.returncode == 1, ended.stdout
+        return ended.stderr.rpartition("Storage initialization failed: ")[2].strip()
+
+
+@pytest.fixture
+def downloads(python: Path, tmp_path: Path) -> Downloads:
+    return Downloads(python=python, folder=tmp_path)
+
+
+@pytest.fixture(scope="module")
+def authority() -> trustme.CA:
+    return trustme.CA()
+
+
+@pytest.fixture
+def ca_file(authority: trustme.CA, tmp_path: Path) -> str:
+    file = tmp_path / "ca.pem"
+    file.write_bytes(authority.cert_pem.bytes())
+    return str(file)
+
+
+# Web servers
+
+
+@pytest.mark.parametrize(
+    ("needed", "right", "wrong"),
+    [
+        (("x-api-key", "key"), {"headers": {"X-Api-Key": "key"}}, {"headers": {"X-Api-Key": "old"}}),
+        (
+            ("authorization", basic("reader", "pass:word")),
+            {"username": "reader", "password": "pass:word"},
+            {"username": "reader", "password": "old"},
+        ),
+    ],
+)
+def test_a_web_server_gets_header_or_password(
+    downloads: Downloads,
+    needed: tuple[str, str],
+    right: dict[str, Any],
+    wrong: dict[str, Any],
+    authority: trustme.CA,
+    ca_file: str,
+) -> None:
+    with serving(Web(files={"/iris/model.joblib": MODEL}, needed=needed), authority=authority) as url:
+        uri, store = f"{url}/iris/model.joblib", {"kind": "https", "host": "127.0.0.1", "ca_file": ca_file}
+        assert downloads.fetched(store | right, uri) == {"model.joblib": MODEL}
+        refused = f"HTTP authentication failed for '{uri}'. Verify credentials."
+        assert downloads.refusal(store | wrong, uri) == refused
+        assert downloads.refusal(store, uri) == refused
+        elsewhere = f"{url}/iris/other.joblib"
+        assert downloads.refusal(store | right, elsewhere) == f"HTTP resource not found at '{elsewhere}'."
+        without = {key: value for key, value in store.items() if key != "ca_file"}
+        said = downloads.run(without | right, uri).stderr
+        assert "CERTIFICATE_VERIFY_FAILED" in said
+
+
+def test_a_web_server_that_forbids(downloads: Downloads) -> None:
+    with serving(Web(files={}, needed=("x-api-key", "key"), refusal=403)) as url:
+        store = {"kind": "https", "host": "127.0.0.1", "headers": {"X-Api-Key": "expired"}}
+        said = downloads.refusal(store, f"{url}/m.joblib")
+    assert said == f"HTTP access denied for '{url}/m.joblib'. Verify permissions."
+
+
+# Hugging Face
+
+
+def test_a_hub_gets_the_token(downloads: Downloads, authority: trustme.CA, ca_file: str) -> None:
+    hub = Hub(model="acme/iris", files={"model.joblib": MODEL, "config/a.json": b"{}"}, token="hf_right")
+    with serving(hub, authority=authority) as url:
+        store = {"kind": "huggingface", "endpoint": url, "ca_file": ca_file}
+        uri = "hf://acme/iris"
+        assert downloads.fetched(store | {"token": "hf_right"}, uri) == {"model.joblib": MODEL, "config/a.json": b"{}"}
+        refused = "HuggingFace authentication failed. Set HF_TOKEN or request access to the gated repository."
+        assert downloads.refusal(store | {"token": "hf_wrong"}, uri) == refused
+        assert downloads.refusal(store, uri) == refused
+
+
+# Google Cloud Storage
+
+
+@contextmanager
+def google(**said: Any) -> Iterator[tuple[Google, str]]:
+    server = Google(bucket="models", files={"iris/model.joblib": MODEL, "iris-v2/model.joblib": b"other"}, **said)
+    with serving(server) as url:
+        yield server, url
+
+
+def at(url: str) -> dict[str, str]:
+    """What leads Google's client to another server, and still makes it sign in."""
+    return {"API_ENDPOINT_OVERRIDE": url}
+
+
+def test_google_gets_a_token_for_the_key(downloads: Downloads) -> None:
+    with google() as (server, url):
+        right = {"kind": "gcs", "key": server.key(url)}
+        assert downloads.fetched(right, "gs://models/iris", environment=at(url)) == {"model.joblib": MODEL}
+        wrong = {"kind": "gcs", "key": Google(bucket="", files={}).key(url)}
+        refused = "GCS error: ('invalid_grant: Invalid JWT Signature.'"
+        assert downloads.refusal(wrong, "gs://models/iris", environment=at(url)).startswith(refused)
+        said = downloads.refusal({"kind": "gcs", "anonymous": True}, "gs://models/iris", environment=at(url))
+        assert said == "GCS authentication failed. Verify GOOGLE_APPLICATION_CREDENTIALS or use anonymous access."
+        server.forbidden = True
+        said = downloads.refusal(right, "gs://models/iris", environment=at(url))
+        assert said == "Access denied to GCS resource 'models'. Verify permissions."
+        server.revoked = True
+        assert downloads.refusal(right, "gs://models/iris", environment=at(url)).startswith(refused)
+
+
+# S3
+
+
+def test_s3_with_a_private_authority(downloads: Downloads, authority: trustme.CA, ca_file: str) -> None:
+    with s3_server.serving({"iris/model.joblib": MODEL}, authority=authority) as server:
+        keys = {"access_key_id": s3_server.KEY, "secret_access_key": s3_server.SECRET}
+        store = {"kind": "s3", "endpoint": server.url, "ca_file": ca_file}
+        uri = f"s3://{s3_server.BUCKET}/iris"
+        assert downloads.fetched(store | keys, uri) == {"model.joblib": MODEL}
+        assert downloads.refusal(store | keys | {"secret_access_key": "wrong"}, uri) == "S3 error [403]: Forbidden"
+        assert downloads.refusal(store | {"anonymous": True}, uri) == "S3 error [403]: Forbidden"
+        untrusted = downloads.refusal({"kind": "s3", "endpoint": server.url, **keys}, uri)
+        assert "CERTIFICATE_VERIFY_FAILED" in untrusted
+        unverified = {"kind": "s3", "endpoint": server.url, "verify_ssl": False, **keys}
+        assert downloads.fetched(unverified, uri) == {"model.joblib": MODEL}
+
+
+# Azure
+
+UPLOAD = f"""
+import sys
+from datetime import datetime, timedelta, timezone
+from azure.storage.blob import AccountSasPermissions, BlobServiceClient, ResourceTypes, generate_account_sas
+service = BlobServiceClient("https://{HOST}", credential="{KEY}")
+container = service.create_container("models")
+container.upload_blob("iris/model.joblib", b"model")
+for days in (1, -1):
+    end = datetime.now(timezone.utc) + timedelta(days=days)
+    may = AccountSasPermissions(read=True, list=True)
+    print(generate_account_sas("{ACCOUNT}", "{KEY}", ResourceTypes(container=True, object=True), may, end))
+"""
+
+
+@pytest.mark.skipif(program() is None, reason="no azurite-blob: npm install azurite@3.37.0, or set AZURITE to it")
+def test_azure_gets_the_key_or_the_token(downloads: Downloads, python: Path, tmp_path: Path) -> None:
+    with azurite(tmp_path) as server:
+        environment = container_environment(server.environment)
+        tokens = subprocess.run([python, "-c", UPLOAD], env=environment, capture_output=True, text=True, check=False)
+        assert tokens.returncode == 0, tokens.stderr
+        valid, expired = tokens.stdout.split()
+        uri = f"https://{HOST}/models/iris"
+        for right in ({"storage_key": KEY}, {"sas_token": valid}):
+            store = {"kind": "azure", **right}
+            assert downloads.fetched(store, uri, environment=server.environment) == {"model.joblib": MODEL}
+        refused = "Azure authentication failed. Verify AZURE_CLIENT_ID/AZURE_CLIENT_SECRET or AZURE_STORAGE_ACCESS_KEY."
+        nothing = {"kind": "pvc", "claim": "other"}
+        wrong = {"kind": "azure", "storage_key": "b3RoZXI="}
+        for store in (wrong, {"kind": "azure", "sas_token": expired}, nothing):
+            assert downloads.refusal(store, uri, environment=server.environment) == refused
