@@ -24,7 +24,6 @@ from kube.connection import connect
 from kube.kubeconfig import KubeconfigError, LoginFailedError
 from kube.port_forward import PortForward, PortForwardError
 
-
 NO_ANSWER = (ConnectionRefused, ConnectTimeout, Disconnected, ReadTimeout)
 
 

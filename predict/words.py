@@ -89,6 +89,6 @@ def _metadata_command(endpoint: Endpoint) -> str:
     place = address.partition("://")[2]
     name = json.dumps({"name": endpoint.served_name})
     return (
-        f"{before}grpcurl -v -plaintext -proto open_inference_grpc.proto -authority {endpoint.host} -d '{name}' {place} "
-        f"{endpoint.metadata_path.removeprefix('/')}"
+        f"{before}grpcurl -v -plaintext -proto open_inference_grpc.proto -authority {endpoint.host} -d '{name}' "
+        f"{place} {endpoint.metadata_path.removeprefix('/')}"
     )

@@ -94,7 +94,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Upgrade", "websocket")
         self.send_header("Connection", "Upgrade")
         self.send_header(
-            "Sec-WebSocket-Accept", base64.b64encode(hashlib.sha1(key + WEBSOCKET_GUID).digest()).decode()
+            "Sec-WebSocket-Accept",
+            base64.b64encode(hashlib.sha1(key + WEBSOCKET_GUID, usedforsecurity=False).digest()).decode(),
         )
         self.send_header("Sec-WebSocket-Protocol", self.headers["Sec-WebSocket-Protocol"])
         self.end_headers()

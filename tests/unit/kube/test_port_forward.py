@@ -69,7 +69,7 @@ def test_connections_are_forwarded_at_the_same_time(api: ForwardingAPI, forward:
         server.on(HOST, "GET /", Reply({"turn": 1}, wait_for=both), Reply({"turn": 2}))
         first = pool.submit(ask, forward)
         while not server.requests:
-            pass
+            time.sleep(0.01)
         assert ask(forward).json() == {"turn": 2}
         both.set()
         assert first.result().json() == {"turn": 1}
@@ -93,7 +93,7 @@ def test_the_end_of_the_forward_ends_its_connections(gateway: Server, api: Forwa
             assert connection.recv(1024).startswith(b"HTTP/1.1 200")
             address = forward.address
         while connection.recv(1024):
-            pass
+            time.sleep(0.01)
         connection.close()
     with pytest.raises(httpx.ConnectError):
         httpx.get(address, trust_env=False)
