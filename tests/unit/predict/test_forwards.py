@@ -19,7 +19,10 @@ from tests.unit.predict.conftest import check, endpoint, run_predict, serve_v1, 
 from tests.unit.predict.server import Server
 from tests.unit.predict.test_grpc import Backend
 
-FORWARDED = {"gateway_address": None, "gateway_service": {"namespace": NAMESPACE, "name": SERVICE, "port": 80}}
+FORWARDED: dict[str, Any] = {
+    "gateway_address": None,
+    "gateway_service": {"namespace": NAMESPACE, "name": SERVICE, "port": 80},
+}
 
 
 @pytest.fixture
