@@ -42,6 +42,7 @@ async def deploy() -> Inputs:
         identity=identity,
         install=install,
         gateway_address=platform.gateway_address,
+        gateway_service=platform.gateway_service,
         credentials=credentials,
         termination_waits=waits,
         changing_mode=existing.changing_mode,
@@ -69,8 +70,8 @@ async def deploy() -> Inputs:
 
     return {
         "endpoints": {name: served.endpoint for name, served in (models | graphs).items()},
-        "gateway": {"address": platform.gateway_address, "example": example},
-        "platform": {"settings": settings.shared, "gateway_address": platform.gateway_address},
+        "gateway": context.gateway_output(example=example),
+        "platform": {"settings": settings.shared, **context.gateway},
         **({"monitoring": platform.monitoring} if platform.monitoring else {}),
     }
 

@@ -45,10 +45,12 @@ class Target:
         """The request of an endpoint's check.
 
         Raises:
-            CommandError: the endpoint has no check with instances.
+            CommandError: the endpoint has no check with instances, or its gateway has no address.
         """
         if not isinstance(endpoint.check, Check):
             raise CommandError(f"{endpoint.name} has no check whose instances could be sent")
+        if endpoint.gateway_address is None:
+            raise CommandError(f"the gateway of {endpoint.name} has no address; set ingress.address")
         return cls(
             gateway=endpoint.gateway_address,
             host=endpoint.host,

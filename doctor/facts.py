@@ -43,11 +43,15 @@ class Unread:
 
 @dataclass(frozen=True, kw_only=True)
 class Asked:
-    """A request to a model through the gateway at `address`; without a `failure`, a server answered."""
+    """A request to a model through the gateway at `address`; without a `failure`, a server answered.
+
+    With `forwarded`, the address is the gateway's Service, to which a port was forwarded.
+    """
 
     address: str
     host: str
     failure: Failure | None
+    forwarded: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

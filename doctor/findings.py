@@ -85,7 +85,8 @@ class Cause(StrEnum):
     @property
     def note(self) -> bool:
         """Whether it is only worth knowing, and nothing is wrong."""
-        return self in {Cause.HOST_UNRESOLVED, Cause.HOST_ELSEWHERE, Cause.STOPPED, Cause.SCALED_TO_ZERO}
+        notes = {Cause.HOST_UNRESOLVED, Cause.HOST_ELSEWHERE, Cause.STOPPED, Cause.SCALED_TO_ZERO}
+        return self in notes | {Cause.GATEWAY_NO_ADDRESS}  # a port-forward leads to it
 
 
 @dataclass(frozen=True, kw_only=True)

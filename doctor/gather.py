@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
@@ -15,12 +16,13 @@ import httpx2 as httpx
 
 from doctor.facts import PLATFORM, Asked, Facts, Unread
 from doctor.ingress import ingresses
-from endpoints.endpoint import Endpoint
-from endpoints.failures import CheckFailed, Failure, one_line
+from endpoints.endpoint import Endpoint, GatewayService
+from endpoints.failures import CheckFailed, Disconnected, Failure, one_line
 from endpoints.gateway import GatewayClient
 from endpoints.sources import InputError
 from kube.connection import client_of, refusal_of
 from kube.kubeconfig import KubeconfigError, find_access
+from kube.port_forward import PortForward
 from kube.views.base import MODEL_LABEL, Object
 from kube.views.gateways import Gateway, HTTPRoute, IstioGateway, VirtualService
 from kube.views.knative import Revision, Route
@@ -205,7 +207,7 @@ def gather(client: httpx.Client, *, wanted: Wanted, home: str) -> Facts:
             unread=tuple(reader.unread),
         )
         logs = _logs(reader, pool, facts)
-        answers = _answers(pool, facts) if wanted.ask else {}
+        answers = _answers(client, pool, facts) if wanted.ask else {}
     return replace(facts, logs=logs, answers=answers, resolved=_resolved(facts) if wanted.ask else {})
 
 
@@ -266,34 +268,53 @@ def _logs(reader: _Reader, pool: ThreadPoolExecutor, facts: Facts) -> dict[tuple
     return {key: job.result() for key, job in running.items()}
 
 
-def _answers(pool: ThreadPoolExecutor, facts: Facts) -> dict[tuple[str, str], Asked]:
+def _answers(client: httpx.Client, pool: ThreadPoolExecutor, facts: Facts) -> dict[tuple[str, str], Asked]:
     """Ask the ready models through the gateway, except those without a pod, which a request would start.
 
     The gateway has no route to a cluster-local model.
     """
     declared = {(endpoint.namespace, endpoint.service): endpoint for endpoint in facts.endpoints}
-    address = next((ingress.address for ingress in ingresses(facts) if ingress.address), "")
+    found = ingresses(facts)
+    usual = next((ingress.address for ingress in found if ingress.address), None)
+    usual_way = usual or next((ingress.gateway_service for ingress in found), None)
     awake = {(pod.namespace, pod.model) for pod in facts.of(Pod) if pod.ready and pod.component == "predictor"}
     running = {}
-    for model in facts.of(InferenceService):
-        key = (model.namespace, model.name)
-        endpoint = declared.get(key)
-        where = endpoint.gateway_address if endpoint else address
-        host = endpoint.host if endpoint else model.host
-        if model.ready and key in awake and where and host and not model.cluster_local:
+    with ExitStack() as stack:
+        forwards: dict[GatewayService, PortForward] = {}
+        for model in facts.of(InferenceService):
+            key = (model.namespace, model.name)
+            endpoint = declared.get(key)
+            way = (endpoint.gateway_address or endpoint.gateway_service) if endpoint else usual_way
+            host = endpoint.host if endpoint else model.host
+            if not (model.ready and key in awake and way and host) or model.cluster_local:
+                continue
+            if isinstance(way, GatewayService) and way not in forwards:
+                forward = PortForward(client, namespace=way.namespace, service=way.name, port=way.port)
+                forwards[way] = stack.enter_context(forward)
             path = endpoint.metadata_path if endpoint and endpoint.protocol != "grpc-v2" else "/"
-            running[key] = pool.submit(_ask, where, host, path)
-    return {key: job.result() for key, job in running.items()}
+            if isinstance(way, GatewayService):
+                running[key] = pool.submit(_ask_forwarded, str(way), forwards[way], host, path)
+            else:
+                running[key] = pool.submit(_ask, way, host, path)
+        return {key: job.result() for key, job in running.items()}
 
 
-def _ask(address: str, host: str, path: str) -> Asked:
+def _ask(address: str, host: str, path: str, *, forwarded: bool = False) -> Asked:
     failure: Failure | None = None
-    client = GatewayClient(address=address, host=host, deadline=time.monotonic() + ASK_SECONDS)
+    client = GatewayClient(address=address, host=host, deadline=time.monotonic() + ASK_SECONDS, forwarded=forwarded)
     try:
         client.send("GET", path, seconds=ASK_SECONDS)
     except CheckFailed as problem:
         failure = problem.failure
-    return Asked(address=address, host=host, failure=failure)
+    return Asked(address=address, host=host, failure=failure, forwarded=forwarded)
+
+
+def _ask_forwarded(gateway: str, forward: PortForward, host: str, path: str) -> Asked:
+    asked = replace(_ask(forward.address, host, path, forwarded=True), address=gateway)
+    if isinstance(asked.failure, Disconnected) and forward.failure:
+        problem = one_line(f"port-forward: {forward.failure}")
+        return replace(asked, failure=Disconnected(problem=problem))
+    return asked
 
 
 def _public(facts: Facts) -> Iterator[InferenceService]:

@@ -5,10 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from doctor.facts import Facts
+from endpoints.endpoint import GatewayService
 from kube.views.gateways import Gateway, IstioGateway
-from kube.views.kubernetes import Deployment, EndpointSlice, Node, Service
+from kube.views.kubernetes import Deployment, EndpointSlice, Node, Port, Service
 
 HTTP = 80
+FROM_OUTSIDE = {"LoadBalancer", "NodePort"}
+# Knative's own Service for requests from inside the cluster.
+LOCAL_GATEWAY = "knative-local-gateway"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,18 +36,30 @@ class Ingress:
         """The Service, as namespace/name."""
         return f"{self.service.namespace}/{self.service.name}"
 
+    @property
+    def gateway_service(self) -> GatewayService:
+        """The Service and its port for HTTP, for a port-forward."""
+        port = _http_port(self.service)
+        return GatewayService(
+            namespace=self.service.namespace, name=self.service.name, port=port.number if port else HTTP
+        )
+
 
 def ingresses(facts: Facts) -> tuple[Ingress, ...]:
-    """Find the Services of Istio's and the Gateway API's gateways that can be reached from outside the cluster."""
+    """Find the Services of Istio's and the Gateway API's gateways that requests from outside the cluster come through.
+
+    Where none of them can be reached from outside, these are the others, to which a port-forward leads.
+    """
     named = {name for gateway in facts.of(Gateway) for name in _services_of(gateway)}
     selectors = [gateway.selector for gateway in facts.of(IstioGateway) if gateway.selector]
     found = [
         service
         for service in facts.of(Service)
-        if service.type in {"LoadBalancer", "NodePort"}
-        and ((service.namespace, service.name) in named or any(_selects(service, wanted) for wanted in selectors))
+        if (service.namespace, service.name) in named or any(_selects(service, wanted) for wanted in selectors)
     ]
-    return tuple(_ingress(service, facts) for service in found)
+    reached = [service for service in found if service.type in FROM_OUTSIDE]
+    others = [service for service in found if service.name != LOCAL_GATEWAY and _http_port(service)]
+    return tuple(_ingress(service, facts) for service in reached or others)
 
 
 def _ingress(service: Service, facts: Facts) -> Ingress:
@@ -68,8 +84,12 @@ def _services_of(gateway: Gateway) -> list[tuple[str, str]]:
     return [(parts[1] if parts[2:3] == ["svc"] else gateway.namespace, parts[0]) for parts in hosts]
 
 
+def _http_port(service: Service) -> Port | None:
+    return next((port for port in service.ports if port.number == HTTP or port.name in {"http", "http2"}), None)
+
+
 def _address(service: Service, facts: Facts) -> str:
-    port = next((port for port in service.ports if port.number == HTTP or port.name in {"http", "http2"}), None)
+    port = _http_port(service)
     if port is None:
         return ""
     suffix = "" if port.number == HTTP else f":{port.number}"

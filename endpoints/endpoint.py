@@ -77,11 +77,31 @@ def _check_of_its_kind(exported: object, _: object, info: ValidationInfo) -> Che
     return None if exported is None else kind.model_validate(exported)
 
 
+class GatewayService(BaseModel):
+    """The Service of a gateway, for clients that no address leads to it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    namespace: Text
+    name: Text
+    port: int = Field(default=80, ge=1, le=65535, description="the Service's port for HTTP")
+
+    def __str__(self) -> str:
+        return f"{self.namespace}/{self.name}"
+
+    def port_forward(self, *, context: str | None = None, local_port: int = 8080) -> str:
+        """Command that forwards a port of this machine to it."""
+        where = f"{f'--context {context} ' if context else ''}-n {self.namespace}"
+        return f"kubectl {where} port-forward service/{self.name} {local_port}:{self.port}"
+
+
 class Endpoint(BaseModel):
     """Where one model or graph answers, and what it must answer.
 
     Attributes:
-        gateway_address: where requests go, as `http://host:port`.
+        gateway_address: where requests go, as `http://host:port`. None where nothing leads to the gateway from outside
+            the cluster: then requests go through a port-forward to `gateway_service`.
+        gateway_service: the gateway's Service; None if it is not known.
         host: the `Host` header, by which the gateway selects the model.
         explain_path: path of the explainer, for a model that has one.
         context: kube-context of the cluster; None for the current one.
@@ -102,7 +122,8 @@ class Endpoint(BaseModel):
     predict_path: Path
     metadata_path: Path
     explain_path: Path | None = None
-    gateway_address: Annotated[str, StringConstraints(pattern=r"^https?://[^/]+$")]
+    gateway_address: Annotated[str, StringConstraints(pattern=r"^https?://[^/]+$")] | None = None
+    gateway_service: GatewayService | None = None
     context: str | None = None
     check: Annotated[Check | GraphCheck | None, WrapValidator(_check_of_its_kind)] = None
     versions: dict[Text, dict[Text, Text]] = Field(default_factory=dict)
@@ -125,6 +146,24 @@ class Endpoint(BaseModel):
     def is_a_graph(self) -> bool:
         """Whether it is an InferenceGraph, and not an InferenceService."""
         return self.protocol == "graph"
+
+    @property
+    def forwarded(self) -> GatewayService | None:
+        """The Service that requests reach through a port-forward; None where there is an address."""
+        return None if self.gateway_address else self.gateway_service
+
+    @property
+    def way_by_hand(self) -> tuple[str, str]:
+        """What a shell has to do before a request, and the address that it then sends the request to."""
+        if self.forwarded is None:
+            return "", str(self.gateway_address)
+        return f"{self.forwarded.port_forward(context=self.context)} & sleep 3; ", "http://127.0.0.1:8080"
+
+    @model_validator(mode="after")
+    def _leads_to_a_gateway(self) -> Self:
+        if self.gateway_address is None and self.gateway_service is None:
+            raise ValueError("needs a gateway_address, or a gateway_service to forward a port to")
+        return self
 
     @model_validator(mode="after")
     def _explains_by_v1(self) -> Self:

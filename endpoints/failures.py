@@ -53,6 +53,20 @@ class UnknownName(PassingFailure):
 
 
 @dataclass(frozen=True, kw_only=True)
+class PortForwardFailed(PassingFailure):
+    """No port-forward to the gateway, yet."""
+
+    problem: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class PortForwardRefused(Failure):
+    """No port-forward to the gateway, as long as the login, its rights or the Service stay as they are."""
+
+    problem: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class ReadTimeout(PassingFailure):
     """Connected, but no answer came in `seconds`."""
 

@@ -33,19 +33,21 @@ LEAST_SECONDS = 2.0  # what a request gets however near the deadline, or its ans
 class GatewayClient:
     """A client of the gateway at `address` (scheme://name:port) for one `host`, until `deadline` (monotonic seconds).
 
-    `asked` is the path of the latest request.
+    `asked` is the path of the latest request. With `forwarded`, the address is the end of a port-forward on this
+    machine, which no proxy of the environment is for.
     """
 
-    def __init__(self, *, address: str, host: str, deadline: float) -> None:
+    def __init__(self, *, address: str, host: str, deadline: float, forwarded: bool = False) -> None:
         self.asked = "/"
         self.address = address
         self.host = host
+        self.forwarded = forwarded
         self._deadline = deadline
 
     @cached_property
     def _client(self) -> httpx.Client:
         try:
-            return httpx.Client(verify=_trusted())
+            return httpx.Client(verify=_trusted(), trust_env=not self.forwarded)
         except ImportError:  # for a SOCKS proxy of the environment, which does not matter if it is not for this host
             if not proxy_bypass(urlsplit(self.address).hostname or ""):
                 raise

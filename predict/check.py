@@ -14,9 +14,10 @@ from endpoints.endpoint import Check, Endpoint, GraphCheck
 from endpoints.failures import CheckFailed, GrpcError, HttpError, LoadFailed, ReadTimeout, WrongShape, WrongValue
 from endpoints.gateway import GatewayClient
 from predict.comparison import compare, within
+from predict.forwards import Forwards
 from predict.inference_service import ServiceReport, ServiceStatus, StatusUnreadable, read_status
 from predict.outcome import Outcome, Waiting
-from predict.protocols import Prediction, protocol_of
+from predict.protocols import InferenceProtocol, Prediction, protocol_of
 
 PAUSE_SECONDS = 3.0  # longest pause between two attempts, shortest between two readings of the InferenceService
 # KServe reports the first download that failed, while the kubelet tries again after 10 s, then 20 s, then 40 s.
@@ -36,7 +37,9 @@ class Limits:
 class EndpointCheck:
     """One run of one endpoint's check; `notify` is called after every attempt that failed but may still succeed."""
 
-    def __init__(self, endpoint: Endpoint, *, limits: Limits, notify: Callable[[Waiting], None]) -> None:
+    def __init__(
+        self, endpoint: Endpoint, *, limits: Limits, notify: Callable[[Waiting], None], forwards: Forwards | None = None
+    ) -> None:
         self._endpoint = endpoint
         self._limits = limits
         self._notify = notify
@@ -44,9 +47,9 @@ class EndpointCheck:
         self._service: ServiceReport | None = None
         self._service_read_at = float("-inf")
         self._load_failed_at = float("inf")  # since then each reading of the InferenceService had a load failure
-        deadline = self._started + limits.timeout
-        self._gateway = GatewayClient(address=endpoint.gateway_address, host=endpoint.host, deadline=deadline)
-        self._protocol = protocol_of(endpoint, gateway=self._gateway)
+        self._forwards = forwards or Forwards(kubeconfig=limits.kubeconfig, context=limits.context)
+        self._gateway: GatewayClient | None = None
+        self._protocol: InferenceProtocol | None = None
 
     def run(self) -> Outcome:
         """Ask again until the model predicts, the timeout is over, or waiting is known not to help."""
@@ -60,7 +63,7 @@ class EndpointCheck:
             reraise=True,
         )
         try:
-            metadata, prediction = retrying(self._ask)
+            metadata, prediction = retrying(self._attempt)
         except CheckFailed as problem:
             return self._failed(problem)
         check = self._endpoint.check
@@ -75,16 +78,31 @@ class EndpointCheck:
 
     def overdue(self) -> Outcome:
         """Outcome of a run that does not end by itself, since an answer may come byte by byte for ever."""
-        failure = ReadTimeout(path=self._gateway.asked, seconds=self._waited)
+        failure = ReadTimeout(path=self._gateway.asked if self._gateway else "/", seconds=self._waited)
         return Outcome(endpoint=self._endpoint, waited_s=self._waited, failure=failure, model_ready=False)
 
-    def _ask(self) -> tuple[JsonValue, Prediction | None]:
-        self._protocol.ready()
-        metadata = self._protocol.metadata()
+    def _attempt(self) -> tuple[JsonValue, Prediction | None]:
+        with self._forwards.explaining(self._endpoint):
+            self._protocol = self._protocol or self._connected()
+            return self._ask(self._protocol)
+
+    def _connected(self) -> InferenceProtocol:
+        """Client of the model, at its gateway's address or through a port-forward."""
+        self._gateway = GatewayClient(
+            address=self._forwards.address_of(self._endpoint),
+            host=self._endpoint.host,
+            deadline=self._started + self._limits.timeout,
+            forwarded=self._endpoint.forwarded is not None,
+        )
+        return protocol_of(self._endpoint, gateway=self._gateway)
+
+    def _ask(self, protocol: InferenceProtocol) -> tuple[JsonValue, Prediction | None]:
+        protocol.ready()
+        metadata = protocol.metadata()
         if self._endpoint.check is None:
             return metadata, None
         try:
-            return metadata, self._protocol.predict(self._endpoint.check.sent)
+            return metadata, protocol.predict(self._endpoint.check.sent)
         except CheckFailed as problem:
             # A refusal by the gateway, or a broken connection, is not an answer of the model that was ready before.
             not_answered = problem.failure.passing or isinstance(problem.failure, HttpError | GrpcError)
@@ -154,6 +172,13 @@ def check_all(
 
     There is one Outcome for each endpoint, `grace` seconds after the timeout at the latest.
     """
+    with Forwards(kubeconfig=limits.kubeconfig, context=limits.context) as forwards:
+        yield from _check_all(endpoints, limits=limits, grace=grace, forwards=forwards)
+
+
+def _check_all(
+    endpoints: Sequence[Endpoint], *, limits: Limits, grace: float, forwards: Forwards
+) -> Iterator[Waiting | Outcome]:
     events: SimpleQueue[Waiting | Outcome | BaseException] = SimpleQueue()
 
     def work(check: EndpointCheck) -> None:
@@ -167,7 +192,10 @@ def check_all(
     inside = [endpoint for endpoint in endpoints if endpoint.cluster_local]
     yield from (Outcome(endpoint=endpoint, waited_s=0, failure=None, model_ready=False) for endpoint in inside)
     asked = [endpoint for endpoint in endpoints if not endpoint.cluster_local]
-    running = {endpoint.name: EndpointCheck(endpoint, limits=limits, notify=events.put) for endpoint in asked}
+    running = {
+        endpoint.name: EndpointCheck(endpoint, limits=limits, notify=events.put, forwards=forwards)
+        for endpoint in asked
+    }
     for check in running.values():
         # Daemon threads rather than an executor: an ending program need not wait for requests under way.
         threading.Thread(target=work, args=(check,), daemon=True).start()

@@ -12,7 +12,7 @@ from rich.text import Text
 from endpoints.endpoint import Endpoint
 from locales.language import Language
 from predict.outcome import Outcome, Waiting
-from predict.words import explain, verdict
+from predict.words import explain, gateway_of, verdict
 
 
 class Progress:
@@ -35,8 +35,9 @@ class Progress:
             self._tasks[endpoint.name] = self._live.add_task("", total=1)
             if endpoint.cluster_local:
                 continue
-            gateway = endpoint.gateway_address
-            self._print(endpoint, language.text("asking", name=endpoint.name, host=endpoint.host, gateway=gateway))
+            gateway = gateway_of(endpoint, language=language)
+            asking = language.text("asking", name=endpoint.name, host=endpoint.host, gateway=gateway)
+            self._print(endpoint, language.text("no-address", asking=asking) if endpoint.forwarded else asking)
 
     def __enter__(self) -> Self:
         self._live.start()

@@ -27,7 +27,7 @@ def explain(failure: Failure, endpoint: Endpoint, *, language: Language) -> Mess
         "name": endpoint.service,
         "namespace": endpoint.namespace,
         "host": endpoint.host,
-        "gateway": endpoint.gateway_address,
+        "gateway": gateway_of(endpoint, language=language),
         "protocol": endpoint.protocol,
         "kind": kind,
         "curl": _metadata_command(endpoint),
@@ -38,6 +38,12 @@ def explain(failure: Failure, endpoint: Endpoint, *, language: Language) -> Mess
     # A quoted text may end in a full stop, which the sentence around it has already.
     own = {key: value.rstrip(".") if isinstance(value, str) else value for key, value in asdict(failure).items()}
     return language.failures[failure.verdict].filled(values | own)
+
+
+def gateway_of(endpoint: Endpoint, *, language: Language) -> str:
+    """How the gateway is reached: its address, or the Service that a port is forwarded to."""
+    service = endpoint.forwarded
+    return language.text("port-forward", service=service) if service else str(endpoint.gateway_address)
 
 
 def verdict(outcome: Outcome, *, language: Language) -> str:
@@ -77,11 +83,12 @@ def display_name(model: str) -> str:
 
 def _metadata_command(endpoint: Endpoint) -> str:
     """A command that asks for the model's metadata and shows the connection."""
+    before, address = endpoint.way_by_hand
     if endpoint.protocol != "grpc-v2":
-        return f"curl -v -H 'Host: {endpoint.host}' {endpoint.gateway_address}{endpoint.metadata_path}"
-    place = endpoint.gateway_address.partition("://")[2]
+        return f"{before}curl -v -H 'Host: {endpoint.host}' {address}{endpoint.metadata_path}"
+    place = address.partition("://")[2]
     name = json.dumps({"name": endpoint.served_name})
     return (
-        f"grpcurl -v -plaintext -proto open_inference_grpc.proto -authority {endpoint.host} -d '{name}' {place} "
-        f"{endpoint.metadata_path.removeprefix('/')}"
+        f"{before}grpcurl -v -plaintext -proto open_inference_grpc.proto -authority {endpoint.host} -d '{name}' "
+        f"{place} {endpoint.metadata_path.removeprefix('/')}"
     )

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 
 import pulumi
 
+from components.settings.ingress import Ingress
 from components.settings.platform_parts import Part
-from components.settings.stack import Ingress
+from endpoints.endpoint import GatewayService
 
 HTTP_PORT = 80
 
@@ -38,15 +39,18 @@ class ExistingGateway:
         """Namespace and name."""
         return f"{self.namespace}/{self.name}"
 
+    @property
+    def service(self) -> GatewayService:
+        """The Service, for clients without an address."""
+        return GatewayService(namespace=self.namespace, name=self.name, port=self.port)
+
     def url(self, ingress: Ingress) -> str | None:
         """The gateway's URL for clients, without a path; None where neither the settings nor the Service tell."""
         if ingress.address:
             own = self.node_port if self.type == "NodePort" else self.port
-            return _url(ingress.address, port=ingress.node_port or own)
+            return _url(ingress.address, port=ingress.client_port or ingress.node_port or own)
         if self.addresses:
-            return _url(self.addresses[0], port=self.port)
-        if ingress.service_type == "ClusterIP":
-            return _url(f"{self.name}.{self.namespace}.svc.cluster.local", port=self.port)
+            return _url(self.addresses[0], port=ingress.client_port or self.port)
         return None
 
 
@@ -56,13 +60,16 @@ class ExistingParts:
 
     Attributes:
         namespaces: of these parts, and those of models that stay when the stack is destroyed.
-        gateway_url: of the existing gateway, for clients; None where this stack installs Istio.
+        gateway_url: of the existing gateway, for clients; None where it has no address, and where this stack installs
+            Istio.
+        gateway_service: of the existing gateway; None where this stack installs Istio.
 
     """
 
     parts: frozenset[Part] = field(default_factory=frozenset)
     namespaces: frozenset[str] = field(default_factory=frozenset)
     gateway_url: str | None = None
+    gateway_service: GatewayService | None = None
 
 
 def installed(*parts: pulumi.Resource | None) -> list[pulumi.Resource]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import pulumi
@@ -14,15 +15,18 @@ from components.objects import custom_resource, declare_namespace
 from components.platform.context import InstallContext
 from components.platform.existing import installed
 from components.platform.gateway_api import GatewayAPI
+from components.platform.gateway_service import (
+    HTTP_PORT,
+    ISTIO_GATEWAY,
+    declare_gateway_service,
+    gateway_address,
+)
+from components.settings.ingress import Ingress
 from components.settings.resource_profiles import resource_values
-from components.settings.stack import Ingress
+from kube.connection import connect
 from releases.namespaces import ISTIO_NAMESPACE
 from releases.types import IstioRelease
 
-ISTIO_GATEWAY = "istio-ingressgateway"
-STATUS_PORT = 15021
-HTTP_PORT = 80
-HTTPS_PORT = 443
 ALLOWED_ROUTES = {"allowedRoutes": {"namespaces": {"from": "All"}}}
 # ConfigMaps that istiod creates in every namespace and never deletes.
 CA_CONFIG_MAPS = ("istio-ca-root-cert", "istio-ca-crl")
@@ -53,13 +57,13 @@ class Istio(pulumi.ComponentResource):
     Attributes:
         namespace: the namespace it runs in.
         definitions: its CustomResourceDefinitions, which exist long before Istio is ready.
-        gateway_address: the gateway's URL for clients, without a path.
+        gateway_address: the gateway's URL for clients, without a path; None where nothing leads to it from outside.
 
     """
 
     namespace: pulumi.Output[str]
     definitions: pulumi.Resource
-    gateway_address: pulumi.Output[str]
+    gateway_address: pulumi.Output[str | None]
 
     def __init__(self, name: str, *, args: IstioArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("kserve-multi-model:platform:Istio", name, {}, opts)
@@ -94,7 +98,18 @@ class Istio(pulumi.ComponentResource):
             graceful_shutdown=True,
             opts=pulumi.ResourceOptions(parent=self, depends_on=[istiod]),
         )
-        self.gateway_address = self._address(self._gateway_service())
+        service = declare_gateway_service(
+            args.ingress,
+            namespace=self.namespace,
+            # Of a stack from before, the Service stays as it is declared; it has its address.
+            awaited=charts.mark.deployed_before,
+            opts=inside,
+        )
+        self.gateway_address = gateway_address(
+            service,
+            ingress=args.ingress,
+            connect=partial(connect, kubeconfig=charts.kubeconfig, context=charts.context),
+        )
         self.register_outputs({"namespace": self.namespace, "gateway_address": self.gateway_address})
 
     def _ca_config_maps(self, istio: pulumi.Resource) -> list[pulumi.Resource]:
@@ -131,40 +146,6 @@ class Istio(pulumi.ComponentResource):
             resource_values(footprint.gateway),
         )
 
-    def _gateway_service(self) -> k8s.core.v1.Service:
-        """Declare the gateway's Service outside the chart, because its status has the load balancer's address."""
-        ingress = self._args.ingress
-        selector = {"app": ISTIO_GATEWAY, "istio": ISTIO_GATEWAY.removeprefix("istio-")}
-        ports = {"status-port": STATUS_PORT, "http2": HTTP_PORT, "https": HTTPS_PORT}
-        node_ports = {"http2": ingress.node_port}
-        # Wait for a load balancer's address. Any other Service needs no wait: the chart waits for the gateway's pods.
-        annotations = None if ingress.service_type == "LoadBalancer" else {"pulumi.com/skipAwait": "true"}
-        return k8s.core.v1.Service(
-            ISTIO_GATEWAY,
-            metadata=k8s.meta.v1.ObjectMetaArgs(
-                name=ISTIO_GATEWAY, namespace=self.namespace, labels=selector, annotations=annotations
-            ),
-            spec=k8s.core.v1.ServiceSpecArgs(
-                type=ingress.service_type,
-                selector=selector,
-                ports=[
-                    k8s.core.v1.ServicePortArgs(
-                        name=name, port=port, target_port=port, protocol="TCP", node_port=node_ports.get(name)
-                    )
-                    for name, port in ports.items()
-                ],
-            ),
-            opts=pulumi.ResourceOptions(parent=self),
-        )
-
-    def _address(self, service: k8s.core.v1.Service) -> pulumi.Output[str]:
-        ingress = self._args.ingress
-        if ingress.address:
-            return pulumi.Output.from_input(_url(ingress.address, port=ingress.node_port))
-        if ingress.service_type == "ClusterIP":
-            return pulumi.Output.from_input(_url(f"{ISTIO_GATEWAY}.{ISTIO_NAMESPACE}.svc.cluster.local"))
-        return service.status.apply(_load_balancer_url)
-
 
 def http_listener(name: str) -> dict[str, Any]:
     """Return a listener of a Gateway for routes of all namespaces."""
@@ -197,16 +178,3 @@ def declare_gateway(
 def namespace_of(istio: Istio | None) -> pulumi.Input[str]:
     """Namespace of Istio; None means the one that is there already."""
     return istio.namespace if istio else ISTIO_NAMESPACE
-
-
-def _url(host: str, *, port: int | None = None) -> str:
-    return f"http://{f'[{host}]' if ':' in host else host}{f':{port}' if port else ''}"
-
-
-def _load_balancer_url(status: k8s.core.v1.outputs.ServiceStatus | None) -> str:
-    addresses = (status and status.load_balancer and status.load_balancer.ingress) or []
-    if addresses:
-        return _url(addresses[0].hostname or addresses[0].ip or "")
-    if pulumi.runtime.is_dry_run():  # the update after this preview creates the load balancer
-        return "http://<the load balancer's address>"
-    raise pulumi.RunError("the gateway's Service has no load balancer yet; set ingress.address, or try again later")

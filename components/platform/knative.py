@@ -13,11 +13,9 @@ from components.objects import BACKGROUND_DELETION, custom_resource, declare_nam
 from components.platform.context import InstallContext
 from components.platform.existing import installed
 from components.platform.gateway_api import GatewayAPI
+from components.platform.gateway_service import HTTP_PORT, HTTPS_PORT, ISTIO_GATEWAY
 from components.platform.istio import (
     ALLOWED_ROUTES,
-    HTTP_PORT,
-    HTTPS_PORT,
-    ISTIO_GATEWAY,
     Istio,
     declare_gateway,
     http_listener,

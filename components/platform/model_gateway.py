@@ -9,7 +9,8 @@ import pulumi
 from components.objects import retry_on_webhook_error
 from components.platform.existing import installed
 from components.platform.gateway_api import GatewayAPI
-from components.platform.istio import ISTIO_GATEWAY, Istio, declare_gateway, http_listener
+from components.platform.gateway_service import ISTIO_GATEWAY
+from components.platform.istio import Istio, declare_gateway, http_listener
 from releases.namespaces import ISTIO_NAMESPACE
 
 NAME = "kserve-gateway"

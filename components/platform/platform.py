@@ -12,14 +12,17 @@ from components.platform.cert_manager import CertManager, CertManagerArgs
 from components.platform.context import InstallContext
 from components.platform.existing import ExistingParts, installed
 from components.platform.gateway_api import GatewayAPI, GatewayAPIArgs
+from components.platform.gateway_service import GATEWAY_SERVICE
 from components.platform.istio import Istio, IstioArgs
 from components.platform.knative import Knative, KnativeArgs
 from components.platform.kserve import KServe, KServeArgs
 from components.platform.model_gateway import ModelGateway, ModelGatewayArgs
 from components.platform.monitoring.component import Monitoring, MonitoringArgs
 from components.platform.monitoring.scraping import GATEWAY_STATISTICS
+from components.settings.ingress import Ingress
 from components.settings.monitoring import MonitoringSettings
-from components.settings.stack import Ingress, Settings
+from components.settings.stack import Settings
+from endpoints.endpoint import GatewayService
 from releases.types import Release
 
 
@@ -64,14 +67,16 @@ class Platform(pulumi.ComponentResource):
     is None to the others.
 
     Attributes:
-        gateway_address: the gateway's URL for clients, without a path.
+        gateway_address: the gateway's URL for clients, without a path; None where nothing leads to it from outside.
+        gateway_service: the gateway's Service, for clients without an address.
         resources: the component itself, with all that it declares.
         ready: the resources that models wait for.
         monitoring: how a user opens Prometheus, and Grafana where it is installed; None without monitoring.
 
     """
 
-    gateway_address: pulumi.Output[str]
+    gateway_address: pulumi.Output[str | None]
+    gateway_service: GatewayService = GATEWAY_SERVICE
     resources: Sequence[pulumi.Resource]
     ready: Sequence[pulumi.Resource]
     monitoring: pulumi.Output[dict[str, Any]] | None = None
@@ -90,7 +95,8 @@ class Platform(pulumi.ComponentResource):
                 opts=inside,
             ).access
 
-        if args.existing.gateway_url:
+        if args.existing.gateway_service:
+            self.gateway_service = args.existing.gateway_service
             self.gateway_address = pulumi.Output.from_input(args.existing.gateway_url)
         self.register_outputs({"gateway_address": self.gateway_address, "monitoring": self.monitoring})
 

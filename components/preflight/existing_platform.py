@@ -94,11 +94,11 @@ def find_existing(client: httpx.Client, settings: Settings, *, identity: Identit
     wanted = Wanted(existing=settings.existing, needed=needed_parts(settings), ranges=settings.release.existing)
     decision = decide(found, wanted=wanted, own=own_parts(found, identity))
     problems = list(decision.problems)
-    gateway_url = None
+    gateway = None
     if not problems and decision.used:
         problems += check_parts(client, settings, used=decision.used, found=found, namespace=namespace)
     if not problems and "istio" in decision.used:
-        gateway_url, problems = check_gateway(
+        gateway, problems = check_gateway(
             client, settings, kserve=found["kserve"] if "kserve" in decision.used else None
         )
     if problems:
@@ -109,7 +109,12 @@ def find_existing(client: httpx.Client, settings: Settings, *, identity: Identit
         check, _, text = line.partition(": ")
         report(check, text)
     namespaces = frozenset(found[part].namespace for part in decision.used) - {""}
-    return ExistingParts(parts=decision.used, namespaces=namespaces, gateway_url=gateway_url)
+    return ExistingParts(
+        parts=decision.used,
+        namespaces=namespaces,
+        gateway_url=gateway.url(settings.ingress) if gateway else None,
+        gateway_service=gateway.service if gateway else None,
+    )
 
 
 def needed_parts(settings: Settings) -> frozenset[Part]:

@@ -7,10 +7,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar, TypeVar
 
 import httpx2 as httpx
+import pulumi
 from pydantic import Field, ValidationError
 
 from components.platform.existing import HTTP_PORT, ExistingGateway
-from components.platform.istio import ISTIO_GATEWAY
+from components.platform.gateway_service import ISTIO_GATEWAY
 from components.preflight.platform_facts import FoundPart, ask
 from components.settings.platform_parts import TITLES, Part
 from components.settings.stack import Settings
@@ -207,8 +208,8 @@ def _runtimes(client: httpx.Client, settings: Settings) -> Iterator[str]:
 
 def check_gateway(
     client: httpx.Client, settings: Settings, *, kserve: FoundPart | None
-) -> tuple[str | None, list[str]]:
-    """URL of the existing gateway for clients, and what is wrong with it.
+) -> tuple[ExistingGateway | None, list[str]]:
+    """The existing gateway, and what is wrong with it. Warns if it has no address for clients.
 
     `kserve` is the KServe that is there, whose configuration names the gateway; None where this stack installs it.
 
@@ -230,12 +231,13 @@ def check_gateway(
         ]
     if kserve is None and gateway.name != ISTIO_GATEWAY:
         return None, [f"Istio: the Service of its gateway is {gateway}; this stack needs {ISTIO_GATEWAY} there"]
-    if url := gateway.url(settings.ingress):
-        return url, []
-    return None, [
-        f"ingress.address: is missing: the Service of the gateway that is there, {gateway}, is of type {gateway.type} "
-        "and has no address of a load balancer. Give the host or IP address that clients use"
-    ]
+    if gateway.url(settings.ingress) is None:
+        pulumi.log.warn(
+            f"the Service of the gateway that is there, {gateway}, is of type {gateway.type} and has no address of a "
+            "load balancer: `python -m predict` asks the models through a port-forward. For other clients, give the "
+            "host or IP address that they use as ingress.address"
+        )
+    return gateway, []
 
 
 def find_gateway(client: httpx.Client, *, selector: Mapping[str, str]) -> ExistingGateway | None:

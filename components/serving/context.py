@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Self
+from typing import Any, Self
 
 import pulumi
 
@@ -18,6 +18,7 @@ from components.settings.model import Model
 from components.settings.modes import Mode
 from components.settings.resource_profiles import Footprint
 from components.settings.stack import Cluster, Settings
+from endpoints.endpoint import GatewayService
 from kube.connection import connect
 from releases.types import ServingRuntime
 
@@ -35,7 +36,8 @@ class ServingContext:
         runtimes: serving runtimes that KServe has.
         footprint: resources of servers whose settings name none.
         images: registry of the bandit's image, unless the model names one.
-        gateway_address: URL of the gateway, without a path.
+        gateway_address: URL of the gateway, without a path; None where nothing leads to it from outside the cluster.
+        gateway_service: the gateway's Service, for clients without an address.
         stores: access to a store, by the store's name and the namespace of its models.
         termination_waits: resource of each namespace that is deleted after its models, and waits for their pods.
         pull_secrets: names of the Secrets that pods pull images with.
@@ -50,7 +52,8 @@ class ServingContext:
     runtimes: tuple[ServingRuntime, ...]
     footprint: Footprint
     images: ImageMirror | None
-    gateway_address: pulumi.Output[str]
+    gateway_address: pulumi.Output[str | None]
+    gateway_service: GatewayService | None = None
     stores: Mapping[tuple[str, str], StoreAccess] = field(default_factory=dict)
     termination_waits: Mapping[str, pulumi.Resource] = field(default_factory=dict)
     changing_mode: frozenset[str] = frozenset()
@@ -63,7 +66,8 @@ class ServingContext:
         *,
         identity: Identity,
         install: InstallContext,
-        gateway_address: pulumi.Output[str],
+        gateway_address: pulumi.Output[str | None],
+        gateway_service: GatewayService | None,
         credentials: Mapping[tuple[str, str], StorageCredentials],
         termination_waits: Mapping[str, pulumi.Resource],
         changing_mode: frozenset[str],
@@ -77,6 +81,7 @@ class ServingContext:
             footprint=install.footprint,
             images=install.images,
             gateway_address=gateway_address,
+            gateway_service=gateway_service,
             stores={store: keys.access for store, keys in credentials.items()},
             termination_waits=termination_waits,
             changing_mode=changing_mode,
@@ -86,6 +91,25 @@ class ServingContext:
     def store(self, model: Model, *, namespace: str) -> StoreAccess | None:
         """Access to the model's storage, if the model has one of the stack's."""
         return self.stores.get((model.storage, namespace)) if model.storage else None
+
+    @property
+    def gateway(self) -> dict[str, Any]:
+        """How requests reach the gateway, for stacks that use the platform."""
+        service = self.gateway_service
+        return {
+            "gateway_address": self.gateway_address,
+            "gateway_service": service.model_dump() if service else None,
+        }
+
+    def gateway_output(self, *, example: pulumi.Output[str] | None) -> dict[str, Any]:
+        """The stack output `gateway`: its address or, without one, the command that forwards a port to it."""
+        service, context = self.gateway_service, self.cluster.context
+        command = service.port_forward(context=context) if service else None
+        return {
+            "address": self.gateway_address,
+            "port_forward": self.gateway_address.apply(lambda address: None if address else command),
+            "example": example,
+        }
 
     def host(self, name: str, *, namespace: str) -> str:
         """Host name of a model, a graph or a bandit."""

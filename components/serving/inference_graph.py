@@ -8,7 +8,7 @@ from typing import Any
 import pulumi
 
 from components.objects import STACK_ANNOTATION, custom_resource, retry_on_webhook_error
-from components.platform.istio import HTTP_PORT
+from components.platform.gateway_service import HTTP_PORT
 from components.platform.model_gateway import MODEL_GATEWAY
 from components.rollout.hooks import graph_hooks
 from components.rollout.server import SPEC_HASH_ANNOTATION
@@ -183,7 +183,7 @@ def _host(args: InferenceGraphArgs) -> str:
     return args.context.host(args.graph.name, namespace=args.namespace)
 
 
-def _endpoint(args: InferenceGraphArgs, *, gateway_address: str) -> dict[str, Any]:
+def _endpoint(args: InferenceGraphArgs, *, gateway_address: str | None) -> dict[str, Any]:
     graph, host = args.graph, _host(args)
     return Endpoint(
         name=graph.name,
@@ -194,6 +194,7 @@ def _endpoint(args: InferenceGraphArgs, *, gateway_address: str) -> dict[str, An
         predict_path="/",
         metadata_path=READY_PATH,
         gateway_address=gateway_address,
+        gateway_service=args.context.gateway_service,
         context=args.context.cluster.context,
         check=GraphCheck(**graph.check.model_dump()) if graph.check else None,
     ).model_dump()

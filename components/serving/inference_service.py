@@ -150,7 +150,7 @@ def _declare_bandit(args: InferenceServiceArgs, *, versions: str, opts: pulumi.R
     )
 
 
-def _endpoint(args: InferenceServiceArgs, *, gateway_address: str) -> dict[str, Any]:
+def _endpoint(args: InferenceServiceArgs, *, gateway_address: str | None) -> dict[str, Any]:
     model, context, paths = args.model, args.context, Paths.of(args.model)
     first = "transformer" if model.transformer else "predictor"
     host = (
@@ -172,6 +172,7 @@ def _endpoint(args: InferenceServiceArgs, *, gateway_address: str) -> dict[str, 
         metadata_path=paths.metadata,
         explain_path=paths.explain if model.explainer else None,
         gateway_address=gateway_address,
+        gateway_service=context.gateway_service,
         context=context.cluster.context,
         check=Check(**model.check.model_dump()) if model.check else None,
         versions=_versions(model),
@@ -186,13 +187,14 @@ def _versions(model: Model) -> dict[str, dict[str, str]]:
 
 
 def _example(endpoint: Mapping[str, Any]) -> str:
-    address, host, path = (endpoint[key] for key in ("gateway_address", "host", "metadata_path"))
-    if endpoint["cluster_local"]:
-        return f"from a pod of the cluster: curl http://{host}{path if endpoint['protocol'] != GRPC_V2 else ''}"
-    if endpoint["protocol"] != GRPC_V2:
-        return f"curl -H 'Host: {host}' {address}{path}"
-    name = json.dumps({"name": endpoint["model_name"] or endpoint["service_name"] or endpoint["name"]})
+    read = Endpoint.model_validate(endpoint)
+    (before, address), host, path = read.way_by_hand, read.host, read.metadata_path
+    if read.cluster_local:
+        return f"from a pod of the cluster: curl http://{host}{path if read.protocol != GRPC_V2 else ''}"
+    if read.protocol != GRPC_V2:
+        return f"{before}curl -H 'Host: {host}' {address}{path}"
+    name = json.dumps({"name": read.served_name})
     return (
-        f"grpcurl -plaintext -proto open_inference_grpc.proto -authority {host} -d '{name}' "
+        f"{before}grpcurl -plaintext -proto open_inference_grpc.proto -authority {host} -d '{name}' "
         f"{address.removeprefix('http://')} {path.removeprefix('/')}"
     )

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 import pulumi
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from components.settings.errors import SettingsError
+from endpoints.endpoint import GatewayService
 
 STACK = r"([A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+/)?[A-Za-z0-9_.-]+"
 STACK_FORMS = "its name, or organization/project/stack"
@@ -23,14 +24,22 @@ class PlatformOutput(BaseModel):
 
     Attributes:
         settings: those of its settings that apply to every model on the platform, as in its stack file.
-        gateway_address: the gateway's URL for clients, without a path.
+        gateway_address: the gateway's URL for clients, without a path; None where nothing leads to it from outside.
+        gateway_service: the gateway's Service; None in the output of an older version, which always has an address.
 
     """
 
     model_config = ConfigDict(frozen=True)
 
     settings: dict[str, Any]
-    gateway_address: str
+    gateway_address: str | None = None
+    gateway_service: GatewayService | None = None
+
+    @model_validator(mode="after")
+    def _leads_to_a_gateway(self) -> Self:
+        if not self.gateway_address and not self.gateway_service:
+            raise ValueError("has neither a gateway_address nor a gateway_service")
+        return self
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +48,8 @@ class PlatformStack:
 
     Attributes:
         settings: those that apply to every model on the platform.
-        gateway_address: the gateway's URL for clients, without a path.
+        gateway_address: the gateway's URL for clients, without a path; None where nothing leads to it from outside.
+        gateway_service: the gateway's Service; None if it is not known.
         resources: what this stack declares of it: nothing.
         ready: what models wait for: nothing, because the platform is there.
         monitoring: how to reach Prometheus: None, because the other stack exports it.
@@ -48,7 +58,8 @@ class PlatformStack:
 
     name: str
     settings: Mapping[str, Any]
-    gateway_address: pulumi.Output[str]
+    gateway_address: pulumi.Output[str | None]
+    gateway_service: GatewayService | None
     resources: Sequence[pulumi.Resource] = ()
     ready: Sequence[pulumi.Resource] = ()
     monitoring: pulumi.Output[dict[str, Any]] | None = None
@@ -71,5 +82,8 @@ class PlatformStack:
             remedy = f"deploy it first: pulumi up --stack {name}"
             raise SettingsError([f"platform: stack {full!r} has no usable output {OUTPUT!r}; {remedy}"]) from None
         return cls(
-            name=name, settings=output.settings, gateway_address=pulumi.Output.from_input(output.gateway_address)
+            name=name,
+            settings=output.settings,
+            gateway_address=pulumi.Output.from_input(output.gateway_address),
+            gateway_service=output.gateway_service,
         )

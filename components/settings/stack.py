@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import ipaddress
 import json
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -23,8 +21,9 @@ from pydantic import (
 )
 
 from components.settings.errors import Location, SettingsError, describe, refuse
-from components.settings.fields import DOMAIN, REGISTRY, Domain, Matching, Name, Section
+from components.settings.fields import REGISTRY, Matching, Name, Section
 from components.settings.graph import Graph
+from components.settings.ingress import Ingress
 from components.settings.knative import KnativeSettings, PodFeature, features_of
 from components.settings.made_names import Named, name_problems
 from components.settings.model import Model, ValidationContext
@@ -42,9 +41,6 @@ from registries.login import Logins
 from releases import RELEASES
 from releases.types import Release
 
-# Domain of every Service in the cluster.
-CLUSTER_DOMAIN = "svc.cluster.local"
-NODE_PORTS = range(30000, 32768)
 # Settings of a platform that apply to every model on it.
 SHARED_SETTINGS = {"mirror", "ingress", "resources", "knative"}
 # Settings that a stack on another stack's platform cannot have.
@@ -100,68 +96,6 @@ class Cluster(Section):
         if path and ("\n" in str(path) or not path.expanduser().is_file()):
             raise ValueError("is not a file; give the path of a kubeconfig file, not its content")
         return path and path.expanduser()
-
-
-class Ingress(Section):
-    """How clients reach the gateway."""
-
-    domain: Domain = Field(
-        default="example.com",
-        description="the host of a model is <name>.<namespace>.<domain>; not below svc.cluster.local",
-    )
-    service_type: Literal["LoadBalancer", "NodePort", "ClusterIP"] = Field(
-        default="LoadBalancer", description="type of the gateway's Service"
-    )
-    address: str | None = Field(
-        default=None, description="host or IP address that clients use; the load balancer's when left out"
-    )
-    node_port: int | None = Field(
-        default=None, description="port of the nodes for HTTP; for service_type NodePort only"
-    )
-
-    @field_validator("domain")
-    @classmethod
-    def _is_outside_the_cluster(cls, domain: str) -> str:
-        """Refuse the domain of Services: Knative and KServe give a host below it no route from the gateway."""
-        if f".{domain}".endswith(f".{CLUSTER_DOMAIN}"):
-            raise ValueError(
-                f"{domain!r} is the cluster's own domain, whose hosts the gateway does not serve; choose another, "
-                "like models.example.com"
-            )
-        return domain
-
-    @field_validator("address")
-    @classmethod
-    def _is_a_host(cls, address: str | None) -> str | None:
-        if address is None or re.fullmatch(DOMAIN, address):
-            return address
-        try:
-            ipaddress.ip_address(address)
-        except ValueError:
-            raise ValueError(
-                f"{address!r} is not a host name or IP address; write it without scheme, port and path"
-            ) from None
-        return address
-
-    @model_validator(mode="after")
-    def _fits_the_service_type(self) -> Self:
-        by_node_port = self.service_type == "NodePort"
-        first, last = NODE_PORTS[0], NODE_PORTS[-1]
-        node_port_problem = None
-        if by_node_port and self.node_port not in NODE_PORTS:
-            node_port_problem = f"must be a port from {first} to {last} with service_type NodePort"
-        elif not by_node_port and self.node_port is not None:
-            node_port_problem = f"has no effect with service_type {self.service_type}; drop it or use NodePort"
-        no_address = by_node_port and self.address is None
-        refuse(
-            {
-                "address": "is required with service_type NodePort: the host or IP address of a node"
-                if no_address
-                else None,
-                "node_port": node_port_problem,
-            }
-        )
-        return self
 
 
 class Settings(Section):

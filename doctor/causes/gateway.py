@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from doctor.checks import CheckResult, Name, Section
 from doctor.facts import Asked, Facts
 from doctor.findings import Cause, Evidence, Finding
-from doctor.ingress import Ingress, ingresses
+from doctor.ingress import FROM_OUTSIDE, Ingress, ingresses
 from doctor.model import deployment_evidence, evidence_from
 from endpoints import failures as f
 from kube.views.base import is_true
@@ -50,7 +50,7 @@ def _way_in(ingress: Ingress, facts: Facts) -> Iterator[Finding]:
         evidence = tuple(map(deployment_evidence, ingress.deployments))
         evidence = evidence or (evidence_from(f"Service {ingress.name}", "no pod has its labels"),)
         yield Finding(cause=Cause.GATEWAY_DOWN, facts=names, evidence=evidence, **about)
-    if not ingress.address and not facts.missed(Node):
+    if not ingress.address and service.type in FROM_OUTSIDE and not facts.missed(Node):
         evidence = (evidence_from(f"Service {ingress.name}", f"type {service.type}, no address given to it"),)
         yield Finding(cause=Cause.GATEWAY_NO_ADDRESS, facts=names, evidence=evidence, **about)
 
@@ -130,7 +130,7 @@ def _routes(facts: Facts, namespace: str, host: str) -> list[Evidence]:
 
 def names(facts: Facts) -> Iterator[CheckResult]:
     """Check whether DNS leads to the gateway; it need not, since a client may send the Host header."""
-    addresses = {asked.address for asked in facts.answers.values()}
+    addresses = {asked.address for asked in facts.answers.values() if not asked.forwarded}
     addresses |= {ingress.address for ingress in ingresses(facts)} - {""}
     ours = {urlsplit(address).hostname for address in addresses}
     unresolved = [host for host, found in sorted(facts.resolved.items()) if not found]

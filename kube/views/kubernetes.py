@@ -200,9 +200,17 @@ class ValidatingWebhookConfiguration(WebhookConfiguration):
 
 
 class Backend(View):
-    """One address behind a Service."""
+    """One address behind a Service, as a rule that of a pod."""
 
     ready: bool = Field(True, validation_alias=AliasPath("conditions", "ready"))
+    pod: str = Field("", validation_alias=AliasPath("targetRef", "name"))
+
+
+class BackendPort(View):
+    """A port of these addresses, by the name that the Service's port has."""
+
+    name: str = ""
+    number: int = Field(0, validation_alias="port")
 
 
 class EndpointSlice(Object):
@@ -212,6 +220,7 @@ class EndpointSlice(Object):
     plural: ClassVar[str] = "endpointslices"
 
     endpoints: tuple[Backend, ...] = ()
+    ports: tuple[BackendPort, ...] = ()
 
     @property
     def service(self) -> str:

@@ -36,7 +36,8 @@ class GrpcGatewayClient:
         self._gateway = gateway
         parts = urlsplit(gateway.address)
         self._place = (parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80))
-        options = (*OPTIONS, ("grpc.default_authority", gateway.host))
+        proxies = ("grpc.enable_http_proxy", int(not gateway.forwarded))
+        options = (*OPTIONS, proxies, ("grpc.default_authority", gateway.host))
         target = f"{f'[{parts.hostname}]' if ':' in self._place[0] else parts.hostname}:{self._place[1]}"
         self._channel = (
             grpc.secure_channel(target, grpc.ssl_channel_credentials(), options=options)
@@ -54,7 +55,8 @@ class GrpcGatewayClient:
         path = f"/{SERVICE}/{method}"
         seconds = self._gateway.allowed(seconds)
         self._gateway.asked = path
-        self._reach(min(seconds, CONNECT_SECONDS))
+        if not self._gateway.forwarded:  # there, it would say nothing about the gateway
+            self._reach(min(seconds, CONNECT_SECONDS))
         request, response = classes_of(method)
         ask = self._channel.unary_unary(
             path, request_serializer=request.SerializeToString, response_deserializer=response.FromString

@@ -76,7 +76,7 @@ def test_a_killed_node_comes_back_with_its_models(deployment: Deployment) -> Non
 def test_destroy_leaves_nothing_in_the_cluster(deployment: Deployment, empty_cluster: frozenset[str]) -> None:
     asked = [
         Target(
-            gateway=endpoint.gateway_address,
+            gateway=str(endpoint.gateway_address),
             host=endpoint.host,
             path=endpoint.predict_path,
             instances=endpoint.check.instances,

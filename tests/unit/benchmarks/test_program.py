@@ -47,3 +47,6 @@ def test_a_request_is_that_of_the_endpoints_check() -> None:
 def test_an_endpoint_without_a_check_is_refused() -> None:
     with pytest.raises(CommandError, match="iris has no check"):
         Target.of(endpoint(GATEWAY, "iris", check=None))
+    service = {"namespace": "istio-system", "name": "istio-ingressgateway"}
+    with pytest.raises(CommandError, match="the gateway of iris has no address"):
+        Target.of(endpoint("", "iris", gateway_address=None, gateway_service=service))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import httpx2 as httpx
 import pytest
 
 from doctor.checks import CheckResult, State
@@ -198,8 +199,8 @@ def test_a_cluster_local_model_is_neither_asked_through_the_gateway_nor_looked_u
     )
     public = facts(*healthy(), endpoints=(endpoint("http://127.0.0.1:1", "iris"),))
     with ThreadPoolExecutor(1) as pool:
-        assert _answers(pool, public).keys() == {("default", "iris")}
-        assert _answers(pool, known) == {}
+        assert _answers(httpx.Client(), pool, public).keys() == {("default", "iris")}
+        assert _answers(httpx.Client(), pool, known) == {}
     assert _resolved(known) == {}
     assert causes(diagnose(known)) == []
 

@@ -10,9 +10,10 @@ import pytest
 from components.platform.context import InstallContext
 from components.platform.existing import ExistingParts
 from components.platform.platform import Platform, PlatformArgs
+from components.settings.ingress import Ingress
 from components.settings.platform_parts import Part
 from components.settings.resource_profiles import FOOTPRINTS
-from components.settings.stack import Ingress
+from endpoints.endpoint import GatewayService
 from releases.local import LOCAL
 from releases.official_0_20 import OFFICIAL_0_20
 from releases.types import Release
@@ -23,9 +24,9 @@ NODE_PORT = Ingress(service_type="NodePort", address="192.0.2.1", node_port=3108
 
 def platform(
     install: InstallContext, *, release: Release = LOCAL, ingress: Ingress = NODE_PORT
-) -> tuple[Recording, str]:
+) -> tuple[Recording, str | None]:
     """Return the recorded platform and the gateway's address."""
-    addresses: list[str] = []
+    addresses: list[str | None] = []
 
     args = PlatformArgs(
         install=install,
@@ -142,10 +143,17 @@ def test_the_default_footprint_sets_no_requests(defaults: InstallContext) -> Non
         (Ingress(), "http://192.0.2.7"),
         (Ingress(address="gateway.example.com"), "http://gateway.example.com"),
         (Ingress(address="2001:db8::1"), "http://[2001:db8::1]"),
-        (Ingress(service_type="ClusterIP"), "http://istio-ingressgateway.istio-system.svc.cluster.local"),
+        (Ingress(client_port=8080), "http://192.0.2.7:8080"),
+        (Ingress(service_type="ClusterIP"), None),
+        (Ingress(service_type="ClusterIP", address="localhost", client_port=8080), "http://localhost:8080"),
+        (Ingress(service_type="NodePort"), None),
+        (
+            Ingress(service_type="NodePort", address="127.0.0.1", node_port=31080, client_port=8080),
+            "http://127.0.0.1:8080",
+        ),
     ],
 )
-def test_the_gateways_service_and_address(install: InstallContext, ingress: Ingress, address: str) -> None:
+def test_the_gateways_service_and_address(install: InstallContext, ingress: Ingress, address: str | None) -> None:
     recording, found = platform(install, ingress=ingress)
     assert found == address
     assert values(recording, "istio-ingressgateway")["service"] == {"type": "None"}
@@ -153,9 +161,23 @@ def test_the_gateways_service_and_address(install: InstallContext, ingress: Ingr
     assert service["spec"]["type"] == ingress.service_type
     ports = {port["name"]: port.get("nodePort") for port in service["spec"]["ports"]}
     assert ports == {"status-port": None, "http2": ingress.node_port, "https": None}
-    # Pulumi waits for a load balancer, whose address is the gateway's.
+    # Pulumi would wait for a load balancer for ten minutes, and then fail; a stack from before has its address.
+    assert service["metadata"]["annotations"]["pulumi.com/skipAwait"] == "true"
+    before = replace(install, charts=replace(install.charts, mark=replace(install.charts.mark, deployed_before=True)))
+    recording, found = platform(before, ingress=ingress)
+    assert found == address
+    service = recording.the(":Service", "istio-ingressgateway").plain
     waited_for = "pulumi.com/skipAwait" not in service["metadata"].get("annotations", {})
     assert waited_for == (ingress.service_type == "LoadBalancer")
+
+
+def test_the_gateways_service_has_what_a_load_balancer_needs(install: InstallContext) -> None:
+    scheme = {"service.beta.kubernetes.io/aws-load-balancer-scheme": "internet-facing"}
+    ingress = Ingress(annotations=scheme, load_balancer_class="service.k8s.aws/nlb")
+    recording, _ = platform(install, ingress=ingress)
+    service = recording.the(":Service", "istio-ingressgateway").plain
+    assert service["metadata"]["annotations"].items() >= scheme.items()
+    assert service["spec"]["loadBalancerClass"] == "service.k8s.aws/nlb"
 
 
 def test_the_gateways_service_selects_the_charts_pods(install: InstallContext) -> None:
@@ -310,7 +332,10 @@ def platform_with(install: InstallContext, *there: Part, release: Release = LOCA
     """Record a platform on a cluster that has these parts already."""
     namespaces = frozenset({"cert-manager"})
     existing = ExistingParts(
-        parts=frozenset(there), namespaces=namespaces, gateway_url="http://192.0.2.9" if "istio" in there else None
+        parts=frozenset(there),
+        namespaces=namespaces,
+        gateway_url="http://192.0.2.9" if "istio" in there else None,
+        gateway_service=GatewayService(namespace="istio-system", name="corp") if "istio" in there else None,
     )
     args = PlatformArgs(
         install=install,

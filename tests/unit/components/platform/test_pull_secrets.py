@@ -12,8 +12,9 @@ import pytest
 from components.platform.context import InstallContext
 from components.platform.platform import Platform, PlatformArgs
 from components.platform.pull_secrets import PullSecrets
+from components.settings.ingress import Ingress
 from components.settings.monitoring import MonitoringSettings
-from components.settings.stack import Ingress, parse
+from components.settings.stack import parse
 from registries.login import Login
 from releases.local import LOCAL
 from releases.official_0_20 import OFFICIAL_0_20

@@ -18,6 +18,7 @@ from components.preflight.existing_platform import FIRST_RESOURCES, ExistingPlat
 from components.preflight.platform_facts import UntoldError
 from components.settings.platform_parts import PARTS, Part
 from components.settings.stack import parse
+from endpoints.endpoint import GatewayService
 from tests.unit.components.kubernetes import kubeconfig
 from tests.unit.components.preflight.cluster_with_platform import NAMESPACES, PlatformServer
 from tests.unit.predict.server import serving
@@ -94,7 +95,8 @@ def test_another_stacks_part_is_refused_with_the_setting_platform(empty: Platfor
 @pytest.mark.parametrize("existing", ["all", "auto", [*PARTS]])
 def test_a_whole_platform_is_used(full: PlatformServer, said: list[str], existing: object) -> None:
     namespaces = frozenset(NAMESPACES.values())
-    given = ExistingParts(parts=ALL, namespaces=namespaces, gateway_url="http://192.0.2.9")
+    service = GatewayService(namespace="istio-system", name="istio-ingressgateway", port=80)
+    given = ExistingParts(parts=ALL, namespaces=namespaces, gateway_url="http://192.0.2.9", gateway_service=service)
     assert look(full, existing=existing) == given
     by = "installed by Helm (release platform in namespace platform), used as it is"
     assert said == [
@@ -304,11 +306,7 @@ def test_a_platform_without_knative_serves_models_in_mode_standard(empty: Platfo
         ({"type": "NodePort"}, {"address": "192.0.2.1"}, "http://192.0.2.1:31080"),
         ({}, {"address": "models.example"}, "http://models.example"),
         ({"externalIPs": ["2001:db8::1"]}, {}, "http://[2001:db8::1]"),
-        (
-            {"type": "ClusterIP"},
-            {"service_type": "ClusterIP"},
-            "http://istio-ingressgateway.istio-system.svc.cluster.local",
-        ),
+        ({"externalIPs": ["192.0.2.5"]}, {"client_port": 8080}, "http://192.0.2.5:8080"),
     ],
 )
 def test_the_gateways_address(
@@ -330,12 +328,17 @@ def test_the_gateway_is_the_one_that_kserve_names(full: PlatformServer) -> None:
     assert look(full, existing="all").gateway_url == "http://192.0.2.5"
 
 
-def test_a_gateway_without_an_address_is_refused(full: PlatformServer) -> None:
-    full.gateway(type="NodePort")
-    (problem,) = the_problems(full, existing="all")
-    assert problem.startswith(
-        "ingress.address: is missing: the Service of the gateway that is there, istio-system/istio-"
-    )
+@pytest.mark.parametrize("kind", ["NodePort", "ClusterIP", "LoadBalancer"])
+def test_a_gateway_without_an_address_is_reached_through_a_port_forward(
+    full: PlatformServer, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    warnings: list[str] = []
+    monkeypatch.setattr(pulumi.log, "warn", lambda text, *_, **__: warnings.append(text))
+    full.gateway(type=kind, externalIPs=[])
+    found = look(full, existing="all")
+    assert (found.gateway_url, str(found.gateway_service)) == (None, "istio-system/istio-ingressgateway")
+    (warning,) = (text for text in warnings if "port-forward" in text)
+    assert "ingress.address" in warning
 
 
 def test_a_stack_on_another_stacks_platform_looks_at_none_of_this(full: PlatformServer) -> None:

@@ -6,8 +6,8 @@ import pytest
 
 from components.platform.context import InstallContext
 from components.platform.platform import Platform, PlatformArgs
+from components.settings.ingress import Ingress
 from components.settings.monitoring import MonitoringSettings
-from components.settings.stack import Ingress
 from releases.local import LOCAL
 from releases.namespaces import MONITORING_NAMESPACE, PLATFORM_NAMESPACES
 from tests.unit.components.recording import record

@@ -108,7 +108,8 @@ INVALID: list[tuple[Change, str]] = [
     (put("ingress", "domian", value="a.b"), "ingress.domian: unknown setting; did you mean 'domain'?"),
     (
         put("ingress", "qqq", value=1),
-        "ingress.qqq: unknown setting; the settings here are domain, service_type, address, node_port",
+        "ingress.qqq: unknown setting; the settings here are domain, service_type, address, node_port, client_port, "
+        "annotations, load_balancer_class",
     ),
     (
         put("storage", "demo", "end_point", value="x"),
@@ -145,7 +146,19 @@ INVALID: list[tuple[Change, str]] = [
         "ingress.node_port: must be a port from 30000 to 32767 with service_type NodePort",
     ),
     (put("ingress", "service_type", value="ClusterIP"), "ingress.node_port: has no effect with service_type ClusterIP"),
-    (without("ingress", "address"), "ingress.address: is required with service_type NodePort"),
+    (
+        put("ingress", value={"service_type": "NodePort", "client_port": 8080}),
+        "ingress.client_port: needs an address: it is the port that clients use there; add ingress.address",
+    ),
+    (put("ingress", "client_port", value=0), "ingress.client_port: "),
+    (
+        put("ingress", "load_balancer_class", value="tailscale"),
+        "ingress.load_balancer_class: has no effect with service_type NodePort; drop it",
+    ),
+    (
+        put("ingress", "annotations", value={"pulumi.com/skipAwait": "true"}),
+        "ingress.annotations: 'pulumi.com/skipAwait' is reserved for this program; choose another",
+    ),
     (
         put("ingress", "address", value="192.0.2.1:80"),
         "ingress.address: '192.0.2.1:80' is not a host name or IP address",

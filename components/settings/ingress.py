@@ -1,0 +1,116 @@
+"""How clients reach the gateway."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from typing import Literal, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from components.settings.errors import refuse
+from components.settings.fields import DOMAIN, Domain, Section
+
+# Domain of every Service in the cluster.
+CLUSTER_DOMAIN = "svc.cluster.local"
+NODE_PORTS = range(30000, 32768)
+# Of annotations that this program and Pulumi set themselves.
+RESERVED_PREFIXES = {"kserve-multi-model", "pulumi.com"}
+
+
+class Ingress(Section):
+    """How clients reach the gateway."""
+
+    domain: Domain = Field(
+        default="example.com",
+        description="the host of a model is <name>.<namespace>.<domain>; not below svc.cluster.local",
+    )
+    service_type: Literal["LoadBalancer", "NodePort", "ClusterIP"] = Field(
+        default="LoadBalancer", description="type of the gateway's Service"
+    )
+    address: str | None = Field(
+        default=None,
+        description="host or IP address that clients use; the load balancer's when left out. Without any address, "
+        "`python -m predict` forwards a port through the API server",
+    )
+    node_port: int | None = Field(
+        default=None,
+        description="port of the nodes for HTTP; for service_type NodePort only; Kubernetes chooses one when left out",
+    )
+    client_port: int | None = Field(
+        default=None,
+        ge=1,
+        le=65535,
+        description="port that clients use at the address, where it is not the Service's or the nodes': one that "
+        "kind maps, or a router",
+    )
+    annotations: dict[str, str] = Field(
+        default_factory=dict, description="annotations of the gateway's Service, as a cloud's load balancer needs them"
+    )
+    load_balancer_class: str | None = Field(
+        default=None,
+        min_length=1,
+        description="which load balancer takes the Service, where the cluster has several; cannot be changed later",
+    )
+
+    @field_validator("domain")
+    @classmethod
+    def _is_outside_the_cluster(cls, domain: str) -> str:
+        """Refuse the domain of Services: Knative and KServe give a host below it no route from the gateway."""
+        if f".{domain}".endswith(f".{CLUSTER_DOMAIN}"):
+            raise ValueError(
+                f"{domain!r} is the cluster's own domain, whose hosts the gateway does not serve; choose another, "
+                "like models.example.com"
+            )
+        return domain
+
+    @field_validator("address")
+    @classmethod
+    def _is_a_host(cls, address: str | None) -> str | None:
+        if address is None or re.fullmatch(DOMAIN, address):
+            return address
+        try:
+            ipaddress.ip_address(address)
+        except ValueError:
+            raise ValueError(
+                f"{address!r} is not a host name or IP address; write it without scheme, port and path"
+            ) from None
+        return address
+
+    @field_validator("annotations")
+    @classmethod
+    def _are_not_ours(cls, annotations: dict[str, str]) -> dict[str, str]:
+        for key in annotations:
+            if key.partition("/")[0] in RESERVED_PREFIXES:
+                raise ValueError(f"{key!r} is reserved for this program; choose another")
+        return annotations
+
+    @model_validator(mode="after")
+    def _fits_the_service_type(self) -> Self:
+        refuse(
+            {
+                "node_port": self._node_port_problem,
+                "client_port": "needs an address: it is the port that clients use there; add ingress.address"
+                if self.client_port and not self.address and self.service_type != "LoadBalancer"
+                else None,
+                "load_balancer_class": f"has no effect with service_type {self.service_type}; drop it"
+                if self.load_balancer_class and self.service_type != "LoadBalancer"
+                else None,
+            }
+        )
+        return self
+
+    @property
+    def _node_port_problem(self) -> str | None:
+        if self.service_type != "NodePort":
+            drop = f"has no effect with service_type {self.service_type}; drop it or use NodePort"
+            return None if self.node_port is None else drop
+        chosen_by_kubernetes = self.node_port is None and (self.address is None or self.client_port is not None)
+        if chosen_by_kubernetes or self.node_port in NODE_PORTS:
+            return None
+        return f"must be a port from {NODE_PORTS[0]} to {NODE_PORTS[-1]} with service_type NodePort"
+
+    def url(self, host: str) -> str:
+        """URL of the gateway at this host, without a path."""
+        port = self.client_port or self.node_port
+        return f"http://{f'[{host}]' if ':' in host else host}{f':{port}' if port else ''}"
