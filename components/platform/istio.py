@@ -30,6 +30,8 @@ from releases.types import IstioRelease
 ALLOWED_ROUTES = {"allowedRoutes": {"namespaces": {"from": "All"}}}
 # ConfigMaps that istiod creates in every namespace and never deletes.
 CA_CONFIG_MAPS = ("istio-ca-root-cert", "istio-ca-crl")
+# GatewayClasses that istiod creates and never deletes, with their controllers; they go with Gateway API's definitions.
+GATEWAY_CLASSES = {"istio": "istio.io/gateway-controller", "istio-remote": "istio.io/unmanaged-gateway"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,7 +89,12 @@ class Istio(pulumi.ComponentResource):
             # Until its pods are gone, istiod creates its ConfigMaps again after they are deleted.
             await_deletion=True,
             opts=pulumi.ResourceOptions(
-                parent=self, depends_on=[base, *installed(args.gateway_api), *self._ca_config_maps(namespace)]
+                parent=self,
+                depends_on=[
+                    base,
+                    *(installed(args.gateway_api) or self._gateway_classes(namespace)),
+                    *self._ca_config_maps(namespace),
+                ],
             ),
         )
         charts.workloads(
@@ -126,6 +133,20 @@ class Istio(pulumi.ComponentResource):
             )
             for namespace in sorted({"default", "kube-system"} | self._args.foreign_namespaces)
             for name in CA_CONFIG_MAPS
+        ]
+
+    def _gateway_classes(self, istio: pulumi.Resource) -> list[pulumi.Resource]:
+        """Declare istiod's GatewayClasses, so that `pulumi destroy` deletes them where Gateway API stays."""
+        return [
+            k8s.apiextensions.CustomResource(
+                f"gateway-class/{name}",
+                api_version="gateway.networking.k8s.io/v1",
+                kind="GatewayClass",
+                metadata=k8s.meta.v1.ObjectMetaArgs(name=name),
+                spec={"controllerName": controller},
+                opts=pulumi.ResourceOptions(parent=self, depends_on=[istio]),
+            )
+            for name, controller in GATEWAY_CLASSES.items()
         ]
 
     def _istiod_values(self) -> dict[str, Any]:

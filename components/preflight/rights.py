@@ -93,7 +93,7 @@ PLATFORM = (
     ),
     Rule(group="rbac.authorization.k8s.io", resources=("clusterrolebindings", "rolebindings"), verbs=MANAGE),
     Rule(group="cert-manager.io", resources=("certificates", "issuers"), verbs=MANAGE),
-    Rule(group="gateway.networking.k8s.io", resources=("gateways",), verbs=MANAGE),
+    Rule(group="gateway.networking.k8s.io", resources=("gatewayclasses", "gateways"), verbs=MANAGE),
     Rule(group="serving.kserve.io", resources=("clusterservingruntimes", "clusterstoragecontainers"), verbs=MANAGE),
 )
 KNATIVE = (

@@ -51,8 +51,9 @@ MERGE = {"Content-Type": "application/merge-patch+json"}
 def content_of(deployment: Deployment) -> dict[str, str]:
     """Each object of the cluster but those of the stack's namespace, without what changes by itself.
 
-    Of an object without a status, the content has its version in the cluster, which any write changes. Not compared are
-    what Knative scales for the demo's own models, and the API's registrations, which come and go with definitions.
+    Of an object without a status, the content has its version in the cluster, which any write changes. Of one that a
+    controller made for another, only its identity counts: the controller writes it at any time. Not compared are what
+    Knative scales for the demo's own models, and the API's registrations, which come and go with definitions.
     """
     return {
         reference(item): _content(item)
@@ -64,6 +65,8 @@ def content_of(deployment: Deployment) -> dict[str, str]:
 
 
 def _content(item: Mapping[str, Any]) -> str:
+    if item["metadata"].get("ownerReferences"):
+        return str(item["metadata"]["uid"])
     annotations = dict(item["metadata"].get("annotations") or {})
     # Controllers write these: Istio's ConfigMaps for leader election, and roles that are put together from others.
     written = annotations.pop(LEADER_ANNOTATION, None) is not None or "aggregationRule" in item

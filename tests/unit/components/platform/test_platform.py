@@ -371,6 +371,13 @@ def test_parts_that_are_there_are_not_declared_and_the_others_are(
     # istiod makes this ConfigMap in namespaces that stay, too, and never deletes it.
     config_maps = {resource.name for resource in recording.resources.values() if resource.type.endswith(":ConfigMap")}
     assert ("cert-manager/istio-ca-root-cert" in config_maps) == ("istio" not in there)
+    # And these, which go with Gateway API's definitions only where the stack has installed them.
+    classes = {
+        resource.plain["metadata"]["name"]
+        for resource in recording.resources.values()
+        if ":GatewayClass" in resource.type
+    }
+    assert classes == ({"istio", "istio-remote"} if "gateway_api" in there and "istio" not in there else set())
 
 
 def test_where_kserve_is_there_nothing_is_declared(install: InstallContext) -> None:
