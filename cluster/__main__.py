@@ -437,19 +437,19 @@ def prune(
 @app.command()
 def mirror(
     release: Annotated[str, typer.Option(help="The release, as in a stack's settings.")],
-    to: Annotated[str, typer.Option(metavar="REGISTRY", help="Where to: HOST[:PORT][/PATH].")] = "",
+    to: Annotated[str, typer.Option(metavar="REGISTRY", help="Where to copy, as registry.example.com:5000/team.")] = "",
     source: Annotated[
         str, typer.Option("--from", metavar="REGISTRY", help="A mirror to take everything from, instead of publishers.")
     ] = "",
     skip: Annotated[list[str] | None, typer.Option(help="A name or pattern to leave out; can be repeated.")] = None,
-    platform: Annotated[str, typer.Option(help="Of images for several only this one, as linux/amd64.")] = "",
+    platform: Annotated[str, typer.Option(help="Copy only this platform of each image, as linux/amd64.")] = "",
     plain_http: Annotated[
         bool, typer.Option(help="The registry of --to speaks HTTP, as those of this machine do.")
     ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", "--list", help="Only list what would be copied.")] = False,
     name: Name = "dev",
 ) -> None:
-    """Copy every chart and image of a release to a registry, for the setting `mirror`; goes on where it was ended.
+    """Copy every chart and image of a release to a registry, for the setting `mirror`. Run again, it goes on.
 
     Release local comes from the registry of the local cluster. The logins are those of `docker login`.
     """

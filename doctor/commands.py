@@ -16,7 +16,7 @@ WATCH_SECONDS = 3.0
 CODES = "64 bad usage or input; 70 an unexpected error; 130 interrupted."
 
 Models = Annotated[
-    list[str] | None, typer.Argument(metavar="[MODEL]...", help="Only these models.", show_default=False)
+    list[str] | None, typer.Argument(metavar="MODEL", help="Only these models.", show_default=False)
 ]
 Namespace = Annotated[str | None, typer.Option("--namespace", "-n", help="Only this namespace (default: all).")]
 Stack = Annotated[str | None, typer.Option(help="Look at the models of this Pulumi stack, by its outputs.")]

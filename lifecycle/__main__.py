@@ -52,7 +52,7 @@ StackOption = Annotated[
     str | None, typer.Option("--stack", help="The stack.", show_default="dev; cluster where a context is given")
 ]
 ContextOption = Annotated[
-    str | None, typer.Option("--context", help="Deploy to the cluster of this kube-context, not to the local one.")
+    str | None, typer.Option("--context", help="The kube-context of a cluster you have; without it, the local cluster.")
 ]
 
 YesOption = Annotated[
