@@ -118,7 +118,6 @@ def preflight(settings: Settings, *, identity: Identity, found: FoundCluster) ->
         raise PreflightError("; ".join(problems))
     # A namespace that lost its mark is still the stack's; as a stranger's it would be deleted, with all that is in it.
     own = frozenset(name for name, stack in owners.items() if stack in {None, owner} or identity.has_namespace(name))
-    foreign = settings.namespaces - own
     changing = (
         changing_mode([served for served in settings.served if settings.namespace_of(served) == name], running=models)
         for name, models in running.items()
