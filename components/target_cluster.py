@@ -23,8 +23,8 @@ class TargetCluster:
     Attributes:
         settings: the stack's settings with the context that leads to the cluster.
         identity: the identity of the stack in the cluster.
-        existing: what of the stack is there already.
-        provider: what the stack's objects are declared with.
+        existing: objects of the stack that exist in the cluster already.
+        provider: Pulumi's Kubernetes provider, with which the stack's objects are declared.
 
     """
 

@@ -15,9 +15,7 @@ from locales.terminal import NOT_READY, LanguageOption, Terminal
 WATCH_SECONDS = 3.0
 CODES = "64 bad usage or input; 70 an unexpected error; 130 interrupted."
 
-Models = Annotated[
-    list[str] | None, typer.Argument(metavar="MODEL", help="Only these models.", show_default=False)
-]
+Models = Annotated[list[str] | None, typer.Argument(metavar="MODEL", help="Only these models.", show_default=False)]
 Namespace = Annotated[str | None, typer.Option("--namespace", "-n", help="Only this namespace (default: all).")]
 Stack = Annotated[str | None, typer.Option(help="Look at the models of this Pulumi stack, by its outputs.")]
 Cwd = Annotated[

@@ -126,7 +126,7 @@ def up(stack: StackOption = None, context: ContextOption = None, yes: YesOption 
     On a cluster you have, show first what would change, and ask.
     """
     target = Target.of(stack, context)
-    # Before minutes are spent on building a cluster for it.
+    # First, because building a cluster takes minutes.
     target.file.require()
     to_confirm = None if yes else target.cluster_to_confirm("up")
     if target.context:

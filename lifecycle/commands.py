@@ -37,7 +37,7 @@ def run(
     repair. SIGTERM is passed on as Ctrl-C.
 
     Raises:
-        KeyboardInterrupt: one of both came; the command has ended.
+        KeyboardInterrupt: Ctrl-C or SIGTERM came, and the command has ended.
         OSError: there is no such command.
     """
     interruptions: list[int] = []

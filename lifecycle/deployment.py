@@ -92,7 +92,7 @@ class Deployment:
         file.require()
         if found := cls.find(file, context=context):
             return found
-        # There is no stack that a salt in the file could be of, so it is of another passphrase.
+        # The stack is new, so a salt in the file belongs to another passphrase.
         file.drop_unused_salt()
         before = file.path.read_text("utf-8")
         workspace = _workspace(file)
@@ -172,7 +172,7 @@ class Deployment:
         return state
 
     def _operate(self, operation: Callable[..., object], **options: bool) -> None:
-        """Run an operation, and tell its end by Ctrl-C from a failure.
+        """Run an operation, and raise KeyboardInterrupt if Ctrl-C ended it.
 
         While Pulumi draws live progress, it reads Ctrl-C as a key: this process gets no signal, and the exit status
         is that of any failure.

@@ -1,4 +1,4 @@
-"""Whether the cluster is the stack's, asked before Pulumi reads it or deletes there, which needs no program."""
+"""Check that the cluster is the stack's before Pulumi refreshes or destroys: it does that without the program."""
 
 from __future__ import annotations
 

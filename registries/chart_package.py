@@ -48,7 +48,7 @@ def file_of(archive: bytes, path: str) -> bytes:
     """One file of a chart's archive, by its path below the chart's folder.
 
     Raises:
-        ValueError: the archive has no such file, or is none.
+        ValueError: the archive has no such file, or is not an archive.
 
     """
     try:
@@ -62,7 +62,7 @@ def file_of(archive: bytes, path: str) -> bytes:
 
 
 def stored_chart(archive: bytes) -> tuple[StoredManifest, dict[str, bytes]]:
-    """A chart's archive as registries have it: the manifest, and by their digests the contents that it names.
+    """A chart's archive in the form that registries store: its manifest, and the contents that this names, by digest.
 
     Source: Helm's format for OCI registries.
     """

@@ -1,4 +1,4 @@
-"""The HTTP client that charts are downloaded and registries are asked with; the environment says whom it trusts."""
+"""The HTTP client for charts and registries, with the proxies and certificate authorities of the environment."""
 
 from __future__ import annotations
 

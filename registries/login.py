@@ -52,7 +52,7 @@ class Logins:
 class RegistryAuth(httpx.Auth):
     """Answers a registry's challenge: with the login, or with a token that the login gets from the token server.
 
-    Without a login it asks for a token for what everybody may read. What one request got is used for the next ones.
+    Without a login it asks for an anonymous token. A token is kept for later requests to the same repository.
     Source: the token authentication of the distribution project, and RFC 7235. A challenge that it cannot answer, or
     that asks for the login without encryption, raises DownloadError.
     """

@@ -26,7 +26,7 @@ DIGEST_HEADER = "Docker-Content-Digest"
 
 
 def digest_of(content: bytes) -> str:
-    """The digest that a registry has of this content."""
+    """Digest of content, by which registries name it: `sha256:<hex>`."""
     return f"sha256:{hashlib.sha256(content).hexdigest()}"
 
 
@@ -39,7 +39,7 @@ class StoredManifest:
 
     @property
     def digest(self) -> str:
-        """Its digest."""
+        """Digest of its content."""
         return digest_of(self.content)
 
 
@@ -120,7 +120,7 @@ class Registry:
     def reading(self, repository: str, *, digest: str) -> Iterator[Iterator[bytes]]:
         """The content with this digest, part by part. Raises DownloadError where the registry does not give it."""
         url = f"{self.url}/v2/{repository}/blobs/{digest}"
-        # Its digest is that of the content as it is stored, so it must not be packed for the way.
+        # The digest is that of the content as it is stored, so it must not be compressed in transit.
         with self.client.stream("GET", url, headers={"Accept-Encoding": "identity"}) as answer:
             yield self._success(answer).iter_raw()
 

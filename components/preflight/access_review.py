@@ -17,7 +17,7 @@ from kube.connection import refusal_of
 from kube.views.kubernetes import Namespace
 
 REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
-# At most as many requests as the API server is asked at the same time.
+# How many questions the API server is asked at the same time.
 THREADS = 8
 # The right to do everything, which administrators have: one question instead of hundreds.
 EVERYTHING = Right(verb="*", group="*", resource="*")
@@ -26,11 +26,11 @@ MODELS_ROLE = "docs/cluster-role-models.yaml"
 
 
 class _RefusedError(Exception):
-    """The API server does not say whether a right is there."""
+    """The API server did not answer whether this login has a right."""
 
 
 def rights_problem(client: httpx.Client, settings: Settings) -> str | None:
-    """Which rights are missing, all at once, or None. Reports it if all are there.
+    """Message that lists every missing right; None if the login has all of them, which is then reported.
 
     Raises:
         httpx.HTTPError: the cluster does not answer.
@@ -89,7 +89,7 @@ def _words(right: Right) -> tuple[str, str]:
 
 
 def _listed(rights: Iterable[Right]) -> str:
-    """Rights in words: the kinds with the same verbs together."""
+    """Text of the rights, in which kinds with the same verbs are grouped."""
     verbs: dict[tuple[str, str], list[str]] = {}
     for right in rights:
         verbs.setdefault(_words(right), []).append(right.verb)

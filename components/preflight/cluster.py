@@ -154,7 +154,7 @@ def _wrong_cluster(*, here: ClusterIdentity, deployed: ClusterIdentity) -> str:
 
 
 def _missing(client: httpx.Client, settings: Settings, *, owner: str, existing: ExistingParts) -> Iterable[str]:
-    """What models of this stack, or of others on its platform, would lack. Warns if they can do without it."""
+    """Problems if models, of this stack or on its platform, would lack KServe or Knative. Warns of missing metrics."""
     if settings.platform_stack and not client.get(KSERVE_API).is_success:
         yield f"cluster: it has no KServe; is it the cluster of the platform's stack, {settings.platform_stack}?"
     elif settings.platform_stack and settings.needs_knative and not client.get(KNATIVE_API).is_success:

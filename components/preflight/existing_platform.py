@@ -1,4 +1,4 @@
-"""Decide which parts of the platform the stack installs, and which ones that are there it uses as they are."""
+"""Decide which parts of the platform the stack installs, and which existing ones it uses unchanged."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from components.settings.platform_parts import PARTS, TITLES, Choice, Part
 from components.settings.stack import Settings
 from releases.existing import VersionRange
 
-# What the stack's state has of a part that the stack has installed: the first thing that it creates of it.
+# The end of the URN of the first resource of each part. If it is in the stack's state, the stack installed the part.
 FIRST_RESOURCES: Mapping[Part, str] = {
     "cert_manager": "kserve-multi-model:platform:CertManager$kubernetes:core/v1:Namespace::cert-manager",
     "gateway_api": "kserve-multi-model:platform:GatewayAPI$kubernetes:helm.sh/v3:Release::gateway-api",
@@ -38,10 +38,10 @@ class ExistingPlatformError(pulumi.RunError):
 
 @dataclass(frozen=True, kw_only=True)
 class Wanted:
-    """What the settings say of the parts.
+    """What the settings ask for.
 
     Attributes:
-        existing: parts that are there already, or how to find out.
+        existing: `platform.existing`: the parts that exist already, or `all` or `auto`.
         needed: parts that the models need.
 
     """
@@ -55,9 +55,9 @@ class Wanted:
         return self.existing in {"all", "auto"} or part in self.existing or "kserve" in self.existing
 
     def must_exist(self, part: Part) -> bool:
-        """Whether the settings promise that it is there."""
+        """Whether the settings say that the part exists already, so that it is an error if it does not."""
         whole = self.existing == "all" or "kserve" in self.existing
-        # KServe that is there already has its certificate, and routes without Gateway API where that is missing.
+        # An existing KServe has its certificate, and makes routes without Gateway API where the cluster has none.
         return part in self.existing or (whole and part in self.needed and part not in {"cert_manager", "gateway_api"})
 
 
@@ -66,9 +66,9 @@ class Decision:
     """What happens to the parts.
 
     Attributes:
-        used: those of others that the stack uses.
+        used: parts that others installed, and that the stack neither installs nor changes.
         lines: what happens to each part, for the user.
-        warnings: of versions that nobody has tried.
+        warnings: about versions that are newer than those known to work.
         problems: why the stack cannot be deployed.
 
     """
@@ -82,11 +82,11 @@ class Decision:
 def find_existing(client: httpx.Client, settings: Settings, *, identity: Identity, namespace: str) -> ExistingParts:
     """Look for the parts of the platform that are there already, and check those that the stack is to use.
 
-    Prints a line a part. `namespace` is one that exists, for objects that are created in a dry run only.
+    Prints one line per part. `namespace` is one that exists, for objects that are created in a dry run only.
 
     Raises:
         ExistingPlatformError: there are parts that are in the way, or that cannot be used; the text names the setting.
-        UntoldError: the cluster does not tell.
+        UntoldError: the cluster refuses to answer, or answers with an error.
     """
     if settings.platform_stack:
         return ExistingParts()
@@ -187,7 +187,7 @@ def _untried(one: FoundPart, known: VersionRange) -> Iterator[str]:
 
 
 def _split(used: set[Part], *, own: frozenset[Part], needed: frozenset[Part]) -> Iterator[str]:
-    """Parts that exist already, but not the parts that they run on."""
+    """Problems of existing parts that run on parts which do not exist, or which the stack itself has installed."""
     uppers: tuple[Part, ...] = ("kserve", "knative")
     for upper in uppers:
         if upper not in used or upper not in needed:

@@ -23,7 +23,7 @@ from kube.views.kubernetes import Service
 from releases.namespaces import ISTIO_NAMESPACE
 
 CONFIG = "inferenceservice-config"
-# Name of the objects that are created in a dry run, so not at all.
+# Name of the objects that are created in a dry run: the API server checks them and stores nothing.
 TRIAL = "kserve-multi-model-trial"
 # What Knative's Gateways, and those of models in mode Standard, select where this stack installs them.
 GATEWAY_LABELS = {"istio": "ingressgateway"}
@@ -107,7 +107,7 @@ def check_parts(
     found: Mapping[Part, FoundPart],
     namespace: str,
 ) -> list[str]:
-    """What is wrong with the parts that the stack is to use.
+    """Problems of the existing parts that the stack is to use; empty if they fit.
 
     Raises:
         UntoldError: the cluster does not tell.
@@ -249,7 +249,7 @@ def find_gateway(client: httpx.Client, *, selector: Mapping[str, str]) -> Existi
         for port in service.ports
         if port.number == HTTP_PORT and selector.items() <= service.selector.items()
     ]
-    # A Service for requests from inside, as Knative's, is no way in.
+    # A ClusterIP Service, as Knative's for requests inside the cluster, comes last: clients outside cannot reach it.
     services.sort(key=lambda found: (found[0].name != ISTIO_GATEWAY, found[0].type == "ClusterIP", found[0].name))
     if not services:
         return None
@@ -282,5 +282,5 @@ def _exists(client: httpx.Client, path: str, *, what: str) -> bool:
 
 
 def _squeezed(template: str) -> str:
-    """A template of Go's without the spaces in its braces, which mean nothing."""
+    """A Go template without the optional spaces inside its braces."""
     return template.replace("{{ ", "{{").replace(" }}", "}}")

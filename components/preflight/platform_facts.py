@@ -1,4 +1,4 @@
-"""Read which parts of the platform a cluster has: their versions, whether they run, and whose they are."""
+"""Read which parts of the platform a cluster has: their versions, whether they run, and who installed them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ BUNDLE_ANNOTATION = "gateway.networking.k8s.io/bundle-version"
 METADATA_ONLY = {"Accept": "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"}
 # Helm's release of this program's Gateway API, as its objects have it in their annotations.
 GATEWAY_API_RELEASE = ("gateway-api", "default")
-# A kind of each part, and the labels of its controller's Deployment, in every way it is installed.
+# A kind that each part defines, and labels that its controller's Deployment has however it was installed.
 KINDS: Mapping[Part, str] = {
     "cert_manager": "certificates.cert-manager.io",
     "gateway_api": "gateways.gateway.networking.k8s.io",
@@ -44,7 +44,7 @@ T = TypeVar("T")
 
 
 class UntoldError(pulumi.RunError):
-    """The cluster does not tell what is there. Whose it is decides what is declared, so the run stops."""
+    """The cluster did not say what exists, or whose it is. That decides what is declared, so the run stops."""
 
 
 class Definition(Object):
@@ -74,11 +74,11 @@ class FoundPart:
     """A part of the platform that the cluster has.
 
     Attributes:
-        version: as its own objects have it, without a leading v; empty where they do not.
+        version: read from its own objects, without a leading v; empty if they have none.
         namespace: of its controller; empty where there is none.
         running: whether its controller is available; True for Gateway API, which has none.
         stack: identity of the stack that installed it; empty if none did.
-        installer: who did otherwise, for messages.
+        installer: who installed it if no stack did, as text for messages.
 
     """
 
@@ -156,7 +156,7 @@ def version_of(controller: Controller) -> str:
 
 
 def _with_owner(found: FoundPart, objects: Iterable[Object], *, client: httpx.Client) -> FoundPart:
-    """The same part with its owner, by the marks of its objects: a stack's first, then Helm's, then another's."""
+    """Add who installed the part, as its objects say: the mark of a stack, else of Helm, else of another manager."""
     marks = [(item.metadata.annotations, item.metadata.labels) for item in objects]
     stack = next((kept[STACK_ANNOTATION] for kept, _ in marks if kept.get(STACK_ANNOTATION)), "")
     release = next(
@@ -193,10 +193,10 @@ def ask(
     query: Mapping[str, str] | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> T | None:
-    """What the cluster has at a path; None where it has nothing.
+    """Read a path of the API; None if the cluster has nothing there.
 
     Raises:
-        UntoldError: it does not tell, for whatever reason.
+        UntoldError: the answer is any other error.
     """
     answer = client.get(path, params=query, headers=headers)
     if answer.status_code == httpx.codes.NOT_FOUND:

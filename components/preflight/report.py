@@ -6,5 +6,5 @@ import pulumi
 
 
 def report(check: str, text: str) -> None:
-    """Say the result of one check. During an update the line does not stay, because its preview has said it already."""
+    """Print the result of one check. In an update the line vanishes again, because the preview has printed it."""
     pulumi.log.info(f"{check}: {text}", ephemeral=not pulumi.runtime.is_dry_run())

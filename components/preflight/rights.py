@@ -30,13 +30,13 @@ class Rule:
     verbs: tuple[str, ...]
 
 
-# To tell which cluster it is, and whose a namespace is. Needed in kube-system and in each namespace.
+# To identify the cluster, and the stack that made a namespace. Needed in kube-system and in each namespace.
 IDENTIFY = (Rule(group="", resources=("namespaces",), verbs=("get",)),)
 # To make namespaces, and to delete them with the stack.
 NAMESPACES = (Rule(group="", resources=("namespaces",), verbs=MANAGE),)
 # To see, before a namespace of the stack is deleted, whether others have something in it.
 LOOK = (Rule(group="*", resources=("*",), verbs=("list",)),)
-# What models and graphs are, what is made for them, and what a rollout and a destroy wait for.
+# Models and graphs, the objects that controllers make for them, and those that a roll-out and a destroy wait for.
 MODELS = (
     Rule(group="serving.kserve.io", resources=("inferenceservices", "inferencegraphs"), verbs=MANAGE),
     Rule(group="", resources=("pods", "services"), verbs=READ),
@@ -106,7 +106,7 @@ REPLICATED = (
     Rule(group="autoscaling", resources=("horizontalpodautoscalers",), verbs=MANAGE),
     Rule(group="policy", resources=("poddisruptionbudgets",), verbs=MANAGE),
 )
-# The manifest of Gateway API that its publisher has.
+# Kinds that only the published manifest of Gateway API has.
 PUBLISHED = (
     Rule(
         group="admissionregistration.k8s.io",
@@ -168,14 +168,14 @@ def model_rules(settings: Settings, *, namespace: str) -> Iterator[Rule]:
 
 
 def needed_rights(settings: Settings, *, missing: Set[str], own: Set[str]) -> frozenset[Right]:
-    """What the stack needs.
+    """Rights that the stack needs.
 
-    A right in a namespace that the stack makes can only be one in all namespaces.
+    Nobody can grant a right in a namespace that does not exist, so what is needed there is needed in all namespaces.
 
     Args:
         settings: of the stack.
-        missing: those of its namespaces that the cluster does not have.
-        own: those that the stack made.
+        missing: its namespaces that do not exist yet.
+        own: its namespaces that the stack made.
 
     """
     stores = [settings.storage[store] for store, _ in settings.used_stores]

@@ -1,10 +1,10 @@
-"""A resource that a destroy deletes first, and that refuses to go where the destroy would harm others, or would hang.
+"""A resource that a destroy deletes first; its deletion fails if the destroy would harm others, or would hang.
 
 `pulumi destroy` does not run the program, so no preflight looks at the cluster. A kubeconfig of another cluster can
-have a context of the same name, and objects of the same names there are somebody else's; the definitions of a platform
-take the objects of everybody with them. This resource depends on all others, so nothing is deleted before it. Pulumi
-loads this module, whose name is in the stack's state. Renaming the module or its provider breaks the `destroy` of
-stacks that were deployed before.
+have a context of the same name, and objects of the same names there are somebody else's. With a platform's
+CustomResourceDefinitions, Kubernetes deletes everybody's objects of these kinds. This resource depends on all others,
+so nothing is deleted before it. Pulumi loads this module, whose name is in the stack's state. Renaming the module or
+its provider breaks the `destroy` of stacks that were deployed before.
 """
 
 from __future__ import annotations
@@ -151,7 +151,7 @@ def require_cluster(deployed: ClusterIdentity, *, context: str | None, kubeconfi
 
 @dataclass(frozen=True, kw_only=True)
 class ClusterGuardArgs:
-    """What a destroy has to find.
+    """What a destroy compares with the cluster that it reaches.
 
     Attributes:
         identity: of the stack, with the cluster that it is deployed to.
@@ -168,7 +168,7 @@ class ClusterGuardArgs:
 
     @classmethod
     def from_settings(cls, settings: Settings, *, identity: Identity) -> ClusterGuardArgs:
-        """What the destroy of a stack with these settings has to find."""
+        """Read it from the settings of the stack."""
         return cls(
             identity=identity,
             context=settings.cluster.context,

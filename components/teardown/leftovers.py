@@ -29,7 +29,7 @@ Kind = TypeVar("Kind", bound=Object)
 
 
 class UnreadableError(Exception):
-    """The cluster does not tell this login what is left."""
+    """The cluster does not let this login read what is left."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,7 +1,8 @@
-"""Judge by an object's metadata who made it: a label alone does not say, because users put a model's label on theirs.
+"""Decide from an object's metadata who made it.
 
-The owner says it. Kubernetes deletes owners before their pods, so a pod may outlive its ReplicaSet and Deployment; then
-the labels say it that only KServe's and Knative's own pods have.
+A model's label is not enough, because users put it on objects of their own; the owner reference is. Kubernetes deletes
+owners before their pods, so a pod may outlive its ReplicaSet and Deployment; then the labels decide that only KServe's
+and Knative's own pods have.
 """
 
 from __future__ import annotations
@@ -16,9 +17,9 @@ from kube.views.kubernetes import Deployment, Pod, ReplicaSet
 GRAPH_LABEL = "serving.kserve.io/inferencegraph"
 KNATIVE_LABEL = "serving.knative.dev/service"
 REVISION_UID_LABEL = "serving.knative.dev/revisionUID"
-# Only the controller of Deployments sets it; it ends the name of the ReplicaSet.
+# Only the controller of Deployments sets it; its value is the end of the ReplicaSet's name.
 HASH_LABEL = "pod-template-hash"
-# KServe's names of a model's servers end so; the last one is of the workers of a predictor on several nodes.
+# How KServe ends the names of a model's servers; the last one is of the workers of a predictor on several nodes.
 PARTS = ("predictor", "transformer", "explainer", "predictor-worker")
 # Knative shortens the names of Deployments that would be too long, but keeps the beginning of the revision's name.
 KEPT = 20
@@ -31,7 +32,7 @@ class Maker(Protocol):
         """Whether this maker's controller owns the object, or owned it."""
 
     def labelled(self, pod: Metadata, *, deployment: str) -> bool:
-        """Whether a pod of the Deployment of this name, which is gone, has the labels of this one's pods."""
+        """Whether a pod, whose Deployment had this name and is gone, has the labels of this maker's pods."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +43,7 @@ class ModelServers:
     graphs: Set[str]
 
     def __or__(self, other: ModelServers) -> ModelServers:
-        """Both."""
+        """The models and graphs of both."""
         return ModelServers(models=self.models | other.models, graphs=self.graphs | other.graphs)
 
     @property
@@ -94,7 +95,7 @@ class KnativeOperator:
 def pods_of(
     maker: Maker, pods: Iterable[Pod], *, sets: Iterable[ReplicaSet], deployments: Iterable[Deployment]
 ) -> Iterator[Pod]:
-    """Pods of the Deployments that this maker made. No others are: a StatefulSet's, a Job's, a Rollout's.
+    """Pods of the Deployments that this maker made, and not those of a StatefulSet, a Job or a Rollout.
 
     List the pods first, then their owners, so that what is missing was deleted.
     """

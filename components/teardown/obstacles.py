@@ -23,7 +23,7 @@ RELEASE, RELEASE_NAMESPACE = "meta.helm.sh/release-name", "meta.helm.sh/release-
 OF_CONTROLLERS = {"gatewayclasses.gateway.networking.k8s.io"}
 # Knative's own kinds, which no user writes.
 INTERNAL = ".internal.knative.dev"
-# A controller that restarts is back by then.
+# Long enough for a controller that is restarting.
 WAIT_SECONDS = 60.0
 POLL_SECONDS = 2.0
 SHOWN = 5
@@ -31,7 +31,7 @@ SHOWN = 5
 
 @dataclass(frozen=True, kw_only=True)
 class _Controller:
-    """A Deployment without which finalizers stay; `labels` find it wherever it is."""
+    """A Deployment that removes finalizers; `labels` select it in whatever namespace it is."""
 
     name: str
     labels: str
@@ -64,10 +64,10 @@ class Obstacles:
     has_platform: bool
 
     def objects_of_others(self, client: httpx.Client) -> list[str]:
-        """Objects of others whose CustomResourceDefinition is the stack's, and goes with it; a text a kind.
+        """Objects of others whose CustomResourceDefinition is the stack's, and goes with it; one text per kind.
 
         Raises:
-            ForbiddenError: the cluster does not tell this login.
+            ForbiddenError: this login may not read them.
             httpx.HTTPError: the API server cannot be reached, or answers with an error.
             ValueError: an answer cannot be read.
         """
@@ -87,7 +87,7 @@ class Obstacles:
     def stopped_controllers(self, client: httpx.Client, *, wait: float = WAIT_SECONDS) -> list[str]:
         """Controllers that do not run, though finalizers of the stack's objects wait for them, after `wait` seconds.
 
-        None where this login may not look. Raises as `objects_of_others` does otherwise.
+        Empty where this login may not read them. Raises as `objects_of_others` does otherwise.
         """
         end = time.monotonic() + wait
         try:

@@ -19,7 +19,7 @@ from kube.views.kubernetes import Namespace
 TIMEOUT_SECONDS = 30.0
 POLL_SECONDS = 1.0
 SHOWN = 10
-# Kubernetes and its metrics server make these, and delete them with what they are about.
+# Kubernetes and its metrics server make these, and delete them with the objects that they describe.
 MADE_BY_ITSELF = {"events", "endpoints", "endpointslices", "leases", "podmetrics", "pods.metrics.k8s.io"}
 # Made in every namespace: by Kubernetes, by istiod, and by OpenShift.
 IN_EVERY_NAMESPACE = {
@@ -33,7 +33,7 @@ KINDS: tuple[type[Served], ...] = (InferenceService, InferenceGraph)
 
 
 class OthersObjectsError(Exception):
-    """A namespace of the stack holds something of others, or the cluster does not tell."""
+    """A namespace of the stack holds something of others, or what it holds cannot be read."""
 
 
 def require_nothing_of_others(
@@ -49,10 +49,10 @@ def require_nothing_of_others(
         namespace: of the stack. If models or graphs of the stack stay in it, the namespace stays, too, and is not read.
         connect: gives a connection to the cluster.
         kubectl: how a user calls kubectl for this cluster, in the text of the error.
-        timeout: seconds in which what only looks like others' may go.
+        timeout: seconds to wait for objects that go by themselves, such as those that the garbage collector deletes.
 
     Raises:
-        OthersObjectsError: it holds something, or the cluster does not tell; the text has what to do.
+        OthersObjectsError: it holds something, or cannot be read; the text says what to do.
     """
     stop = time.monotonic() + timeout
     mark = ""
@@ -115,7 +115,7 @@ def _others(client: httpx.Client, namespace: str, *, mark: str) -> Iterator[str]
 
 
 def _is_ours(found: Metadata, *, mark: str) -> bool:
-    """Whether the stack made it. A namespace that lost its mark is the stack's with all that has any."""
+    """Whether the stack made it. In a namespace that lost its mark, every object with a mark counts as the stack's."""
     own = found.annotations.get(STACK_ANNOTATION)
     return own is not None and (own == mark or not mark)
 
