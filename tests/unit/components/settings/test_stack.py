@@ -18,6 +18,7 @@ from components.settings.errors import SettingsError
 from components.settings.server import RESERVED_KEYS, RESERVED_VARIABLES
 from components.settings.stack import Settings, load, parse, raw_config
 from components.settings.stores.s3 import S3Storage
+from releases import RELEASES
 from tests.unit.components.conftest import ACCESS_KEY, PROFILE, SECRET_KEY
 from tests.unit.components.recording import PROJECT
 
@@ -99,10 +100,11 @@ def without(*path: str) -> Change:
     return change
 
 
+NAMES = ", ".join(map(repr, RELEASES))
 INVALID: list[tuple[Change, str]] = [
     (without("release"), "release: is missing"),
-    (put("release", value="0.19"), "release: '0.19' is not a release; the releases are '0.20', 'local'"),
-    (put("release", value="0.2"), "the releases are '0.20', 'local'; in YAML it needs quotes"),
+    (put("release", value="0.19"), f"release: '0.19' is not a release; the releases are {NAMES}"),
+    (put("release", value="0.2"), f"the releases are {NAMES}; in YAML it needs quotes"),
     (put("release", value=0.2), "release: 0.2 is not a release"),
     (put("reelase", value="local"), "reelase: unknown setting; did you mean 'release'?"),
     (put("ingress", "domian", value="a.b"), "ingress.domian: unknown setting; did you mean 'domain'?"),
