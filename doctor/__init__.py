@@ -1,1 +1,1 @@
-"""Why something is not ready: doctor, status and logs. Also reached as `python -m predict doctor`."""
+"""Why something is not ready: `python -m predict doctor`, `status`, `logs`. Comparing answers belongs in `predict`."""

@@ -1,1 +1,1 @@
-"""Asks registries of charts and images, and servers of chart archives; logs in where they ask for it."""
+"""Requests to registries and chart servers, with logins. Which charts and images there are belongs in `releases`."""

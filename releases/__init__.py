@@ -1,4 +1,4 @@
-"""Releases: the versions that are deployed together, where their charts are published, and how releases differ."""
+"""Versions that are deployed together, and where charts are published. Installing them belongs in `components`."""
 
 from collections.abc import Mapping
 

@@ -1,1 +1,1 @@
-"""Generators of the pages in docs/ that are made from the code or from a deployed stack."""
+"""Generators of pages in docs/, from the code or a deployed stack. What a deployment runs does not belong here."""
