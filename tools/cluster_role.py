@@ -13,6 +13,7 @@ from components.preflight.rights import (
     ALL_OF_MODELS,
     IDENTIFY,
     LOOK,
+    LOOK_AT_PLATFORM,
     NAMESPACES,
     STORAGE_CONTAINERS,
     SYSTEM_NAMESPACE,
@@ -41,6 +42,11 @@ def render() -> Mapping[Path, str]:
             "a stack of models only, some with a storage_initializer, or with a store of kind https, of kind "
             "huggingface with an endpoint, or of kind gcs without a key; bind it in all namespaces",
             STORAGE_CONTAINERS,
+        ),
+        _role(
+            "existing-platform",
+            "a stack of models only with `platform: {existing: all}`; bind it in all namespaces",
+            LOOK_AT_PLATFORM,
         ),
     ]
     return {ROOT / PLATFORM_ROLE: _text(platform), ROOT / MODELS_ROLE: _text(models)}

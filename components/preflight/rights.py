@@ -96,6 +96,19 @@ PLATFORM = (
     Rule(group="gateway.networking.k8s.io", resources=("gatewayclasses", "gateways"), verbs=MANAGE),
     Rule(group="serving.kserve.io", resources=("clusterservingruntimes", "clusterstoragecontainers"), verbs=MANAGE),
 )
+# To find the parts of a platform that is there and whose they are, to try their webhooks, and to read their settings.
+LOOK_AT_PLATFORM = (
+    Rule(group="apiextensions.k8s.io", resources=("customresourcedefinitions",), verbs=("get",)),
+    Rule(group="apps", resources=("deployments",), verbs=("list",)),
+    Rule(group="", resources=("namespaces", "configmaps"), verbs=("get",)),
+    Rule(group="", resources=("services",), verbs=("list",)),
+    Rule(group="gateway.networking.k8s.io", resources=("gateways", "gatewayclasses"), verbs=("get",)),
+    Rule(group="networking.istio.io", resources=("gateways",), verbs=("get",)),
+    Rule(group="serving.kserve.io", resources=("clusterservingruntimes",), verbs=("list",)),
+    Rule(group="networking.istio.io", resources=("virtualservices",), verbs=("create",)),
+    Rule(group="serving.knative.dev", resources=("services",), verbs=("create",)),
+    Rule(group="serving.kserve.io", resources=("inferenceservices",), verbs=("create",)),
+)
 KNATIVE = (
     Rule(group="operator.knative.dev", resources=("knativeservings",), verbs=MANAGE),
     Rule(group="networking.istio.io", resources=("gateways",), verbs=MANAGE),
@@ -115,7 +128,7 @@ PUBLISHED = (
     ),
 )
 MONITORING = (Rule(group="", resources=("persistentvolumeclaims",), verbs=MANAGE),)
-WHOLE_PLATFORM = (*NAMESPACES, *LOOK, *PLATFORM, *KNATIVE, *REPLICATED, *PUBLISHED, *MONITORING)
+WHOLE_PLATFORM = (*NAMESPACES, *LOOK, *LOOK_AT_PLATFORM, *PLATFORM, *KNATIVE, *REPLICATED, *PUBLISHED, *MONITORING)
 ALL_OF_MODELS = (*IDENTIFY, *MODELS, *REMOVE_PODS, *STORAGE, *CERTIFICATES, *ROUTES, *BANDITS, *BUDGETS)
 
 
@@ -184,8 +197,10 @@ def needed_rights(settings: Settings, *, missing: Set[str], own: Set[str]) -> fr
     if settings.installs_platform:
         models = (rule for name in settings.namespaces for rule in model_rules(settings, namespace=name))
         look = LOOK if missing | own else ()
-        return _rights([*platform_rules(settings), *models, *look, *containers], namespace="")
+        return _rights([*LOOK_AT_PLATFORM, *platform_rules(settings), *models, *look, *containers], namespace="")
     found = _rights(IDENTIFY, namespace=SYSTEM_NAMESPACE, name=SYSTEM_NAMESPACE) | _rights(containers, namespace="")
+    if settings.uses_whole_platform:
+        found |= _rights(LOOK_AT_PLATFORM, namespace="")
     for name in settings.namespaces:
         place = "" if name in missing else name
         found |= _rights(model_rules(settings, namespace=name), namespace=place)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,12 +17,13 @@ from components.platform.existing import ExistingParts
 from components.preflight.cluster import find_cluster, preflight
 from components.preflight.existing_platform import FIRST_RESOURCES, ExistingPlatformError, find_existing
 from components.preflight.platform_facts import UntoldError
+from components.preflight.rights import Right, needed_rights
 from components.settings.platform_parts import PARTS, Part
 from components.settings.stack import parse
 from endpoints.endpoint import GatewayService
 from tests.unit.components.kubernetes import kubeconfig
 from tests.unit.components.preflight.cluster_with_platform import NAMESPACES, PlatformServer
-from tests.unit.predict.server import serving
+from tests.unit.predict.server import Request, serving
 
 OWNER = "organization/kserve-multi-model/dev:1"
 OTHER = "organization/kserve-multi-model/other:2"
@@ -362,3 +364,26 @@ def test_somebody_elses_knative_is_not_removed_by_a_stack_in_mode_standard(
     state = preflight(settings, identity=identity, found=found)
     assert state.platform_parts.parts == ALL
     assert "Knative: 1.21.1, installed by Helm (release platform in namespace platform), not used" in said
+
+
+def right_of(request: Request) -> Right:
+    """What the API server asks whether the login may do, for a request."""
+    *path, last = request.path.partition("?")[0].strip("/").split("/")
+    parts = [*path, last]
+    group, rest = ("", parts[2:]) if parts[0] == "api" else (parts[1], parts[3:])
+    if rest[0] == "namespaces" and len(rest) > 2:
+        rest = rest[2:]
+    verb = "create" if request.method == "POST" else "get" if len(rest) > 1 else "list"
+    return Right(verb=verb, group=group, resource=rest[0])
+
+
+@pytest.mark.usefixtures("said")
+@pytest.mark.parametrize("mode", ["Knative", "Standard"])
+def test_the_roles_of_a_stack_on_a_whole_platform_allow_all_that_is_read(full: PlatformServer, mode: str) -> None:
+    with contextlib.suppress(ExistingPlatformError):
+        look(full, existing="all", mode=mode)
+    settings = parse({"release": "0.20", "models": [SKLEARN], "mode": mode, "platform": {"existing": "all"}})
+    given = needed_rights(settings, missing=set(), own=set())
+    used = {right_of(request) for request in full.server.requests}
+    assert len(used) > 8
+    assert used <= given
