@@ -41,6 +41,7 @@ SETTINGS: Mapping[str, Any] = {
     "release": "local",
     "platform": {"existing": "all"},
     "ingress": {"address": NODE},
+    "resources": "small",
     "storage": STORAGE,
     "models": [MODEL],
 }
