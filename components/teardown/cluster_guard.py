@@ -157,7 +157,7 @@ class ClusterGuardArgs:
         identity: of the stack, with the cluster that it is deployed to.
         context: the one that leads to the cluster; None means the current one.
         namespaces: of the stack's models and graphs.
-        has_platform: whether the platform is the stack's own.
+        has_platform: whether the stack has installed parts of the platform.
 
     """
 
@@ -173,7 +173,7 @@ class ClusterGuardArgs:
             identity=identity,
             context=settings.cluster.context,
             namespaces=settings.namespaces,
-            has_platform=not settings.platform,
+            has_platform=settings.installs_platform,
         )
 
 

@@ -55,7 +55,7 @@ class Obstacles:
     Attributes:
         mark: tells the objects of the stack, and its Helm releases, from others.
         namespaces: of its models and graphs.
-        has_platform: whether the platform is the stack's own.
+        has_platform: whether the stack has installed parts of the platform.
 
     """
 
@@ -118,7 +118,9 @@ class Obstacles:
         )
         if {item.name for item in served} & {*behind_knative}:
             needed += KNATIVE
-        if self.has_platform and read_list(KnativeServing, client, metadata_only=True):
+        # An operator of others has nothing to remove for this stack.
+        serving = read_list(KnativeServing, client, metadata_only=True) if self.has_platform else ()
+        if any(item.metadata.annotations.get(STACK_ANNOTATION) == self.mark.identity for item in serving):
             needed.append(OPERATOR)
         return ((controller.name, controller.labels) for controller in needed)
 

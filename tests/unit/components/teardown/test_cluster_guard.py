@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from components.ownership.stack_identity import ClusterIdentity, Identity
+from components.settings.stack import parse
+from components.teardown.cluster_guard import ClusterGuardArgs
 from tests.unit.components import pulumi_project
 from tests.unit.components.kubernetes import UID, kubeconfig
 from tests.unit.components.pulumi_project import Cluster, Project
@@ -95,3 +98,22 @@ def test_a_cluster_that_does_not_answer_deletes_nothing_unless_it_is_to_be_forgo
     assert cluster.objects
     forgotten = {"KUBECONFIG": gone, "PULUMI_K8S_DELETE_UNREACHABLE": "true"}
     assert "4 deleted" in project.pulumi("destroy", "--yes", "--skip-preview", **forgotten)
+
+
+@pytest.mark.parametrize(
+    ("platform", "has_platform"),
+    [
+        (None, True),
+        ({"existing": "auto"}, True),
+        ({"existing": ["cert_manager"]}, True),
+        ({"existing": "all"}, False),
+        ("platform", False),
+    ],
+    ids=["its own", "what is missing", "all but one part", "none", "another stack's"],
+)
+def test_a_destroy_looks_for_objects_of_others_where_the_stack_has_installed_any_part(
+    platform: object, *, has_platform: bool
+) -> None:
+    identity = Identity(text="o/p/dev:a", deployed_before=False, cluster=ClusterIdentity(uid=UID, name="here"))
+    settings = parse({"release": "0.20", **({"platform": platform} if platform else {})})
+    assert ClusterGuardArgs.from_settings(settings, identity=identity).has_platform is has_platform

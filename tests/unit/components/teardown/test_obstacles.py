@@ -180,10 +180,17 @@ def test_a_model_behind_knative_waits_for_knative_too(server: Server) -> None:
 
 
 def test_knative_waits_for_its_operator(server: Server) -> None:
-    answer(server, "/apis/operator.knative.dev/v1beta1/knativeservings", items(item("knative-serving")))
+    serving = items(item("knative-serving", annotations=OURS))
+    answer(server, "/apis/operator.knative.dev/v1beta1/knativeservings", serving)
     deployment(server, "app.kubernetes.io%2Fname%3Dknative-operator", available=0)
     assert stopped(server) == ["Knative's operator"]
     assert stopped(server, has_platform=False) == []
+
+
+def test_knative_of_others_needs_no_operator(server: Server) -> None:
+    answer(server, "/apis/operator.knative.dev/v1beta1/knativeservings", items(item("knative-serving")))
+    deployment(server, "app.kubernetes.io%2Fname%3Dknative-operator", available=0)
+    assert stopped(server) == []
 
 
 def test_models_of_others_need_nothing_of_this_destroy(server: Server) -> None:
