@@ -22,6 +22,7 @@ class ApiKind:
         version: as `v1beta1`.
         plural: as `inferenceservices`.
         namespaced: whether its objects are in namespaces.
+        deletable: whether its objects can be deleted; those that cannot are computed when they are asked for.
 
     """
 
@@ -29,6 +30,7 @@ class ApiKind:
     version: str
     plural: str
     namespaced: bool
+    deletable: bool
 
     @property
     def name(self) -> str:
@@ -99,5 +101,6 @@ def _kinds(group: _Group) -> Iterator[ApiKind]:
                     version=version.version,
                     plural=found.resource,
                     namespaced=found.scope == "Namespaced",
+                    deletable="delete" in found.verbs,
                 )
             seen.add(found.resource)

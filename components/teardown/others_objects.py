@@ -21,14 +21,28 @@ POLL_SECONDS = 1.0
 SHOWN = 10
 # Kubernetes and its metrics server make these, and delete them with the objects that they describe.
 MADE_BY_ITSELF = {"events", "endpoints", "endpointslices", "leases", "podmetrics", "pods.metrics.k8s.io"}
-# Made in every namespace: by Kubernetes, by istiod, and by OpenShift.
+# Made in every namespace, with no owner: by Kubernetes, istiod, OpenShift and GKE; by KServe in those with models.
 IN_EVERY_NAMESPACE = {
     *(f"serviceaccounts/{name}" for name in ("default", "builder", "deployer", "pipeline")),
     *(
         f"configmaps/{name}"
-        for name in ("kube-root-ca.crt", "istio-ca-root-cert", "istio-ca-crl", "openshift-service-ca.crt")
+        for name in (
+            "kube-root-ca.crt",
+            "istio-ca-root-cert",
+            "istio-ca-crl",
+            "openshift-service-ca.crt",
+            "global-ca-bundle",
+        )
     ),
+    *(
+        f"rolebindings.{group}/system:{name}"
+        for group in ("rbac.authorization.k8s.io", "authorization.openshift.io")
+        for name in ("deployers", "image-builders", "image-pullers")
+    ),
+    "resourcequotas/gke-resource-quotas",
 }
+# Label of the copies of an operator's description that the Operator Lifecycle Manager puts into every namespace.
+COPIED = "olm.copiedFrom"
 KINDS: tuple[type[Served], ...] = (InferenceService, InferenceGraph)
 
 
@@ -104,12 +118,13 @@ def _has_models(client: httpx.Client, namespace: str, *, mark: str) -> bool:
 def _others(client: httpx.Client, namespace: str, *, mark: str) -> Iterator[str]:
     """Objects of others, as `pods/iris`."""
     for kind in kinds(client):
-        if not kind.namespaced or {kind.plural, kind.name} & MADE_BY_ITSELF:
+        # Kubernetes, too, deletes with a namespace only what can be deleted.
+        if not (kind.namespaced and kind.deletable) or {kind.plural, kind.name} & MADE_BY_ITSELF:
             continue
         for item in kind.objects(client, namespace=namespace):
             name = f"{kind.name}/{item.name}"
             # What has an owner goes with it; the owner counts.
-            goes = item.owners or item.deleted or _is_ours(item, mark=mark)
+            goes = item.owners or item.deleted or COPIED in item.labels or _is_ours(item, mark=mark)
             if not goes and name not in IN_EVERY_NAMESPACE and not _is_of_an_account(item):
                 yield name
 

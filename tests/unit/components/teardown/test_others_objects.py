@@ -21,7 +21,7 @@ OTHER_STACK = "organization/kserve-multi-model/other:5e6f7a8b"
 URN = "urn:pulumi:dev::kserve-multi-model::kubernetes:core/v1:Namespace::models"
 
 
-def kind(resource: str, *, scope: str = "Namespaced", verbs: tuple[str, ...] = ("get", "list")) -> dict[str, Any]:
+def kind(resource: str, *, scope: str = "Namespaced", verbs: tuple[str, ...] = ("get", "list", "delete")) -> dict[str, Any]:
     return {"resource": resource, "scope": scope, "verbs": [*verbs]}
 
 
@@ -129,6 +129,30 @@ def test_what_others_made_keeps_the_namespace(api: Server, kinds: dict[str, Any]
     assert f"{named}\n" in text
     assert "kubectl --namespace models delete <kind>/<name>" in text
     assert f"pulumi state delete --target-dependents '{URN}'" in text
+
+
+def test_what_the_platforms_of_clouds_put_into_every_namespace_is_nobody_elses(api: Server) -> None:
+    """GKE's quota, OpenShift's bindings, copies of the Operator Lifecycle Manager, KServe's copy of a CA."""
+    cluster(api, configmaps=[item("global-ca-bundle")])
+    bindings = [item(f"system:{name}") for name in ("deployers", "image-builders", "image-pullers")]
+    operator = item("serverless-operator.v1", labels={"olm.copiedFrom": "openshift-serverless"})
+    more: dict[tuple[str, str], list[dict[str, Any]]] = {
+        ("rbac.authorization.k8s.io", "rolebindings"): bindings,
+        ("authorization.openshift.io", "rolebindings"): bindings,
+        ("operators.coreos.com", "clusterserviceversions"): [operator],
+    }
+    groups = [group(name, ("v1", [kind(plural)])) for name, plural in more]
+    # Listed in every namespace; nothing stores them there.
+    packages = group("packages.operators.coreos.com", ("v1", [kind("packagemanifests", verbs=("get", "list"))]))
+    quotas = group("", ("v1", [kind("resourcequotas")]))
+    answer(api, "/api", {"items": [quotas]})
+    answer(api, "/api/v1/namespaces/models/resourcequotas", {"items": [item("gke-resource-quotas")]})
+    answer(api, "/apis", {"items": [*groups, packages]})
+    for (name, plural), found in more.items():
+        answer(api, f"/apis/{name}/v1/namespaces/models/{plural}", {"items": found})
+    manifests = "/apis/packages.operators.coreos.com/v1/namespaces/models/packagemanifests"
+    answer(api, manifests, {"items": [item("kserve")]})
+    require(api)
 
 
 def test_what_is_about_to_go_is_waited_for(api: Server, pauses: list[float]) -> None:
