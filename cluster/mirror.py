@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -20,7 +21,7 @@ from releases.types import ChartArchive, Manifest, MirroredChart, OciChart, Rele
 
 # Below the place of the images, as in the local cluster's registry.
 CHARTS = "charts"
-LOOPBACK = ("localhost", "127.", "[::1]")
+LOOPBACK = re.compile(r"(localhost|127(\.\d+){3}|\[::1])(:\d+)?")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +36,7 @@ class Place:
     def parse(cls, text: str, *, plain_http: bool = False) -> Self:
         """Read `host[:port][/path]`; registries of this machine speak HTTP."""
         host, _, path = text.removeprefix("oci://").rstrip("/").partition("/")
-        return cls(host=host, path=path, plain_http=plain_http or host.startswith(LOOPBACK))
+        return cls(host=host, path=path, plain_http=plain_http or bool(LOOPBACK.fullmatch(host)))
 
     def repository(self, name: str) -> str:
         """Path of a chart or image in the registry."""

@@ -53,21 +53,30 @@ class RegistryAuth(httpx.Auth):
     """Answers a registry's challenge: with the login, or with a token that the login gets from the token server.
 
     Without a login it asks for an anonymous token. A token is kept for later requests to the same repository.
+    Servers to which the registry sends its clients, for contents and uploads, get no answer: theirs are not its users.
     Source: the token authentication of the distribution project, and RFC 7235. A challenge that it cannot answer, or
     that asks for the login without encryption, raises DownloadError.
+
+    Attributes:
+        registry: its URL, as `https://host:port`.
+
     """
 
+    registry: str
     login: Login | None
     _answers: dict[tuple[str, bool], str] = field(default_factory=dict, repr=False)
 
     def sync_auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
         """Send a request, and again with an answer to the challenge where it is refused."""
+        if not self._is_of_registry(request.url):
+            yield request
+            return
         match = REPOSITORY.match(request.url.path)
         key = (match["name"] if match else "", request.method in {"GET", "HEAD"})
         if key in self._answers:
             request.headers["Authorization"] = self._answers[key]
         refused = yield request
-        if refused.status_code != httpx.codes.UNAUTHORIZED:
+        if refused.status_code != httpx.codes.UNAUTHORIZED or not self._is_of_registry(refused.url):
             return
         scheme, _, parameters = refused.headers.get("WWW-Authenticate", "").partition(" ")
         if scheme.lower() == "basic" and self.login:
@@ -83,6 +92,10 @@ class RegistryAuth(httpx.Auth):
             return
         request.headers["Authorization"] = self._answers[key]
         yield request
+
+    def _is_of_registry(self, url: httpx.URL) -> bool:
+        registry = httpx.URL(self.registry)
+        return (url.scheme, url.netloc) == (registry.scheme, registry.netloc)
 
     def _token_request(self, request: httpx.Request, challenge: Mapping[str, str]) -> httpx.Request:
         if "realm" not in challenge:

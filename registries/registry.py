@@ -61,9 +61,9 @@ class Registry:
         Without a login, that of ~/.netrc is used, if there is one.
         """
         login = login or netrc_login(host)
-        address = DOCKER_HUB[-1] if host in DOCKER_HUB else host
-        with http_client(seconds=seconds, auth=RegistryAuth(login=login)) as client:
-            yield cls(url=f"{'http' if plain_http else 'https'}://{address}", client=client, login=login)
+        url = f"{'http' if plain_http else 'https'}://{DOCKER_HUB[-1] if host in DOCKER_HUB else host}"
+        with http_client(seconds=seconds, auth=RegistryAuth(registry=url, login=login)) as client:
+            yield cls(url=url, client=client, login=login)
 
     def chart_digest(self, repository: str, *, tag: str) -> str:
         """Return the digest of a chart's archive.
@@ -98,6 +98,7 @@ class Registry:
         """Return the manifest of a tag or digest. Raises DownloadError where the registry does not give it."""
         accept = ", ".join((MANIFEST, INDEX, DOCKER_MANIFEST, DOCKER_INDEX))
         answer = self._success(self._request("GET", f"{repository}/manifests/{reference}", accept=accept))
+        _json(answer)
         media_type = answer.headers.get("Content-Type", "").partition(";")[0].strip()
         found = StoredManifest(content=answer.content, media_type=media_type)
         if reference.startswith("sha256:") and found.digest != reference:
@@ -130,6 +131,8 @@ class Registry:
         The login happens with the first of the two requests, because the content can be sent only once.
         """
         begun = self._success(self._request("POST", f"{repository}/blobs/uploads/"))
+        if "Location" not in begun.headers:
+            raise DownloadError(_no_registry(begun))
         target = httpx.URL(urljoin(str(begun.url), begun.headers["Location"])).copy_merge_params({"digest": digest})
         headers = {"Content-Type": "application/octet-stream", "Content-Length": str(size)}
         self._success(self.client.put(target, content=content, headers=headers))
@@ -155,5 +158,9 @@ def _json(answer: httpx.Response) -> Mapping[str, Any]:
     except ValueError:
         content = None
     if not isinstance(content, dict):
-        raise DownloadError(f"{answer.url.host} does not answer as a registry does")
+        raise DownloadError(_no_registry(answer))
     return content
+
+
+def _no_registry(answer: httpx.Response) -> str:
+    return f"{answer.url.host} does not answer as a registry does"

@@ -289,6 +289,8 @@ def test_every_serving_runtime_has_its_image_in_the_list() -> None:
         ("oci://registry.example", "registry.example", "", False),
         ("localhost:5000", "localhost:5000", "", True),
         ("127.0.0.1:5000/a", "127.0.0.1:5000", "a", True),
+        ("localhost.example.com/team", "localhost.example.com", "team", False),
+        ("127.example.com", "127.example.com", "", False),
     ],
 )
 def test_places(text: str, host: str, path: str, plain_http: bool) -> None:

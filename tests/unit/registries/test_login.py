@@ -25,7 +25,8 @@ def asked(challenge: str, answer: Callable[[httpx.Request], httpx.Response], *, 
         allowed = "Authorization" in request.headers
         return httpx.Response(200 if allowed else 401, headers={} if allowed else {"WWW-Authenticate": challenge})
 
-    with httpx.Client(transport=httpx.MockTransport(serve), auth=RegistryAuth(login=LOGIN)) as client:
+    auth = RegistryAuth(registry="https://registry.example", login=LOGIN)
+    with httpx.Client(transport=httpx.MockTransport(serve), auth=auth) as client:
         for _ in range(times):
             client.get("https://registry.example/v2/a/b/manifests/1")
     return seen
