@@ -16,7 +16,7 @@ from components.preflight.existing_platform import find_existing
 from components.preflight.kubernetes_version import version_problem
 from components.preflight.report import report
 from components.preflight.rights import SYSTEM_NAMESPACE
-from components.preflight.running_models import changing_mode, running_in, stack_of, stacks_behind_knative
+from components.preflight.running_models import changing_mode, others_behind_knative, running_in, stack_of
 from components.settings.stack import Settings
 from kube.connection import client_of, refusal_of
 from kube.kubeconfig import Access, KubeconfigError, UnsupportedLoginError, find_access
@@ -27,6 +27,7 @@ from kube.views.kubernetes import Namespace
 METRICS_API = "/apis/metrics.k8s.io/v1beta1"
 KSERVE_API = "/apis/serving.kserve.io/v1beta1"
 KNATIVE_API = "/apis/serving.knative.dev/v1"
+SHOWN = 5
 REMEDY = "If it is running, check cluster.kubeconfig and cluster.context in the stack's settings, or $KUBECONFIG"
 
 
@@ -159,10 +160,10 @@ def _missing(client: httpx.Client, settings: Settings, *, owner: str, existing: 
         yield f"cluster: it has no KServe; is it the cluster of the platform's stack, {settings.platform_stack}?"
     elif settings.platform_stack and settings.needs_knative and not client.get(KNATIVE_API).is_success:
         yield "mode: the platform has no Knative; use mode Standard, or deploy the platform's stack with mode Knative"
-    removes_knative = not settings.platform_stack and not settings.needs_knative and "knative" not in existing.parts
-    if removes_knative and (users := stacks_behind_knative(client) - {owner}):
-        stacks = ", ".join(sorted(users))
-        yield f"mode: this would remove Knative, but models of {stacks} need it; to keep it, set mode: Knative"
+    removes_knative = settings.installs_platform and not settings.needs_knative and "knative" not in existing.parts
+    if removes_knative and (users := others_behind_knative(client, owner=owner)):
+        named = f"{', '.join(users[:SHOWN])}{f' and {len(users) - SHOWN} more' if len(users) > SHOWN else ''}"
+        yield f"mode: this would remove Knative, but {named} need it; to keep it, set mode: Knative"
     if settings.needs_metrics and not client.get(METRICS_API).is_success:
         pulumi.log.warn(
             f"the cluster has no working metrics API ({METRICS_API}): until it has one, models in mode Standard are "

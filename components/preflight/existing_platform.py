@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 import httpx2 as httpx
@@ -89,6 +89,9 @@ def find_existing(client: httpx.Client, settings: Settings, *, identity: Identit
         UntoldError: the cluster refuses to answer, or answers with an error.
     """
     if settings.platform_stack:
+        if own := own_parts({}, identity):
+            remedy = "Leave `platform` out, or destroy this stack first: pulumi destroy"
+            raise ExistingPlatformError(f"platform: {_would_delete(own)}. {remedy}")
         return ExistingParts()
     found = read_parts(client)
     wanted = Wanted(existing=settings.existing, needed=needed_parts(settings), ranges=settings.release.existing)
@@ -161,6 +164,13 @@ def decide(found: Mapping[Part, FoundPart], *, wanted: Wanted, own: frozenset[Pa
         with_stack = any(one.stack for part, one in found.items() if part not in own)
         problems.append(f"{USE_IT}{f'; {OTHERS}' if with_stack else ''}")
     problems += _split(used, own=own, needed=wanted.needed)
+    # Where the program finds KServe, it declares nothing that KServe runs on.
+    if whole and own and not problems:
+        problems.append(
+            f"{found['kserve']} is there already ({found['kserve'].whose}), and nothing is installed beside it, but "
+            f"{_would_delete(own)}. Take that KServe away; or have Pulumi forget those parts, which then stay: pulumi "
+            "state delete --target-dependents <URN> (pulumi stack --show-urns lists them)"
+        )
     return Decision(used=frozenset(used), lines=tuple(lines), warnings=tuple(warnings), problems=tuple(problems))
 
 
@@ -169,6 +179,12 @@ def _own(part: Part) -> str:
         f"platform.existing: this stack has installed {TITLES[part]} itself and would delete it. Leave it out: a part "
         "stays with the stack that has installed it"
     )
+
+
+def _would_delete(own: Collection[Part]) -> str:
+    """What a stack that no longer installs these parts of its own would do."""
+    names = ", ".join(TITLES[part] for part in PARTS if part in own)
+    return f"this stack has installed {names} itself and would delete that, with all objects that need its definitions"
 
 
 def _unfit(one: FoundPart, known: VersionRange) -> Iterator[str]:

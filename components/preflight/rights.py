@@ -77,8 +77,9 @@ PLATFORM = (
     Rule(group="", resources=("pods",), verbs=READ),
     Rule(group="apps", resources=("deployments",), verbs=MANAGE),
     Rule(group="apps", resources=("replicasets",), verbs=READ),
-    # Which stacks need Knative.
+    # Who needs Knative.
     Rule(group="serving.kserve.io", resources=("inferenceservices", "inferencegraphs"), verbs=("list",)),
+    Rule(group="serving.knative.dev", resources=("services",), verbs=("list",)),
     Rule(group="apiextensions.k8s.io", resources=("customresourcedefinitions",), verbs=REPLACE),
     Rule(
         group="admissionregistration.k8s.io",

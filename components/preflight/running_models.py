@@ -12,6 +12,7 @@ from components.settings.graph import Graph
 from components.settings.model import Model
 from kube.read import ForbiddenError, read_list
 from kube.views.base import Object
+from kube.views.knative import KnativeService
 from kube.views.kserve import InferenceGraph, InferenceService, Served
 
 KINDS: tuple[type[Served], ...] = (InferenceService, InferenceGraph)
@@ -30,15 +31,21 @@ def running_in(client: httpx.Client, namespace: str) -> Mapping[str, Served] | N
     return {running.name: running for found in lists for running in found or ()}
 
 
-def stacks_behind_knative(client: httpx.Client) -> frozenset[str]:
-    """Stacks with models or graphs in mode Knative, in all namespaces.
+def others_behind_knative(client: httpx.Client, *, owner: str) -> tuple[str, ...]:
+    """Who needs Knative besides the stack `owner`, in all namespaces.
+
+    Gives `models of <stack>` for other stacks with models or graphs in mode Knative, and `namespace/name` for models,
+    graphs and Services of Knative that no stack made.
 
     Raises:
         ForbiddenError: this login may not read them.
         httpx.HTTPError: the cluster does not give them.
     """
-    everything = (running for kind in KINDS for running in read_list(kind, client))
-    return frozenset(stack_of(running) for running in everything if running.mode == "Knative") - {""}
+    served = [running for kind in KINDS for running in read_list(kind, client) if running.mode == "Knative"]
+    # Those that KServe made have an owner, which counts.
+    services = [found for found in read_list(KnativeService, client, metadata_only=True) if not found.metadata.owners]
+    users = [(stack_of(found), f"{found.namespace}/{found.name}") for found in [*served, *services]]
+    return tuple(sorted({f"models of {stack}" if stack else name for stack, name in users if stack != owner}))
 
 
 def _list(kind: type[Served], client: httpx.Client, *, namespace: str = "") -> tuple[Served, ...] | None:

@@ -234,6 +234,24 @@ def test_knative_is_not_removed_while_other_stacks_need_it(tmp_path: Path) -> No
         look(kubeconfig=file, models=(standard,), mode="Knative")
 
 
+def test_knative_is_not_removed_while_somebody_without_a_stack_needs_it(tmp_path: Path) -> None:
+    by_hand = {"metadata": {"name": "iris", "namespace": "team-b"}, "status": {"deploymentMode": "Knative"}}
+    of_kserve = {"ownerReferences": [{"apiVersion": "serving.kserve.io/v1beta1", "kind": "InferenceService"}]}
+    services = [
+        {"metadata": {"name": "shop", "namespace": "web"}},
+        {"metadata": {"name": "iris-predictor", **of_kserve}},
+    ]
+    with serving() as server:
+        host = server.address.removeprefix("http://")
+        reply_with(server, {"major": "1", "minor": "34"})
+        have_uid(server)
+        server.on(host, "GET /apis/serving.kserve.io/v1beta1/inferenceservices", Reply({"items": [by_hand]}))
+        server.on(host, "GET /apis/serving.knative.dev/v1/services", Reply({"items": services}))
+        file = kubeconfig(tmp_path, server=server.address)
+        with pytest.raises(PreflightError, match="mode: this would remove Knative, but team-b/iris, web/shop need it"):
+            look(kubeconfig=file, models=({"mode": "Standard"},))
+
+
 def test_stack_without_a_platform_needs_kserve(tmp_path: Path) -> None:
     with answering(tmp_path, namespaces={"models": None}, served={"models": {}}) as file:
         look(kubeconfig=file, platform="dev")

@@ -348,6 +348,27 @@ def test_a_stack_on_another_stacks_platform_looks_at_none_of_this(full: Platform
     assert full.server.requests == []
 
 
+def test_a_stack_that_installed_its_platform_does_not_delete_it_by_moving_to_another_stacks(
+    full: PlatformServer,
+) -> None:
+    """No destroy's guard would look for the objects of others that went with it."""
+    with pytest.raises(
+        ExistingPlatformError,
+        match=r"^platform: this stack has installed cert-manager, Gateway API, Istio, Knative, KServe itself",
+    ):
+        look(full, platform="other", models=[], own=PARTS)
+
+
+@pytest.mark.parametrize("existing", ["all", "auto"])
+def test_a_part_of_this_stack_is_not_deleted_because_somebody_installed_kserve_on_it(
+    full: PlatformServer, existing: object
+) -> None:
+    """As after an `up` that failed before KServe."""
+    (problem,) = the_problems(full, existing=existing, own=("cert_manager",))
+    assert problem.startswith("KServe 0.20.0 is there already (installed by Helm (")
+    assert "this stack has installed cert-manager itself and would delete that" in problem
+
+
 def test_somebody_elses_knative_is_not_removed_by_a_stack_in_mode_standard(
     full: PlatformServer, tmp_path: Path, said: list[str]
 ) -> None:
@@ -387,3 +408,21 @@ def test_the_roles_of_a_stack_on_a_whole_platform_allow_all_that_is_read(full: P
     used = {right_of(request) for request in full.server.requests}
     assert len(used) > 8
     assert used <= given
+
+
+def test_a_stack_of_models_in_mode_standard_does_not_ask_who_needs_knative(
+    empty: PlatformServer, tmp_path: Path, said: list[str]
+) -> None:
+    """It removes none, and its login may not read the models of others."""
+    empty.has("istio", "1.27.1")
+    empty.has("kserve", "v0.20.0")
+    empty.configure_kserve(mode="Standard")
+    empty.answer("/apis/serving.kserve.io/v1beta1/inferenceservices", {}, status=403)
+    file = kubeconfig(tmp_path, server=empty.server.address)
+    document = {"release": "0.20", "cluster": {"kubeconfig": str(file)}, **STANDARD, "platform": {"existing": "all"}}
+    settings = parse(document)
+    found = find_cluster(settings)
+    identity = Identity(text=OWNER, deployed_before=False, cluster=found.identity)
+    state = preflight(settings, identity=identity, found=found)
+    assert state.platform_parts.parts == {"istio", "kserve"}
+    assert said

@@ -21,7 +21,9 @@ OTHER_STACK = "organization/kserve-multi-model/other:5e6f7a8b"
 URN = "urn:pulumi:dev::kserve-multi-model::kubernetes:core/v1:Namespace::models"
 
 
-def kind(resource: str, *, scope: str = "Namespaced", verbs: tuple[str, ...] = ("get", "list", "delete")) -> dict[str, Any]:
+def kind(
+    resource: str, *, scope: str = "Namespaced", verbs: tuple[str, ...] = ("get", "list", "delete")
+) -> dict[str, Any]:
     return {"resource": resource, "scope": scope, "verbs": [*verbs]}
 
 
