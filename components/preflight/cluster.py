@@ -14,6 +14,7 @@ from components.platform.existing import ExistingParts
 from components.preflight.access_review import rights_problem
 from components.preflight.existing_platform import find_existing
 from components.preflight.kubernetes_version import version_problem
+from components.preflight.platform_facts import ask
 from components.preflight.report import report
 from components.preflight.rights import SYSTEM_NAMESPACE
 from components.preflight.running_models import changing_mode, others_behind_knative, running_in, stack_of
@@ -21,6 +22,7 @@ from components.settings.stack import Settings
 from kube.connection import client_of, refusal_of
 from kube.kubeconfig import Access, KubeconfigError, UnsupportedLoginError, find_access
 from kube.read import ForbiddenError
+from kube.views.base import View
 from kube.views.kserve import Served
 from kube.views.kubernetes import Namespace
 
@@ -156,9 +158,9 @@ def _wrong_cluster(*, here: ClusterIdentity, deployed: ClusterIdentity) -> str:
 
 def _missing(client: httpx.Client, settings: Settings, *, owner: str, existing: ExistingParts) -> Iterable[str]:
     """Problems if models, of this stack or on its platform, would lack KServe or Knative. Warns of missing metrics."""
-    if settings.platform_stack and not client.get(KSERVE_API).is_success:
+    if settings.platform_stack and not _serves(client, KSERVE_API, what="KServe"):
         yield f"cluster: it has no KServe; is it the cluster of the platform's stack, {settings.platform_stack}?"
-    elif settings.platform_stack and settings.needs_knative and not client.get(KNATIVE_API).is_success:
+    elif settings.platform_stack and settings.needs_knative and not _serves(client, KNATIVE_API, what="Knative"):
         yield "mode: the platform has no Knative; use mode Standard, or deploy the platform's stack with mode Knative"
     removes_knative = settings.installs_platform and not settings.needs_knative and "knative" not in existing.parts
     if removes_knative and (users := others_behind_knative(client, owner=owner)):
@@ -169,6 +171,10 @@ def _missing(client: httpx.Client, settings: Settings, *, owner: str, existing: 
             f"the cluster has no working metrics API ({METRICS_API}): until it has one, models in mode Standard are "
             "not scaled beyond replicas.min. Install metrics-server"
         )
+
+
+def _serves(client: httpx.Client, api: str, *, what: str) -> bool:
+    return ask(client, api, View.model_validate, what=what) is not None
 
 
 def _conflicts(

@@ -34,7 +34,7 @@ class Rule:
 IDENTIFY = (Rule(group="", resources=("namespaces",), verbs=("get",)),)
 # To make namespaces, and to delete them with the stack.
 NAMESPACES = (Rule(group="", resources=("namespaces",), verbs=MANAGE),)
-# To see, before a namespace of the stack is deleted, whether others have something in it.
+# To see, before a namespace or a definition of the stack is deleted, whether others have something in it, or of it.
 LOOK = (Rule(group="*", resources=("*",), verbs=("list",)),)
 # Models and graphs, the objects that controllers make for them, and those that a roll-out and a destroy wait for.
 MODELS = (
@@ -152,7 +152,7 @@ class Right:
 
 def platform_rules(settings: Settings) -> Iterator[Rule]:
     """What the platform of these settings needs, in all namespaces."""
-    yield from (*NAMESPACES, *PLATFORM)
+    yield from (*NAMESPACES, *LOOK, *PLATFORM)
     if settings.needs_knative:
         yield from KNATIVE
     if settings.footprint.replicated:
@@ -197,8 +197,7 @@ def needed_rights(settings: Settings, *, missing: Set[str], own: Set[str]) -> fr
     containers = STORAGE_CONTAINERS if own_downloads else ()
     if settings.installs_platform:
         models = (rule for name in settings.namespaces for rule in model_rules(settings, namespace=name))
-        look = LOOK if missing | own else ()
-        return _rights([*LOOK_AT_PLATFORM, *platform_rules(settings), *models, *look, *containers], namespace="")
+        return _rights([*LOOK_AT_PLATFORM, *platform_rules(settings), *models, *containers], namespace="")
     found = _rights(IDENTIFY, namespace=SYSTEM_NAMESPACE, name=SYSTEM_NAMESPACE) | _rights(containers, namespace="")
     if settings.uses_whole_platform:
         found |= _rights(LOOK_AT_PLATFORM, namespace="")

@@ -11,6 +11,7 @@ from components.objects import STACK_ANNOTATION, cluster_provider
 from components.ownership.stack_identity import ClusterIdentity, Identity
 from components.platform.existing import ExistingParts
 from components.preflight.cluster import ClusterState, PreflightError, find_cluster, preflight
+from components.preflight.platform_facts import UntoldError
 from components.preflight.report import report
 from components.settings.stack import parse
 from tests.unit.components.kubernetes import UID, answering, have_uid, kubeconfig, reply_with
@@ -265,6 +266,23 @@ def test_stack_without_a_platform_needs_kserve(tmp_path: Path) -> None:
         pytest.raises(PreflightError, match="it has no KServe; is it the cluster of the platform's stack, dev"),
     ):
         look(kubeconfig=file, platform="dev")
+
+
+@pytest.mark.parametrize("status", [403, 429, 503])
+@pytest.mark.parametrize("api", ["serving.kserve.io/v1beta1", "serving.knative.dev/v1"])
+def test_a_platform_of_which_the_cluster_does_not_tell_is_not_said_to_be_missing(
+    tmp_path: Path, api: str, status: int
+) -> None:
+    with serving() as server:
+        host = server.address.removeprefix("http://")
+        reply_with(server, {"major": "1", "minor": "34"})
+        have_uid(server)
+        for served in ("serving.kserve.io/v1beta1", "serving.knative.dev/v1"):
+            server.on(host, f"GET /apis/{served}", Reply({}))
+        server.on(host, f"GET /apis/{api}", Reply({}, status=status))
+        file = kubeconfig(tmp_path, server=server.address)
+        with pytest.raises(UntoldError, match=rf"the cluster does not tell .*\(status {status}\)"):
+            look(kubeconfig=file, platform="dev")
 
 
 @pytest.mark.parametrize("text", ["# A page", "[]", "{a: b", "contexts: {}", "clusters: 7\ncontexts: [x]\n"])

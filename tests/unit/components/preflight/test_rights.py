@@ -99,6 +99,12 @@ def test_everything_that_is_declared_needs_a_right(
     assert {right.namespace for right in needed} == {""}
 
 
+def test_a_platform_without_models_needs_what_its_destroy_looks_at() -> None:
+    """Otherwise the login that deployed it could not destroy it."""
+    needed = needed_rights(settings_of(), missing=set(), own=set())
+    assert Right(verb="list", group="*", resource="*") in needed
+
+
 def test_an_administrator_is_asked_one_question(reported: list[str]) -> None:
     cluster = Cluster(lambda _: True)
     assert cluster.problem(settings_of(MODEL)) is None
