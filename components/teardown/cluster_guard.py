@@ -99,8 +99,9 @@ def _require_no_obstacles(props: Mapping[str, Any]) -> None:
         ) from problem
     if others:
         raise ObstacleError(
-            "nothing was deleted: Kubernetes deletes these objects of others together with their definitions, which "
-            f"are this stack's: {'; '.join(others)}. Destroy their stacks or delete them first, and run it again"
+            "nothing was deleted: Kubernetes deletes these objects of others together with their definitions, or their "
+            f"namespaces, which are this stack's: {'; '.join(others)}. Destroy their stacks, or delete or move them "
+            "first, and run it again"
         )
     if stopped:
         raise ObstacleError(

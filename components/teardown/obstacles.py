@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 
@@ -16,13 +16,25 @@ from kube.read import ForbiddenError, read_list
 from kube.views.base import MODEL_LABEL, Metadata
 from kube.views.knative import KnativeService, KnativeServing
 from kube.views.kserve import InferenceGraph, InferenceService
-from kube.views.kubernetes import CustomResourceDefinition, Deployment
+from kube.views.kubernetes import CustomResourceDefinition, Deployment, Namespace
 
 RELEASE, RELEASE_NAMESPACE = "meta.helm.sh/release-name", "meta.helm.sh/release-namespace"
 # Istio's controller makes these for itself, with no owner.
 OF_CONTROLLERS = {"gatewayclasses.gateway.networking.k8s.io"}
 # Knative's own kinds, which no user writes.
 INTERNAL = ".internal.knative.dev"
+# Kinds that users may have put into a namespace of the platform, with a field selector. The platform's controllers make
+# no such object without an owner. TLS Secrets of a gateway have to be in the gateway's namespace.
+OF_USERS = {
+    "persistentvolumeclaims": "",
+    "deployments.apps": "",
+    "statefulsets.apps": "",
+    "daemonsets.apps": "",
+    "cronjobs.batch": "",
+    "secrets": "type=kubernetes.io/tls",
+}
+# On Secrets that cert-manager makes for a Certificate, which is found by its own kind.
+CERTIFICATE = "cert-manager.io/certificate-name"
 # Long enough for a controller that is restarting.
 WAIT_SECONDS = 60.0
 POLL_SECONDS = 2.0
@@ -64,7 +76,9 @@ class Obstacles:
     has_platform: bool
 
     def objects_of_others(self, client: httpx.Client) -> list[str]:
-        """Objects of others whose CustomResourceDefinition is the stack's, and goes with it; one text per kind.
+        """Objects of others that Kubernetes would delete with the stack's; one text per kind.
+
+        Those whose CustomResourceDefinition is the stack's, and those in the namespaces of its platform.
 
         Raises:
             ForbiddenError: this login may not read them.
@@ -76,13 +90,25 @@ class Obstacles:
         is_own_release = cache(lambda name, namespace: self._is_own_release(client, name, namespace=namespace))
         definitions = read_list(CustomResourceDefinition, client, metadata_only=True)
         own = {found.name for found in definitions if self._is_own(found.metadata, is_own_release)} - OF_CONTROLLERS
+        namespaces = [
+            item.name for item in read_list(Namespace, client, metadata_only=True) if self._is_of_platform(item)
+        ]
         texts = []
         for kind in kinds(client):
+            found: Iterable[Metadata] = ()
             if kind.name in own and not kind.group.endswith(INTERNAL):
-                found = [item for item in kind.objects(client) if not item.owners and not item.deleted]
-                if others := [item for item in found if not self._is_own(item, is_own_release)]:
-                    texts.append(_text(kind, others))
+                found = kind.objects(client)
+            elif (fields := OF_USERS.get(kind.name)) is not None:
+                found = (item for name in namespaces for item in kind.objects(client, namespace=name, fields=fields))
+            left = [item for item in found if not (item.owners or item.deleted or CERTIFICATE in item.annotations)]
+            if others := [item for item in left if not self._is_own(item, is_own_release)]:
+                texts.append(_text(kind, others))
         return texts
+
+    def _is_of_platform(self, namespace: Namespace) -> bool:
+        """Whether the stack made it for its platform; those of models are looked at when they are deleted."""
+        mark = namespace.metadata.annotations.get(STACK_ANNOTATION)
+        return mark == self.mark.identity and namespace.name not in self.namespaces
 
     def stopped_controllers(self, client: httpx.Client, *, wait: float = WAIT_SECONDS) -> list[str]:
         """Controllers that do not run, though finalizers of the stack's objects wait for them, after `wait` seconds.

@@ -100,6 +100,32 @@ def test_what_goes_by_itself_is_not_in_the_way(server: Server, metadata: dict[st
     assert of_others(server) == []
 
 
+def test_what_people_put_into_the_platforms_namespaces_is_named(server: Server) -> None:
+    namespaces = items(
+        item("istio-system", annotations=OURS), item("models", annotations=OURS), item("monitoring"), item("default")
+    )
+    answer(server, "/api/v1/namespaces", namespaces)
+    answer(server, "/api", items(group("", "v1", "secrets", "configmaps")))
+    answer(server, "/apis", items(group("apps", "v1", "deployments")))
+    deployments = items(
+        item("kiali", namespace="istio-system", annotations={**CHART, "meta.helm.sh/release-name": "kiali"}),
+        item("istiod", namespace="istio-system", annotations=OURS),
+        item("gateway", namespace="istio-system", annotations=CHART),
+        item("made", namespace="istio-system", ownerReferences=[{"kind": "Gateway", "name": "g"}]),
+    )
+    kiali = "/api/v1/namespaces/kserve/secrets?labelSelector=owner%3Dhelm%2Cname%3Dkiali"
+    answer(server, kiali, items(record("Install complete")))
+    answer(server, "/apis/apps/v1/namespaces/istio-system/deployments", deployments)
+    secrets = items(
+        item("shop-tls", namespace="istio-system"),
+        item("issued", namespace="istio-system", annotations={"cert-manager.io/certificate-name": "issued"}),
+    )
+    answer(server, "/api/v1/namespaces/istio-system/secrets?fieldSelector=type%3Dkubernetes.io%2Ftls", secrets)
+    assert of_others(server) == ["secrets istio-system/shop-tls", "deployments.apps istio-system/kiali"]
+    asked = [request.path for request in server.requests]
+    assert not [path for path in asked if "/models/" in path or "/monitoring/" in path or "configmaps" in path]
+
+
 def test_many_are_counted(server: Server) -> None:
     answer(server, MODELS, items(*(item(f"m{number}", namespace="n") for number in range(7))))
     assert of_others(server)[0].endswith("n/m4 and 2 more")
