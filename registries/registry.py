@@ -149,7 +149,8 @@ class Registry:
         return answer.status_code != httpx.codes.NOT_FOUND and self._success(answer).is_success
 
     def _success(self, answer: httpx.Response) -> httpx.Response:
-        return require_success(answer, login=self.login)
+        # Another server, to which the registry sent the request, was sent no login.
+        return require_success(answer, login=self.login if str(answer.url).startswith(f"{self.url}/") else None)
 
 
 def _json(answer: httpx.Response) -> Mapping[str, Any]:

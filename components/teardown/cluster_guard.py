@@ -106,7 +106,9 @@ def _require_no_obstacles(props: Mapping[str, Any]) -> None:
     if stopped:
         raise ObstacleError(
             f"nothing was deleted: it would hang, because objects that are deleted wait for {' and '.join(stopped)}, "
-            "which does not run. To see why: python -m predict doctor. Once it runs, as after pulumi up, run it again"
+            "which does not run. To see why: python -m predict doctor. Once it runs, as after pulumi up, run it again. "
+            "If it will never run again, have Pulumi forget this check, and remove the finalizers that it then "
+            "names: pulumi state delete <URN of cluster-guard, from pulumi stack --show-urns>"
         )
 
 

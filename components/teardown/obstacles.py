@@ -87,12 +87,13 @@ class Obstacles:
         """
         if not self.has_platform:
             return []
-        is_own_release = cache(lambda name, namespace: self._is_own_release(client, name, namespace=namespace))
+        every = read_list(Namespace, client, metadata_only=True)
+        made = {item.name for item in every if item.metadata.annotations.get(STACK_ANNOTATION) == self.mark.identity}
+        is_own_release = cache(lambda name, namespace: self._is_own_release(client, name, namespace, made=made))
         definitions = read_list(CustomResourceDefinition, client, metadata_only=True)
         own = {found.name for found in definitions if self._is_own(found.metadata, is_own_release)} - OF_CONTROLLERS
-        namespaces = [
-            item.name for item in read_list(Namespace, client, metadata_only=True) if self._is_of_platform(item)
-        ]
+        # Those of models are looked at when they are deleted.
+        namespaces = sorted(made - {*self.namespaces})
         texts = []
         for kind in kinds(client):
             found: Iterable[Metadata] = ()
@@ -104,11 +105,6 @@ class Obstacles:
             if others := [item for item in left if not self._is_own(item, is_own_release)]:
                 texts.append(_text(kind, others))
         return texts
-
-    def _is_of_platform(self, namespace: Namespace) -> bool:
-        """Whether the stack made it for its platform; those of models are looked at when they are deleted."""
-        mark = namespace.metadata.annotations.get(STACK_ANNOTATION)
-        return mark == self.mark.identity and namespace.name not in self.namespaces
 
     def stopped_controllers(self, client: httpx.Client, *, wait: float = WAIT_SECONDS) -> list[str]:
         """Controllers that do not run, though finalizers of the stack's objects wait for them, after `wait` seconds.
@@ -156,8 +152,14 @@ class Obstacles:
             release is not None and is_own_release(release, item.annotations.get(RELEASE_NAMESPACE, ""))
         )
 
-    def _is_own_release(self, client: httpx.Client, name: str, *, namespace: str) -> bool:
-        return any(self.mark.is_on(record) for record in records_of(client, name, namespace=namespace))
+    def _is_own_release(self, client: httpx.Client, name: str, namespace: str, *, made: Collection[str]) -> bool:
+        """Whether the stack installed a release; `made` are its namespaces.
+
+        The records of a failed installation do not say whose it is: it is the stack's in a namespace of the stack.
+        """
+        records = records_of(client, name, namespace=namespace)
+        has_failed = bool(records) and not any(record.has_succeeded for record in records)
+        return any(self.mark.is_on(record) for record in records) or (has_failed and namespace in made)
 
 
 def _runs(client: httpx.Client, labels: str) -> bool:

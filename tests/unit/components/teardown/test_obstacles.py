@@ -40,11 +40,12 @@ def group(name: str, version: str, *plurals: str) -> dict[str, Any]:
     return item(name) | {"versions": [{"version": version, "resources": resources}]}
 
 
-def record(description: str) -> dict[str, Any]:
+def record(description: str, *, status: str = "deployed") -> dict[str, Any]:
     """A Secret of Helm's."""
     text = json.dumps({"info": {"description": description}}).encode()
     packed = base64.b64encode(base64.b64encode(gzip.compress(text))).decode()
-    return {"metadata": {"name": "sh.helm.release.v1.kserve-crd.v1"}, "data": {"release": packed}}
+    metadata = {"name": "sh.helm.release.v1.kserve-crd.v1", "labels": {"status": status}}
+    return {"metadata": metadata, "data": {"release": packed}}
 
 
 @pytest.fixture
@@ -124,6 +125,32 @@ def test_what_people_put_into_the_platforms_namespaces_is_named(server: Server) 
     assert of_others(server) == ["secrets istio-system/shop-tls", "deployments.apps istio-system/kiali"]
     asked = [request.path for request in server.requests]
     assert not [path for path in asked if "/models/" in path or "/monitoring/" in path or "configmaps" in path]
+
+
+@pytest.mark.parametrize(
+    ("namespace", "status", "expected"),
+    [
+        ("kserve", "failed", []),
+        ("kserve", "deployed", ["deployments.apps kserve/kserve"]),
+        ("elsewhere", "failed", ["inferenceservices.serving.kserve.io elsewhere/kserve"]),
+    ],
+    ids=["failed", "of others", "of others, failed"],
+)
+def test_what_a_failed_installation_of_the_stack_left_is_its_own(
+    server: Server, namespace: str, status: str, expected: list[str]
+) -> None:
+    """Helm writes whose a release is only when it has succeeded."""
+    answer(server, "/api/v1/namespaces", items(item("kserve", annotations=OURS)))
+    answer(server, DEFINITIONS, items(item("inferenceservices.serving.kserve.io", annotations=OURS)))
+    failed = item("kserve", namespace=namespace, annotations={**CHART, "meta.helm.sh/release-namespace": namespace})
+    helm = f"/api/v1/namespaces/{namespace}/secrets?labelSelector=owner%3Dhelm%2Cname%3Dkserve-crd"
+    answer(server, helm, items(record("Release failed: timed out", status=status)))
+    if namespace == "kserve":
+        answer(server, "/apis", items(group("apps", "v1", "deployments")))
+        answer(server, "/apis/apps/v1/namespaces/kserve/deployments", items(failed))
+    else:
+        answer(server, MODELS, items(failed))
+    assert of_others(server) == expected
 
 
 def test_many_are_counted(server: Server) -> None:
