@@ -100,8 +100,8 @@ def _require_no_obstacles(props: Mapping[str, Any]) -> None:
     if others:
         raise ObstacleError(
             "nothing was deleted: Kubernetes deletes these objects of others together with their definitions, or their "
-            f"namespaces, which are this stack's: {'; '.join(others)}. Destroy their stacks, or delete or move them "
-            "first, and run it again"
+            f"namespaces, which are this stack's: {'; '.join(others)}. Destroy their stacks or delete them first, and "
+            "run it again"
         )
     if stopped:
         raise ObstacleError(
