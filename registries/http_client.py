@@ -79,7 +79,8 @@ def download(url: str, *, seconds: float, login: Login | None = None) -> bytes:
 def netrc_login(host: str) -> Login | None:
     """The login of `host`, which may have a port, in ~/.netrc; None where it has none."""
     with suppress(OSError, netrc.NetrcParseError):
-        found = netrc.netrc(os.environ.get("NETRC")).authenticators(host.partition(":")[0])
+        # Not the login of `default`, which would be sent to every registry.
+        found = netrc.netrc(os.environ.get("NETRC")).hosts.get(host.partition(":")[0])
         if found:
             return Login(host=host, username=found[0], password=found[2] or "")
     return None

@@ -106,6 +106,17 @@ def test_login_of_netrc(server: Server, tmp_path: Path, monkeypatch: pytest.Monk
     assert asked.headers["authorization"] == f"Basic {base64.b64encode(b'me:secret').decode()}"
 
 
+def test_login_of_netrc_for_every_host_is_not_sent(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "netrc").write_text("default login me password secret\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    reply(server, TAGS, challenge(server), Reply({"tags": ["v1"]}))
+    reply(server, TOKEN, Reply({"token": "anybody"}))
+    assert has_image(server)
+    assert [request.headers.get("authorization") for request in server.requests] == [None, None, "Bearer anybody"]
+
+
 @pytest.fixture
 def other(server: Server) -> Iterator[Server]:
     """A server to which the registry, which wants a login, sends its clients."""
