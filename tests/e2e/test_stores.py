@@ -250,8 +250,8 @@ def test_models_from_every_store_answer_by_value(stack: Deployment, servers: Ser
 @pytest.mark.feature("refused credentials of every store name the store and the setting")
 def test_refused_credentials_are_named(stack: Deployment, servers: Servers) -> None:
     places = {name: uri for name, uri in locations(servers).items() if name in SECRETS}
-    refused = [model(f"{name}-refused", uri, store=f"{name}-wrong", timeout=30) for name, uri in places.items()]
-    keyless = {**model("keyless", f"{servers.password}{FILE}", store="", timeout=30)}
+    refused = [model(f"{name}-refused", uri, store=f"{name}-wrong", timeout=120) for name, uri in places.items()]
+    keyless = {**model("keyless", f"{servers.password}{FILE}", store="", timeout=120)}
     del keyless["storage"]
     stack.configure(models=[*refused, keyless])
     up = stack.pulumi("up", "--yes", "--skip-preview")

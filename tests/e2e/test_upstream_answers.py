@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import requests
+import tenacity
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from cluster.demo_models import s3_client
@@ -114,6 +115,17 @@ def ready(served: Deployment, kind: str, name: str) -> None:
     on_cluster(served, "wait", f"{kind}/{name}", "--for=condition=Ready", "--timeout=300s")
 
 
+@tenacity.retry(
+    stop=tenacity.stop_after_delay(60),
+    wait=tenacity.wait_fixed(1),
+    retry=tenacity.retry_if_result(lambda there: not there),
+)
+def has_route(service: str) -> bool:
+    """Whether the gateway knows the model's host, a moment after KServe says that it is ready."""
+    answer = requests.get(f"{URL}/v1/models", headers={"Host": f"{service}.{NAMESPACE}.example.com"}, timeout=60)
+    return answer.status_code == 200
+
+
 def predicted(service: str, model: str, instances: object) -> Any:
     headers = {"Host": f"{service}.{NAMESPACE}.example.com"}
     answer = requests.post(
@@ -131,6 +143,7 @@ def test_a_model_from_an_archive_and_columns_by_name(served: Deployment) -> None
 
 def test_several_workers(served: Deployment) -> None:
     ready(served, "inferenceservice", "workers")
+    has_route("workers")
     assert all(predicted("workers", "workers", INSTANCES) == EXPECTED for _ in range(20))
     label = "serving.kserve.io/inferenceservice=workers"
     (pod,) = kubectl(served, "-n", NAMESPACE, "get", "pods", "-l", label)["items"]

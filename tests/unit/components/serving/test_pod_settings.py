@@ -307,7 +307,7 @@ def test_two_models_have_the_same_name_in_two_namespaces() -> None:
     assert budget["metadata"] == {"name": "iris-predictor", "namespace": "b"}
     assert budget["spec"]["selector"]["matchLabels"] == OWN
     assert recording.the(":ClusterStorageContainer", "iris-b-storage").plain["metadata"] == {"name": "b.iris"}
-    first, other = (Endpoint.model_validate(endpoint) for endpoint in endpoints)
+    first, other = sorted(map(Endpoint.model_validate, endpoints), key=lambda endpoint: endpoint.name)
     assert (first.name, first.service, first.host) == ("iris", "iris", "iris.models.example.com")
     assert (other.name, other.service, other.host) == ("iris-b", "iris", "iris.b.example.com")
     assert (other.metadata_path, other.served_name) == ("/v1/models/iris", "iris")
