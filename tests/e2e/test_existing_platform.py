@@ -1,8 +1,8 @@
 """A stack on a platform that a stranger installed uses it, and leaves it as it was.
 
 The stranger's is the shared platform: its Helm releases are real, and what tells that this program made it is taken
-away for the module, so annotations and the descriptions in Helm's records. The demo's stack itself is not used
-meanwhile, and gets its marks back in the end.
+away for the module, so annotations and the descriptions in Helm's records. The demo's models stay another stack's. The
+demo's stack itself is not used meanwhile, and gets its marks back in the end.
 """
 
 from __future__ import annotations
@@ -108,6 +108,8 @@ def stranger(deployment: Deployment) -> Iterator[Deployment]:
 
         for item in items:
             mark = (item["metadata"].get("annotations") or {}).get(STACK_ANNOTATION)
+            if item["kind"] in {"InferenceService", "InferenceGraph"}:
+                continue  # a change of their annotations would make new revisions
             if mark:
                 path = path_of(client, item)
                 undo.append((path, {"metadata": {"annotations": {STACK_ANNOTATION: mark}}}))
