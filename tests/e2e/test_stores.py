@@ -272,6 +272,5 @@ def test_refused_credentials_are_named(stack: Deployment, servers: Servers) -> N
 def found_by_doctor(stack: Deployment) -> dict[str, str]:
     """What the doctor found, by the model's name."""
     told = stack.predict("doctor", "-n", NAMESPACE, "--json", "--lang", "en")
-    return {
-        finding["name"]: finding["id"] for check in json.loads(told.stdout)["checks"] for finding in check["findings"]
-    }
+    found = [finding for check in json.loads(told.stdout)["checks"] for finding in check["findings"]]
+    return {finding["name"]: finding["id"] for finding in found if finding["kind"] == "InferenceService"}
