@@ -157,11 +157,19 @@ class PortForward:
 
 
 def _send(connection: socket.socket, tunnel: WebSocketSession, ended: threading.Event) -> None:
-    """Pass on what the client sends, until it closes the connection."""
-    with contextlib.suppress(OSError, HTTPXWSException, ProtocolError):  # the end of either side
-        while content := connection.recv(CHUNK):
+    """Pass on what the client sends, until it closes the connection, which is then `ended`, or the tunnel is gone."""
+    while True:
+        try:
+            content = connection.recv(CHUNK)
+        except OSError:
+            content = b""
+        if not content:
+            ended.set()
+            return
+        try:
             tunnel.send_bytes(DATA + content)
-    ended.set()
+        except (OSError, HTTPXWSException, ProtocolError):
+            return  # not `ended`: what the pod or the kubelet said last is still to be read
 
 
 def _end(tunnel: WebSocketSession) -> None:

@@ -7,11 +7,13 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import cast
 
 import httpx2 as httpx
 import pytest
+from httpx2.websockets import WebSocketSession
 
-from kube.port_forward import PortForward
+from kube.port_forward import PortForward, _send
 from tests.unit.kube.forwarding_api import (
     NAMESPACE,
     POD,
@@ -144,6 +146,26 @@ def test_what_the_kubelet_says_is_kept(api: ForwardingAPI, forward: PortForward)
     api.have_gateway(1)
     api.listening.clear()
     assert problem(forward).startswith("error forwarding port: [Errno 111]")
+
+
+def test_what_the_kubelet_says_is_read_where_the_client_cannot_send_any_more() -> None:
+    """The kubelet's refusal and the end of the connection may come before the client's request is passed on."""
+    client, ours = socket.socketpair()
+    ended = threading.Event()
+    with client, ours:
+        client.sendall(b"GET / HTTP/1.1")
+        _send(ours, cast(WebSocketSession, Gone()), ended)
+        assert not ended.is_set()
+        client.close()
+        _send(ours, cast(WebSocketSession, Gone()), ended)
+        assert ended.is_set()
+
+
+class Gone:
+    """A connection to the API server that is closed."""
+
+    def send_bytes(self, data: bytes) -> None:
+        raise OSError(data)
 
 
 def test_a_cluster_out_of_reach_is_a_problem(forward: PortForward, api: ForwardingAPI) -> None:
