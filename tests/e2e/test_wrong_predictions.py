@@ -180,7 +180,7 @@ def test_wrong_s3_keys(deployment: Deployment, faulty: Any) -> None:
     client.delete(ServiceAccount, "wrong-keys", namespace="default")
     assert (status, report["verdict"]) == (ABSENT, "storage-refused")
     assert "The storage refused the access keys" in said
-    assert "`storage.<name>`" in said
+    assert "`storage.<name> (access_key_id, secret_access_key, " in said
     checks = json.loads(doctor.stdout)["checks"]
     causes = {(finding["name"], finding["id"]) for check in checks for finding in check["findings"]}
     assert ("locked-out", "storage-keys-refused") in causes
