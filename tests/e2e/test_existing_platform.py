@@ -45,6 +45,8 @@ SETTINGS: Mapping[str, Any] = {
     "storage": STORAGE,
     "models": [MODEL],
 }
+# Where the charts of release `local` are, for a stack that may install parts.
+MIRROR = {"charts": f"oci://{NODE}:5000/charts", "images": "localhost:5000", "plain_http": True}
 LEADER_ANNOTATION = "control-plane.alpha.kubernetes.io/leader"
 MERGE = {"Content-Type": "application/merge-patch+json"}
 
@@ -162,7 +164,7 @@ def test_a_strangers_platform_is_used_and_left_as_it_was(newcomer: Deployment) -
     assert of_the_platform == []
     assert newcomer.pulumi("preview", "--expect-no-changes").status == 0
     # A part that is there stays somebody else's, whichever way the settings say so.
-    newcomer.configure(platform={"existing": "auto"})
+    newcomer.configure(platform={"existing": "auto"}, mirror=MIRROR)
     done = newcomer.pulumi("preview", "--expect-no-changes")
     assert done.status == 0, done.text[-6000:]
 
@@ -173,8 +175,7 @@ def test_a_strangers_platform_is_used_and_left_as_it_was(newcomer: Deployment) -
 
 def test_without_the_setting_it_is_refused_with_a_line_a_part(newcomer: Deployment) -> None:
     before = content_of(newcomer)
-    mirror = {"charts": f"oci://{NODE}:5000/charts", "images": "localhost:5000", "plain_http": True}
-    document = {**SETTINGS, "cluster": {"namespace": NAME}, "mirror": mirror}
+    document = {**SETTINGS, "cluster": {"namespace": NAME}, "mirror": MIRROR}
     document.pop("platform")
     config = {f"kserve-multi-model:{key}": value for key, value in document.items()}
     newcomer.stack_file.write_text(dump({"config": config}))
