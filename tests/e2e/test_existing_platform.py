@@ -165,8 +165,11 @@ def test_a_strangers_platform_is_used_and_left_as_it_was(newcomer: Deployment) -
     assert newcomer.pulumi("preview", "--expect-no-changes").status == 0
     # A part that is there stays somebody else's, whichever way the settings say so.
     newcomer.configure(platform={"existing": "auto"}, mirror=MIRROR)
-    done = newcomer.pulumi("preview", "--expect-no-changes")
+    done = newcomer.pulumi("preview", "--json")
     assert done.status == 0, done.text[-6000:]
+    # The guard keeps that the stack may have parts of its own now.
+    assert json.loads(done.stdout)["changeSummary"].keys() <= {"same", "update"}
+    assert json.loads(done.stdout)["changeSummary"]["update"] == 1
 
     newcomer.destroy()
     assert content_of(newcomer) == before
