@@ -10,7 +10,7 @@ import pytest
 from registries.errors import DownloadError
 from registries.login import Login, Logins, RegistryAuth
 
-LOGIN = Login(host="registry.example", username="reader", password="private-password")
+LOGIN = Login(host="images.example", username="reader", password="private-password")
 TOKEN_SERVER = 'Bearer realm="{realm}",service="s",scope="repository:a/b:pull"'
 
 
@@ -20,15 +20,15 @@ def asked(challenge: str, answer: Callable[[httpx.Request], httpx.Response], *, 
 
     def serve(request: httpx.Request) -> httpx.Response:
         seen.append(httpx.Request(request.method, request.url, headers=request.headers))
-        if request.url.host != "registry.example":
+        if request.url.host != "images.example":
             return answer(request)
         allowed = "Authorization" in request.headers
         return httpx.Response(200 if allowed else 401, headers={} if allowed else {"WWW-Authenticate": challenge})
 
-    auth = RegistryAuth(registry="https://registry.example", login=LOGIN)
+    auth = RegistryAuth(registry="https://images.example", login=LOGIN)
     with httpx.Client(transport=httpx.MockTransport(serve), auth=auth) as client:
         for _ in range(times):
-            client.get("https://registry.example/v2/a/b/manifests/1")
+            client.get("https://images.example/v2/a/b/manifests/1")
     return seen
 
 
@@ -55,7 +55,7 @@ def test_the_login_is_not_sent_without_encryption_where_the_registry_is_encrypte
 @pytest.mark.parametrize(
     ("answer", "problem"),
     [
-        (httpx.Response(401), r"registry\.example refuses the login of 'reader' \(401 from tokens\.example\)"),
+        (httpx.Response(401), r"images\.example refuses the login of 'reader' \(401 from tokens\.example\)"),
         (httpx.Response(200, text="<html>"), r"tokens\.example: its token server answers without a token"),
         (httpx.Response(200, json=["token"]), r"tokens\.example: its token server answers without a token"),
     ],
