@@ -1,4 +1,4 @@
-"""Azure's Blob Storage as Azurite imitates it: npm's package `azurite`, where a machine has it.
+"""Azure's Blob Storage as Azurite imitates it: npm's package `azurite`.
 
 It checks signatures of storage keys and SAS tokens. The location of a model in Azure has Azure's host, so its clients
 reach Azurite through a proxy that leads every host there.
@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import os
 import select
-import shutil
 import socket
 import subprocess
 import threading
@@ -18,9 +17,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import trustme
 
+from cluster.locations import cache_dir
+
+VERSION = "3.37.0"
 ACCOUNT, HOST = "acme", "acme.blob.core.windows.net"
 KEY = base64.b64encode(b"k" * 64).decode()
 
@@ -39,9 +42,23 @@ class Azurite:
         return {"HTTPS_PROXY": self.proxy, "NO_PROXY": "", **trusted}
 
 
-def program() -> str | None:
-    """Azurite's program: $AZURITE, or what is on the path; None where there is none."""
-    return os.environ.get("AZURITE") or shutil.which("azurite-blob")
+def program() -> Path:
+    """Azurite's program, which npm installs once into the project's cache.
+
+    Raises:
+        FileNotFoundError: the machine has no npm.
+        subprocess.CalledProcessError: npm cannot install it.
+    """
+    home = cache_dir() / f"azurite-{VERSION}"
+    if not home.exists():
+        home.parent.mkdir(parents=True, exist_ok=True)
+        # Under another name until it is whole.
+        with TemporaryDirectory(dir=home.parent) as folder:
+            made = Path(folder) / "azurite"
+            options = ("--silent", "--no-audit", "--no-fund", "--prefix", str(made))
+            subprocess.run(["npm", "install", *options, f"azurite@{VERSION}"], check=True)
+            made.rename(home)
+    return home / "node_modules" / ".bin" / "azurite-blob"
 
 
 @contextmanager

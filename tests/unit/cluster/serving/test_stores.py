@@ -20,7 +20,7 @@ from pydantic import TypeAdapter
 from components.serving.storage_credentials import StorageCredentials, StorageCredentialsArgs
 from components.settings.stores.store import Store
 from components.settings.stores.union import AnyStore
-from tests.azurite import ACCOUNT, HOST, KEY, azurite, program
+from tests.azurite import ACCOUNT, HOST, KEY, azurite
 from tests.kserve_credentials import initializer_of
 from tests.store_servers import Google, Hub, Web, basic, serving
 from tests.unit.cluster.serving import s3_server
@@ -238,7 +238,7 @@ for days in (1, -1):
 """
 
 
-@pytest.mark.skipif(program() is None, reason="no azurite-blob: npm install azurite@3.37.0, or set AZURITE to it")
+@pytest.mark.skipif(shutil.which("npm") is None, reason="there is no npm, which installs Azurite")
 def test_azure_gets_the_key_or_the_token(downloads: Downloads, python: Path, tmp_path: Path) -> None:
     with azurite(tmp_path) as server:
         environment = container_environment(server.environment)
