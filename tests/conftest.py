@@ -1,4 +1,4 @@
-"""Keeps the table of features, which a run of all tests writes, and says what a run of the journeys has left out."""
+"""Keeps the page of features, which a run of all tests writes, and says what a run of the journeys has left out."""
 
 from __future__ import annotations
 
@@ -6,14 +6,15 @@ import asyncio
 import os
 import signal
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.feature_table import PAGE, Claim, page
-from tests.levels import claims_of, left_to_test_all
+from tests.feature_table import PAGE
+from tests.levels import left_to_test_all
+from tests.proven import Proven, attach_claims
+from tests.store_table import StoreEvidence, without_words
 from tests.workers import Scheduling
 
 # Some tests send Ctrl-C, which programs that a shell started in its background, and their children, ignore.
@@ -40,12 +41,22 @@ def _kept_event_loop(event_loop: asyncio.AbstractEventLoop) -> Iterator[None]:
     asyncio.set_event_loop(event_loop)
 
 
-CLAIMS = pytest.StashKey[dict[str, list[Claim]]]()
+@pytest.fixture
+def store_evidence(request: pytest.FixtureRequest) -> StoreEvidence:
+    """Records what a test sees of a store's credentials, for the table of stores."""
+    return StoreEvidence(request.node.user_properties)
+
+
+PROVEN = pytest.StashKey[Proven]()
 DESELECTED = pytest.StashKey[list[pytest.Item]]()
 MODULES = pytest.StashKey[set[str]]()
-PASSED = pytest.StashKey[set[str]]()
-STALE = pytest.StashKey[bool]()
+TOLD = pytest.StashKey[str]()
 LEFT = pytest.StashKey[list[str]]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    proven = config.stash[PROVEN] = Proven()
+    config.pluginmanager.register(proven)
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -66,31 +77,20 @@ def pytest_deselected(items: Sequence[pytest.Item]) -> None:
 
 def pytest_collection_finish(session: pytest.Session) -> None:
     stash = session.config.stash
-    stash[PASSED] = set()
     stash[MODULES] = {str(item.path) for item in session.items}
-    stash[CLAIMS] = {item.nodeid: claims for item in session.items if (claims := claims_of(item))}
+    attach_claims(session.items)
     deselected: list[pytest.Item] = stash.get(DESELECTED, [])
     if "journey" in session.config.option.markexpr:
         stash[LEFT] = left_to_test_all(deselected, journeys=session.items)
 
 
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
-    report: pytest.TestReport = yield  # type: ignore[assignment]
-    if report.when == "call" and report.passed:
-        item.config.stash[PASSED].add(report.nodeid)
-    return report  # type: ignore[return-value]
-
-
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: Any) -> None:
-    """Take over what a worker of pytest-xdist has seen; the process that started it sees no test itself."""
+    """Take over what a worker of pytest-xdist has collected; the process that started it collects no test itself."""
     seen = getattr(node, "workeroutput", {}).get("seen")
     if seen is None:  # it crashed
         return
     stash = node.config.stash
-    stash.setdefault(CLAIMS, {}).update({test: [Claim(**claim) for claim in said] for test, said in seen["claims"]})
-    stash.setdefault(PASSED, set()).update(seen["passed"])
     stash.setdefault(MODULES, set()).update(seen["modules"])
     stash[LEFT] = seen["left"]
     if seen["deselected"]:
@@ -98,11 +98,8 @@ def pytest_testnodedown(node: Any) -> None:
 
 
 def _seen(stash: pytest.Stash) -> dict[str, Any]:
-    """What a worker hands over at its end."""
-    claims, passed = stash.get(CLAIMS, {}), stash.get(PASSED, set[str]())
+    """What a worker hands over at its end, beside the reports of its tests."""
     return {
-        "claims": [(test, [asdict(claim) for claim in said]) for test, said in claims.items()],
-        "passed": [*passed],
         "modules": [*stash.get(MODULES, set[str]())],
         "left": stash.get(LEFT, []),
         "deselected": DESELECTED in stash,
@@ -123,20 +120,26 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     if hasattr(config, "workeroutput"):
         config.workeroutput["seen"] = _seen(config.stash)
         return
-    claims = config.stash.get(CLAIMS, {})
-    passed: set[str] = config.stash.get(PASSED, set())
-    if _is_part(config) or exitstatus != pytest.ExitCode.OK or not claims or claims.keys() - passed:
+    proven = config.stash[PROVEN]
+    if _is_part(config) or exitstatus != pytest.ExitCode.OK or not proven.anything:
         return
-    written = page(claim for said in claims.values() for claim in said)
-    if not PAGE.is_file() or PAGE.read_text("utf-8") != written:
-        PAGE.write_text(written, "utf-8")
-        config.stash[STALE] = True
-        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+    if proven.open:
+        config.stash[TOLD] = f"is not written, as it needs tests that did not run: {', '.join(sorted(proven.open))}"
+        return
+    before, written = PAGE.read_text("utf-8") if PAGE.is_file() else "", proven.page()
+    if before == written:
+        return
+    PAGE.write_text(written, "utf-8")
+    # Other words of a store's server are no other claim.
+    if without_words(before) == without_words(written):
+        config.stash[TOLD] = "has other words of stores; it is written anew"
+        return
+    config.stash[TOLD] = "was of other tests; it is written anew: commit it"
+    session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     for line in config.stash.get(LEFT, []):
         terminalreporter.write_line(line, yellow=True)
-    if config.stash.get(STALE, False):
-        where = PAGE.relative_to(config.rootpath)
-        terminalreporter.write_line(f"{where} was of other tests; it is written anew: commit it", red=True)
+    if said := config.stash.get(TOLD, ""):
+        terminalreporter.write_line(f"{PAGE.relative_to(config.rootpath)} {said}", red=True)

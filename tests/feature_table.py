@@ -1,6 +1,7 @@
-"""The table of docs/features.md: what the tests of a run have proven, by how KServe runs the model.
+"""The page docs/features.md: what the tests of a run have proven, by how KServe runs the model.
 
-A test says what it proves with `@pytest.mark.feature("canary", mode="Knative", proof="value")`.
+A test says what it proves with `@pytest.mark.feature("canary", mode="Knative", proof="value")`. Below that table come
+those of formats (tests/format_table.py) and of stores (tests/store_table.py).
 """
 
 from __future__ import annotations
@@ -9,6 +10,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
+
+from tests.format_table import FormatClaim, format_section
+from tests.store_table import Sighting, store_section
 
 PAGE = Path(__file__).parent.parent / "docs" / "features.md"
 Mode = Literal["Knative", "Standard", "both"]
@@ -27,7 +31,7 @@ Written by `make test-all` when all its tests pass. *By value*: asked on a real 
 *Objects asserted*: what is declared is compared, down to the fields that KServe reads, where it cannot run on the local
 cluster. *Refused at preview*: with a message that says why.
 
-本表由 `make test-all` 在全部测试通过后生成。“按值验证”：在真实集群上请求并比较返回值；“断言对象”：在本地集群上无法
+本页由 `make test-all` 在全部测试通过后生成。“按值验证”：在真实集群上请求并比较返回值；“断言对象”：在本地集群上无法
 运行，因此逐一比较所声明的对象，直到 KServe 读取的字段；“预览时拒绝”：并说明原因。
 
 """
@@ -49,8 +53,14 @@ class Claim:
         return cls(feature=feature, modes=("Knative", "Standard") if mode == "both" else (mode,), proof=proof)
 
 
-def page(claims: Iterable[Claim]) -> str:
-    """The page; a feature has the strongest of its proofs in each mode."""
+def page(claims: Iterable[Claim], *, formats: Iterable[FormatClaim] = (), stores: Iterable[Sighting] = ()) -> str:
+    """The page; without a section that nothing was proven for."""
+    sections = (_INTRODUCTION + _features(claims), format_section(formats), store_section(stores))
+    return "\n".join(filter(None, sections))
+
+
+def _features(claims: Iterable[Claim]) -> str:
+    """The table of features; one has the strongest of its proofs in each mode."""
     proofs: dict[str, dict[str, set[Proof]]] = {}
     for claim in claims:
         for mode in claim.modes:
@@ -59,7 +69,7 @@ def page(claims: Iterable[Claim]) -> str:
     for feature, by_mode in sorted(proofs.items()):
         cells = (_strongest(by_mode.get(mode, set())) for mode in ("Knative", "Standard"))
         lines.append(f"| {feature} | {' | '.join(cells)} |")
-    return _INTRODUCTION + "\n".join(lines) + "\n"
+    return "\n".join(lines) + "\n"
 
 
 def _strongest(proofs: set[Proof]) -> str:

@@ -38,6 +38,7 @@ def test_preview_of_an_empty_cluster(undeployed: Deployment) -> None:
 
 @pytest.mark.journey
 @pytest.mark.feature("predictions, v1")
+@pytest.mark.format("sklearn", "xgboost", server="ours", protocols=["v1"])
 def test_up_ends_with_both_models_answering_by_value(deployment: Deployment) -> None:
     checked = deployment.predict("--stack", deployment.stack, "--json", timeout=300)
     assert checked.status == 0, checked.text

@@ -102,6 +102,8 @@ def question(client: str, model: str, **more: Any) -> dict[str, Any]:
 @pytest.mark.journey
 @pytest.mark.feature("predictions, v2 over REST")
 @pytest.mark.feature("predictions, v2 over gRPC", mode="both")
+@pytest.mark.format("sklearn", server="ours", protocols=["v2"])
+@pytest.mark.format("xgboost", server="ours", protocols=["grpc-v2"])
 def test_v2_and_grpc_answer_by_value(served: Deployment) -> None:
     answers = answers_by_value(served)
     assert answers.keys() == OF_THE_DEMO.keys()
@@ -113,6 +115,8 @@ def test_v2_and_grpc_answer_by_value(served: Deployment) -> None:
 @pytest.mark.feature("predictions, v2 over REST", mode="both")
 @pytest.mark.feature("predictions, v2 over gRPC", mode="both")
 @pytest.mark.feature("a container of your own", mode="both")
+@pytest.mark.format("lightgbm", server="ours", protocols=["v1"])
+@pytest.mark.format("onnx", server="ours", protocols=["v2", "grpc-v2"])
 def test_every_format_and_protocol_answers_by_value(all_served: Deployment) -> None:
     answers = answers_by_value(all_served)
     assert answers.keys() == {*MODELS, *TEXTS}

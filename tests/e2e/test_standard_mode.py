@@ -137,6 +137,7 @@ def load(name: str, *, clients: int = 2) -> Iterator[Load]:
 @pytest.mark.feature("predictions, v1", mode="Standard")
 @pytest.mark.feature("predictions, v2 over REST", mode="Standard")
 @pytest.mark.feature("both modes on one cluster, at one address", mode="both")
+@pytest.mark.format("xgboost", server="ours", protocols=["v2"])
 def test_models_of_both_modes_answer_at_one_address(both: Deployment) -> None:
     checked = both.predict("--stack", both.stack, "--json", timeout=300)
     assert checked.status == 0, checked.text

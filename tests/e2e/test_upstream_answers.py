@@ -150,6 +150,7 @@ def test_several_workers(served: Deployment) -> None:
     assert [status["restartCount"] for status in pod["status"]["containerStatuses"]] == [0, 0]
 
 
+@pytest.mark.format("sklearn", server="ours", protocols=["v1", "grpc-v2"])
 def test_http_and_grpc_of_one_model_in_mode_standard(served: Deployment) -> None:
     ready(served, "inferenceservice", "both")
     service = kubectl(served, "-n", NAMESPACE, "get", "service", "both-predictor")["spec"]

@@ -65,6 +65,7 @@ def test_tensors_in_binary_and_in_json(servers: dict[str, Server], demo: Demo, p
         }
 
 
+@pytest.mark.format("sklearn", "xgboost", "lightgbm", "onnx", server="ours", protocols=["grpc-v2"], proof="process")
 def test_grpc_answers_what_training_recorded(servers: dict[str, Server], demo: Demo, python: Path) -> None:
     answers = ask(python, [question(servers[folder], "triton-grpc", demo.instances) for folder in FORMATS])
     for folder, answer in zip(FORMATS, answers, strict=True):

@@ -35,6 +35,7 @@ def test_demo_answers_what_is_recorded_in_the_stack(demo: Demo) -> None:
     }
 
 
+@pytest.mark.format("sklearn", "xgboost", "lightgbm", "onnx", server="ours", protocols=["v1"], proof="process")
 @pytest.mark.parametrize("folder", MODELS)
 def test_v1_answers_what_training_recorded(servers: dict[str, Server], demo: Demo, folder: str) -> None:
     answer = servers[folder].predict(demo.instances)
@@ -42,6 +43,7 @@ def test_v1_answers_what_training_recorded(servers: dict[str, Server], demo: Dem
     assert answer.json() == {"predictions": pytest.approx(demo.predictions[MODELS[folder]], abs=1e-7)}
 
 
+@pytest.mark.format("sklearn", "xgboost", "lightgbm", "onnx", server="ours", protocols=["v2"], proof="process")
 @pytest.mark.parametrize("folder", MODELS)
 @pytest.mark.parametrize("datatype", ["FP32", "FP64"])
 def test_v2_answers_what_training_recorded(servers: dict[str, Server], demo: Demo, folder: str, datatype: str) -> None:

@@ -40,6 +40,12 @@ FORMATS: list[tuple[dict[str, Any], str | None, str | None, Any]] = [
 ]
 
 
+def of_official_image(settings: dict[str, Any]) -> pytest.MarkDecorator:
+    """What the table of formats says of a format and its protocol."""
+    protocol = settings.get("protocol", "v1")
+    return pytest.mark.format(settings["format"], server="image", protocols=[protocol], proof="objects")
+
+
 @pytest.mark.feature("PyTorch models", mode="both", proof="objects")
 @pytest.mark.feature("TensorFlow models", mode="both", proof="objects")
 @pytest.mark.feature("Hugging Face models", mode="both", proof="objects")
@@ -47,7 +53,11 @@ FORMATS: list[tuple[dict[str, Any], str | None, str | None, Any]] = [
 @pytest.mark.feature("PMML models", mode="both", proof="objects")
 @pytest.mark.feature("Paddle models", mode="both", proof="objects")
 @pytest.mark.feature("vLLM models", mode="both", proof="objects")
-@pytest.mark.parametrize(("settings", "protocol", "runtime", "ports"), FORMATS, ids=lambda value: str(value)[:60])
+@pytest.mark.parametrize(
+    ("settings", "protocol", "runtime", "ports"),
+    [pytest.param(*case, marks=of_official_image(case[0])) for case in FORMATS],
+    ids=lambda value: str(value)[:60],
+)
 def test_fields_of_each_format(settings: dict[str, Any], protocol: str | None, runtime: str | None, ports: Any) -> None:
     model = predictor(release=OFFICIAL_0_20, **settings)["model"]
     assert model["modelFormat"] == {
