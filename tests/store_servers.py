@@ -90,7 +90,6 @@ class Hub:
 
     Attributes:
         token: that requests need.
-        expired: a token that was valid once.
 
     """
 

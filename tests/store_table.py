@@ -30,14 +30,14 @@ _INTRODUCTION = """\
 
 What came of a right, a wrong, a missing and an expired credential. In quotes is what the run got, with “server” for
 addresses. *Pod on the cluster*: fetched by the local cluster's storage initializer, which is `kserve-storage` with a
-few words more; with the right credential, the model's predictions. *`kserve-storage` alone*: KServe's package from PyPI,
-with the variables and files that KServe gives it, outside of a cluster; with the right credential, the files. *Objects
-asserted*: no such server was asked. A dash: not tried. [storage.md](storage.md) says how to set each of them.
+few words more; with the right credential, the model's predictions. *`kserve-storage` alone*: KServe's package from
+PyPI, with the variables and files that KServe gives it, outside of a cluster; with the right credential, the files.
+*Objects asserted*: no such server was asked. A dash: not tried. [storage.md](storage.md) says how to set each of them.
 
-凭据正确、错误、缺失和过期时的结果。引号中是运行时得到的原文，地址以“server”代替。“集群中的 Pod”：由本地集群的存储初始化器
-下载，它就是 `kserve-storage`，只多说几句话；凭据正确时为模型的预测。“仅 `kserve-storage`”：在集群之外，用 KServe 会给出的
-变量和文件运行 KServe 在 PyPI 上的软件包；凭据正确时为得到的文件。“断言对象”：没有请求过这样的服务器。短横：未试过。
-设置方法见 [storage.zh.md](storage.zh.md)。
+凭据正确、错误、缺失和过期时的结果。引号中是运行时得到的原文，地址以“server”代替。“集群中的 Pod”：由本地集群的
+存储初始化器下载，它就是 `kserve-storage`，只多说几句话；凭据正确时为模型的预测。“仅 `kserve-storage`”：在集群之外，
+用 KServe 会给出的变量和文件运行 KServe 在 PyPI 上的软件包；凭据正确时为得到的文件。“断言对象”：没有请求过这样的服务器。
+短横：未试过。设置方法见 [storage.zh.md](storage.zh.md)。
 
 | kind · 种类 | credential · 凭据 | enforced by · 由谁检查 | where · 何处 \
 | right · 正确 | wrong · 错误 | missing · 缺失 | expired · 过期 | other · 其他 |

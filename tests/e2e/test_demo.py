@@ -10,6 +10,7 @@ import requests
 
 from tests.e2e.cluster_objects import all_objects, kubectl
 from tests.e2e.machine import GATEWAY, Deployment
+from tests.store_table import StoreEvidence
 
 
 @pytest.mark.journey
@@ -39,13 +40,15 @@ def test_preview_of_an_empty_cluster(undeployed: Deployment) -> None:
 @pytest.mark.journey
 @pytest.mark.feature("predictions, v1")
 @pytest.mark.format("sklearn", "xgboost", server="ours", protocols=["v1"])
-def test_up_ends_with_both_models_answering_by_value(deployment: Deployment) -> None:
+def test_up_ends_with_both_models_answering_by_value(deployment: Deployment, store_evidence: StoreEvidence) -> None:
     checked = deployment.predict("--stack", deployment.stack, "--json", timeout=300)
     assert checked.status == 0, checked.text
     report = {model["endpoint"]["name"]: model for model in json.loads(checked.stdout)["models"]}
     assert report["sklearn-model"]["got"] == [1, 0]
     assert report["xgboost-model"]["got"] == pytest.approx([0.8319113, 0.1669796], abs=1e-6)
     assert all(model["compared"] for model in report.values())
+    answered = str(report["sklearn-model"]["got"])
+    store_evidence.saw("right", answered, kind="s3", credential="keys", server="versitygw", where="pod")
 
 
 @pytest.mark.journey

@@ -19,6 +19,7 @@ from lightkube.resources.core_v1 import ServiceAccount
 
 from tests.e2e.faults import FAULTS, NAMESPACE, TIGHT, Fault, change_canary, injected
 from tests.e2e.machine import ROOT, Completed, Deployment, run
+from tests.store_table import Case, StoreEvidence
 
 WELL, NOT_READY = 0, 2
 SECONDS = 240  # it takes a minute and a half on a quiet machine
@@ -151,6 +152,19 @@ def test_the_cause_is_named(diagnosed: dict[str, list[dict[str, Any]]], fault: F
     assert [words for words in fault.says if words not in said] == [], said
     assert finding["advice"]
     assert "?" not in finding["title"]
+
+
+def test_words_of_the_store_for_wrong_and_missing_keys(
+    diagnosed: dict[str, list[dict[str, Any]]], store_evidence: StoreEvidence
+) -> None:
+    cases: tuple[tuple[Case, str, str], ...] = (
+        ("wrong", "refused", "storage-keys-refused"),
+        ("missing", "keyless", "storage-keys-missing"),
+    )
+    for case, name, cause in cases:
+        found = next(finding for finding in diagnosed[name] if finding["id"] == cause)
+        said = found["evidence"][0]["text"]
+        store_evidence.saw(case, said, kind="s3", credential="keys", server="versitygw", where="pod")
 
 
 def test_status_gives_each_cause_a_line(faulty: Deployment, diagnosed: dict[str, list[dict[str, Any]]]) -> None:

@@ -39,6 +39,7 @@ from tests.e2e.cluster_objects import kubectl
 from tests.e2e.machine import NETWORK, NODE, Deployment
 from tests.e2e.models_on_platform import stack_of_models
 from tests.store_servers import Google, Hub, Web, basic, serving
+from tests.store_table import Case, StoreEvidence
 
 NAMESPACE, CLAIM = "stores", "files"
 HOST = NETWORK.host
@@ -149,6 +150,22 @@ SECRETS = {
 }
 
 
+# What the table of stores says of each store: kind, credential, and which server enforces it.
+OF_TABLE = {
+    "header": ("https", "header", "a web server of the tests"),
+    "password": ("https", "password", "a web server of the tests"),
+    "hub": ("huggingface", "token", "a hub of the tests"),
+    "tls": ("s3", "keys", "versitygw with TLS of a private authority"),
+    "emulator": ("gcs", "anonymous", "nobody: an emulator of the tests, open to all"),
+    "claim": ("pvc", "none", "nobody: the pod mounts it"),
+}
+
+
+def saw(evidence: StoreEvidence, case: Case, words: str, *, store: str) -> None:
+    kind, credential, server = OF_TABLE[store]
+    evidence.saw(case, words, kind=kind, credential=credential, server=server, where="pod")
+
+
 def locations(servers: Servers) -> dict[str, str]:
     return {
         "header": f"{servers.header}{FILE}",
@@ -235,13 +252,17 @@ def make_claim(client: Client) -> None:
 @pytest.mark.feature("models from S3 with TLS under a private CA")
 @pytest.mark.feature("models from Google Cloud Storage, at an endpoint without keys")
 @pytest.mark.feature("models from a folder of a PersistentVolumeClaim", mode="Standard")
-def test_models_from_every_store_answer_by_value(stack: Deployment, servers: Servers) -> None:
+def test_models_from_every_store_answer_by_value(
+    stack: Deployment, servers: Servers, store_evidence: StoreEvidence
+) -> None:
     modes = {"password": "Standard", "claim": "Standard"}
     wanted = [model(name, uri, store=name, mode=modes.get(name, "Knative")) for name, uri in locations(servers).items()]
     stack.configure(models=wanted)
     stack.up()
     done = stack.predict("--stack", stack.stack, "--json")
     assert done.status == 0, done.text
+    for answered in json.loads(done.stdout)["models"]:
+        saw(store_evidence, "right", str(answered["got"]), store=answered["endpoint"]["name"])
     stated, state = stack.stack_file.read_text(), stack.pulumi("stack", "export").stdout
     pods = json.dumps(kubectl(stack, "get", "pods,inferenceservices", "-n", NAMESPACE))
     for secret in (HEADER, PASSWORD, TOKEN, KEYS["secret_access_key"], basic("reader", PASSWORD).split()[1]):
@@ -249,30 +270,36 @@ def test_models_from_every_store_answer_by_value(stack: Deployment, servers: Ser
 
 
 @pytest.mark.feature("refused credentials of every store name the store and the setting")
-def test_refused_credentials_are_named(stack: Deployment, servers: Servers) -> None:
+def test_refused_credentials_are_named(stack: Deployment, servers: Servers, store_evidence: StoreEvidence) -> None:
     places = {name: uri for name, uri in locations(servers).items() if name in SECRETS}
     refused = [model(f"{name}-refused", uri, store=f"{name}-wrong", timeout=120) for name, uri in places.items()]
     keyless = {**model("keyless", f"{servers.password}{FILE}", store="", timeout=120)}
     del keyless["storage"]
     stack.configure(models=[*refused, keyless])
     expected = {f"{name}-refused": "storage-keys-refused" for name in places} | {"keyless": "storage-keys-missing"}
-    seen: set[tuple[str, str]] = set()
+    seen: dict[tuple[str, str], str] = {}
     with ThreadPoolExecutor(1) as pool:
         up = pool.submit(stack.pulumi, "up", "--yes", "--skip-preview")
         # While their pods are there: at the deadline Knative takes them away.
-        while not seen >= expected.items() and not up.done():
-            seen |= found_by_doctor(stack).items()
+        while not seen.keys() >= expected.items() and not up.done():
+            seen |= found_by_doctor(stack)
             time.sleep(2)
         said = stack.predict("doctor", "-n", NAMESPACE, "--lang", "en").text
         assert up.result().status != 0
-    assert seen >= expected.items()
+    assert seen.keys() >= expected.items()
     for name, uri in places.items():
         assert uri in said
         assert f"storage.{name}-wrong (" in said
+        saw(store_evidence, "wrong", seen[f"{name}-refused", "storage-keys-refused"], store=name)
+    saw(store_evidence, "missing", seen["keyless", "storage-keys-missing"], store="password")
 
 
-def found_by_doctor(stack: Deployment) -> dict[str, str]:
-    """What the doctor found, by the model's name."""
+def found_by_doctor(stack: Deployment) -> dict[tuple[str, str], str]:
+    """What the doctor found: the model's name and the cause, and what the pod said."""
     told = stack.predict("doctor", "-n", NAMESPACE, "--json", "--lang", "en")
     found = [finding for check in json.loads(told.stdout)["checks"] for finding in check["findings"]]
-    return {finding["name"]: finding["id"] for finding in found if finding["kind"] == "InferenceService"}
+    return {
+        (finding["name"], finding["id"]): finding["evidence"][0]["text"]
+        for finding in found
+        if finding["kind"] == "InferenceService" and finding["evidence"]
+    }

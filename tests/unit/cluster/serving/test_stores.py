@@ -5,13 +5,14 @@ What the initializer says is what the doctor reads.
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import trustme
@@ -23,10 +24,14 @@ from components.settings.stores.union import AnyStore
 from tests.azurite import ACCOUNT, HOST, KEY, azurite
 from tests.kserve_credentials import initializer_of
 from tests.store_servers import Google, Hub, Web, basic, serving
+from tests.store_table import Case, StoreEvidence
 from tests.unit.cluster.serving import s3_server
 from tests.unit.cluster.serving.programs import container_environment
 from tests.unit.components.recording import record
 
+WEB, HUB = "a web server of the tests", "a hub of the tests"
+GOOGLE = "a Google Cloud Storage of the tests, which checks the key's signature"
+S3 = "an S3 server of the tests, which checks signatures"
 # KServe's own entry point, in as many words as are needed.
 ENTRY_POINT = """
 import sys
@@ -101,6 +106,30 @@ class Downloads:
         return ended.stderr.rpartition("Storage initialization failed: ")[2].strip()
 
 
+@dataclass(frozen=True, kw_only=True)
+class Seen:
+    """Records what KServe's storage package says of a credential."""
+
+    evidence: StoreEvidence
+    kind: str
+    credential: str
+    server: str
+
+    def __call__(self, **said: str | dict[str, bytes]) -> None:
+        """Record by case a refusal, or the files of a download."""
+        for case, words in said.items():
+            text = words if isinstance(words, str) else ", ".join(sorted(words))
+            where = {"kind": self.kind, "credential": self.credential, "server": self.server}
+            self.evidence.saw(cast(Case, case), text, **where, where="kserve-storage")
+
+
+def untrusted(said: str) -> str:
+    """The words on a certificate."""
+    found = re.search(r"CERTIFICATE_VERIFY_FAILED.*?(?= \(_ssl)", said)
+    assert found, said
+    return found[0]
+
+
 @pytest.fixture
 def downloads(python: Path, tmp_path: Path) -> Downloads:
     return Downloads(python=python, folder=tmp_path)
@@ -122,10 +151,11 @@ def ca_file(authority: trustme.CA, tmp_path: Path) -> str:
 
 
 @pytest.mark.parametrize(
-    ("needed", "right", "wrong"),
+    ("credential", "needed", "right", "wrong"),
     [
-        (("x-api-key", "key"), {"headers": {"X-Api-Key": "key"}}, {"headers": {"X-Api-Key": "old"}}),
+        ("header", ("x-api-key", "key"), {"headers": {"X-Api-Key": "key"}}, {"headers": {"X-Api-Key": "old"}}),
         (
+            "password",
             ("authorization", basic("reader", "pass:word")),
             {"username": "reader", "password": "pass:word"},
             {"username": "reader", "password": "old"},
@@ -134,44 +164,67 @@ def ca_file(authority: trustme.CA, tmp_path: Path) -> str:
 )
 def test_a_web_server_gets_header_or_password(
     downloads: Downloads,
+    credential: str,
     needed: tuple[str, str],
     right: dict[str, Any],
     wrong: dict[str, Any],
     authority: trustme.CA,
     ca_file: str,
+    store_evidence: StoreEvidence,
 ) -> None:
-    with serving(Web(files={"/iris/model.joblib": MODEL}, needed=needed), authority=authority) as url:
+    seen = Seen(evidence=store_evidence, kind="https", credential=credential, server=WEB)
+    server = Web(files={"/iris/model.joblib": MODEL}, needed=needed)
+    with serving(server, authority=authority) as url:
         uri, store = f"{url}/iris/model.joblib", {"kind": "https", "host": "127.0.0.1", "ca_file": ca_file}
-        assert downloads.fetched(store | right, uri) == {"model.joblib": MODEL}
+        files = downloads.fetched(store | right, uri)
+        assert files == {"model.joblib": MODEL}
         refused = f"HTTP authentication failed for '{uri}'. Verify credentials."
-        assert downloads.refusal(store | wrong, uri) == refused
-        assert downloads.refusal(store, uri) == refused
+        with_wrong = downloads.refusal(store | wrong, uri)
+        assert with_wrong == refused
+        with_none = downloads.refusal(store, uri)
+        assert with_none == refused
+        seen(right=files, wrong=with_wrong, missing=with_none)
         elsewhere = f"{url}/iris/other.joblib"
         assert downloads.refusal(store | right, elsewhere) == f"HTTP resource not found at '{elsewhere}'."
         without = {key: value for key, value in store.items() if key != "ca_file"}
-        said = downloads.run(without | right, uri).stderr
-        assert "CERTIFICATE_VERIFY_FAILED" in said
+        seen(untrusted=untrusted(downloads.run(without | right, uri).stderr))
+        server.needed = (needed[0], "the next")
+        with_expired = downloads.refusal(store | right, uri)
+        assert with_expired == refused
+        seen(expired=with_expired)
 
 
-def test_a_web_server_that_forbids(downloads: Downloads) -> None:
+def test_a_web_server_that_forbids(downloads: Downloads, store_evidence: StoreEvidence) -> None:
     with serving(Web(files={}, needed=("x-api-key", "key"), refusal=403)) as url:
-        store = {"kind": "https", "host": "127.0.0.1", "headers": {"X-Api-Key": "expired"}}
+        store = {"kind": "https", "host": "127.0.0.1", "headers": {"X-Api-Key": "another's"}}
         said = downloads.refusal(store, f"{url}/m.joblib")
     assert said == f"HTTP access denied for '{url}/m.joblib'. Verify permissions."
+    Seen(evidence=store_evidence, kind="https", credential="header", server=WEB)(forbidden=said)
 
 
 # Hugging Face
 
 
-def test_a_hub_gets_the_token(downloads: Downloads, authority: trustme.CA, ca_file: str) -> None:
+def test_a_hub_gets_the_token(
+    downloads: Downloads, authority: trustme.CA, ca_file: str, store_evidence: StoreEvidence
+) -> None:
+    seen = Seen(evidence=store_evidence, kind="huggingface", credential="token", server=HUB)
     hub = Hub(model="acme/iris", files={"model.joblib": MODEL, "config/a.json": b"{}"}, token="hf_right")
     with serving(hub, authority=authority) as url:
         store = {"kind": "huggingface", "endpoint": url, "ca_file": ca_file}
         uri = "hf://acme/iris"
-        assert downloads.fetched(store | {"token": "hf_right"}, uri) == {"model.joblib": MODEL, "config/a.json": b"{}"}
+        right = store | {"token": "hf_right"}
+        files = downloads.fetched(right, uri)
+        assert files == {"model.joblib": MODEL, "config/a.json": b"{}"}
         refused = "HuggingFace authentication failed. Set HF_TOKEN or request access to the gated repository."
-        assert downloads.refusal(store | {"token": "hf_wrong"}, uri) == refused
-        assert downloads.refusal(store, uri) == refused
+        with_wrong = downloads.refusal(store | {"token": "hf_wrong"}, uri)
+        assert with_wrong == refused
+        with_none = downloads.refusal(store, uri)
+        assert with_none == refused
+        hub.token = "hf_next"
+        with_expired = downloads.refusal(right, uri)
+        assert with_expired == refused
+        seen(right=files, wrong=with_wrong, missing=with_none, expired=with_expired)
 
 
 # Google Cloud Storage
@@ -189,35 +242,45 @@ def at(url: str) -> dict[str, str]:
     return {"API_ENDPOINT_OVERRIDE": url}
 
 
-def test_google_gets_a_token_for_the_key(downloads: Downloads) -> None:
+def test_google_gets_a_token_for_the_key(downloads: Downloads, store_evidence: StoreEvidence) -> None:
+    seen = Seen(evidence=store_evidence, kind="gcs", credential="service account's key", server=GOOGLE)
     with google() as (server, url):
         right = {"kind": "gcs", "key": server.key(url)}
-        assert downloads.fetched(right, "gs://models/iris", environment=at(url)) == {"model.joblib": MODEL}
+        files = downloads.fetched(right, "gs://models/iris", environment=at(url))
+        assert files == {"model.joblib": MODEL}
         wrong = {"kind": "gcs", "key": Google(bucket="", files={}).key(url)}
         refused = "GCS error: ('invalid_grant: Invalid JWT Signature.'"
-        assert downloads.refusal(wrong, "gs://models/iris", environment=at(url)).startswith(refused)
-        said = downloads.refusal({"kind": "gcs", "anonymous": True}, "gs://models/iris", environment=at(url))
-        assert said == "GCS authentication failed. Verify GOOGLE_APPLICATION_CREDENTIALS or use anonymous access."
+        with_wrong = downloads.refusal(wrong, "gs://models/iris", environment=at(url))
+        assert with_wrong.startswith(refused)
+        with_none = downloads.refusal({"kind": "gcs", "anonymous": True}, "gs://models/iris", environment=at(url))
+        assert with_none == "GCS authentication failed. Verify GOOGLE_APPLICATION_CREDENTIALS or use anonymous access."
         server.forbidden = True
-        said = downloads.refusal(right, "gs://models/iris", environment=at(url))
-        assert said == "Access denied to GCS resource 'models'. Verify permissions."
+        forbidden = downloads.refusal(right, "gs://models/iris", environment=at(url))
+        assert forbidden == "Access denied to GCS resource 'models'. Verify permissions."
         server.revoked = True
-        assert downloads.refusal(right, "gs://models/iris", environment=at(url)).startswith(refused)
+        revoked = downloads.refusal(right, "gs://models/iris", environment=at(url))
+        assert revoked.startswith(refused)
+        seen(right=files, wrong=with_wrong, missing=with_none, expired=revoked, forbidden=forbidden)
 
 
 # S3
 
 
-def test_s3_with_a_private_authority(downloads: Downloads, authority: trustme.CA, ca_file: str) -> None:
+def test_s3_with_a_private_authority(
+    downloads: Downloads, authority: trustme.CA, ca_file: str, store_evidence: StoreEvidence
+) -> None:
+    seen = Seen(evidence=store_evidence, kind="s3", credential="keys", server=S3)
     with s3_server.serving({"iris/model.joblib": MODEL}, authority=authority) as server:
         keys = {"access_key_id": s3_server.KEY, "secret_access_key": s3_server.SECRET}
         store = {"kind": "s3", "endpoint": server.url, "ca_file": ca_file}
         uri = f"s3://{s3_server.BUCKET}/iris"
-        assert downloads.fetched(store | keys, uri) == {"model.joblib": MODEL}
-        assert downloads.refusal(store | keys | {"secret_access_key": "wrong"}, uri) == "S3 error [403]: Forbidden"
-        assert downloads.refusal(store | {"anonymous": True}, uri) == "S3 error [403]: Forbidden"
-        untrusted = downloads.refusal({"kind": "s3", "endpoint": server.url, **keys}, uri)
-        assert "CERTIFICATE_VERIFY_FAILED" in untrusted
+        files = downloads.fetched(store | keys, uri)
+        assert files == {"model.joblib": MODEL}
+        with_wrong = downloads.refusal(store | keys | {"secret_access_key": "wrong"}, uri)
+        with_none = downloads.refusal(store | {"anonymous": True}, uri)
+        assert with_wrong == with_none == "S3 error [403]: Forbidden"
+        without_authority = downloads.refusal({"kind": "s3", "endpoint": server.url, **keys}, uri)
+        seen(right=files, wrong=with_wrong, missing=with_none, untrusted=untrusted(without_authority))
         unverified = {"kind": "s3", "endpoint": server.url, "verify_ssl": False, **keys}
         assert downloads.fetched(unverified, uri) == {"model.joblib": MODEL}
 
@@ -239,18 +302,27 @@ for days in (1, -1):
 
 
 @pytest.mark.skipif(shutil.which("npm") is None, reason="there is no npm, which installs Azurite")
-def test_azure_gets_the_key_or_the_token(downloads: Downloads, python: Path, tmp_path: Path) -> None:
+def test_azure_gets_the_key_or_the_token(
+    downloads: Downloads, python: Path, tmp_path: Path, store_evidence: StoreEvidence
+) -> None:
+    of_key = Seen(evidence=store_evidence, kind="azure", credential="storage key", server="Azurite")
+    of_token = replace(of_key, credential="SAS token")
     with azurite(tmp_path) as server:
         environment = container_environment(server.environment)
         tokens = subprocess.run([python, "-c", UPLOAD], env=environment, capture_output=True, text=True, check=False)
         assert tokens.returncode == 0, tokens.stderr
         valid, expired = tokens.stdout.split()
         uri = f"https://{HOST}/models/iris"
-        for right in ({"storage_key": KEY}, {"sas_token": valid}):
-            store = {"kind": "azure", **right}
-            assert downloads.fetched(store, uri, environment=server.environment) == {"model.joblib": MODEL}
+        for seen, right in ((of_key, {"storage_key": KEY}), (of_token, {"sas_token": valid})):
+            files = downloads.fetched({"kind": "azure", **right}, uri, environment=server.environment)
+            assert files == {"model.joblib": MODEL}
+            seen(right=files)
         refused = "Azure authentication failed. Verify AZURE_CLIENT_ID/AZURE_CLIENT_SECRET or AZURE_STORAGE_ACCESS_KEY."
         nothing = {"kind": "pvc", "claim": "other"}
         wrong = {"kind": "azure", "storage_key": "b3RoZXI="}
-        for store in (wrong, {"kind": "azure", "sas_token": expired}, nothing):
-            assert downloads.refusal(store, uri, environment=server.environment) == refused
+        forged = {"kind": "azure", "sas_token": f"{valid.rpartition('sig=')[0]}sig=b3RoZXI%3D"}
+        late = {"kind": "azure", "sas_token": expired}
+        said = [downloads.refusal(s, uri, environment=server.environment) for s in (wrong, forged, late, nothing)]
+        assert said == [refused] * 4
+        of_key(wrong=said[0], missing=said[3])
+        of_token(wrong=said[1], expired=said[2], missing=said[3])

@@ -17,6 +17,7 @@ from components.settings.stores.store import Store
 from components.settings.stores.union import AnyStore
 from releases.local import LOCAL
 from tests.kserve_credentials import CERTIFICATES, Initializer, initializer_of
+from tests.store_table import StoreEvidence
 from tests.unit.components.recording import Recording, record, without_secrets
 from tests.unit.components.settings.test_stores import CLIENT, GOOGLE_KEY, PEM, TENANT
 
@@ -107,11 +108,12 @@ def test_google_by_key_file(tmp_path: Path) -> None:
         assert declared({"kind": "gcs", **store})[1].variables == ()
 
 
-def test_google_by_workload_identity() -> None:
+def test_google_by_workload_identity(store_evidence: StoreEvidence) -> None:
     identity = "reader@acme.iam.gserviceaccount.com"
     store = {"kind": "gcs", "service_account": identity}
     assert account(store)["metadata"]["annotations"] == {"iam.gke.io/gcp-service-account": identity}
     assert initializer(store) == Initializer()
+    store_evidence.declared(kind="gcs", credential="service account (workload identity)")
 
 
 def test_google_without_a_key() -> None:
@@ -120,19 +122,21 @@ def test_google_without_a_key() -> None:
     assert found.plain == {"NO_GCE_CHECK": "true", "STORAGE_EMULATOR_HOST": "http://emulator:4443"}
 
 
-def test_azure_by_service_principal() -> None:
+def test_azure_by_service_principal(store_evidence: StoreEvidence) -> None:
     store = {"kind": "azure", "client_secret": "principal", "client_id": CLIENT, "tenant_id": TENANT}
     expected = {"AZURE_TENANT_ID": TENANT, "AZURE_CLIENT_ID": CLIENT, "AZURE_CLIENT_SECRET": "principal"}
     assert initializer(store).referred == expected
+    store_evidence.declared(kind="azure", credential="service principal")
 
 
 @pytest.mark.parametrize("key", [{"storage_key": "a2V5"}, {"sas_token": "?a2V5&sig=1"}])
-def test_azure_by_key_or_sas_token(key: dict[str, str]) -> None:
-    (text,) = key.values()
+def test_azure_by_key_or_sas_token(key: dict[str, str], store_evidence: StoreEvidence) -> None:
+    ((name, text),) = key.items()
     assert initializer({"kind": "azure", **key}).referred == {"AZURE_STORAGE_ACCESS_KEY": text.lstrip("?")}
+    store_evidence.declared(kind="azure", credential={"storage_key": "storage key", "sas_token": "SAS token"}[name])
 
 
-def test_azure_by_identity() -> None:
+def test_azure_by_identity(store_evidence: StoreEvidence) -> None:
     of_node = {"kind": "azure", "managed_identity": True, "client_id": CLIENT}
     assert initializer(of_node).referred == {"AZURE_CLIENT_ID": CLIENT, "AZURE_TENANT_ID": ""}
     assert declared(of_node)[1].pod_labels == {}
@@ -142,6 +146,7 @@ def test_azure_by_identity() -> None:
         "azure.workload.identity/tenant-id": TENANT,
     }
     assert declared(of_pod)[1].pod_labels == {"azure.workload.identity/use": "true"}
+    store_evidence.declared(kind="azure", credential="managed identity")
 
 
 def test_hugging_face() -> None:
@@ -151,7 +156,7 @@ def test_hugging_face() -> None:
     assert (found.plain, found.referred) == ({"HF_ENDPOINT": "http://hub"}, {"HF_TOKEN": "hf_x"})
 
 
-def test_s3_by_role() -> None:
+def test_s3_by_role(store_evidence: StoreEvidence) -> None:
     role = "arn:aws-us-gov:iam::123456789012:role/models"
     store = {"kind": "s3", "role": role, "region": "us-gov-west-1"}
     assert account(store)["metadata"]["annotations"]["eks.amazonaws.com/role-arn"] == role
@@ -160,6 +165,7 @@ def test_s3_by_role() -> None:
     assert found.plain["AWS_ENDPOINT_URL"] == "https://s3.us-gov-west-1.amazonaws.com"
     assert found.plain["AWS_DEFAULT_REGION"] == "us-gov-west-1"
     assert "Secret" not in objects(declared(store)[0])
+    store_evidence.declared(kind="s3", credential="IAM role")
 
 
 @pytest.mark.parametrize(
@@ -190,7 +196,7 @@ def test_certificates_of_a_private_authority(store: dict[str, Any], tmp_path: Pa
         assert found.plain["CA_BUNDLE_VOLUME_MOUNT_POINT"] == CERTIFICATES
 
 
-def test_hdfs(tmp_path: Path) -> None:
+def test_hdfs(tmp_path: Path, store_evidence: StoreEvidence) -> None:
     (tmp_path / "ca.pem").write_text(PEM)
     keytab = base64.b64encode(b"\x05\x02keytab").decode()
     found = initializer(
@@ -217,6 +223,7 @@ def test_hdfs(tmp_path: Path) -> None:
         f"{folder}/TLS_CA": PEM.encode(),
         f"{folder}/TLS_SKIP_VERIFY": b"true",
     }
+    store_evidence.declared(kind="hdfs", credential="Kerberos, client certificate")
 
 
 def test_a_claim_needs_no_keys() -> None:
@@ -231,7 +238,9 @@ def test_a_claim_needs_no_keys() -> None:
     ("registry", "entry"),
     [({}, "https://index.docker.io/v1/"), ({"registry": "registry.example.com:5000"}, "registry.example.com:5000")],
 )
-def test_images_are_pulled_with_the_password(registry: dict[str, str], entry: str) -> None:
+def test_images_are_pulled_with_the_password(
+    registry: dict[str, str], entry: str, store_evidence: StoreEvidence
+) -> None:
     store = {"kind": "oci", "username": "reader", "password": "registry-pass", **registry}
     recording, access = declared(store)
     secret = recording.the(":Secret", "models/mine/pull").plain
@@ -239,6 +248,7 @@ def test_images_are_pulled_with_the_password(registry: dict[str, str], entry: st
     auths = json.loads(secret["stringData"][".dockerconfigjson"])["auths"]
     assert base64.b64decode(auths[entry]["auth"]).decode() == "reader:registry-pass"
     assert access.pull_secrets == (f"{OWN_NAME}-pull",)
+    store_evidence.declared(kind="oci", credential="password")
 
 
 SECRETS = [
