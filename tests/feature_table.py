@@ -27,12 +27,14 @@ _SAID: dict[Proof, str] = {
 _INTRODUCTION = """\
 # What is proven, and how · 已验证的功能
 
-Written by `make test-all` when all its tests pass. *By value*: asked on a real cluster, and the answers compared.
+Written by `make test-all` when all its tests pass; further down are [formats](#formats--格式) and
+[stores](#stores--存储). *By value*: asked on a real cluster, and the answers compared.
 *Objects asserted*: what is declared is compared, down to the fields that KServe reads, where it cannot run on the local
 cluster. *Refused at preview*: with a message that says why.
 
-本页由 `make test-all` 在全部测试通过后生成。“按值验证”：在真实集群上请求并比较返回值；“断言对象”：在本地集群上无法
-运行，因此逐一比较所声明的对象，直到 KServe 读取的字段；“预览时拒绝”：并说明原因。
+本页由 `make test-all` 在全部测试通过后生成；其后是[格式](#formats--格式)与[存储](#stores--存储)。
+“按值验证”：在真实集群上请求并比较返回值；“断言对象”：在本地集群上无法运行，因此逐一比较所声明的对象，直到 KServe
+读取的字段；“预览时拒绝”：并说明原因。
 
 """
 

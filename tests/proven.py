@@ -28,7 +28,7 @@ def attach_claims(items: Iterable[pytest.Item]) -> None:
             item.user_properties.append((CLAIMS, {"features": features, "formats": formats}))
 
 
-@dataclass(kw_only=True)
+@dataclass(kw_only=True, eq=False)  # pluggy puts plugins into sets
 class Proven:
     """A plugin of pytest that reads the reports.
 

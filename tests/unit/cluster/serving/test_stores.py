@@ -125,7 +125,7 @@ class Seen:
 
 def untrusted(said: str) -> str:
     """The words on a certificate."""
-    found = re.search(r"CERTIFICATE_VERIFY_FAILED.*?(?= \(_ssl)", said)
+    found = re.search(r"(?<=CERTIFICATE_VERIFY_FAILED\] ).*?(?= \(_ssl)", said)
     assert found, said
     return found[0]
 
