@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from .rows import Rows
 from .server import serve, server_arguments
+from .tables import Table
 from .tabular_model import TabularModel
 
 
@@ -27,6 +28,13 @@ class LightGBMModel(TabularModel):
         self._booster = lightgbm.Booster(params={"nthread": self.nthread, "verbosity": -1}, model_file=str(model_file))
         self.feature_names = self._booster.feature_name()
         return int(self._booster.num_feature())
+
+    def in_order(self, table: Table, *, n_features: int) -> Table:
+        """As others; but LightGBM writes spaces in names as underscores, and makes up names where it got none."""
+        table = table.renamed({name: name.replace(" ", "_") for name in table.columns})
+        made_up = [f"Column_{position}" for position in range(n_features)]
+        unnamed = self.feature_names == made_up and not table.columns.keys() & set(made_up)
+        return table.in_order(None if unnamed else self.feature_names, n_features=n_features)
 
     def answer(self, rows: Rows) -> NDArray[Any]:
         """Return what the objective gives: shape (rows,) if binary or regression, (rows, classes) if multiclass."""

@@ -1,9 +1,11 @@
 """A request's body as rows, or an InvalidInput (HTTP 400) that says what was expected and what came.
 
-Rows of numbers are a float64 array of shape (rows, n_features), rows >= 1; JSON's null is NaN, a missing value. Rows of
-named columns are a Table, rows of text a list of strings.
+Rows of numbers are a float64 array of shape (rows, n_features), rows >= 1, or (rows,) where the model does not say how
+many features it takes; true is 1, and JSON's null is NaN, a missing value. Rows of named columns are a Table, rows of
+text a list of strings, and rows of several strings are Categories.
 """
 
+from dataclasses import dataclass
 from email.message import Message
 from typing import Annotated, Any
 
@@ -16,10 +18,26 @@ from .sdk import InferRequest, InvalidInput
 from .tables import Table, has_columns, is_table, text_of, v1_table, v2_table
 
 Rows = NDArray[np.float64]
-AnyRows = Rows | Table | list[str]
 
-# Strict: neither "5.1" nor true is a number.
-JSON_ROWS = TypeAdapter(list[list[Annotated[float, Strict()] | None]])
+# Strict: "5.1" is no number; true is 1.
+Number = Annotated[float, Strict()] | Annotated[bool, Strict()] | None
+JSON_ROWS = TypeAdapter(list[list[Number]])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Categories:
+    """Rows of several strings, which only a model of categories takes.
+
+    Attributes:
+        values: of shape (rows, n_features).
+        refusal: what to answer where the model does not take them.
+    """
+
+    values: NDArray[np.str_]
+    refusal: InvalidInput
+
+
+AnyRows = Rows | Table | list[str] | Categories
 
 
 def v1_rows(body: Any, *, content_type: str | None, n_features: int | None) -> AnyRows:
@@ -48,7 +66,20 @@ def v1_rows(body: Any, *, content_type: str | None, n_features: int | None) -> A
             return v1_table(instances, key=key)
         if n_features is None and all(isinstance(row, str) for row in instances):
             return instances
-    return _numbers(instances, key=key, expected=expected, n_features=n_features)
+        if n_features is None and all(isinstance(row, int | float) for row in instances):
+            return np.array(instances, dtype=np.float64)
+    try:
+        return _numbers(instances, key=key, expected=expected, n_features=n_features)
+    except InvalidInput as refusal:
+        if n_features is not None and _is_text(instances, n_features=n_features):
+            return Categories(values=np.array(instances), refusal=refusal)
+        raise
+
+
+def _is_text(instances: Any, *, n_features: int) -> bool:
+    """Whether these are rows of `n_features` strings each."""
+    rows = isinstance(instances, list) and all(isinstance(row, list) and len(row) == n_features for row in instances)
+    return rows and all(isinstance(value, str) for row in instances for value in row)
 
 
 def _numbers(instances: Any, *, key: str, expected: str, n_features: int | None) -> Rows:
@@ -71,7 +102,7 @@ def _numbers(instances: Any, *, key: str, expected: str, n_features: int | None)
 def v2_rows(request: InferRequest, *, n_features: int | None) -> AnyRows:
     """Read a v2 (Open Inference Protocol) request: one numeric tensor of shape [rows, n_features], or named columns.
 
-    A model without a number of features takes a tensor of text, too.
+    A model without a number of features takes a tensor of text, too, and one of shape [rows].
     """
     if is_table(request):
         return v2_table(request)
@@ -83,8 +114,14 @@ def v2_rows(request: InferRequest, *, n_features: int | None) -> AnyRows:
         )
     tensor = request.inputs[0]
     where = f'inputs[0] "{tensor.name}"'
-    if n_features is None and tensor.datatype == "BYTES":
-        return text_of(tensor, where=where)
+    if tensor.datatype == "BYTES":
+        text = text_of(tensor, where=where)
+        if n_features is None:
+            return text
+        refusal = InvalidInput(f"{where}: {expected}, got datatype BYTES with values that are not numbers")
+        if not text or list(tensor.shape) != [len(text) // n_features, n_features]:
+            raise refusal
+        return Categories(values=np.array(text).reshape(tensor.shape), refusal=refusal)
     try:
         # A tensor sent as JSON is read without its datatype first: with it, numpy would parse "5.1" as a number.
         plain = np.asarray(tensor.data) if tensor.data is not None else tensor.as_numpy()
@@ -93,11 +130,17 @@ def v2_rows(request: InferRequest, *, n_features: int | None) -> AnyRows:
         raise InvalidInput(
             f"{where}: {expected}, got shape {tensor.shape}, datatype {tensor.datatype}: {error}"
         ) from error
-    if not all(array.dtype.kind in "iuf" for array in (plain, values)):
+    if not all(array.dtype.kind in "iufb" for array in (_without_nulls(plain), values)):
         raise InvalidInput(f"{where}: {expected}, got datatype {tensor.datatype} with values that are not numbers")
-    if values.ndim != 2 or n_features not in {None, values.shape[1]} or not len(values):
+    fits = values.ndim in {1, 2} if n_features is None else values.shape[1:] == (n_features,)
+    if not fits or not len(values):
         raise InvalidInput(f"{where}: {expected}, got shape {list(values.shape)}")
     return np.asarray(values, dtype=np.float64)
+
+
+def _without_nulls(values: NDArray[Any]) -> NDArray[Any]:
+    """What JSON has beside null, which makes an array one of objects."""
+    return np.array([value for value in values.flat if value is not None]) if values.dtype.kind == "O" else values
 
 
 def is_json(content_type: str | None) -> bool:

@@ -57,13 +57,10 @@ class SklearnModel(TabularModel):
         """Predict a DataFrame, whose columns may be text."""
         import pandas  # noqa: PLC0415  # takes half a second to import, and most models never need it
 
-        columns = {
-            name: [np.nan if value is None else value for value in values] for name, values in table.columns.items()
-        }
-        return self._predict(pandas.DataFrame(columns))
+        return self._predict(pandas.DataFrame(table.columns))
 
-    def answer_text(self, rows: list[str]) -> NDArray[Any]:
-        """Predict rows of text."""
+    def answer_text(self, rows: list[str] | NDArray[np.str_]) -> NDArray[Any]:
+        """Predict rows of text, or of categories."""
         return self._predict(rows)
 
     def _predict(self, rows: Any) -> NDArray[Any]:

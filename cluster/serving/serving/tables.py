@@ -1,5 +1,6 @@
 """Rows of named columns: by v1 as objects, by v2 as one tensor a column."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +15,7 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True, kw_only=True)
 class Table:
-    """Columns of one length, in the order in which the request has them. None is a missing value.
+    """Columns of one length, in the order in which the request has them. NaN is a missing value, None JSON's null.
 
     Attributes:
         source: which part of the request it was, for errors.
@@ -38,16 +39,21 @@ class Table:
             return self
         if not self.columns.keys() & set(names):
             raise self.unfit(n_features, f"the model's columns are {', '.join(names)}")
-        missing = [None] * self.length
+        missing = [math.nan] * self.length
         return Table(columns={name: self.columns.get(name, missing) for name in names}, source=self.source)
 
     def numbers(self) -> NDArray[np.float64]:
         """All columns as numbers. :raises InvalidInput: a value is not a number."""
         for name, values in self.columns.items():
             for value in values:
-                if value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):
+                if value is not None and not isinstance(value, int | float):
                     raise InvalidInput(f'{self.source}: column "{name}": expected numbers, got {value!r:.80}')
         return np.array(list(self.columns.values()), dtype=np.float64).T
+
+    def renamed(self, names: Mapping[str, str]) -> "Table":
+        """The same columns, those in `names` by their new name."""
+        columns = {names.get(name, name): values for name, values in self.columns.items()}
+        return Table(columns=columns, source=self.source)
 
     @property
     def length(self) -> int:
@@ -70,7 +76,7 @@ def v1_table(instances: Sequence[Any], *, key: str) -> Table:
     """Read rows that are objects, of values or of lists of values, or lists of objects with one column each."""
     rows = [row for position, each in enumerate(instances) for row in _rows(each, where=f"{key}[{position}]")]
     names = dict.fromkeys(name for row in rows for name in row)
-    return Table(columns={name: [row.get(name) for row in rows] for name in names}, source=f"{key}[0]")
+    return Table(columns={name: [row.get(name, math.nan) for row in rows] for name in names}, source=f"{key}[0]")
 
 
 def _rows(instance: Any, *, where: str) -> list[Row]:
@@ -113,9 +119,19 @@ def is_table(request: InferRequest) -> bool:
 
 
 def text_of(tensor: Any, *, where: str) -> list[str]:
-    """The strings of a tensor of shape [rows] or [rows, 1]."""
+    """The strings of a tensor, whatever its shape."""
+    values = _texts(tensor, where=where)
+    text = [value for value in values if value is not None]
+    if len(text) < len(values):
+        raise InvalidInput(f"{where}: expected text, got null")
+    return text
+
+
+def _texts(tensor: Any, *, where: str) -> list[str | None]:
+    """The strings of a tensor, and JSON's nulls."""
     try:
-        return [item.decode() if isinstance(item, bytes) else str(item) for item in tensor.as_numpy().reshape(-1)]
+        items = tensor.as_numpy().reshape(-1)
+        return [item.decode() if isinstance(item, bytes) else None if item is None else str(item) for item in items]
     except (TypeError, ValueError) as error:
         raise InvalidInput(f"{where}: expected text in UTF-8, got shape {tensor.shape}: {error}") from error
 
@@ -125,16 +141,17 @@ def _column(tensor: Any, *, where: str) -> list[Any]:
     if len(tensor.shape) not in {1, 2} or list(tensor.shape[1:]) not in ([], [1]):
         raise InvalidInput(f"{where}: {expected}, got shape {list(tensor.shape)}")
     if tensor.datatype == "BYTES":
-        return text_of(tensor, where=where)
+        return list(_texts(tensor, where=where))
     try:
-        # A tensor sent as JSON is read without its datatype first: with it, numpy would parse "5.1" as a number.
-        sent = np.asarray(tensor.data, dtype=np.object_).reshape(-1) if tensor.data is not None else ()
-        values: list[Any] = tensor.as_numpy().reshape(-1).tolist()
+        if tensor.data is None or not len(tensor.data):  # it came as bytes, or there is none
+            return list(tensor.as_numpy().reshape(-1).tolist())
+        # JSON's values stay what they are: numpy would make 5.7 an integer 5, refuse null there, and parse "5.1".
+        values: list[Any] = np.asarray(tensor.data, dtype=np.object_).reshape(tensor.shape).reshape(-1).tolist()
     except (TypeError, ValueError) as error:
         raise InvalidInput(
             f"{where}: {expected}, got shape {list(tensor.shape)}, datatype {tensor.datatype}: {error}"
         ) from error
-    for value in sent:
+    for value in values:
         if not isinstance(value, int | float | None):
             raise InvalidInput(f"{where}: expected {tensor.datatype}, got {value!r:.80}")
     return values

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .model_file import UnusableModelError, find_model_file
-from .rows import AnyRows, Rows, v1_rows, v2_rows
+from .rows import AnyRows, Categories, Rows, v1_rows, v2_rows
 from .sdk import InferRequest, InferResponse, InvalidInput, Model, get_predict_response
 from .tables import Table
 
@@ -42,9 +42,13 @@ class TabularModel(Model):  # type: ignore[misc]  # the SDK has no types
         """Predict columns, which are in the model's order. :raises ValueError: as with `answer`."""
         return self.answer(table.numbers())
 
-    def answer_text(self, rows: list[str]) -> NDArray[Any]:
-        """Predict rows of text. :raises ValueError: as with `answer`."""
+    def answer_text(self, rows: list[str] | NDArray[np.str_]) -> NDArray[Any]:
+        """Predict rows of text, of one value each or of several. :raises ValueError: as with `answer`."""
         raise InvalidInput(f"expected rows of numbers, got text: {rows[0]!r:.80}")
+
+    def in_order(self, table: Table, *, n_features: int) -> Table:
+        """The columns that the model takes, in its order. :raises InvalidInput: they are not there."""
+        return table.in_order(self.feature_names, n_features=n_features)
 
     def load(self) -> bool:
         """Load the model of `model_dir`; only then is this model ready.
@@ -94,8 +98,13 @@ class TabularModel(Model):  # type: ignore[misc]  # the SDK has no types
     def _answer_any(self, rows: AnyRows) -> NDArray[Any]:
         if isinstance(rows, Table):
             if self.n_features is not None:
-                rows = rows.in_order(self.feature_names, n_features=self.n_features)
+                rows = self.in_order(rows, n_features=self.n_features)
             return self.answer_table(rows)
+        if isinstance(rows, Categories):
+            try:
+                return self.answer_text(rows.values)
+            except (AttributeError, TypeError, ValueError) as error:
+                raise rows.refusal from error
         return self.answer_text(rows) if isinstance(rows, list) else self.answer(rows)
 
     def get_input_types(self) -> list[dict[str, Any]]:

@@ -15,6 +15,7 @@ from sklearn.compose import ColumnTransformer
 from sklearn.datasets import load_iris
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.impute import SimpleImputer
+from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
@@ -32,6 +33,11 @@ def main(out: Path) -> None:
         "text": make_pipeline(TfidfVectorizer(), LogisticRegression()).fit(
             ["a good film", "good actors", "a bad film", "bad actors"], ["praise", "praise", "blame", "blame"]
         ),
+        # Fitted on rows of text without names of columns.
+        "categories": make_pipeline(OneHotEncoder(handle_unknown="ignore"), LogisticRegression()).fit(
+            np.array([["a", "x"], ["b", "y"], ["a", "y"], ["b", "x"]], dtype=object), [0, 1, 0, 1]
+        ),
+        "one-number": IsotonicRegression().fit([1, 2, 3], [10, 20, 30]),
         "unfitted-text": make_pipeline(TfidfVectorizer(), LogisticRegression()),
     }.items():
         (out / name).mkdir(parents=True)
@@ -41,6 +47,11 @@ def main(out: Path) -> None:
     # Trained on named features, as from a table; the protocols send none.
     table = xgboost.DMatrix(measures, species, feature_names=list("abcd"))
     xgboost.train(three, table, 5).save_model(out / "softprob" / "model.ubj")
+    for name, booster in {"linear": {"booster": "gblinear"}, "flags": {"min_child_weight": 0}}.items():
+        (out / name).mkdir()
+        rows, labels = (measures, species) if name == "linear" else (measures > measures.mean(axis=0), species)
+        given = {"objective": "reg:squarederror", "nthread": 1, **booster}
+        xgboost.train(given, xgboost.DMatrix(rows, labels), 5).save_model(out / name / "model.json")
     (out / "columns").mkdir()
     booster = lightgbm.train(
         {"objective": "multiclass", "num_class": 3, "verbosity": -1, "num_threads": 1},

@@ -89,6 +89,8 @@ def test_null_is_a_missing_value(servers: dict[str, Server], demo: Demo) -> None
     answer = servers["xgboost"].predict(without_petals)
     assert answer.status_code == 200
     assert answer.json()["predictions"] != pytest.approx(demo.predictions["xgboost-model"], abs=1e-3)
+    (output,) = infer(servers["xgboost"], tensor(without_petals)).json()["outputs"]
+    assert output["data"] == answer.json()["predictions"]
 
 
 def test_metadata_gives_the_number_of_features(servers: dict[str, Server]) -> None:
@@ -103,7 +105,6 @@ BAD_V1_BODIES = [
     ('{"instances": [[1, 2, 3, 4], [1, 2, 3]]}', "instances[1]: expected 4 features, got 3"),
     ('{"instances": [[1, 2, 3, 4], []]}', "instances[1]: expected 4 features, got 0"),
     ('{"instances": [[1, 2, 3, "4"]]}', "instances[0][3]: expected rows of 4 numbers, got '4'"),
-    ('{"instances": [[1, 2, 3, true]]}', "instances[0][3]: expected rows of 4 numbers, got True"),
     ('{"instances": [[1, 2, 3, [4]]]}', "instances[0][3]: expected rows of 4 numbers, got [4]"),
     ('{"instances": [1, 2, 3, 4]}', "instances[0]: expected rows of 4 numbers, got 1"),
     ('{"instances": [{"petal": 1}]}', "instances[0]: expected rows of 4 numbers, got {'petal': 1}"),
@@ -142,7 +143,7 @@ def test_v1_refuses(servers: dict[str, Server], folder: str, body: str, message:
         ([tensor([GOOD_ROW, [1, 2]])], "inhomogeneous"),
         ([tensor([["1", "2", "3", "4"]], shape=(1, 4))], "datatype FP64 with values that are not numbers"),
         ([tensor([["a", "b", "c", "d"]], shape=(1, 4), datatype="BYTES")], "datatype BYTES with values that are not"),
-        ([tensor([[1, 2, 3, None]], shape=(1, 4))], "datatype FP64 with values that are not numbers"),
+        ([tensor([[1, 2, None, "4"]], shape=(1, 4))], "datatype FP64 with values that are not numbers"),
         ([tensor([GOOD_ROW], shape=(1, 4), datatype="NUMBER")], "datatype NUMBER: invalid datatype"),
         ([], "expected one numeric tensor of shape [rows, 4], got 0 tensors"),
         ([tensor([GOOD_ROW], shape=(1, 4))] * 2, "expected one numeric tensor of shape [rows, 4], got 2 tensors"),

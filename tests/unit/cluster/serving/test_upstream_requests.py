@@ -42,7 +42,11 @@ def upstream(
             for program, name in (
                 (sklearnserver, "prices"),
                 (sklearnserver, "text"),
+                (sklearnserver, "categories"),
+                (sklearnserver, "one-number"),
                 (xgbserver, "softprob"),
+                (xgbserver, "linear"),
+                (xgbserver, "flags"),
                 (lgbserver, "columns"),
             )
         }
@@ -173,6 +177,76 @@ def test_columns_by_v2_are_refused(
 ) -> None:
     answer = v2_columns(upstream["prices"], *columns, content_type=content_type)
     assert message in answer.json()["error"]
+    assert answer.status_code == 400
+
+
+def test_json_of_columns_stays_what_it_is(upstream: dict[str, Server]) -> None:
+    """Null is missing in a column of integers, too, and a fraction there is none of an integer."""
+    (output,) = v2_columns(upstream["prices"], column("size", "INT32", [5.5, None]), KIND).json()["outputs"]
+    assert output["data"] == pytest.approx([55, 125])
+    null = v2_columns(upstream["prices"], SIZE, column("kind", "BYTES", ["old", None])).json()
+    assert "Found unknown categories [None] in column 0" in null["error"]
+
+
+def test_null_in_a_column_of_text_is_left_to_the_model(upstream: dict[str, Server]) -> None:
+    answer = upstream["prices"].predict([OLD, NEW | {"kind": None}])
+    assert "Found unknown categories [None] in column 0" in answer.json()["error"]
+
+
+def test_true_is_one(upstream: dict[str, Server], servers: dict[str, Server]) -> None:
+    flags, server = [[True, False, True, True], [False, True, False, False]], upstream["flags"]
+    expected = predictions(server, [[1, 0, 1, 1], [0, 1, 0, 0]])
+    assert predictions(server, flags) == expected
+    assert predictions(server, [dict(zip("abcd", row, strict=True)) for row in flags]) == expected
+    (output,) = infer(server, tensor(flags, datatype="BOOL")).json()["outputs"]
+    assert output["data"] == expected
+    columns = [
+        column(name, "BOOL", list(values)) for name, values in zip("abcd", zip(*flags, strict=True), strict=True)
+    ]
+    (output,) = v2_columns(server, *columns).json()["outputs"]
+    assert output["data"] == expected
+    for name in ("sklearn", "lightgbm", "onnx"):
+        assert predictions(servers[name], flags) == predictions(servers[name], [[1, 0, 1, 1], [0, 1, 0, 0]])
+
+
+def test_rows_of_categories(upstream: dict[str, Server]) -> None:
+    rows = [["a", "x"], ["b", "unknown"]]
+    assert predictions(upstream["categories"], rows) == [0, 1]
+    for data in (rows, [value for row in rows for value in row]):
+        (output,) = infer(upstream["categories"], tensor(data, shape=(2, 2), datatype="BYTES")).json()["outputs"]
+        assert output["data"] == [0, 1]
+    answer = infer(upstream["categories"], tensor(["a", "x"], shape=(2, 1), datatype="BYTES"))
+    assert answer.status_code == 400
+    for row in (["a", "x", "y"], ["a", 5]):
+        answer = upstream["categories"].predict([row])
+        assert answer.json()["error"].startswith("instances[0][0]: expected rows of 2 numbers, got 'a'")
+        assert answer.status_code == 400
+
+
+def test_rows_that_are_numbers(upstream: dict[str, Server]) -> None:
+    assert predictions(upstream["one-number"], [1.5, 3]) == [15, 30]
+    (output,) = infer(upstream["one-number"], tensor([1.5, 3], shape=(2,))).json()["outputs"]
+    assert output["data"] == [15, 30]
+
+
+def test_a_linear_booster(upstream: dict[str, Server]) -> None:
+    virginica, setosa = predictions(upstream["linear"], [list(FLOWER.values()), [5.1, 3.5, 1.4, 0.2]])
+    assert virginica > setosa
+
+
+def test_columns_that_lightgbm_has_by_other_names(upstream: dict[str, Server], servers: dict[str, Server]) -> None:
+    spaces = {name.replace("_", " "): value for name, value in swapped(FLOWER).items()}
+    assert predictions(upstream["columns"], [spaces]) == predictions(upstream["columns"], [FLOWER])
+    # Fitted without names, for which LightGBM makes some up; those may be asked for.
+    values = list(FLOWER.values())
+    made_up = {f"Column_{position}": value for position, value in reversed(list(enumerate(values)))}
+    for row in (FLOWER, made_up):
+        assert predictions(servers["lightgbm"], [row]) == predictions(servers["lightgbm"], [values])
+
+
+def test_null_is_no_text(upstream: dict[str, Server]) -> None:
+    answer = infer(upstream["text"], tensor(["good film", None], shape=(2,), datatype="BYTES"))
+    assert answer.json() == {"error": 'inputs[0] "flowers": expected text, got null'}
     assert answer.status_code == 400
 
 
