@@ -106,7 +106,7 @@ def preflight(settings: Settings, *, identity: Identity, found: FoundCluster) ->
             Knative for a stack that uses another stack's platform, or has a namespace or a model of another stack where
             this one declares its own.
         ExistingPlatformError: it has parts of the platform that are in the way, or that the stack cannot use.
-        UntoldError: it does not tell which parts it has.
+        UntoldError: it does not tell which parts it has, or which models and graphs.
     """
     if identity.cluster.uid != found.identity.uid:
         raise PreflightError(_wrong_cluster(here=found.identity, deployed=identity.cluster))
@@ -181,7 +181,7 @@ def _conflicts(
     settings: Settings,
     *,
     owners: Mapping[str, str | None],
-    running: Mapping[str, Mapping[str, Served] | None],
+    running: Mapping[str, Mapping[str, Served]],
     owner: str,
 ) -> Iterable[str]:
     """Namespaces, models and graphs of other stacks that this stack declares, too."""
@@ -193,7 +193,7 @@ def _conflicts(
             )
     for served in settings.served:
         namespace = settings.namespace_of(served)
-        found = (running.get(namespace) or {}).get(served.service)
+        found = running[namespace].get(served.service)
         if found and stack_of(found) not in {"", owner}:
             place = settings.place_of(served)
             yield (
