@@ -12,6 +12,7 @@ import pulumi
 from components.ownership.stack_identity import ClusterIdentity, Identity
 from components.platform.existing import ExistingParts
 from components.preflight.access_review import rights_problem
+from components.preflight.colliding_names import colliding_names
 from components.preflight.existing_platform import find_existing
 from components.preflight.kubernetes_version import version_problem
 from components.preflight.platform_facts import ask
@@ -184,7 +185,7 @@ def _conflicts(
     running: Mapping[str, Mapping[str, Served]],
     owner: str,
 ) -> Iterable[str]:
-    """Namespaces, models and graphs of other stacks that this stack declares, too."""
+    """Namespaces, models and graphs of other stacks that this stack declares, too, and names that collide."""
     for namespace, stack in owners.items():
         if stack not in {None, "", owner}:
             yield (
@@ -200,6 +201,7 @@ def _conflicts(
                 f"{place}.name: {served.service!r} in namespace {namespace!r} belongs to stack {stack_of(found)}; use "
                 "another name or namespace"
             )
+    yield from colliding_names(settings, running, owner=owner)
 
 
 def _owner(client: httpx.Client, namespace: str) -> str | None:

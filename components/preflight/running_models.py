@@ -9,6 +9,7 @@ import httpx2 as httpx
 import pulumi
 
 from components.objects import STACK_ANNOTATION
+from components.preflight.platform_checks import KNATIVE_MODES
 from components.preflight.platform_facts import ask
 from components.settings.graph import Graph
 from components.settings.model import Model
@@ -48,7 +49,7 @@ def others_behind_knative(client: httpx.Client, *, owner: str) -> tuple[str, ...
         ForbiddenError: this login may not read them.
         httpx.HTTPError: the cluster does not give them.
     """
-    served = [running for kind in KINDS for running in read_list(kind, client) if running.mode == "Knative"]
+    served = [running for kind in KINDS for running in read_list(kind, client) if running.mode in KNATIVE_MODES]
     # Those that KServe made have an owner, which counts.
     services = [found for found in read_list(KnativeService, client, metadata_only=True) if not found.metadata.owners]
     users = [(stack_of(found), f"{found.namespace}/{found.name}") for found in [*served, *services]]
