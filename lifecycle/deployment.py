@@ -12,7 +12,7 @@ from typing import Any
 from pulumi import automation
 
 from lifecycle.commands import run
-from lifecycle.own_cluster import require_own_cluster
+from lifecycle.own_cluster import is_context_gone, require_own_cluster
 from lifecycle.stack_file import StackFile, StackFileError
 
 OPERATIONS = ("up", "preview", "refresh", "destroy")
@@ -133,7 +133,13 @@ class Deployment:
             automation.CommandError: Pulumi failed.
             KeyboardInterrupt: the user ended it.
         """
-        if self._state_of_own_cluster().get("pending_operations"):
+        state = self._state()
+        if self._is_context_gone(state):
+            # A refresh would look for it. Without one, the program checks that the new context leads to the cluster.
+            self._operate(self.stack.up, show_secrets=False)
+            state = self._state()
+        self._require_own_cluster(state)
+        if state.get("pending_operations"):
             # A run that was killed left them. They are no longer under way.
             self._operate(self.stack.refresh, clear_pending_creates=True, show_secrets=False)
         self._operate(self.stack.up, refresh=True, show_secrets=False)
@@ -144,7 +150,11 @@ class Deployment:
 
     def preview_up(self) -> None:
         """Show what `up` would change, after a refresh as it does; raises as it does."""
-        self._state_of_own_cluster()
+        state = self._state()
+        if self._is_context_gone(state):
+            self._operate(self.stack.preview)
+            return
+        self._require_own_cluster(state)
         self._operate(self.stack.preview, refresh=True)
 
     def preview_destroy(self) -> None:
@@ -153,23 +163,27 @@ class Deployment:
 
     def refresh(self) -> None:
         """Bring the state in line with what is in the cluster; raises as `up` does."""
-        self._state_of_own_cluster()
+        self._require_own_cluster(self._state())
         self._operate(self.stack.refresh, show_secrets=False)
 
     def destroy(self) -> None:
         """Destroy what is deployed; raises as `up` does."""
-        self._state_of_own_cluster()
+        self._require_own_cluster(self._state())
         self._operate(self.stack.destroy, show_secrets=False)
 
-    def _state_of_own_cluster(self) -> Mapping[str, Any]:
-        """Return the stack's state.
+    def _state(self) -> Mapping[str, Any]:
+        return self.stack.export_stack().deployment or {}
+
+    def _is_context_gone(self, state: Mapping[str, Any]) -> bool:
+        return is_context_gone(state.get("resources") or (), kubeconfig=self.file.kubeconfig)
+
+    def _require_own_cluster(self, state: Mapping[str, Any]) -> None:
+        """Check that the cluster is the stack's, whose state this is.
 
         Raises:
-            AnotherClusterError: the cluster is not the stack's, or does not say so.
+            AnotherClusterError: it is not, or does not say so.
         """
-        state = self.stack.export_stack().deployment or {}
         require_own_cluster(state.get("resources") or (), kubeconfig=self.file.kubeconfig)
-        return state
 
     def _operate(self, operation: Callable[..., object], **options: bool) -> None:
         """Run an operation, and raise KeyboardInterrupt if Ctrl-C ended it.

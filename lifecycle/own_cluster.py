@@ -8,6 +8,7 @@ from typing import Any
 
 from components.ownership.stack_identity import KUBERNETES_PROVIDER, ClusterIdentity
 from components.teardown.cluster_guard import require_cluster
+from kube.kubeconfig import KubeconfigError, find_access
 
 IDENTITY_TYPE = "pulumi-python:dynamic/kserve-multi-model:StackIdentity"
 
@@ -31,3 +32,14 @@ def require_own_cluster(resources: Iterable[Mapping[str, Any]], *, kubeconfig: P
         context=context,
         kubeconfig=kubeconfig,
     )
+
+
+def is_context_gone(resources: Iterable[Mapping[str, Any]], *, kubeconfig: Path | None) -> bool:
+    """Whether the kubeconfig no longer has the context that the stack's state names, as after a context was renamed."""
+    contexts = [found["inputs"].get("context") for found in resources if found["type"] == KUBERNETES_PROVIDER]
+    try:
+        for context in contexts:
+            find_access(kubeconfig=kubeconfig, context=context)
+    except KubeconfigError:
+        return True
+    return False

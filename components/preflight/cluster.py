@@ -12,6 +12,7 @@ import pulumi
 from components.ownership.stack_identity import ClusterIdentity, Identity
 from components.platform.existing import ExistingParts
 from components.preflight.access_review import rights_problem
+from components.preflight.colliding_names import colliding_names
 from components.preflight.existing_platform import find_existing
 from components.preflight.kubernetes_version import version_problem
 from components.preflight.platform_facts import ask
@@ -106,7 +107,7 @@ def preflight(settings: Settings, *, identity: Identity, found: FoundCluster) ->
             Knative for a stack that uses another stack's platform, or has a namespace or a model of another stack where
             this one declares its own.
         ExistingPlatformError: it has parts of the platform that are in the way, or that the stack cannot use.
-        UntoldError: it does not tell which parts it has.
+        UntoldError: it does not tell which parts it has, or which models and graphs.
     """
     if identity.cluster.uid != found.identity.uid:
         raise PreflightError(_wrong_cluster(here=found.identity, deployed=identity.cluster))
@@ -181,10 +182,10 @@ def _conflicts(
     settings: Settings,
     *,
     owners: Mapping[str, str | None],
-    running: Mapping[str, Mapping[str, Served] | None],
+    running: Mapping[str, Mapping[str, Served]],
     owner: str,
 ) -> Iterable[str]:
-    """Namespaces, models and graphs of other stacks that this stack declares, too."""
+    """Namespaces, models and graphs of other stacks that this stack declares, too, and names that collide."""
     for namespace, stack in owners.items():
         if stack not in {None, "", owner}:
             yield (
@@ -193,13 +194,14 @@ def _conflicts(
             )
     for served in settings.served:
         namespace = settings.namespace_of(served)
-        found = (running.get(namespace) or {}).get(served.service)
+        found = running[namespace].get(served.service)
         if found and stack_of(found) not in {"", owner}:
             place = settings.place_of(served)
             yield (
                 f"{place}.name: {served.service!r} in namespace {namespace!r} belongs to stack {stack_of(found)}; use "
                 "another name or namespace"
             )
+    yield from colliding_names(settings, running, owner=owner)
 
 
 def _owner(client: httpx.Client, namespace: str) -> str | None:

@@ -140,9 +140,10 @@ def require_cluster(deployed: ClusterIdentity, *, context: str | None, kubeconfi
         with cluster() as client:
             uid = read(Namespace, client, SYSTEM_NAMESPACE).metadata.uid
     except (KubeconfigError, ForbiddenError, *PASSING_ERRORS) as problem:
+        renamed = ". If the context has another name now, run pulumi up first, without a refresh: it replaces nothing"
         raise AnotherClusterError(
             f"nothing was changed: the stack is deployed to the cluster {deployed}, and {here} does not say whether it "
-            f"leads to the same: {problem}"
+            f"leads to the same: {problem}{renamed if type(problem) is KubeconfigError else ''}"
         ) from problem
     if uid != deployed.uid:
         raise AnotherClusterError(

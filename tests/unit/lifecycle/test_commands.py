@@ -347,6 +347,26 @@ def test_another_cluster_under_the_contexts_name_is_left_alone(deployed: Project
     assert deployed.calls[-1] == EXPORT
 
 
+def test_a_context_that_was_renamed_is_used_without_a_refresh_that_would_look_for_the_old_one(
+    deployed: Project,
+) -> None:
+    identity = {"cluster_uid": UID, "cluster_name": "of context 'old'"}
+    resources = [
+        {"type": IDENTITY_TYPE, "outputs": identity},
+        {"type": KUBERNETES_PROVIDER, "inputs": {"context": "old"}},
+    ]
+    (deployed.folder / "state").write_text(json.dumps({"deployment": {"resources": resources}}))
+    with serving() as server:
+        have_uid(server)
+        kubeconfig(deployed.folder.parent, server=server.address, contexts=("kind",))
+        _, text = deployed.run("up", "--yes", *ON_KIND)
+        assert deployed.calls[-3:] == [EXPORT, UP.replace(" --refresh", ""), EXPORT]
+        # The program in place of Pulumi leaves the state as it is.
+        assert "If the context has another name now, run pulumi up first, without a refresh" in text
+        deployed.run_on_terminal("up", *ON_KIND, answer="n\n")
+        assert deployed.calls[-1] == PREVIEW.replace(" --refresh", "")
+
+
 def test_what_the_user_writes_into_the_stacks_file_meanwhile_stays(deployed: Project) -> None:
     def edit() -> None:
         deployed.file.write_text(DEMO + "# mine\n")

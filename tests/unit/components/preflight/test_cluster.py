@@ -196,6 +196,32 @@ def test_model_of_another_stack_is_refused(tmp_path: Path) -> None:
             look(kubeconfig=file, namespace="models", models=({},))
 
 
+@pytest.mark.parametrize(
+    ("of", "whose"),
+    [("org/project/a", "of stack org/project/a"), (None, "not of this stack")],
+    ids=["stack", "stranger"],
+)
+@pytest.mark.parametrize(("theirs", "own"), [("iris", "iris-predictor"), ("iris-explainer", "iris")])
+def test_a_name_that_kserve_makes_for_a_model_of_others_is_refused(
+    tmp_path: Path, theirs: str, own: str, of: str | None, whose: str
+) -> None:
+    part = max(theirs, own, key=len)
+    place = r"models\[0\].name" if part == own else f"{theirs} in namespace models, {whose}"
+    problem = f"^{place}: {part!r} is KServe's name for a part of the model 'iris'; use another name or namespace in"
+    with answering(tmp_path, namespaces={"models": None, "b": None}, served={"models": {theirs: of}}) as file:
+        with pytest.raises(PreflightError, match=problem):
+            look(kubeconfig=file, namespace="models", models=({"name": own},))
+        look(kubeconfig=file, namespace="b", models=({"name": own},))
+
+
+def test_models_whose_names_collide_and_are_all_of_others_or_all_of_the_stack_are_none_of_its_business(
+    tmp_path: Path,
+) -> None:
+    served = {"models": {"iris": None, "iris-predictor": None, "rose-predictor": OWNER}}
+    with answering(tmp_path, namespaces={"models": None}, served=served) as file:
+        look(kubeconfig=file, namespace="models", models=({"name": "rose"},))
+
+
 def test_graph_of_another_stack_is_refused(tmp_path: Path) -> None:
     graphs = {"items": [{"metadata": {"name": "both", "annotations": {STACK_ANNOTATION: "org/project/team"}}}]}
     with serving() as server:
@@ -215,7 +241,8 @@ def test_graph_of_another_stack_is_refused(tmp_path: Path) -> None:
     assert found.own_namespaces == {"elsewhere", "missing"}
 
 
-def test_knative_is_not_removed_while_other_stacks_need_it(tmp_path: Path) -> None:
+@pytest.mark.parametrize("deployment_mode", ["Knative", "Serverless"])
+def test_knative_is_not_removed_while_other_stacks_need_it(tmp_path: Path, deployment_mode: str) -> None:
     behind = {"metadata": {"name": "m", "annotations": {STACK_ANNOTATION: "org/project/team"}}}
     standard = {"mode": "Standard"}
     with answering(tmp_path) as file:
@@ -224,7 +251,7 @@ def test_knative_is_not_removed_while_other_stacks_need_it(tmp_path: Path) -> No
         host = server.address.removeprefix("http://")
         reply_with(server, {"major": "1", "minor": "34"})
         have_uid(server)
-        items = {"items": [{**behind, "status": {"deploymentMode": "Knative"}}]}
+        items = {"items": [{**behind, "status": {"deploymentMode": deployment_mode}}]}
         server.on(host, "GET /apis/serving.kserve.io/v1beta1/inferenceservices", Reply(items))
         file = kubeconfig(tmp_path, server=server.address)
         look(kubeconfig=file, models=(standard, {"name": "other"}))

@@ -7,6 +7,7 @@ from pathlib import Path
 import pulumi
 import pytest
 
+from components.preflight.platform_facts import UntoldError
 from components.preflight.running_models import changing_mode, running_in
 from components.settings.model import Model, ValidationContext
 from components.settings.modes import Mode
@@ -82,7 +83,10 @@ def test_nothing_runs_without_kserve(tmp_path: Path, warnings: list[str]) -> Non
     assert warnings == []
 
 
-@pytest.mark.parametrize("reply", [Reply(status=403), Reply(status=503)])
-def test_every_mode_may_change_if_it_cannot_be_read(tmp_path: Path, warnings: list[str], reply: Reply) -> None:
-    assert changing(tmp_path, reply) == {"stays", "moves", "waits", "new", "same", "other"}
-    assert warnings == []
+@pytest.mark.parametrize("status", [401, 403, 429, 500, 503])
+@pytest.mark.parametrize("unread", ["inferenceservices", "inferencegraphs"])
+def test_models_that_cannot_be_read_stop_the_run(tmp_path: Path, status: int, unread: str) -> None:
+    replies = {kind: Reply({"items": []}) for kind in ("inferenceservices", "inferencegraphs")}
+    replies[unread] = Reply({"message": "not now"}, status=status)
+    with pytest.raises(UntoldError, match=rf"{unread} in namespace models: .* not now \(status {status}\)"):
+        changing(tmp_path, replies["inferenceservices"], graphs=replies["inferencegraphs"])
