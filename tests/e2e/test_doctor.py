@@ -290,7 +290,7 @@ def test_a_part_of_the_platform_that_is_down(
     says: list[str],
 ) -> None:
     stopped(namespace, name)
-    end = time.monotonic() + 45
+    end = time.monotonic() + 120
     while True:
         status, report = doctor(deployment, "-n", "default")
         found = findings(report)
