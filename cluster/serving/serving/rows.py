@@ -77,8 +77,10 @@ def v1_rows(body: Any, *, content_type: str | None, n_features: int | None) -> A
 
 
 def _is_text(instances: Any, *, n_features: int) -> bool:
-    """Whether these are rows of `n_features` strings each."""
-    rows = isinstance(instances, list) and all(isinstance(row, list) and len(row) == n_features for row in instances)
+    """Whether these are rows, at least one, of `n_features` strings each."""
+    if not isinstance(instances, list) or not instances:
+        return False
+    rows = all(isinstance(row, list) and len(row) == n_features for row in instances)
     return rows and all(isinstance(value, str) for row in instances for value in row)
 
 
