@@ -82,11 +82,12 @@ ifeq ($(wildcard .venv/lib/$(or $(call version,$(or $(PYTHON3),$(PYTHON))),none)
 .PHONY: .venv/bin/uv
 endif
 
-# The programs of the model servers are checked with the packages of their images, which have Python 3.11.
-cluster/serving/.venv/.synced: .venv/.synced cluster/serving/pyproject.toml cluster/serving/uv.lock
-	@.venv/bin/uv venv --quiet --clear --python $(PYTHON) cluster/serving/.venv
-	.venv/bin/uv export --project cluster/serving --frozen --quiet --no-emit-project | .venv/bin/uv pip install --quiet \
-	  --python cluster/serving/.venv/bin/python --python-version 3.11 --python-platform x86_64-manylinux_2_36 \
+# The programs of the model servers are checked with the packages of their images, which have Python 3.11. TensorFlow's
+# has no types, so what is checked with the packages of the others is not fetched for it.
+cluster/%/.venv/.synced: .venv/.synced cluster/%/pyproject.toml cluster/%/uv.lock
+	@.venv/bin/uv venv --quiet --clear --python $(PYTHON) cluster/$*/.venv
+	.venv/bin/uv export --project cluster/$* --frozen --quiet --no-emit-project | .venv/bin/uv pip install --quiet \
+	  --python cluster/$*/.venv/bin/python --python-version 3.11 --python-platform x86_64-manylinux_2_36 \
 	  --require-hashes --no-deps --only-binary :all: -r -
 	touch $@
 
@@ -133,6 +134,7 @@ types:
 
 types-of-serving:
 	@cd cluster/serving && ../../.venv/bin/mypy --python-executable .venv/bin/python
+	cd ../tfserving && ../../.venv/bin/mypy --python-executable ../serving/.venv/bin/python
 
 # How many processes `auto` means stands in tests/conftest.py.
 unit_tests = $(PYTHON) -m pytest -m "not e2e" -q -n auto
