@@ -1,0 +1,32 @@
+"""Serving runtimes for the formats that KServe has no runtime for in the release local, with servers from PyPI.
+
+Each has the name of KServe's own runtime in other releases, so that a stack that names it works with either.
+"""
+
+from __future__ import annotations
+
+from releases.types import DeclaredRuntime, ModelFormat
+
+MODEL_FOLDER = "/mnt/models"
+
+# Its variables are those that KServe gives its own runtime of this name.
+MLSERVER = DeclaredRuntime(
+    name="kserve-mlserver",
+    extra="mlflow",
+    image="seldonio/mlserver",
+    tag="1.7.1",
+    formats=tuple(ModelFormat(name="mlflow", version=version) for version in ("1", "2")),
+    protocols=("v2",),
+    grpc_port=9000,
+    reports_loaded=True,
+    environment=(
+        ("MLSERVER_MODEL_IMPLEMENTATION", "mlserver_mlflow.MLflowRuntime"),
+        ("MLSERVER_MODEL_NAME", "{{.Name}}"),
+        ("MLSERVER_MODEL_URI", MODEL_FOLDER),
+        ("MLSERVER_HTTP_PORT", "8080"),
+        ("MLSERVER_GRPC_PORT", "9000"),
+    ),
+    metrics_path="/metrics",
+)
+
+MORE_FORMATS = (MLSERVER,)
