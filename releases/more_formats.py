@@ -9,7 +9,8 @@ from releases.types import DeclaredRuntime, ModelFormat
 
 MODEL_FOLDER = "/mnt/models"
 
-# Its variables are those that KServe gives its own runtime of this name.
+# Its variables are those that KServe gives its own runtime of this name, and that no process of its own runs the model:
+# that would double the memory, and answer no more than one request at a time, either.
 MLSERVER = DeclaredRuntime(
     name="kserve-mlserver",
     extra="mlflow",
@@ -25,8 +26,9 @@ MLSERVER = DeclaredRuntime(
         ("MLSERVER_MODEL_URI", MODEL_FOLDER),
         ("MLSERVER_HTTP_PORT", "8080"),
         ("MLSERVER_GRPC_PORT", "9000"),
+        ("MLSERVER_PARALLEL_WORKERS", "0"),
     ),
-    metrics_path="/metrics",
+    metrics_port=8082,
 )
 
 MORE_FORMATS = (MLSERVER,)

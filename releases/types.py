@@ -205,7 +205,7 @@ class DeclaredRuntime(ServingRuntime):
         command: instead of the image's own.
         arguments: of its server; `{{.Name}}` is the InferenceService's name.
         environment: name and value of each variable; `{{.Name}}` as in the arguments.
-        metrics_path: of Prometheus's metrics; None where it has none.
+        metrics_port: of Prometheus's metrics, at `metrics_path`; None where it has none.
         ready_path: of HTTP, where the protocol's own does not tell: it gives an error until the model is loaded.
 
     """
@@ -216,7 +216,8 @@ class DeclaredRuntime(ServingRuntime):
     command: tuple[str, ...] = ()
     arguments: tuple[str, ...] = ()
     environment: tuple[tuple[str, str], ...] = ()
-    metrics_path: str | None = None
+    metrics_port: int | None = None
+    metrics_path: str = "/metrics"
     ready_path: str | None = None
 
     @property

@@ -15,7 +15,6 @@ from components.rollout.server import SERVER_CONTAINER
 from components.serving.pod_spec import drop_none, probe
 from components.settings.model import Model
 from components.settings.resource_profiles import SERVING_RUNTIME
-from components.settings.server import PORT
 from releases.types import DeclaredRuntime, ServingRuntime
 
 
@@ -82,10 +81,13 @@ def _spec(runtime: DeclaredRuntime, *, image: str) -> dict[str, Any]:
             "capabilities": {"drop": ["ALL"]},
         },
     }
-    metrics = {"prometheus.kserve.io/port": str(PORT), "prometheus.kserve.io/path": runtime.metrics_path}
+    metrics = {
+        "prometheus.kserve.io/port": str(runtime.metrics_port),
+        "prometheus.kserve.io/path": runtime.metrics_path,
+    }
     return drop_none(
         {
-            "annotations": metrics if runtime.metrics_path else None,
+            "annotations": metrics if runtime.metrics_port else None,
             "protocolVersions": list(runtime.protocols),
             # KServe selects it for no other model of the namespace, and it stands in the way of no other runtime.
             "supportedModelFormats": [

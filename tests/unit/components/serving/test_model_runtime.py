@@ -31,7 +31,7 @@ LOAF = DeclaredRuntime(
     command=("serve",),
     arguments=("--name={{.Name}}", "--port=8080"),
     environment=(("OVEN", "hot"),),
-    metrics_path="/metrics",
+    metrics_port=8082,
     ready_path="/baked",
 )
 BAKERY = replace(LOCAL, more_runtimes=(LOAF,))
@@ -67,7 +67,7 @@ def test_the_runtime_is_what_the_release_says() -> None:
     spec = recorded().the(":ServingRuntime", "iris-runtime").plain["spec"]
     (container,) = spec.pop("containers")
     assert spec == {
-        "annotations": {"prometheus.kserve.io/port": "8080", "prometheus.kserve.io/path": "/metrics"},
+        "annotations": {"prometheus.kserve.io/port": "8082", "prometheus.kserve.io/path": "/metrics"},
         "protocolVersions": ["v1", "v2"],
         # KServe must not select it for a model of somebody else in the namespace.
         "supportedModelFormats": [
@@ -90,7 +90,7 @@ def test_the_runtime_is_what_the_release_says() -> None:
 
 
 def test_what_a_runtime_does_not_have_is_left_out() -> None:
-    plain = replace(LOAF, command=(), arguments=(), environment=(), metrics_path=None, ready_path=None)
+    plain = replace(LOAF, command=(), arguments=(), environment=(), metrics_port=None, ready_path=None)
     recording = recorded(release=replace(LOCAL, more_runtimes=(plain,)), images=None)
     spec = recording.the(":ServingRuntime", "iris-runtime").plain["spec"]
     (container,) = spec["containers"]
