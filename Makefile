@@ -82,8 +82,7 @@ ifeq ($(wildcard .venv/lib/$(or $(call version,$(or $(PYTHON3),$(PYTHON))),none)
 .PHONY: .venv/bin/uv
 endif
 
-# The programs of the model servers are checked with the packages of their images, which have Python 3.11. TensorFlow's
-# has no types, so what is checked with the packages of the others is not fetched for it.
+# The programs of the model servers are checked, and tried, with the packages of their images, which have Python 3.11.
 cluster/%/.venv/.synced: .venv/.synced cluster/%/pyproject.toml cluster/%/uv.lock
 	@.venv/bin/uv venv --quiet --clear --python $(PYTHON) cluster/$*/.venv
 	.venv/bin/uv export --project cluster/$* --frozen --quiet --no-emit-project | .venv/bin/uv pip install --quiet \
@@ -122,19 +121,25 @@ down: venv  ## remove the deployment, then the local cluster; with CONTEXT=<kube
 # Not in make 3.82; there, what the two print may be mixed.
 output_sync = $(if $(filter output-sync,$(.FEATURES)),--output-sync)
 
+# Projects of images that have programs of this project.
+typed = serving mlserver
+
 .PHONY: lint
-lint: venv cluster/serving/.venv/.synced  ## run ruff and mypy --strict
+lint: venv $(typed:%=cluster/%/.venv/.synced)  ## run ruff and mypy --strict
 	@.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
-	$(MAKE) --jobs $(output_sync) types types-of-serving
+	$(MAKE) --jobs $(output_sync) types $(typed:%=types-of-%) types-of-tfserving
 
-.PHONY: types types-of-serving
+.PHONY: types $(typed:%=types-of-%) types-of-tfserving
 types:
 	@.venv/bin/mypy .
 
-types-of-serving:
-	@cd cluster/serving && ../../.venv/bin/mypy --python-executable .venv/bin/python
-	cd ../tfserving && ../../.venv/bin/mypy --python-executable ../serving/.venv/bin/python
+$(typed:%=types-of-%): types-of-%:
+	@cd cluster/$* && ../../.venv/bin/mypy --python-executable .venv/bin/python
+
+# TensorFlow is large and has no types; the other packages are those of the other servers.
+types-of-tfserving:
+	@cd cluster/tfserving && ../../.venv/bin/mypy --python-executable ../serving/.venv/bin/python
 
 # How many processes `auto` means stands in tests/conftest.py.
 unit_tests = $(PYTHON) -m pytest -m "not e2e" -q -n auto
