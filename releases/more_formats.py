@@ -1,4 +1,4 @@
-"""Serving runtimes for the formats that KServe has no runtime for in the release local, with servers from PyPI.
+"""Serving runtimes for the formats that KServe has no runtime for in the release local.
 
 Each has the name of KServe's own runtime in other releases, so that a stack that names it works with either.
 """
@@ -33,8 +33,8 @@ MLSERVER = DeclaredRuntime(
     metrics_port=8082,
 )
 
-# A program of this project, as no registry of packages has TensorFlow Serving; its arguments are those that KServe's own
-# runtime of this name gives.
+# A program of this project, as no registry of packages has TensorFlow Serving. Its arguments are those of KServe's own
+# runtime of this name.
 TENSORFLOW = DeclaredRuntime(
     name="kserve-tensorflow-serving",
     extra="tensorflow",
