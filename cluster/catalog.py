@@ -24,7 +24,7 @@ from releases.local import (
     NET_GATEWAY_API,
     PROMETHEUS,
 )
-from releases.more_formats import MLSERVER, TENSORFLOW
+from releases.more_formats import MLSERVER, PMML, TENSORFLOW
 from releases.runtimes import BANDIT_VERSION
 from releases.types import DeclaredRuntime
 
@@ -271,6 +271,14 @@ PYTHON_FILESYSTEM = RootFilesystem(
     packages=("python3-minimal", "libpython3-stdlib", "libgomp1", "libstdc++6", "ca-certificates", "netbase"),
     bytecode="usr/lib/python3.11",
 )
+# For PMML, whose library is Java's.
+JAVA_FILESYSTEM = RootFilesystem(
+    name="rootfs-java",
+    packages=(*PYTHON_FILESYSTEM.packages, "openjdk-17-jre-headless"),
+    links=(("usr/bin/java", "/usr/lib/jvm/java-17-openjdk-amd64/bin/java"),),
+    bytecode=PYTHON_FILESYSTEM.bytecode,
+    seconds=30,
+)
 KUBE_PROXY_FILESYSTEM = RootFilesystem(
     name="rootfs-kube-proxy",
     packages=("iptables", "conntrack"),
@@ -282,7 +290,7 @@ KUBE_PROXY_FILESYSTEM = RootFilesystem(
 )
 # For Envoy, the only binary that is linked dynamically.
 LIBC_FILESYSTEM = RootFilesystem(name="rootfs-libc", packages=("libc6",))
-ROOT_FILESYSTEMS = (NODE_FILESYSTEM, PYTHON_FILESYSTEM, KUBE_PROXY_FILESYSTEM, LIBC_FILESYSTEM)
+ROOT_FILESYSTEMS = (NODE_FILESYSTEM, PYTHON_FILESYSTEM, JAVA_FILESYSTEM, KUBE_PROXY_FILESYSTEM, LIBC_FILESYSTEM)
 
 ENVOY_PACKAGES = PythonPackages(group="envoy")
 SERVER_PACKAGES = PythonPackages(group="server", project=SERVING_PROJECT, python=PYTHON_FILESYSTEM)
@@ -299,11 +307,13 @@ SKLEARN_PACKAGES = _format_packages("sklearn")
 XGBOOST_PACKAGES = _format_packages("xgboost")
 LIGHTGBM_PACKAGES = _format_packages("lightgbm")
 ONNX_PACKAGES = _format_packages("onnx")
+PMML_PACKAGES = _format_packages("pmml")
 MODEL_SERVERS = {
     "sklearnserver": SKLEARN_PACKAGES,
     "xgbserver": XGBOOST_PACKAGES,
     "lgbserver": LIGHTGBM_PACKAGES,
     "onnxserver": ONNX_PACKAGES,
+    "pmmlserver": PMML_PACKAGES,
 }
 TRAINING_PACKAGES = PythonPackages(group="training", project=SERVING_PROJECT, beside=("server", "sklearn"))
 STORAGE_PACKAGES = PythonPackages(group="storage", project=SERVING_PROJECT, python=PYTHON_FILESYSTEM)
@@ -384,6 +394,12 @@ class Catalog:
         server = self._server_of(TENSORFLOW, TENSORFLOW_PACKAGES, program=TENSORFLOW_PROGRAM)
         modules = Layer(files=((SERVING_PROJECT / "serving", "/opt/app/serving"),), exclude=("__pycache__/",))
         return replace(server, layers=(*server.layers, modules))
+
+    def _pmml(self) -> Image:
+        """The server of PMML models, which has Java."""
+        server = self._python("pmmlserver", SERVER_PACKAGES, PMML_PACKAGES)
+        java = Layer(files=((self.path(JAVA_FILESYSTEM), "/"),))
+        return replace(server, layers=(java, *server.layers[1:]))
 
     def _example(self, name: str, *, module: str) -> Image:
         """An image with an example's program, as one more layer on KServe's SDK."""
@@ -508,6 +524,7 @@ class Catalog:
             ],
             MLSERVER.extra: [self._server_of(MLSERVER, MLSERVER_PACKAGES, program=MLSERVER_PROGRAM)],
             TENSORFLOW.extra: [self._tensorflow()],
+            PMML.extra: [self._pmml()],
             "examples": [self._example(name, module=module) for name, module in EXAMPLE_PROGRAMS.items()],
         }
 

@@ -54,4 +54,19 @@ TENSORFLOW = DeclaredRuntime(
     ),
 )
 
-MORE_FORMATS = (MLSERVER, TENSORFLOW)
+# A program of this project on the library of KServe's own server, whose arguments it takes.
+PMML = DeclaredRuntime(
+    name="kserve-pmmlserver",
+    extra="pmml",
+    image="kserve/pmmlserver",
+    tag="v0.20.0",
+    formats=tuple(ModelFormat(name="pmml", version=version) for version in ("3", "4")),
+    protocols=("v1", "v2"),
+    grpc_port=8081,
+    reports_loaded=True,
+    name_argument=NAME_ARGUMENT,
+    arguments=("--model_name={{.Name}}", f"--model_dir={MODEL_FOLDER}", "--http_port=8080"),
+    metrics_port=8080,
+)
+
+MORE_FORMATS = (MLSERVER, TENSORFLOW, PMML)

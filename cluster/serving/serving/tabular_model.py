@@ -91,6 +91,11 @@ class TabularModel(Model):  # type: ignore[misc]  # the SDK has no types
         except (TypeError, ValueError) as error:
             reason = next(iter(str(error).splitlines()), type(error).__name__)
             raise InvalidInput(f"the model does not take these values: {reason}") from error
+        answer: dict[str, Any] | InferResponse = self.respond(payload, predictions)
+        return answer
+
+    def respond(self, payload: InferRequest | dict[str, Any], predictions: NDArray[Any]) -> Any:
+        """The answer to a request, in the request's own form; to v1 that is a dictionary."""
         if predictions.dtype.kind == "U":  # the SDK knows text only as objects
             predictions = predictions.astype(np.object_)
         return get_predict_response(payload, predictions, self.name)
