@@ -24,7 +24,7 @@ from releases.local import (
     NET_GATEWAY_API,
     PROMETHEUS,
 )
-from releases.more_formats import MLSERVER, PMML, TENSORFLOW
+from releases.more_formats import MLSERVER, PADDLE, PMML, TENSORFLOW
 from releases.runtimes import BANDIT_VERSION
 from releases.types import DeclaredRuntime
 
@@ -279,6 +279,12 @@ JAVA_FILESYSTEM = RootFilesystem(
     bytecode=PYTHON_FILESYSTEM.bytecode,
     seconds=30,
 )
+# For Paddle, which runs shell commands when it is imported.
+SHELL_FILESYSTEM = RootFilesystem(
+    name="rootfs-shell",
+    packages=(*PYTHON_FILESYSTEM.packages, "coreutils", "dash", "grep"),
+    bytecode=PYTHON_FILESYSTEM.bytecode,
+)
 KUBE_PROXY_FILESYSTEM = RootFilesystem(
     name="rootfs-kube-proxy",
     packages=("iptables", "conntrack"),
@@ -290,7 +296,14 @@ KUBE_PROXY_FILESYSTEM = RootFilesystem(
 )
 # For Envoy, the only binary that is linked dynamically.
 LIBC_FILESYSTEM = RootFilesystem(name="rootfs-libc", packages=("libc6",))
-ROOT_FILESYSTEMS = (NODE_FILESYSTEM, PYTHON_FILESYSTEM, JAVA_FILESYSTEM, KUBE_PROXY_FILESYSTEM, LIBC_FILESYSTEM)
+ROOT_FILESYSTEMS = (
+    NODE_FILESYSTEM,
+    PYTHON_FILESYSTEM,
+    KUBE_PROXY_FILESYSTEM,
+    LIBC_FILESYSTEM,
+    JAVA_FILESYSTEM,
+    SHELL_FILESYSTEM,
+)
 
 ENVOY_PACKAGES = PythonPackages(group="envoy")
 SERVER_PACKAGES = PythonPackages(group="server", project=SERVING_PROJECT, python=PYTHON_FILESYSTEM)
@@ -308,12 +321,14 @@ XGBOOST_PACKAGES = _format_packages("xgboost")
 LIGHTGBM_PACKAGES = _format_packages("lightgbm")
 ONNX_PACKAGES = _format_packages("onnx")
 PMML_PACKAGES = _format_packages("pmml")
+PADDLE_PACKAGES = _format_packages("paddle")
 MODEL_SERVERS = {
     "sklearnserver": SKLEARN_PACKAGES,
     "xgbserver": XGBOOST_PACKAGES,
     "lgbserver": LIGHTGBM_PACKAGES,
     "onnxserver": ONNX_PACKAGES,
     "pmmlserver": PMML_PACKAGES,
+    "paddleserver": PADDLE_PACKAGES,
 }
 TRAINING_PACKAGES = PythonPackages(group="training", project=SERVING_PROJECT, beside=("server", "sklearn"))
 STORAGE_PACKAGES = PythonPackages(group="storage", project=SERVING_PROJECT, python=PYTHON_FILESYSTEM)
@@ -395,11 +410,10 @@ class Catalog:
         modules = Layer(files=((SERVING_PROJECT / "serving", "/opt/app/serving"),), exclude=("__pycache__/",))
         return replace(server, layers=(*server.layers, modules))
 
-    def _pmml(self) -> Image:
-        """The server of PMML models, which has Java."""
-        server = self._python("pmmlserver", SERVER_PACKAGES, PMML_PACKAGES)
-        java = Layer(files=((self.path(JAVA_FILESYSTEM), "/"),))
-        return replace(server, layers=(java, *server.layers[1:]))
+    def _python_on(self, filesystem: RootFilesystem, name: str, *packages: PythonPackages) -> Image:
+        """An image with a program of `serving/` that needs more than the interpreter."""
+        image = self._python(name, *packages)
+        return replace(image, layers=(Layer(files=((self.path(filesystem), "/"),)), *image.layers[1:]))
 
     def _example(self, name: str, *, module: str) -> Image:
         """An image with an example's program, as one more layer on KServe's SDK."""
@@ -524,7 +538,8 @@ class Catalog:
             ],
             MLSERVER.extra: [self._server_of(MLSERVER, MLSERVER_PACKAGES, program=MLSERVER_PROGRAM)],
             TENSORFLOW.extra: [self._tensorflow()],
-            PMML.extra: [self._pmml()],
+            PMML.extra: [self._python_on(JAVA_FILESYSTEM, "pmmlserver", SERVER_PACKAGES, PMML_PACKAGES)],
+            PADDLE.extra: [self._python_on(SHELL_FILESYSTEM, "paddleserver", SERVER_PACKAGES, PADDLE_PACKAGES)],
             "examples": [self._example(name, module=module) for name, module in EXAMPLE_PROGRAMS.items()],
         }
 

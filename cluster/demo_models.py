@@ -19,6 +19,7 @@ from cluster.catalog import (
     LIGHTGBM_PACKAGES,
     MLSERVER_PACKAGES,
     ONNX_PACKAGES,
+    PADDLE_PACKAGES,
     PYTHON_FILESYSTEM,
     SERVER_PACKAGES,
     SERVING_PROJECT,
@@ -31,7 +32,7 @@ from cluster.catalog import (
 from cluster.locations import PROJECT, logs_dir
 from cluster.processes import run
 from cluster.python_packages import PythonPackages
-from releases.more_formats import MLSERVER, PMML, TENSORFLOW
+from releases.more_formats import MLSERVER, PADDLE, PMML, TENSORFLOW
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -95,6 +96,7 @@ EXTRAS = {
     "onnx": DemoModels(name="onnx", packages=(SERVER_PACKAGES, SKLEARN_PACKAGES, ONNX_PACKAGES, TRAINING_PACKAGES)),
     MLSERVER.extra: DemoModels(name="mlflow", packages=(MLSERVER_PACKAGES,)),
     PMML.extra: DemoModels(name="pmml", packages=(SERVER_PACKAGES, SKLEARN_PACKAGES)),
+    PADDLE.extra: DemoModels(name="paddle", packages=(SERVER_PACKAGES, SKLEARN_PACKAGES, PADDLE_PACKAGES)),
     TENSORFLOW.extra: DemoModels(name="tensorflow", packages=(TENSORFLOW_PACKAGES, TENSORFLOW_TRAINING_PACKAGES)),
 }
 

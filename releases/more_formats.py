@@ -54,19 +54,25 @@ TENSORFLOW = DeclaredRuntime(
     ),
 )
 
-# A program of this project on the library of KServe's own server, whose arguments it takes.
-PMML = DeclaredRuntime(
-    name="kserve-pmmlserver",
-    extra="pmml",
-    image="kserve/pmmlserver",
-    tag="v0.20.0",
-    formats=tuple(ModelFormat(name="pmml", version=version) for version in ("3", "4")),
-    protocols=("v1", "v2"),
-    grpc_port=8081,
-    reports_loaded=True,
-    name_argument=NAME_ARGUMENT,
-    arguments=("--model_name={{.Name}}", f"--model_dir={MODEL_FOLDER}", "--http_port=8080"),
-    metrics_port=8080,
-)
 
-MORE_FORMATS = (MLSERVER, TENSORFLOW, PMML)
+def _of_kserves_library(model_format: str, *versions: str) -> DeclaredRuntime:
+    """A program of this project on the library of KServe's own server, whose arguments it takes."""
+    return DeclaredRuntime(
+        name=f"kserve-{model_format}server",
+        extra=model_format,
+        image=f"kserve/{model_format}server",
+        tag="v0.20.0",
+        formats=tuple(ModelFormat(name=model_format, version=version) for version in versions),
+        protocols=("v1", "v2"),
+        grpc_port=8081,
+        reports_loaded=True,
+        name_argument=NAME_ARGUMENT,
+        arguments=("--model_name={{.Name}}", f"--model_dir={MODEL_FOLDER}", "--http_port=8080"),
+        metrics_port=8080,
+    )
+
+
+PMML = _of_kserves_library("pmml", "3", "4")
+PADDLE = _of_kserves_library("paddle", "2")
+
+MORE_FORMATS = (MLSERVER, TENSORFLOW, PMML, PADDLE)

@@ -1,4 +1,4 @@
-"""Train models and record what they answer: `python train_demo.py --out DIR [demo|lightgbm|onnx|pmml …]`.
+"""Train models and record what they answer: `python train_demo.py --out DIR [demo|lightgbm|onnx|pmml|paddle …]`.
 
 Iris, versicolor (0) or virginica (1), four measures in cm: an sklearn classifier that answers labels, the same one as
 an ONNX graph and in MLflow's format, and what answers probabilities: two binary boosters, XGBoost's and LightGBM's, and
@@ -11,6 +11,7 @@ the classifier in TensorFlow. DIR then holds, one model a folder as KServe wants
     lightgbm  lightgbm/model.bst
     onnx      onnx/model.onnx                            the classifier of sklearn/
     pmml      pmml/model.pmml                            the classifier of sklearn/, with a categorical field
+    paddle    paddle/model.json  paddle/model.pdiparams  its probabilities
     mlflow    mlflow/MLmodel …                           the classifier of sklearn/
     tensorflow  tensorflow/1/saved_model.pb …            its probabilities, in the folder of a version
     all       expected.json                              the payload, and each model's answer to it
@@ -196,6 +197,22 @@ def train_pmml(out: Path) -> dict[str, Any]:
     return {"pmml-model": [{"species": label, "probability": probability} for label, probability in answers]}
 
 
+def train_paddle(out: Path) -> dict[str, Any]:
+    """Save the demo's classifier for Paddle's inference under `out`; return the probabilities of label 1."""
+    import paddle  # noqa: PLC0415
+
+    scaler, regression = (step for _, step in train_classifier(*flowers()).steps)
+    weights = regression.coef_[0] / scaler.scale_
+    linear = paddle.nn.Linear(4, 1)
+    linear.weight.set_value(weights[:, np.newaxis].astype(np.float32))
+    linear.bias.set_value(np.array([regression.intercept_[0] - scaler.mean_ @ weights], dtype=np.float32))
+    model = paddle.nn.Sequential(linear, paddle.nn.Sigmoid())
+    model.eval()
+    measures = paddle.static.InputSpec([None, 4], "float32", "measures")
+    paddle.jit.save(model, str(new_folder(out / "paddle") / "model"), input_spec=[measures])
+    return {"paddle-model": model(paddle.to_tensor(np.array(PAYLOAD, dtype=np.float32))).numpy().tolist()}
+
+
 def train_mlflow(out: Path) -> dict[str, Any]:
     """Save the demo's classifier in MLflow's format under `out`; return what MLServer answers, a column of labels."""
     import mlflow.sklearn  # noqa: PLC0415
@@ -235,7 +252,7 @@ def train_tensorflow(out: Path) -> dict[str, Any]:
 
 
 # Each imports the libraries of its formats alone.
-SETS = {"demo": train_demo, "lightgbm": train_light, "onnx": train_onnx, "pmml": train_pmml}
+SETS = {"demo": train_demo, "lightgbm": train_light, "onnx": train_onnx, "pmml": train_pmml, "paddle": train_paddle}
 # With the packages of other images.
 OTHER_SETS = {"mlflow": train_mlflow, "tensorflow": train_tensorflow}
 

@@ -17,6 +17,7 @@ NAMESPACE = "more-formats"
 STANDARD = "-standard"
 LABELS = [[1], [0]]
 PROBABILITIES = [0.9610391, 0.0330883]
+COLUMN = [[probability] for probability in PROBABILITIES]
 SPECIES = [
     {"species": "virginica", "probability": PROBABILITIES[0]},
     {"species": "versicolor", "probability": PROBABILITIES[1]},
@@ -29,6 +30,10 @@ MODELS: dict[str, tuple[str, str, list[Any]]] = {
     f"mlflow-grpc{STANDARD}": ("mlflow", "grpc-v2", LABELS),
     "tensorflow-v1": ("tensorflow", "v1", PROBABILITIES),
     f"tensorflow-v1{STANDARD}": ("tensorflow", "v1", PROBABILITIES),
+    "paddle-v1": ("paddle", "v1", COLUMN),
+    "paddle-v2": ("paddle", "v2", COLUMN),
+    "paddle-grpc": ("paddle", "grpc-v2", COLUMN),
+    f"paddle-v2{STANDARD}": ("paddle", "v2", COLUMN),
     "pmml-v1": ("pmml", "v1", SPECIES),
     f"pmml-v1{STANDARD}": ("pmml", "v1", SPECIES),
 }
@@ -69,8 +74,10 @@ def served(deployment: Deployment, tmp_path_factory: pytest.TempPathFactory) -> 
 @pytest.mark.feature("MLflow models", mode="both")
 @pytest.mark.feature("TensorFlow models", mode="both")
 @pytest.mark.feature("PMML models", mode="both")
+@pytest.mark.feature("Paddle models", mode="both")
 @pytest.mark.format("mlflow", server="pypi", program="MLServer", protocols=["v2", "grpc-v2"])
 @pytest.mark.format("tensorflow", "pmml", server="ours", protocols=["v1"])
+@pytest.mark.format("paddle", server="ours", protocols=["v1", "v2", "grpc-v2"])
 def test_every_format_answers_by_value(served: Deployment) -> None:
     checked = served.predict("--stack", served.stack, "--json", timeout=300)
     assert checked.status == 0, checked.text

@@ -309,9 +309,9 @@ def test_extras_are_built_when_asked_for(run: Run, building: list[str], monkeypa
     assert run("build", "--extras")[0] == 0
     extras = {
         f"registry-{name}"
-        for name in ("monitoring", "lightgbm", "onnx", "bandit", "mlflow", "tensorflow", "pmml", "examples")
+        for name in ("monitoring", "lightgbm", "onnx", "bandit", "mlflow", "tensorflow", "pmml", "paddle", "examples")
     }
-    models = {f"models-{name}" for name in ("lightgbm", "onnx", "mlflow", "tensorflow", "pmml")}
+    models = {f"models-{name}" for name in ("lightgbm", "onnx", "mlflow", "tensorflow", "pmml", "paddle")}
     assert asked[1] - asked[0] == extras | models
 
 

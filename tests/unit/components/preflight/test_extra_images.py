@@ -42,6 +42,7 @@ def registry(*there: str) -> Iterator[str]:
         ({"models": [SKLEARN | {"name": "b"}, ONNX]}, "models[1].format", "kserve/onnxserver", "onnx"),
         ({"models": [ONNX | {"format": "lightgbm"}]}, "models[0].format", "kserve/lgbserver", "lightgbm"),
         ({"models": [ONNX | MLFLOW]}, "models[0].format", "seldonio/mlserver", "mlflow"),
+        ({"models": [ONNX | {"format": "paddle"}]}, "models[0].format", "kserve/paddleserver", "paddle"),
         ({"models": [ONNX | {"format": "pmml"}]}, "models[0].format", "kserve/pmmlserver", "pmml"),
         ({"models": [ONNX | TENSORFLOW]}, "models[0].format", "kserve-multi-model/tfserving", "tensorflow"),
         (
