@@ -28,6 +28,7 @@ def row(**changed: Any) -> dict[str, Any]:
     return {"tag": "foo", "signal": [1, 2.5, 3], "count": 2, "negate": False, **changed}
 
 
+@pytest.mark.format("tensorflow", server="ours", protocols=["v1"], proof="process")
 def test_rows_of_the_only_input_are_answered_one_by_one(servers: dict[str, Server], demo: Demo) -> None:
     answer = servers["demo"].predict({"instances": demo.instances})
     assert answer.headers["content-type"] == "application/json"
