@@ -208,7 +208,10 @@ INVALID: list[tuple[Change, str]] = [
     (model(format="sklaern"), "models[0].format: 'sklaern' with protocol v1 has no serving runtime in release"),
     (model(format="pytorch"), "it has sklearn 1 (v1, v2, grpc-v2), xgboost 2 (v1, v2, grpc-v2), lightgb"),
     (model(version="9"), "models[0].format: 'sklearn' 9 with protocol v1 has no serving runtime"),
-    (model(runtime="kserve-mlserver"), "models[0].runtime: 'kserve-mlserver' is not in release \"local\"; it has "),
+    (
+        model(runtime="kserve-tritonserver"),
+        "models[0].runtime: 'kserve-tritonserver' is not in release \"local\"; it has ",
+    ),
     (model(runtime="kserve-xgbserver"), "models[0].runtime: 'kserve-xgbserver' does not serve 'sklearn' with protocol"),
     (model(protocol="v3"), "models[0].protocol: must be 'v1', 'v2', 'grpc-v2' or 'openai'"),
     (model(protocol="openai"), "models[0].format: 'sklearn' with protocol openai has no serving runtime in release"),
