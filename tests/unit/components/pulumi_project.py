@@ -135,10 +135,17 @@ def built(part: str, program: str) -> Path:
 
 @dataclass(frozen=True, kw_only=True)
 class Project:
-    """A Pulumi project of one ConfigMap, with the Pulumi and the provider that were built here."""
+    """A Pulumi project of one ConfigMap, with the Pulumi and the provider that were built here.
+
+    Attributes:
+        backend: the folder with the states, in that of the project.
+
+    """
 
     folder: Path
     kubeconfig: Path
+    stack: str = "dev"
+    backend: str = "state"
 
     @property
     def temporary(self) -> Path:
@@ -146,7 +153,7 @@ class Project:
 
     def pulumi(self, *arguments: str, **variables: str) -> str:
         done = subprocess.run(
-            ["pulumi", *arguments, "--non-interactive", "--stack", "dev"],
+            ["pulumi", *arguments, "--non-interactive", "--stack", self.stack],
             cwd=self.folder,
             env={
                 "PATH": f"{self.folder / 'programs'}:{Path(sys.executable).parent}:/usr/bin:/bin",
@@ -155,7 +162,7 @@ class Project:
                 "TMPDIR": str(self.temporary),
                 "KUBECONFIG": str(self.kubeconfig),
                 "PULUMI_HOME": str(self.folder / "home"),
-                "PULUMI_BACKEND_URL": f"file://{self.folder / 'state'}",
+                "PULUMI_BACKEND_URL": f"file://{self.folder / self.backend}",
                 "PULUMI_CONFIG_PASSPHRASE": "a",
                 "PULUMI_SKIP_UPDATE_CHECK": "true",
                 "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
