@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from typing import Any, ClassVar, TypeVar
+from typing import ClassVar, TypeVar
 
 import httpx2 as httpx
 import pulumi
@@ -13,9 +13,9 @@ from pydantic import Field, ValidationError
 from components.platform.existing import HTTP_PORT, ExistingGateway
 from components.platform.gateway_service import ISTIO_GATEWAY
 from components.preflight.platform_facts import FoundPart, ask
-from components.settings.platform_parts import TITLES, Part
+from components.preflight.webhook_trial import TRIALS, try_webhook
+from components.settings.platform_parts import Part
 from components.settings.stack import Settings
-from kube.connection import refusal_of
 from kube.views.base import Object, Strings, View, in_spec
 from kube.views.gateways import Gateway, IstioGateway
 from kube.views.kserve import ClusterServingRuntime
@@ -23,8 +23,6 @@ from kube.views.kubernetes import Service
 from releases.namespaces import ISTIO_NAMESPACE
 
 CONFIG = "inferenceservice-config"
-# Name of the objects that are created in a dry run: the API server checks them and stores nothing.
-TRIAL = "kserve-multi-model-trial"
 # What Knative's Gateways, and those of models in mode Standard, select where this stack installs them.
 GATEWAY_LABELS = {"istio": "ingressgateway"}
 DOMAIN_TEMPLATE = "{{.Name}}.{{.Namespace}}.{{.IngressDomain}}"
@@ -33,33 +31,6 @@ KNATIVE_DOMAIN = "svc.cluster.local"
 # Names of KServe's mode Knative; the second one is of earlier versions.
 KNATIVE_MODES = ("Knative", "Serverless")
 Kind = TypeVar("Kind", bound=Object)
-# An object of each part that its webhook checks: API, plural, kind, spec.
-TRIALS: Mapping[Part, tuple[str, str, str, Mapping[str, Any]]] = {
-    "cert_manager": (
-        "cert-manager.io/v1",
-        "certificates",
-        "Certificate",
-        {"dnsNames": ["trial.example.com"], "issuerRef": {"name": TRIAL}, "secretName": TRIAL},
-    ),
-    "istio": (
-        "networking.istio.io/v1",
-        "virtualservices",
-        "VirtualService",
-        {"hosts": ["trial.example.com"], "http": [{"route": [{"destination": {"host": TRIAL}}]}]},
-    ),
-    "knative": (
-        "serving.knative.dev/v1",
-        "services",
-        "Service",
-        {"template": {"spec": {"containers": [{"image": "registry.example.com/trial:1"}]}}},
-    ),
-    "kserve": (
-        "serving.kserve.io/v1beta1",
-        "inferenceservices",
-        "InferenceService",
-        {"predictor": {"model": {"modelFormat": {"name": "sklearn"}, "storageUri": "s3://trial/model"}}},
-    ),
-}
 
 
 class _ConfigMap(Object):
@@ -115,7 +86,14 @@ def check_parts(
     relied_on = used - (set() if settings.needs_knative else {"knative"})
     if "kserve" in used:
         relied_on -= {"cert_manager"}  # which KServe needs, and no model
-    problems = [wrong for part in relied_on & TRIALS.keys() if (wrong := _webhook(client, part, namespace=namespace))]
+    tried = {
+        part: try_webhook(client, part, namespace=namespace, installed_in=found[part].namespace)
+        for part in sorted(relied_on & TRIALS.keys())
+    }
+    for verdict in tried.values():
+        if verdict.warning:
+            pulumi.log.warn(verdict.warning)
+    problems = [verdict.problem for verdict in tried.values() if verdict.problem]
     if "knative" in relied_on:
         problems += _knative(client, settings, namespace=found["knative"].namespace)
     if "kserve" in used:
@@ -124,19 +102,6 @@ def check_parts(
     elif {"istio", "gateway_api"} <= used and not _exists(client, _GatewayClass.path(name="istio"), what="Istio"):
         problems.append("Gateway API: there is no GatewayClass istio. Restart istiod, which makes it")
     return sorted(problems)
-
-
-def _webhook(client: httpx.Client, part: Part, *, namespace: str) -> str | None:
-    """Create an object in a dry run, which the part's webhook has to accept."""
-    api, plural, kind, spec = TRIALS[part]
-    trial = {"apiVersion": api, "kind": kind, "metadata": {"name": TRIAL, "namespace": namespace}, "spec": spec}
-    answer = client.post(f"/apis/{api}/namespaces/{namespace}/{plural}", params={"dryRun": "All"}, json=trial)
-    if answer.is_success:
-        return None
-    return (
-        f"{TITLES[part]}: it accepts no {kind} in namespace {namespace}, tried in a dry run: "
-        f"{refusal_of(answer)} (status {answer.status_code})"
-    )
 
 
 def _knative(client: httpx.Client, settings: Settings, *, namespace: str) -> Iterator[str]:

@@ -8,8 +8,8 @@ from typing import Any
 from urllib.parse import urlencode
 
 from components.objects import STACK_ANNOTATION
-from components.preflight.platform_checks import TRIALS
 from components.preflight.platform_facts import BUNDLE_ANNOTATION, CONTROLLERS, KINDS, VERSION_LABEL
+from components.preflight.webhook_trial import TRIALS
 from components.settings.platform_parts import Part
 from tests.unit.predict.server import Reply, Server
 
