@@ -19,6 +19,7 @@ from components.preflight.platform_facts import ask
 from components.preflight.report import report
 from components.preflight.rights import SYSTEM_NAMESPACE
 from components.preflight.running_models import changing_mode, others_behind_knative, running_in, stack_of
+from components.preflight.s3_folders import report_s3_folders
 from components.settings.stack import Settings
 from kube.connection import client_of, refusal_of
 from kube.kubeconfig import Access, KubeconfigError, UnsupportedLoginError, find_access
@@ -130,6 +131,7 @@ def preflight(settings: Settings, *, identity: Identity, found: FoundCluster) ->
     whose = {"this stack's, and deleted with it": own, "not this stack's, and stays": foreign}
     if settings.namespaces:
         report("namespaces", "; ".join(f"{', '.join(sorted(names))}: {text}" for text, names in whose.items() if names))
+    report_s3_folders(settings, running=running)
     return ClusterState(
         own_namespaces=own,
         foreign_namespaces=foreign,

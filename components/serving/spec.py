@@ -137,7 +137,7 @@ class InferenceServiceSpec:
             {
                 "modelFormat": drop_none({"name": model.format, "version": model.version}),
                 "protocolVersion": runtimes[0].protocol_version(model.protocol),
-                "storageUri": model.storage_uri,
+                "storageUri": model.location,
                 "runtime": for_grpc.name if for_grpc else model.runtime,
                 "args": self._arguments(runtimes[0].name_argument) or None,
                 "ports": [_port(for_grpc.grpc_port, model)] if for_grpc else None,
@@ -156,7 +156,7 @@ class InferenceServiceSpec:
         """Container of the stack's own, for which KServe downloads the model's files to /mnt/models."""
         model, is_grpc = self.model, self.model.protocol == GRPC_V2
         port = container.port or (GRPC_PORT if is_grpc else PORT)
-        files = [{"name": "STORAGE_URI", "value": model.storage_uri}] if model.storage_uri else []
+        files = [{"name": "STORAGE_URI", "value": model.location}] if model.location else []
         ready = container.ready_path or (None if is_grpc else Paths.of(model).ready)
         return drop_none(
             {
