@@ -11,7 +11,6 @@ from components.objects import STACK_ANNOTATION, custom_resource, retry_on_webho
 from components.platform.gateway_service import HTTP_PORT
 from components.platform.model_gateway import MODEL_GATEWAY
 from components.rollout.hooks import graph_hooks
-from components.rollout.server import SPEC_HASH_ANNOTATION
 from components.serving.context import ServingContext
 from components.serving.modes import SERVING_MODES
 from components.serving.paths import Paths
@@ -22,7 +21,7 @@ from components.settings.graph_nodes import Case, Node, Part, Share, Stage, Step
 from components.settings.model import Model
 from components.settings.resource_profiles import ROUTER
 from endpoints.endpoint import Endpoint, GraphCheck
-from kube.views.kserve import MODE_ANNOTATION
+from kube.views.kserve import MODE_ANNOTATION, SPEC_HASH_ANNOTATION
 
 # Condition that every JSON request meets, for the last step of a switch when its settings give none.
 MATCH_ALL = "@this"

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from components.platform.pull_secrets import references
-from components.rollout.server import SERVER_CONTAINER, SPEC_HASH_ANNOTATION
+from components.rollout.server import SERVER_CONTAINER
 from components.serving.modes import SERVING_MODES, ServingMode
 from components.serving.paths import Paths
 from components.serving.pod_spec import drop_none, mounts, pod_fields, server_labels, variables
@@ -26,6 +26,7 @@ from components.settings.server import (
     Resources,
     Transformer,
 )
+from kube.views.kserve import SPEC_HASH_ANNOTATION
 from releases.types import GRPC_V2, ServingRuntime
 
 # Port of gRPC in KServe's SDK, and so of a container that does not say its port.

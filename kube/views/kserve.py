@@ -18,6 +18,8 @@ KSERVE_VISIBILITY = "networking.kserve.io/visibility"
 CLUSTER_LOCAL = "cluster-local"
 STOP_ANNOTATION = "serving.kserve.io/stop"
 STACK_ANNOTATION = "kserve-multi-model/stack"
+# Its value changes with everything that is declared of a server. KServe copies it to the server's pods.
+SPEC_HASH_ANNOTATION = "kserve-multi-model/declared"
 # Errors of a model's download that mean refused access keys: the status only as clients write it, since a path may
 # contain the number; S3's codes; boto's words for no keys; KServe's for other stores; Google's for a key.
 KEYS_REFUSED = re.compile(
@@ -73,6 +75,7 @@ class InferenceService(Served):
         transition: progress of loading the model, such as UpToDate, InProgress, BlockedByFailedLoad, InvalidSpec.
         failure_reason: why it could not be loaded; `failure_message` has the details.
         previous_revision: the revision that got all requests before the last one that did.
+        declared: value of SPEC_HASH_ANNOTATION of its predictor; empty for a model of others.
 
     """
 
@@ -90,6 +93,7 @@ class InferenceService(Served):
     probe_path: str = Field("", validation_alias=_model("readinessProbe", "httpGet", "path"))
     service_account: str = Field("default", validation_alias=in_spec("predictor", "serviceAccountName"))
     storage_container: str = Field("", validation_alias=in_spec("predictor", "storageContainerName"))
+    declared: str = Field("", validation_alias=in_spec("predictor", "annotations", SPEC_HASH_ANNOTATION))
     min_replicas: int = Field(1, validation_alias=in_spec("predictor", "minReplicas"))
     canary_percent: int | None = Field(None, validation_alias=in_spec("predictor", "canaryTrafficPercent"))
     mode: str = Field("", validation_alias=in_status("deploymentMode"))

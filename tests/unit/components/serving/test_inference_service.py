@@ -10,7 +10,6 @@ import pytest
 
 from components.charts.sources import ImageMirror
 from components.rollout.hooks import PredecessorRemoval
-from components.rollout.server import SPEC_HASH_ANNOTATION
 from components.serving.context import ServingContext
 from components.serving.inference_service import InferenceService, InferenceServiceArgs
 from components.serving.spec import InferenceServiceSpec
@@ -19,6 +18,7 @@ from components.settings.model import Model, ValidationContext
 from components.settings.resource_profiles import FOOTPRINTS, Footprint
 from components.settings.stack import Cluster
 from endpoints.endpoint import Endpoint
+from kube.views.kserve import SPEC_HASH_ANNOTATION
 from releases.local import LOCAL
 from releases.official_0_20 import OFFICIAL_0_20
 from releases.types import Release

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from components.rollout.server import SPEC_HASH_ANNOTATION
 from components.serving.inference_service import InferenceService
 from components.settings.modes import Mode
+from kube.views.kserve import SPEC_HASH_ANNOTATION
 from tests.unit.components.recording import Recording, Resource, record
 from tests.unit.components.serving.test_inference_service import arguments
 
