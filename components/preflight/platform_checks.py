@@ -200,7 +200,7 @@ def _runtimes(client: httpx.Client, settings: Settings) -> Iterator[str]:
     listed = ask(client, ClusterServingRuntime.path(), _Runtimes.model_validate, what="KServe's serving runtimes")
     there = {runtime.name for runtime in (listed.items if listed else ()) if not runtime.disabled}
     for model in settings.models:
-        names = [runtime.name for runtime in model.matching_runtimes(settings.release.runtimes)]
+        names = [runtime.name for runtime in model.matching_runtimes(settings.release.kserve.runtimes)]
         if names and not there.intersection(names):
             place = settings.place_of(model)
             yield f"{place}.format: KServe there has no serving runtime for it; it would be {' or '.join(names)}"

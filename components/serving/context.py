@@ -33,9 +33,9 @@ class ServingContext:
     Attributes:
         owner: identity of the stack.
         domain: domain of all host names.
-        runtimes: serving runtimes that KServe has.
+        runtimes: serving runtimes of the release.
         footprint: resources of servers whose settings name none.
-        images: registry of the bandit's image, unless the model names one.
+        images: registry of the images that models need beside the platform's: bandits and servers of more formats.
         gateway_address: URL of the gateway, without a path; None where nothing leads to it from outside the cluster.
         gateway_service: the gateway's Service, for clients without an address.
         stores: access to a store, by the store's name and the namespace of its models.

@@ -38,7 +38,7 @@ from components.settings.storage_uri import check_storage_uri
 from components.settings.stores.store import Store
 from endpoints.endpoint import Check
 from endpoints.tensors import is_numeric_tensor
-from releases.types import GRPC_V2, Release, ServingRuntime
+from releases.types import GRPC_V2, DeclaredRuntime, Release, ServingRuntime
 
 # Knative puts a model's name into the name of a Deployment, and Kubernetes allows 63 characters there.
 LONGEST_MODEL_NAME = 63 - len("-predictor-00001-deployment")
@@ -244,6 +244,10 @@ class Model(Section):
     def matching_runtimes(self, runtimes: Iterable[ServingRuntime]) -> tuple[ServingRuntime, ...]:
         """Select the runtimes that can serve it: the one it names, or every one that fits; none for a container."""
         return tuple(runtime for runtime in runtimes if self._fits(runtime))
+
+    def declared_runtime(self, runtimes: Iterable[ServingRuntime]) -> DeclaredRuntime | None:
+        """The runtime that it gets in its namespace; None where it needs none of its own."""
+        return next((r for r in self.matching_runtimes(runtimes) if isinstance(r, DeclaredRuntime)), None)
 
     def _fits(self, runtime: ServingRuntime) -> bool:
         if self.format is None:

@@ -16,6 +16,7 @@ from tests.unit.predict.server import Reply, serving
 
 ONNX = {"name": "a", "format": "onnx", "storage_uri": "gs://models/a"}
 SKLEARN = ONNX | {"format": "sklearn"}
+MLFLOW = {"format": "mlflow", "protocol": "v2"}
 
 
 def settings(address: str, **sections: Any) -> Settings:
@@ -39,6 +40,7 @@ def registry(*there: str) -> Iterator[str]:
     [
         ({"models": [SKLEARN | {"name": "b"}, ONNX]}, "models[1].format", "kserve/onnxserver", "onnx"),
         ({"models": [ONNX | {"format": "lightgbm"}]}, "models[0].format", "kserve/lgbserver", "lightgbm"),
+        ({"models": [ONNX | MLFLOW]}, "models[0].format", "seldonio/mlserver", "mlflow"),
         (
             {"monitoring": True},
             "monitoring",

@@ -185,6 +185,10 @@ def test_rights_follow_the_settings() -> None:
     storage = needed_rights(models_only(MODEL | {"storage_initializer": {}}), missing=set(), own=set())
     assert Right(verb="create", group="serving.kserve.io", resource="clusterstoragecontainers") in storage
     assert not needs(models_only(MODEL), "create", "clusterstoragecontainers")
+    mlflow = MODEL | {"format": "mlflow", "protocol": "v2"}
+    assert needs(models_only(mlflow, release="local"), "create", "servingruntimes")
+    assert not needs(models_only(mlflow, release="0.20"), "create", "servingruntimes")
+    assert not needs(models_only(MODEL, release="local"), "create", "servingruntimes")
     bandit = models_only(ON_TRIAL)
     assert [needs(found, "create", "roles") for found in (bandit, models_only(MODEL))] == [True, False]
     assert not needs(models_only(MODEL | {"storage": None, "storage_uri": "gs://models/iris"}), "create", "secrets")

@@ -1,0 +1,34 @@
+"""Serving runtimes for the formats that KServe has no runtime for in the release local, with servers from PyPI.
+
+Each has the name of KServe's own runtime in other releases, so that a stack that names it works with either.
+"""
+
+from __future__ import annotations
+
+from releases.types import DeclaredRuntime, ModelFormat
+
+MODEL_FOLDER = "/mnt/models"
+
+# Its variables are those that KServe gives its own runtime of this name, and that no process of its own runs the model:
+# that would double the memory, and answer no more than one request at a time, either.
+MLSERVER = DeclaredRuntime(
+    name="kserve-mlserver",
+    extra="mlflow",
+    image="seldonio/mlserver",
+    tag="1.7.1",
+    formats=tuple(ModelFormat(name="mlflow", version=version) for version in ("1", "2")),
+    protocols=("v2",),
+    grpc_port=9000,
+    reports_loaded=True,
+    environment=(
+        ("MLSERVER_MODEL_IMPLEMENTATION", "mlserver_mlflow.MLflowRuntime"),
+        ("MLSERVER_MODEL_NAME", "{{.Name}}"),
+        ("MLSERVER_MODEL_URI", MODEL_FOLDER),
+        ("MLSERVER_HTTP_PORT", "8080"),
+        ("MLSERVER_GRPC_PORT", "9000"),
+        ("MLSERVER_PARALLEL_WORKERS", "0"),
+    ),
+    metrics_port=8082,
+)
+
+MORE_FORMATS = (MLSERVER,)
