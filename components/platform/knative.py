@@ -9,7 +9,7 @@ import pulumi
 import pulumi_kubernetes as k8s
 import yaml
 
-from components.objects import BACKGROUND_DELETION, custom_resource, declare_namespace, retry_on_webhook_error
+from components.objects import BACKGROUND_DELETION, custom_resource, retry_on_webhook_error
 from components.platform.context import InstallContext
 from components.platform.existing import installed
 from components.platform.gateway_api import GatewayAPI
@@ -32,6 +32,11 @@ KNATIVE_LOCAL_GATEWAY = "knative-local-gateway"
 # Port of Istio's gateway pods for requests from inside the cluster.
 LOCAL_PORT = 8081
 SERVING_TIMEOUT = 600
+SERVING_DEFINITIONS, OPERATOR = "knative-serving-crds", "knative-operator"
+# Its namespaces.
+NAMESPACES = (KNATIVE_NAMESPACE, OPERATOR_NAMESPACE)
+# Helm releases that bring definitions.
+RELEASES = (f"{KNATIVE_NAMESPACE}/{SERVING_DEFINITIONS}", f"{OPERATOR_NAMESPACE}/{OPERATOR}")
 # Read by components/charts/release_postrender.py.
 PULL_SECRETS_ANNOTATION = "kserve-multi-model/image-pull-secrets"
 # Settings for the metrics of Knative's own workloads, and of the queue-proxies.
@@ -78,23 +83,25 @@ class Knative(pulumi.ComponentResource):
         self._args = args
         self._retry = retry_on_webhook_error(f"{name}-webhooks")
         inside = pulumi.ResourceOptions(parent=self)
-        namespace = declare_namespace(KNATIVE_NAMESPACE, opts=inside)
-        pull_secrets = args.install.pull_secrets
-        self.namespace = pull_secrets.put_into(namespace, opts=inside)
-        self.definitions = args.install.charts.definitions(
-            "knative-serving-crds",
+        install = args.install
+        namespace, self.namespace = install.declare_namespace(KNATIVE_NAMESPACE, opts=inside)
+        self.definitions = install.charts.definitions(
+            SERVING_DEFINITIONS,
             args.release.serving_crds,
             namespace=self.namespace,
             values={},
             opts=inside,
         )
-        operator = args.install.charts.definitions(
-            "knative-operator",
+        _, operator_namespace = install.declare_namespace(OPERATOR_NAMESPACE, opts=inside)
+        operator = install.charts.definitions(
+            OPERATOR,
             args.release.operator,
-            namespace=pull_secrets.put_into(declare_namespace(OPERATOR_NAMESPACE, opts=inside), opts=inside),
+            namespace=operator_namespace,
             values={"knative_operator": self._operator_values()},
             opts=inside,
         )
+        for release, text in zip((self.definitions, operator), RELEASES, strict=True):
+            install.guards.definitions(release, text.partition("/")[2], releases=(text,))
         # With net-istio, Serving has Gateways and so needs Istio. With net-gateway-api, only the routes need it.
         needed_first = [operator, self.definitions, self._termination_wait(namespace)]
         if not isinstance(args.release.ingress, NetGatewayApi):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
 import pulumi
@@ -14,7 +14,7 @@ from components.platform.existing import ExistingParts, installed
 from components.platform.gateway_api import GatewayAPI, GatewayAPIArgs
 from components.platform.gateway_service import GATEWAY_SERVICE
 from components.platform.istio import Istio, IstioArgs
-from components.platform.knative import Knative, KnativeArgs
+from components.platform.knative import NAMESPACES, RELEASES, Knative, KnativeArgs
 from components.platform.kserve import KServe, KServeArgs
 from components.platform.model_gateway import ModelGateway, ModelGatewayArgs
 from components.platform.monitoring.component import Monitoring, MonitoringArgs
@@ -23,6 +23,7 @@ from components.settings.ingress import Ingress
 from components.settings.monitoring import MonitoringSettings
 from components.settings.stack import Settings
 from endpoints.endpoint import GatewayService
+from releases.namespaces import MONITORING_NAMESPACE
 from releases.types import Release
 
 
@@ -83,17 +84,20 @@ class Platform(pulumi.ComponentResource):
 
     def __init__(self, name: str, *, args: PlatformArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("kserve-multi-model:platform:Platform", name, {}, opts)
+        args = replace(args, install=args.install.guarded_by(self))
         install, release, inside = args.install, args.release, pulumi.ResourceOptions(parent=self)
         self.resources = [self]
         self.ready = () if "kserve" in args.existing.parts else self._install(args)
         if args.monitoring:
-            self.monitoring = Monitoring(
+            monitoring = Monitoring(
                 "monitoring",
                 args=MonitoringArgs(
                     install=install, release=release.monitoring, settings=args.monitoring, knative=args.has_knative
                 ),
                 opts=inside,
-            ).access
+            )
+            self.monitoring = monitoring.access
+            install.guards.part(monitoring, "monitoring", what="the monitoring", namespaces=(MONITORING_NAMESPACE,))
 
         if args.existing.gateway_service:
             self.gateway_service = args.existing.gateway_service
@@ -140,6 +144,7 @@ class Platform(pulumi.ComponentResource):
                 ),
                 opts=inside,
             )
+            install.guards.part(knative, "knative", what="Knative", namespaces=NAMESPACES, releases=RELEASES)
         model_gateway = ModelGateway(
             "model-gateway", args=ModelGatewayArgs(istio=istio, gateway_api=gateway_api), opts=inside
         )

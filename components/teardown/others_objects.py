@@ -12,7 +12,7 @@ from components.teardown.made_by_controllers import makes_itself
 from kube.discovery import kinds
 from kube.kubeconfig import KubeconfigError
 from kube.parallel import in_parallel
-from kube.read import PASSING_ERRORS, ForbiddenError, get, read_list
+from kube.read import PASSING_ERRORS, ForbiddenError, get, in_words, read_list
 from kube.views.base import Metadata
 from kube.views.kserve import InferenceGraph, InferenceService, Served
 from kube.views.kubernetes import Namespace
@@ -61,7 +61,7 @@ def require_nothing_of_others(
             while (others := sorted(_others(client, namespace, mark=mark))) and time.monotonic() < stop:
                 time.sleep(POLL_SECONDS)
     except (ForbiddenError, KubeconfigError, *PASSING_ERRORS) as problem:
-        reason = f"what it holds cannot be read: {problem}"
+        reason = f"what it holds cannot be read: {in_words(problem)}"
         raise OthersObjectsError(_text(namespace, reason, mark=mark, kubectl=kubectl)) from problem
     if others:
         more = f" and {len(others) - SHOWN} more" if len(others) > SHOWN else ""
