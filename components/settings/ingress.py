@@ -14,6 +14,9 @@ from releases.namespaces import ISTIO_NAMESPACE
 
 # Domain of every Service in the cluster.
 CLUSTER_DOMAIN = "svc.cluster.local"
+# Knative gives a model the hosts <name>.<namespace>.svc and <name>.<namespace>, too, for requests inside the cluster. Of
+# a host below the second of these domains it makes the short one.
+SHORT_DOMAINS = ("svc", "cluster.local")
 NODE_PORTS = range(30000, 32768)
 # Of annotations that this program and Pulumi set themselves.
 RESERVED_PREFIXES = {"kserve-multi-model", "pulumi.com"}
@@ -41,7 +44,7 @@ class Ingress(Section):
 
     domain: Domain = Field(
         default="example.com",
-        description="the host of a model is <name>.<namespace>.<domain>; not below svc.cluster.local",
+        description="the host of a model is <name>.<namespace>.<domain>; none of the cluster's own: svc, cluster.local, or below svc.cluster.local",
     )
     service_type: Literal["LoadBalancer", "NodePort", "ClusterIP"] = Field(
         default="LoadBalancer", description="type of the gateway's Service"
@@ -85,7 +88,7 @@ class Ingress(Section):
     @classmethod
     def _is_outside_the_cluster(cls, domain: str) -> str:
         """Refuse the domain of Services: Knative and KServe give a host below it no route from the gateway."""
-        if f".{domain}".endswith(f".{CLUSTER_DOMAIN}"):
+        if f".{domain}".endswith(f".{CLUSTER_DOMAIN}") or domain in SHORT_DOMAINS:
             raise ValueError(
                 f"{domain!r} is the cluster's own domain, whose hosts the gateway does not serve; choose another, "
                 "like models.example.com"
