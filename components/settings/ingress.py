@@ -14,8 +14,8 @@ from releases.namespaces import ISTIO_NAMESPACE
 
 # Domain of every Service in the cluster.
 CLUSTER_DOMAIN = "svc.cluster.local"
-# Knative gives a model the hosts <name>.<namespace>.svc and <name>.<namespace>, too, for requests inside the cluster. Of
-# a host below the second of these domains it makes the short one.
+# For requests inside the cluster, Knative gives a model the hosts <name>.<namespace>.svc and <name>.<namespace>, too. A
+# host below the second of these domains gets that short one as well.
 SHORT_DOMAINS = ("svc", "cluster.local")
 NODE_PORTS = range(30000, 32768)
 # Of annotations that this program and Pulumi set themselves.
@@ -44,7 +44,8 @@ class Ingress(Section):
 
     domain: Domain = Field(
         default="example.com",
-        description="the host of a model is <name>.<namespace>.<domain>; none of the cluster's own: svc, cluster.local, or below svc.cluster.local",
+        description="the host of a model is <name>.<namespace>.<domain>; not the cluster's own: svc, cluster.local or "
+        "below svc.cluster.local",
     )
     service_type: Literal["LoadBalancer", "NodePort", "ClusterIP"] = Field(
         default="LoadBalancer", description="type of the gateway's Service"
