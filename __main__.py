@@ -45,6 +45,7 @@ async def deploy() -> Inputs:
         install=install,
         gateway_address=platform.gateway_address,
         gateway_service=platform.gateway_service,
+        gateways=platform.gateways,
         credentials=credentials,
         termination_waits=waits,
         changing_mode=existing.changing_mode,

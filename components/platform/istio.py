@@ -176,7 +176,13 @@ def http_listener(name: str) -> dict[str, Any]:
 
 
 def declare_gateway(
-    name: str, *, istio: Istio | None, service: str, listeners: Sequence[dict[str, Any]], opts: pulumi.ResourceOptions
+    name: str,
+    *,
+    class_name: str,
+    istio: Istio | None,
+    service: str,
+    listeners: Sequence[dict[str, Any]],
+    opts: pulumi.ResourceOptions,
 ) -> None:
     """Declare a Gateway of Gateway API that is served by Istio's gateway pods; done when Istio has set it up.
 
@@ -189,7 +195,7 @@ def declare_gateway(
         name=name,
         namespace=namespace_of(istio),
         spec={
-            "gatewayClassName": "istio",
+            "gatewayClassName": class_name,
             "addresses": [{"type": "Hostname", "value": service}],
             "listeners": [*listeners],
         },

@@ -21,14 +21,12 @@ from components.platform.istio import (
     http_listener,
     namespace_of,
 )
+from components.settings.gateway_names import KNATIVE_INGRESS_GATEWAY, KNATIVE_LOCAL_GATEWAY
 from components.settings.resource_profiles import resource_values
 from components.teardown.termination_wait import TerminationWait, TerminationWaitArgs
 from releases.namespaces import ISTIO_NAMESPACE, KNATIVE_NAMESPACE, OPERATOR_NAMESPACE
 from releases.types import KnativeRelease, NetGatewayApi
 
-# Istio Gateways, to which the VirtualServices that KServe creates are bound.
-KNATIVE_INGRESS_GATEWAY = "knative-ingress-gateway"
-KNATIVE_LOCAL_GATEWAY = "knative-local-gateway"
 # Port of Istio's gateway pods for requests from inside the cluster.
 LOCAL_PORT = 8081
 SERVING_TIMEOUT = 600
@@ -54,6 +52,7 @@ class KnativeArgs:
 
     Attributes:
         domain: the host names of its routes end with it.
+        class_name: of its Gateways of Gateway API.
         metrics: whether Prometheus can scrape it and the queue-proxies of the models.
 
     """
@@ -63,6 +62,7 @@ class KnativeArgs:
     domain: str
     istio: Istio | None
     gateway_api: GatewayAPI | None
+    class_name: str = "istio"
     metrics: bool = False
 
 
@@ -264,8 +264,12 @@ class Knative(pulumi.ComponentResource):
                 },
             ),
             data={
-                "external-gateways": _gateway_entry(gateway="knative-gateway", service=ISTIO_GATEWAY),
-                "local-gateways": _gateway_entry(gateway=KNATIVE_LOCAL_GATEWAY, service=KNATIVE_LOCAL_GATEWAY),
+                "external-gateways": _gateway_entry(
+                    "knative-gateway", class_name=args.class_name, service=ISTIO_GATEWAY
+                ),
+                "local-gateways": _gateway_entry(
+                    KNATIVE_LOCAL_GATEWAY, class_name=args.class_name, service=KNATIVE_LOCAL_GATEWAY
+                ),
             },
             opts=inside,
         )
@@ -304,7 +308,14 @@ class Knative(pulumi.ComponentResource):
             ("knative-gateway", ISTIO_GATEWAY, [http, TLS_LISTENER]),
             (KNATIVE_LOCAL_GATEWAY, KNATIVE_LOCAL_GATEWAY, [http]),
         ):
-            declare_gateway(gateway, istio=args.istio, service=service, listeners=listeners, opts=after_istio)
+            declare_gateway(
+                gateway,
+                class_name=args.class_name,
+                istio=args.istio,
+                service=service,
+                listeners=listeners,
+                opts=after_istio,
+            )
         for gateway, port in ((KNATIVE_INGRESS_GATEWAY, HTTP_PORT), (KNATIVE_LOCAL_GATEWAY, LOCAL_PORT)):
             self._istio_gateway(gateway, port=port)
 
@@ -324,10 +335,10 @@ class Knative(pulumi.ComponentResource):
         )
 
 
-def _gateway_entry(*, gateway: str, service: str) -> str:
+def _gateway_entry(gateway: str, *, class_name: str, service: str) -> str:
     """One Gateway in net-gateway-api's configuration, which is YAML in a string."""
     entry = {
-        "class": "istio",
+        "class": class_name,
         "gateway": f"{ISTIO_NAMESPACE}/{gateway}",
         "service": f"{ISTIO_NAMESPACE}/{service}",
         "supported-features": ["HTTPRouteRequestTimeout"],

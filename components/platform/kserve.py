@@ -14,9 +14,9 @@ from components.platform.context import InstallContext
 from components.platform.existing import installed
 from components.platform.gateway_api import GatewayAPI
 from components.platform.istio import Istio
-from components.platform.knative import KNATIVE_INGRESS_GATEWAY, KNATIVE_LOCAL_GATEWAY, Knative
-from components.platform.model_gateway import MODEL_GATEWAY
+from components.platform.knative import Knative
 from components.platform.serving_runtimes import serving_runtime
+from components.settings.gateway_names import KNATIVE_LOCAL_GATEWAY, GatewayNames
 from components.settings.resource_profiles import resource_values
 from releases.namespaces import ISTIO_NAMESPACE, KNATIVE_NAMESPACE, KSERVE_NAMESPACE
 from releases.types import KServeRelease
@@ -134,14 +134,15 @@ class KServe(pulumi.ComponentResource):
 
     def _values(self) -> dict[str, Any]:
         footprint = self._args.install.footprint
+        names = GatewayNames()
         gateway = {
             "domain": self._args.domain,
             "domainTemplate": "{{ .Name }}.{{ .Namespace }}.{{ .IngressDomain }}",
             "disableIstioVirtualHost": False,
             "ingressGateway": {
-                "gateway": f"{KNATIVE_NAMESPACE}/{KNATIVE_INGRESS_GATEWAY}",
+                "gateway": names.knative,
                 "enableGatewayApi": True,
-                "kserveGateway": MODEL_GATEWAY,
+                "kserveGateway": names.standard,
             },
             "localGateway": {
                 "gateway": f"{KNATIVE_NAMESPACE}/{KNATIVE_LOCAL_GATEWAY}",

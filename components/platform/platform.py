@@ -19,6 +19,7 @@ from components.platform.kserve import KServe, KServeArgs
 from components.platform.model_gateway import ModelGateway, ModelGatewayArgs
 from components.platform.monitoring.component import Monitoring, MonitoringArgs
 from components.platform.monitoring.scraping import GATEWAY_STATISTICS
+from components.settings.gateway_names import GatewayNames
 from components.settings.ingress import Ingress
 from components.settings.monitoring import MonitoringSettings
 from components.settings.stack import Settings
@@ -70,6 +71,7 @@ class Platform(pulumi.ComponentResource):
     Attributes:
         gateway_address: the gateway's URL for clients, without a path; None where nothing leads to it from outside.
         gateway_service: the gateway's Service, for clients without an address.
+        gateways: those that routes are bound to.
         resources: the component itself, with all that it declares.
         ready: the resources that models wait for.
         monitoring: how a user opens Prometheus, and Grafana where it is installed; None without monitoring.
@@ -78,6 +80,7 @@ class Platform(pulumi.ComponentResource):
 
     gateway_address: pulumi.Output[str | None]
     gateway_service: GatewayService = GATEWAY_SERVICE
+    gateways: GatewayNames = GatewayNames()
     resources: Sequence[pulumi.Resource]
     ready: Sequence[pulumi.Resource]
     monitoring: pulumi.Output[dict[str, Any]] | None = None
@@ -99,6 +102,7 @@ class Platform(pulumi.ComponentResource):
             self.monitoring = monitoring.access
             install.guards.part(monitoring, "monitoring", what="the monitoring", namespaces=(MONITORING_NAMESPACE,))
 
+        self.gateways = args.existing.gateways
         if args.existing.gateway_service:
             self.gateway_service = args.existing.gateway_service
             self.gateway_address = pulumi.Output.from_input(args.existing.gateway_url)
@@ -140,13 +144,16 @@ class Platform(pulumi.ComponentResource):
                     domain=args.ingress.domain,
                     istio=istio,
                     gateway_api=gateway_api,
+                    class_name=args.ingress.gateway_class,
                     metrics=args.monitoring is not None,
                 ),
                 opts=inside,
             )
             install.guards.part(knative, "knative", what="Knative", namespaces=NAMESPACES, releases=RELEASES)
         model_gateway = ModelGateway(
-            "model-gateway", args=ModelGatewayArgs(istio=istio, gateway_api=gateway_api), opts=inside
+            "model-gateway",
+            args=ModelGatewayArgs(istio=istio, gateway_api=gateway_api, class_name=args.ingress.gateway_class),
+            opts=inside,
         )
         kserve = KServe(
             "kserve",

@@ -142,6 +142,7 @@ def _declare_bandit(args: InferenceServiceArgs, *, versions: str, opts: pulumi.R
             model=model.service,
             namespace=args.namespace,
             host=context.host(model.bandit_name, namespace=args.namespace),
+            gateway=context.gateways.knative,
             predict_path=Paths.of(model).predict,
             versions=versions,
             epsilon=bandit.epsilon,

@@ -30,7 +30,7 @@ from components.settings.model import Model, ValidationContext
 from components.settings.modes import MODES, Mode
 from components.settings.monitoring import MonitoringSettings, section_of_switch
 from components.settings.namespaces import namespace_problem
-from components.settings.platform_parts import Choice, Part, PlatformSource, platform_source
+from components.settings.platform_parts import CHOICES, Choice, Part, PlatformSource, platform_source
 from components.settings.platform_stack import STACK, STACK_FORMS, PlatformStack
 from components.settings.registries import RegistryLogin, SecretName
 from components.settings.resource_profiles import FOOTPRINTS, Footprint
@@ -174,6 +174,19 @@ class Settings(Section):
         missing = self.release.needs_mirror and not self.mirror and (installs or bool(self.monitoring))
         problem = f"is required: the charts of release {self.release.name!r} are in a mirror only" if missing else None
         refuse({"mirror": problem})
+        return self
+
+    @model_validator(mode="after")
+    def _has_an_istio_for_its_gateway(self) -> Self:
+        """Refuse a gateway that is there beside an Istio that the stack installs with a gateway of its own."""
+        if self.platform_stack or self.existing in CHOICES or "istio" in self.existing:
+            return self
+        problem = (
+            "names what is there already, but the stack installs Istio with a gateway of its own; add istio to "
+            "platform.existing, or drop it"
+        )
+        given = {"gateway": self.ingress.gateway, "class_name": self.ingress.class_name}
+        refuse({("ingress", field): problem if value else None for field, value in given.items()})
         return self
 
     @model_validator(mode="after")

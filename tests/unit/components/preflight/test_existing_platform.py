@@ -318,7 +318,7 @@ def test_the_gateway_is_the_one_that_kserve_names(full: PlatformServer) -> None:
     )
     (problem,) = the_problems(full, existing="all")
     assert problem.startswith("Istio: there is no Service of its gateway with port 80: ")
-    assert problem.endswith("labels istio=corp")
+    assert problem.endswith("labels istio=corp. If it is elsewhere, name it: ingress.gateway")
     full.gateway(name="corp", selector={"istio": "corp"}, externalIPs=["192.0.2.5"])
     assert look(full, existing="all").gateway_url == "http://192.0.2.5"
 

@@ -111,7 +111,7 @@ INVALID: list[tuple[Change, str]] = [
     (
         put("ingress", "qqq", value=1),
         "ingress.qqq: unknown setting; the settings here are domain, service_type, address, node_port, client_port, "
-        "annotations, load_balancer_class",
+        "annotations, load_balancer_class, gateway, class_name",
     ),
     (
         put("storage", "demo", "end_point", value="x"),
