@@ -12,6 +12,7 @@ import pulumi
 from components.ownership.stack_identity import ClusterIdentity, Identity
 from components.platform.existing import ExistingParts
 from components.preflight.access_review import rights_problem
+from components.preflight.azure_blobs import warn_of_alike_blobs
 from components.preflight.colliding_names import colliding_names
 from components.preflight.existing_platform import find_existing
 from components.preflight.kubernetes_version import version_problem
@@ -132,6 +133,7 @@ def preflight(settings: Settings, *, identity: Identity, found: FoundCluster) ->
     if settings.namespaces:
         report("namespaces", "; ".join(f"{', '.join(sorted(names))}: {text}" for text, names in whose.items() if names))
     report_s3_folders(settings, running=running)
+    warn_of_alike_blobs(settings)
     return ClusterState(
         own_namespaces=own,
         foreign_namespaces=foreign,
