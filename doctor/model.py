@@ -13,7 +13,6 @@ from kube.views.kserve import InferenceService
 from kube.views.kubernetes import ContainerStatus, Deployment, Event, PersistentVolumeClaim, Pod, ServiceAccount
 
 SERVER = "kserve-container"
-INITIALIZER = "storage-initializer"
 OOM_KILLED = "OOMKilled"
 EVIDENCE_WIDTH = 400
 

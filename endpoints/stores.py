@@ -29,11 +29,12 @@ _SECRETS: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"\?[\w.~%+-]+=[^\s'\")>]*"), "?…"),
     # Credentials of a request. They differ from words such as "Basic authentication" by a digit or a capital.
     (re.compile(r"\b([Bb]asic|[Bb]earer)\s+(?=\S*[\dA-Z=])[\w+/=.~-]{6,}"), r"\1 …"),
-    # A header, as `X-Api-Key: secret`, `'authorization': 'secret'`, `header value: 'secret'`.
+    # A header, as `X-Api-Key: secret-1`, `'authorization': 'secret'`, `header value: 'secret'`. Without quotes, a value
+    # differs from the words after `may require authorization: ` by a digit.
     (
         re.compile(
             r"(?i)\b((?:[\w-]*(?:authorization|token|api-key|secret|password|cookie)|header value)['\"]?\s*[:=]\s*)"
-            r"(?:b?'[^']*'|b?\"[^\"]*\"|[^\s,;)}]+)"
+            r"(?:b?'[^']*'|b?\"[^\"]*\"|(?=\S*\d)[^\s,;)}]+)"
         ),
         r"\1…",
     ),

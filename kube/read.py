@@ -68,7 +68,13 @@ def read(kind: type[Answer], client: httpx.Client, path: str) -> Answer:
 
 
 def read_list(
-    kind: type[Kind], client: httpx.Client, *, namespace: str = "", labels: str = "", metadata_only: bool = False
+    kind: type[Kind],
+    client: httpx.Client,
+    *,
+    namespace: str = "",
+    labels: str = "",
+    fields: str = "",
+    metadata_only: bool = False,
 ) -> tuple[Kind, ...]:
     """Objects of a kind; none where the cluster does not know the kind.
 
@@ -77,6 +83,7 @@ def read_list(
         client: of the cluster.
         namespace: their namespace; empty for all namespaces.
         labels: which they must have, as `key=value`; empty for any.
+        fields: which they must have, as `reason=Failed`; empty for any. Kinds have few that can be asked for.
         metadata_only: whether to read nothing of the objects but their metadata.
 
     Raises:
@@ -85,7 +92,7 @@ def read_list(
         ValueError: the answer is not a list of such objects.
 
     """
-    query = {"labelSelector": labels} if labels else None
+    query = {name: text for name, text in (("labelSelector", labels), ("fieldSelector", fields)) if text}
     headers = METADATA_ONLY if metadata_only else None
     answer = get(client, kind.path(namespace=namespace), query=query, headers=headers)
     if answer.status_code == httpx.codes.NOT_FOUND:

@@ -16,17 +16,19 @@ MODE_ANNOTATION = "serving.kserve.io/deploymentMode"
 KNATIVE_VISIBILITY = "networking.knative.dev/visibility"
 KSERVE_VISIBILITY = "networking.kserve.io/visibility"
 CLUSTER_LOCAL = "cluster-local"
+_IMAGE = "oci://"
 STOP_ANNOTATION = "serving.kserve.io/stop"
 STACK_ANNOTATION = "kserve-multi-model/stack"
 # Its value changes with everything that is declared of a server. KServe copies it to the server's pods.
 SPEC_HASH_ANNOTATION = "kserve-multi-model/declared"
 # Errors of a model's download that mean refused access keys: the status only as clients write it, since a path may
-# contain the number; S3's codes; boto's words for no keys; KServe's for other stores; Google's for a key.
+# contain the number; S3's codes; boto's words for no keys; KServe's for other stores; Google's for a key; a registry's.
 KEYS_REFUSED = re.compile(
     r"\(403\)|\[403\]|\b40[13] Client Error|\bForbidden\b|SignatureDoesNotMatch|InvalidAccessKeyId|AccessDenied"
     r"|InvalidToken|ExpiredToken|NoCredentialsError|Unable to locate credentials"
     r"|\b(HTTP|HuggingFace|Azure|GCS|HDFS) authentication failed|HTTP access denied|Access denied to \w+ resource"
     r"|\binvalid_grant\b|AuthenticationFailed|AuthorizationFailure"
+    r"|\b401 Unauthorized\b|\bpull access denied\b|\bno basic auth credentials\b"
 )
 
 
@@ -117,6 +119,11 @@ class InferenceService(Served):
         stack = self.metadata.annotations.get(STACK_ANNOTATION, "").partition(":")[0].rpartition("/")[2]
         prefix = f"{re.sub('[^a-z0-9-]', '-', stack.lower())}-storage-"
         return self.service_account.removeprefix(prefix) if stack and self.service_account.startswith(prefix) else ""
+
+    @property
+    def image(self) -> str:
+        """The image that has its files; empty for other kinds of storage."""
+        return self.storage_uri.removeprefix(_IMAGE) if self.storage_uri.startswith(_IMAGE) else ""
 
     @property
     def stopped(self) -> bool:

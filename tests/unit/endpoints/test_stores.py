@@ -32,7 +32,7 @@ def test_what_may_be_secret_is_left_out(said: str, shown: str) -> None:
         "AWS_SECRET_ACCESS_KEY in the Secret that the predictor's ServiceAccount lists",
         "Basic authentication failed. Bearer token expired? no",
         "GCS error: ('invalid_grant: Invalid JWT Signature.', {'error': 'invalid_grant'})",
-        "failed to authorize: no basic auth credentials",
+        "repository does not exist or may require authorization: authorization failed: no basic auth credentials",
         "HTTP resource not found at 'https://h/m.joblib'.",
     ],
 )

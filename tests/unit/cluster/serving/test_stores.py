@@ -27,6 +27,7 @@ from components.settings.stores.store import Store
 from components.settings.stores.union import AnyStore
 from releases.official_0_20 import OFFICIAL_0_20 as OFFICIAL
 from tests.azurite import ACCOUNT, HOST, KEY, azurite
+from tests.google_emulator import google_emulator
 from tests.kserve_credentials import initializer_of
 from tests.store_servers import Google, Hub, Web, basic, serving
 from tests.store_table import Case, StoreEvidence
@@ -280,6 +281,15 @@ def test_google_gets_a_token_for_the_key(downloads: Downloads, store_evidence: S
         revoked = downloads.refusal(right, "gs://models/iris", environment=at(url))
         assert revoked.startswith(refused)
         seen(right=files, wrong=with_wrong, missing=with_none, expired=revoked, forbidden=forbidden)
+
+
+def test_an_emulator_is_asked_without_a_key(downloads: Downloads) -> None:
+    files = {"iris/model.joblib": MODEL, "iris/more/a.txt": b"a", "iris-v2/model.joblib": b"other"}
+    with google_emulator("models", files) as url:
+        store = {"kind": "gcs", "anonymous": True, "endpoint": url}
+        assert downloads.fetched(store, "gs://models/iris") == {"model.joblib": MODEL, "more/a.txt": b"a"}
+        assert downloads.refusal(store, "gs://models/nothing") == "GCS resource 'models' not found."
+        assert downloads.refusal(store, "gs://nobody/iris") == "GCS resource 'nobody' not found."
 
 
 # S3
