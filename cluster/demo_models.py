@@ -17,6 +17,7 @@ from cluster import image_python
 from cluster.artifacts import Cache, digest
 from cluster.catalog import (
     LIGHTGBM_PACKAGES,
+    MLSERVER_PACKAGES,
     ONNX_PACKAGES,
     PYTHON_FILESYSTEM,
     SERVER_PACKAGES,
@@ -28,6 +29,7 @@ from cluster.catalog import (
 from cluster.locations import PROJECT, logs_dir
 from cluster.processes import run
 from cluster.python_packages import PythonPackages
+from releases.more_formats import MLSERVER
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -89,6 +91,7 @@ DEMO = DemoModels(name="demo", packages=(SERVER_PACKAGES, SKLEARN_PACKAGES, XGBO
 EXTRAS = {
     "lightgbm": DemoModels(name="lightgbm", packages=(SERVER_PACKAGES, SKLEARN_PACKAGES, LIGHTGBM_PACKAGES)),
     "onnx": DemoModels(name="onnx", packages=(SERVER_PACKAGES, SKLEARN_PACKAGES, ONNX_PACKAGES, TRAINING_PACKAGES)),
+    MLSERVER.extra: DemoModels(name="mlflow", packages=(MLSERVER_PACKAGES,)),
 }
 
 
@@ -107,13 +110,13 @@ def s3_client(*, endpoint: str, credentials: Path, region: str) -> S3Client:
 
 
 def upload(models: Path, *, client: S3Client) -> int:
-    """Upload the model files that are missing or differ to `s3://models/<folder>/<file>`; returns how many."""
+    """Upload the model files that are missing or differ to `s3://models/<folder>/…`; returns how many."""
     if BUCKET not in [bucket["Name"] for bucket in client.list_buckets()["Buckets"]]:
         client.create_bucket(Bucket=BUCKET)
     pages = client.get_paginator("list_objects_v2").paginate(Bucket=BUCKET)
     stored = {item["Key"]: item for page in pages for item in page.get("Contents", [])}
     put = 0
-    for file in models.glob("*/*"):
+    for file in filter(Path.is_file, models.glob("*/**/*")):
         name = file.relative_to(models).as_posix()
         if name not in stored or not _same(file, stored[name]):
             client.upload_file(str(file), BUCKET, name)
