@@ -72,6 +72,6 @@ def test_a_domain_that_only_resembles_the_clusters_own_is_accepted(domain: str) 
 @pytest.mark.parametrize("domain", ["svc.cluster.local", "cluster.local", "svc"])
 def test_a_namespace_named_svc_makes_no_host_of_the_clusters_own(domain: str) -> None:
     """A host like a.svc.cluster.local is as one of Services."""
-    own = {"cluster": {"namespace": "svc"}}
+    own: dict[str, Any] = {"cluster": {"namespace": "svc"}}
     assert not problems(settings(sklearn("a"), **own))
     assert "is the cluster's own domain" in the_problem(settings(sklearn("a"), **own, ingress={"domain": domain}))
