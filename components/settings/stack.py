@@ -34,7 +34,7 @@ from components.settings.platform_parts import CHOICES, Choice, Part, PlatformSo
 from components.settings.platform_stack import STACK, STACK_FORMS, PlatformStack
 from components.settings.registries import RegistryLogin, SecretName
 from components.settings.resource_profiles import FOOTPRINTS, Footprint
-from components.settings.secret_values import secret_problems, stored_settings
+from components.settings.secret_values import StoredSettings, secret_problems
 from components.settings.stores.store import Store
 from components.settings.stores.union import AnyStore
 from registries.login import Logins
@@ -374,7 +374,7 @@ def load(*, platform: PlatformStack | None = None) -> Settings:
             raise SettingsError(f"{key}: {problem}" for key in sorted(duplicates))
         document |= platform.settings
     is_secret = {name: is_config_secret(f"{pulumi.get_project()}:{name}") for name in Settings.model_fields}
-    problems = secret_problems(document, stored=stored_settings(), is_secret=is_secret)
+    problems = secret_problems(document, stored=StoredSettings.read(), is_secret=is_secret)
     try:
         settings = parse(document)
     except SettingsError as error:

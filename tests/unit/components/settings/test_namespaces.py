@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from components.platform.context import InstallContext
@@ -74,6 +72,7 @@ def test_a_domain_that_only_resembles_the_clusters_own_is_accepted(domain: str) 
 @pytest.mark.parametrize("domain", ["svc.cluster.local", "cluster.local", "svc"])
 def test_a_namespace_named_svc_makes_no_host_of_the_clusters_own(domain: str) -> None:
     """A host like a.svc.cluster.local is as one of Services."""
-    own: dict[str, Any] = {"cluster": {"namespace": "svc"}}
-    assert not problems(settings(sklearn("a"), **own))
-    assert "is the cluster's own domain" in the_problem(settings(sklearn("a"), **own, ingress={"domain": domain}))
+    own = {"namespace": "svc"}
+    assert not problems(settings(sklearn("a"), cluster=own))
+    refused = the_problem(settings(sklearn("a"), cluster=own, ingress={"domain": domain}))
+    assert "is the cluster's own domain" in refused

@@ -628,10 +628,10 @@ def test_any_value_is_accepted_or_refused_with_a_settings_error(value: Any) -> N
             parse({**valid_settings(), key: value})
 
 
-def set_config(settings: dict[str, Any], *, secret: tuple[str, ...] = ()) -> None:
+def set_config(settings: dict[str, Any], *, secret: tuple[str, ...] = (), organization: str = "organization") -> None:
     """Make these the settings of the running stack; `secret` names those that contain a secret."""
     texts = {f"{PROJECT}:{k}": v if isinstance(v, str) else json.dumps(v) for k, v in settings.items()}
-    pulumi.runtime.set_mocks(_NoResources(), project=PROJECT)
+    pulumi.runtime.set_mocks(_NoResources(), project=PROJECT, organization=organization)
     pulumi.runtime.set_all_config(texts | {"aws:region": "eu-west-1"}, [f"{PROJECT}:{key}" for key in secret])
 
 
