@@ -333,7 +333,8 @@ def test_every_change_changes_the_hash(change: dict[str, Any]) -> None:
 @pytest.mark.parametrize("mode", ["Knative", "Standard"])
 def test_model_waits_for_leftovers_of_the_same_name(mode: str) -> None:
     recording = record(lambda: InferenceService("iris", args=arguments(mode=mode)))
-    (hook,) = recording.the("serving.kserve.io/v1beta1:InferenceService", "iris").beforehand
+    hook, download = recording.the("serving.kserve.io/v1beta1:InferenceService", "iris").beforehand
+    assert download == "model-iris-download"
     former: Any = recording.afterwards[hook].callback
     assert isinstance(former.__self__, PredecessorRemoval)
     leftovers = former.__self__.leftovers
@@ -345,7 +346,10 @@ def test_hook_waits_for_the_model_in_mode_knative() -> None:
     recording = record(lambda: InferenceService("iris", args=args))
     service = recording.the("serving.kserve.io/v1beta1:InferenceService", "iris")
     former = ("model-iris-former-transformer", "model-iris-former-explainer")
-    assert service.afterwards == (("model-iris-rollout",), ("model-iris-rollout", *former))
+    assert service.afterwards == (
+        ("model-iris-rollout", "model-iris-downloaded"),
+        ("model-iris-rollout", *former, "model-iris-downloaded"),
+    )
     finish: Any = recording.afterwards["model-iris-rollout"].callback
     rollout = finish.__self__
     assert (rollout.scope.namespace, rollout.name) == ("models", "iris-predictor")

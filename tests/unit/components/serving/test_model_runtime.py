@@ -59,7 +59,7 @@ def test_the_model_waits_for_its_runtime_and_names_it() -> None:
         "modelFormat": {"name": "loaf"},
         "protocolVersion": "v1",
         "runtime": "iris-loaf",
-        "storageUri": "s3://models/iris",
+        "storageUri": "s3://models/iris/",
     }
 
 
