@@ -184,9 +184,11 @@ def project(folder: Path, *, cluster: Cluster, program: str) -> Project:
     programs, plugin = folder / "programs", folder / "home" / "plugins" / PLUGIN
     for made in (programs, plugin, folder / "state", folder / "temporary"):
         made.mkdir(parents=True)
-    for executable in (built("pulumi", "pulumi"), *(host.parent / "sources").rglob("pulumi-*")):
-        (programs / executable.name).symlink_to(executable)
-    shutil.copy(host, programs)  # it looks for the other programs beside itself
+    (programs / "pulumi").symlink_to(built("pulumi", "pulumi"))
+    # The host looks for the others beside itself; they come from a Go module, where nothing is executable.
+    for executable in (host, *(host.parent / "sources").rglob("pulumi-*")):
+        shutil.copy(executable, programs)
+        (programs / executable.name).chmod(0o755)
     # The published one, where that answers; then none is built.
     published = OfficialProvider(Cache(cache_dir() / "entries")).find()
     provider = published / "pulumi-resource-kubernetes" if published else built("provider", "provider")
