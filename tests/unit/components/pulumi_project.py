@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 import sys
 import threading
@@ -53,7 +52,9 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         path = urlsplit(self.path).path
-        if path == "/openapi/v2":
+        if path in self.server.answers:
+            self._answer(self.server.answers[path])
+        elif path == "/openapi/v2":
             self._send(b"", "application/com.github.proto-openapi.spec.v2.v1.0+protobuf")
         elif path in API:
             self._answer(API[path])
@@ -109,6 +110,8 @@ class Cluster(ThreadingHTTPServer):
         namespace = {"metadata": {"name": "kube-system", "uid": uid}}
         self.namespaces: Mapping[str, Mapping[str, Any]] = {"/api/v1/namespaces/kube-system": namespace}
         self.objects: dict[str, Mapping[str, Any]] = {}
+        # What is answered at a path instead.
+        self.answers: dict[str, Mapping[str, Any]] = {}
 
     @property
     def address(self) -> str:
@@ -177,9 +180,11 @@ def project(folder: Path, *, cluster: Cluster, program: str) -> Project:
     programs, plugin = folder / "programs", folder / "home" / "plugins" / PLUGIN
     for made in (programs, plugin, folder / "state", folder / "temporary"):
         made.mkdir(parents=True)
-    for executable in (built("pulumi", "pulumi"), *(host.parent / "sources").rglob("pulumi-*")):
-        (programs / executable.name).symlink_to(executable)
-    shutil.copy(host, programs)  # it looks for the other programs beside itself
+    (programs / "pulumi").symlink_to(built("pulumi", "pulumi"))
+    # The host looks for the other programs beside itself. In the cache they are sources, not executable.
+    for executable in (host, *(host.parent / "sources").rglob("pulumi-*")):
+        (programs / executable.name).write_bytes(executable.read_bytes())
+        (programs / executable.name).chmod(0o755)
     # The published one, where that answers; then none is built.
     published = OfficialProvider(Cache(cache_dir() / "entries")).find()
     provider = published / "pulumi-resource-kubernetes" if published else built("provider", "provider")
