@@ -58,7 +58,7 @@ def require_nothing_of_others(
             mark = found.metadata.annotations.get(STACK_ANNOTATION, "")
             if _has_models(client, namespace, mark=mark):
                 return
-            while (others := sorted(_others(client, namespace, mark=mark))) and time.monotonic() < stop:
+            while (others := others_in(client, namespace, mark=mark)) and time.monotonic() < stop:
                 time.sleep(POLL_SECONDS)
     except (ForbiddenError, KubeconfigError, *PASSING_ERRORS) as problem:
         reason = f"what it holds cannot be read: {in_words(problem)}"
@@ -95,8 +95,18 @@ def _has_models(client: httpx.Client, namespace: str, *, mark: str) -> bool:
     return any(_is_ours(item.metadata, mark=mark) and not item.metadata.deleted for item in listed)
 
 
+def others_in(client: httpx.Client, namespace: str, *, mark: str) -> list[str]:
+    """Objects in a namespace that the stack with this mark did not make, as `pods/iris`.
+
+    Raises:
+        ForbiddenError: this login may not list them.
+        httpx.HTTPError: the API server cannot be reached, or answers with an error.
+        ValueError: an answer cannot be read.
+    """
+    return sorted(_others(client, namespace, mark=mark))
+
+
 def _others(client: httpx.Client, namespace: str, *, mark: str) -> Iterator[str]:
-    """Objects of others, as `pods/iris`."""
     # Kubernetes, too, deletes with a namespace only what can be deleted.
     looked_at = [
         kind

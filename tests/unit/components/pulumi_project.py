@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 import sys
 import threading
@@ -53,7 +52,9 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         path = urlsplit(self.path).path
-        if path == "/openapi/v2":
+        if path in self.server.answers:
+            self._answer(self.server.answers[path])
+        elif path == "/openapi/v2":
             self._send(b"", "application/com.github.proto-openapi.spec.v2.v1.0+protobuf")
         elif path in API:
             self._answer(API[path])
@@ -109,6 +110,8 @@ class Cluster(ThreadingHTTPServer):
         namespace = {"metadata": {"name": "kube-system", "uid": uid}}
         self.namespaces: Mapping[str, Mapping[str, Any]] = {"/api/v1/namespaces/kube-system": namespace}
         self.objects: dict[str, Mapping[str, Any]] = {}
+        # What is answered at a path instead.
+        self.answers: dict[str, Mapping[str, Any]] = {}
 
     @property
     def address(self) -> str:
