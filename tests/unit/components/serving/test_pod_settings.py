@@ -297,7 +297,7 @@ def test_two_models_have_the_same_name_in_two_namespaces() -> None:
     for key in ("iris", "iris-b"):
         service = recording.the("serving.kserve.io/v1beta1:InferenceService", key)
         names[key] = (service.plain["metadata"]["namespace"], service.plain["metadata"]["name"])
-        (hook,) = service.beforehand
+        hook, _ = service.beforehand
         former: Any = recording.afterwards[hook].callback
         assert former.__self__.leftovers.models == ("iris",)
         rollout: Any = recording.afterwards[f"model-{key}-rollout"].callback
