@@ -40,7 +40,7 @@ def test_standard_model_with_defaults() -> None:
         "model": {
             "modelFormat": {"name": "sklearn"},
             "protocolVersion": "v1",
-            "storageUri": "s3://models/iris/",
+            "storageUri": "s3://models/iris",
             "readinessProbe": {
                 "httpGet": {"path": "/v1/models/iris", "port": 8080},
                 "periodSeconds": 2,
@@ -91,10 +91,9 @@ def test_change_of_a_standard_model_changes_its_hash() -> None:
 def test_hook_waits_for_the_model_in_mode_standard() -> None:
     recording, service = declared()
     former = ("model-iris-former-transformer", "model-iris-former-explainer")
-    assert service.afterwards == (
-        ("model-iris-rollout", "model-iris-downloaded"),
-        ("model-iris-rollout", *former, "model-iris-downloaded"),
-    )
+    after_create, after_update = service.afterwards
+    assert after_create == ("model-iris-rollout", "model-iris-downloaded")
+    assert after_update == ("model-iris-rollout", *former, "model-iris-downloaded")
     finish: Any = recording.afterwards["model-iris-rollout"].callback
     rollout = finish.__self__
     assert (rollout.scope.namespace, rollout.name) == ("models", "iris-predictor")
