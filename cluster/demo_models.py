@@ -23,13 +23,15 @@ from cluster.catalog import (
     SERVER_PACKAGES,
     SERVING_PROJECT,
     SKLEARN_PACKAGES,
+    TENSORFLOW_PACKAGES,
+    TENSORFLOW_TRAINING_PACKAGES,
     TRAINING_PACKAGES,
     XGBOOST_PACKAGES,
 )
 from cluster.locations import PROJECT, logs_dir
 from cluster.processes import run
 from cluster.python_packages import PythonPackages
-from releases.more_formats import MLSERVER
+from releases.more_formats import MLSERVER, TENSORFLOW
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -92,6 +94,7 @@ EXTRAS = {
     "lightgbm": DemoModels(name="lightgbm", packages=(SERVER_PACKAGES, SKLEARN_PACKAGES, LIGHTGBM_PACKAGES)),
     "onnx": DemoModels(name="onnx", packages=(SERVER_PACKAGES, SKLEARN_PACKAGES, ONNX_PACKAGES, TRAINING_PACKAGES)),
     MLSERVER.extra: DemoModels(name="mlflow", packages=(MLSERVER_PACKAGES,)),
+    TENSORFLOW.extra: DemoModels(name="tensorflow", packages=(TENSORFLOW_PACKAGES, TENSORFLOW_TRAINING_PACKAGES)),
 }
 
 

@@ -5,6 +5,7 @@ Each has the name of KServe's own runtime in other releases, so that a stack tha
 
 from __future__ import annotations
 
+from releases.runtimes import NAME_ARGUMENT
 from releases.types import DeclaredRuntime, ModelFormat
 
 MODEL_FOLDER = "/mnt/models"
@@ -32,4 +33,25 @@ MLSERVER = DeclaredRuntime(
     metrics_port=8082,
 )
 
-MORE_FORMATS = (MLSERVER,)
+# A program of this project, as no registry of packages has TensorFlow Serving; its arguments are those that KServe's own
+# runtime of this name gives.
+TENSORFLOW = DeclaredRuntime(
+    name="kserve-tensorflow-serving",
+    extra="tensorflow",
+    image="kserve-multi-model/tfserving",
+    tag="0.1.0",
+    formats=tuple(ModelFormat(name="tensorflow", version=version) for version in ("1", "2")),
+    protocols=("v1",),
+    # Its port opens when the model is loaded.
+    reports_loaded=True,
+    name_argument=NAME_ARGUMENT,
+    arguments=(
+        "--model_name={{.Name}}",
+        "--port=9000",
+        "--rest_api_port=8080",
+        f"--model_base_path={MODEL_FOLDER}",
+        "--rest_api_timeout_in_ms=60000",
+    ),
+)
+
+MORE_FORMATS = (MLSERVER, TENSORFLOW)

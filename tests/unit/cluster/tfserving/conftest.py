@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.unit.cluster.serving.programs import PROJECT as SERVING_PROJECT
 from tests.unit.cluster.serving.programs import interpreter
 from tests.workers import made_once
 
@@ -32,7 +33,10 @@ def python() -> Path:
 def demo(python: Path, tmp_path_factory: pytest.TempPathFactory) -> Demo:
     def train(out: Path) -> None:
         subprocess.run(
-            [python, PROJECT / "train_demo.py", "--out", out], check=True, stdout=subprocess.DEVNULL, timeout=300
+            [python, SERVING_PROJECT / "train_demo.py", "--out", out, "tensorflow"],
+            check=True,
+            stdout=subprocess.DEVNULL,
+            timeout=300,
         )
 
     out = made_once("tensorflow-demo", train, factory=tmp_path_factory)
