@@ -128,14 +128,18 @@ typed = serving
 lint: venv $(typed:%=cluster/%/.venv/.synced)  ## run ruff and mypy --strict
 	@.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
-	$(MAKE) --jobs $(output_sync) types $(typed:%=types-of-%)
+	$(MAKE) --jobs $(output_sync) types $(typed:%=types-of-%) types-of-torchserve
 
-.PHONY: types $(typed:%=types-of-%)
+.PHONY: types $(typed:%=types-of-%) types-of-torchserve
 types:
 	@.venv/bin/mypy .
 
 $(typed:%=types-of-%): types-of-%:
 	@cd cluster/$* && ../../.venv/bin/mypy --python-executable .venv/bin/python
+
+# Its Python is a newer one, but its program needs no other packages than the project itself.
+types-of-torchserve:
+	@cd cluster/torchserve && ../../.venv/bin/mypy
 
 # How many processes `auto` means stands in tests/conftest.py.
 unit_tests = $(PYTHON) -m pytest -m "not e2e" -q -n auto

@@ -24,7 +24,7 @@ from releases.local import (
     NET_GATEWAY_API,
     PROMETHEUS,
 )
-from releases.more_formats import MLSERVER, MODEL_FOLDER
+from releases.more_formats import MLSERVER, MODEL_FOLDER, TORCHSERVE
 from releases.runtimes import BANDIT_VERSION
 from releases.types import DeclaredRuntime
 
@@ -39,6 +39,7 @@ METRICS_SERVER = "v0.8.0"
 SERVING_PROJECT = Path(__file__).parent / "serving"
 # Servers that share nothing with those of `serving`: each is a uv project of its own.
 MLSERVER_PROJECT = Path(__file__).parent / "mlserver"
+TORCHSERVE_PROJECT = Path(__file__).parent / "torchserve"
 BANDIT_PROGRAM = Path(__file__).parent.parent / "bandit"
 EXAMPLES = Path(__file__).parent.parent / "examples"
 # Examples that have an image, and the module that it runs.
@@ -279,7 +280,30 @@ KUBE_PROXY_FILESYSTEM = RootFilesystem(
 )
 # For Envoy, the only binary that is linked dynamically.
 LIBC_FILESYSTEM = RootFilesystem(name="rootfs-libc", packages=("libc6",))
-ROOT_FILESYSTEMS = (NODE_FILESYSTEM, PYTHON_FILESYSTEM, KUBE_PROXY_FILESYSTEM, LIBC_FILESYSTEM)
+# PyPI's PyTorch needs CUDA's libraries, of gigabytes; Debian's is built without. That of Debian 12 is of 2022.
+TORCH_FILESYSTEM = RootFilesystem(
+    name="rootfs-torch",
+    suite="trixie",
+    packages=(
+        *("python3-minimal", "libpython3-stdlib", "ca-certificates", "netbase"),
+        *("python3-torch", "openjdk-21-jre-headless"),
+    ),
+    links=(
+        # Of base-files, which is one of Debian's essential packages.
+        *(("lib", "usr/lib"), ("lib64", "usr/lib64"), ("bin", "usr/bin")),
+        *((f"usr/lib/x86_64-linux-gnu/lib{name}.so.3", f"{name}/lib{name}.so.3") for name in ("blas", "lapack")),
+    ),
+    bytecode="usr/lib",
+    seconds=120,
+)
+TORCH_PYTHON = "3.13"
+JAVA_HOME = "/usr/lib/jvm/java-21-openjdk-amd64"
+# What PyTorch does without on CPUs: its tests and headers, and the libraries of plugins for AMD's GPUs.
+TORCH_UNUSED = (
+    *("/usr/lib/libtorch-test/", "/usr/lib/python3/dist-packages/torch/bin/", "/usr/include/"),
+    *("libLLVM*", "libamd_comgr*", "libamdhip64*", "libhsa-runtime64*", "libze_*"),
+)
+ROOT_FILESYSTEMS = (NODE_FILESYSTEM, PYTHON_FILESYSTEM, KUBE_PROXY_FILESYSTEM, LIBC_FILESYSTEM, TORCH_FILESYSTEM)
 
 ENVOY_PACKAGES = PythonPackages(group="envoy")
 SERVER_PACKAGES = PythonPackages(group="server", project=SERVING_PROJECT, python=PYTHON_FILESYSTEM)
@@ -305,10 +329,23 @@ MODEL_SERVERS = {
 TRAINING_PACKAGES = PythonPackages(group="training", project=SERVING_PROJECT, beside=("server", "sklearn"))
 STORAGE_PACKAGES = PythonPackages(group="storage", project=SERVING_PROJECT, python=PYTHON_FILESYSTEM)
 MLSERVER_PACKAGES = PythonPackages(group="mlserver", project=MLSERVER_PROJECT, python=PYTHON_FILESYSTEM, seconds=30)
+TORCHSERVE_PACKAGES = PythonPackages(
+    group="torchserve", project=TORCHSERVE_PROJECT, python=TORCH_FILESYSTEM, version=TORCH_PYTHON
+)
+TORCH_TRAINING_PACKAGES = PythonPackages(
+    group="torchserve-training", project=TORCHSERVE_PROJECT, version=TORCH_PYTHON, seconds=20
+)
 BANDIT_PACKAGES = PythonPackages(group="bandit", python=PYTHON_FILESYSTEM)
 PYTHON_PACKAGES = (
     *(ENVOY_PACKAGES, SERVER_PACKAGES, *MODEL_SERVERS.values()),
-    *(STORAGE_PACKAGES, TRAINING_PACKAGES, BANDIT_PACKAGES, MLSERVER_PACKAGES),
+    *(
+        STORAGE_PACKAGES,
+        TRAINING_PACKAGES,
+        BANDIT_PACKAGES,
+        MLSERVER_PACKAGES,
+        TORCHSERVE_PACKAGES,
+        TORCH_TRAINING_PACKAGES,
+    ),
 )
 MLSERVER_START = ("-c", "from mlserver.cli import main; main()", "start", MODEL_FOLDER)
 # It makes these in its working directory, where it may not write.
@@ -380,6 +417,22 @@ class Catalog:
             entrypoint=("/usr/bin/python3", *start),
             user="1000",
             environment=(f"PYTHONPATH={SITE}", *PYTHON_VARIABLES, *environment),
+        )
+
+    def _torchserve(self) -> Image:
+        """TorchServe on Debian's PyTorch and Java, with the program that answers for it."""
+        program = TORCHSERVE_PROJECT / "torchserve_image"
+        return Image(
+            name=TORCHSERVE.image,
+            tag=TORCHSERVE.tag,
+            layers=(
+                Layer(files=((self.path(TORCH_FILESYSTEM), "/"),), exclude=TORCH_UNUSED),
+                Layer(files=((self.path(TORCHSERVE_PACKAGES), SITE),)),
+                Layer(files=((program, f"/opt/app/{program.name}"),), exclude=("__pycache__/",)),
+            ),
+            entrypoint=("/usr/bin/python3", "-m", program.name),
+            user="1000",
+            environment=(f"PYTHONPATH=/opt/app:{SITE}", f"JAVA_HOME={JAVA_HOME}", *PYTHON_VARIABLES),
         )
 
     def _python_layers(self, *packages: PythonPackages) -> tuple[Layer, ...]:
@@ -513,6 +566,7 @@ class Catalog:
             MLSERVER.extra: [
                 self._server_of(MLSERVER, MLSERVER_PACKAGES, start=MLSERVER_START, environment=MLSERVER_FOLDERS)
             ],
+            TORCHSERVE.extra: [self._torchserve()],
             "examples": [self._example(name, module=module) for name, module in EXAMPLE_PROGRAMS.items()],
         }
 

@@ -5,6 +5,7 @@ Each has the name of KServe's own runtime in other releases, so that a stack tha
 
 from __future__ import annotations
 
+from releases.runtimes import NAME_ARGUMENT
 from releases.types import DeclaredRuntime, ModelFormat
 
 MODEL_FOLDER = "/mnt/models"
@@ -31,4 +32,19 @@ MLSERVER = DeclaredRuntime(
     metrics_port=8082,
 )
 
-MORE_FORMATS = (MLSERVER,)
+# Its variable is the one that KServe gives its own runtime of this name. The program that answers for TorchServe is in
+# `cluster/torchserve`.
+TORCHSERVE = DeclaredRuntime(
+    name="kserve-torchserve",
+    extra="pytorch",
+    image="pytorch/torchserve-kfs",
+    tag="0.12.0",
+    formats=(ModelFormat(name="pytorch", version="1"),),
+    protocols=("v1", "v2"),
+    reports_loaded=True,
+    name_argument=NAME_ARGUMENT,
+    arguments=(f"{NAME_ARGUMENT}={{{{.Name}}}}", f"--model_dir={MODEL_FOLDER}"),
+    protocol_variable="PROTOCOL_VERSION",
+)
+
+MORE_FORMATS = (MLSERVER, TORCHSERVE)
