@@ -122,7 +122,7 @@ down: venv  ## remove the deployment, then the local cluster; with CONTEXT=<kube
 output_sync = $(if $(filter output-sync,$(.FEATURES)),--output-sync)
 
 # Projects of images that have programs of this project.
-typed = serving
+typed = serving mlserver
 
 .PHONY: lint
 lint: venv $(typed:%=cluster/%/.venv/.synced)  ## run ruff and mypy --strict

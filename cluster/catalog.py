@@ -24,7 +24,7 @@ from releases.local import (
     NET_GATEWAY_API,
     PROMETHEUS,
 )
-from releases.more_formats import MLSERVER, MODEL_FOLDER, TORCHSERVE
+from releases.more_formats import MLSERVER, TORCHSERVE
 from releases.runtimes import BANDIT_VERSION
 from releases.types import DeclaredRuntime
 
@@ -39,7 +39,9 @@ METRICS_SERVER = "v0.8.0"
 SERVING_PROJECT = Path(__file__).parent / "serving"
 # Servers that share nothing with those of `serving`: each is a uv project of its own.
 MLSERVER_PROJECT = Path(__file__).parent / "mlserver"
+MLSERVER_PROGRAM = MLSERVER_PROJECT / "mlserver_start"
 TORCHSERVE_PROJECT = Path(__file__).parent / "torchserve"
+TORCHSERVE_PROGRAM = TORCHSERVE_PROJECT / "torchserve_image"
 BANDIT_PROGRAM = Path(__file__).parent.parent / "bandit"
 EXAMPLES = Path(__file__).parent.parent / "examples"
 # Examples that have an image, and the module that it runs.
@@ -347,11 +349,6 @@ PYTHON_PACKAGES = (
         TORCH_TRAINING_PACKAGES,
     ),
 )
-MLSERVER_START = ("-c", "from mlserver.cli import main; main()", "start", MODEL_FOLDER)
-# It makes these in its working directory, where it may not write.
-MLSERVER_FOLDERS = ("MLSERVER_METRICS_DIR=/tmp/metrics", "MLSERVER_ENVIRONMENTS_DIR=/tmp/environments")
-# Of every image with a Python program.
-PYTHON_VARIABLES = ("PYTHONUNBUFFERED=1", "HOME=/tmp")
 
 
 @dataclass(frozen=True)
@@ -392,55 +389,37 @@ class Catalog:
         module = f"serving.{name.replace('-', '_')}"
         return self._python_image(f"kserve/{name}", KSERVE, *packages, program=program, module=module)
 
-    def _python_image(self, name: str, tag: str, *packages: PythonPackages, program: Path, module: str) -> Image:
-        """An image with a Python program; the interpreter, each group of packages and the program are layers."""
+    def _python_image(
+        self,
+        name: str,
+        tag: str,
+        *packages: PythonPackages,
+        program: Path,
+        module: str,
+        filesystem: RootFilesystem = PYTHON_FILESYSTEM,
+        unused: tuple[str, ...] = (),
+        environment: tuple[str, ...] = (),
+    ) -> Image:
+        """An image with a Python program; the interpreter, each group of packages and the program are layers.
+
+        `unused` are the files of the root filesystem that it does without.
+        """
         return Image(
             name=name,
             tag=tag,
             layers=(
-                *self._python_layers(*packages),
+                Layer(files=((self.path(filesystem), "/"),), exclude=unused),
+                *(Layer(files=((self.path(group), SITE),), exclude=_site_excludes()) for group in packages),
                 Layer(files=((program, f"/opt/app/{program.name}"),), exclude=("__pycache__/",)),
             ),
             entrypoint=("/usr/bin/python3", "-m", module),
             user="1000",
-            environment=(f"PYTHONPATH=/opt/app:{SITE}", *PYTHON_VARIABLES),
+            environment=(f"PYTHONPATH=/opt/app:{SITE}", "PYTHONUNBUFFERED=1", "HOME=/tmp", *environment),
         )
 
-    def _server_of(
-        self, runtime: DeclaredRuntime, *packages: PythonPackages, start: tuple[str, ...], environment: tuple[str, ...]
-    ) -> Image:
-        """The image of a server that is in the packages themselves; `start` is what Python runs."""
-        return Image(
-            name=runtime.image,
-            tag=runtime.tag,
-            layers=self._python_layers(*packages),
-            entrypoint=("/usr/bin/python3", *start),
-            user="1000",
-            environment=(f"PYTHONPATH={SITE}", *PYTHON_VARIABLES, *environment),
-        )
-
-    def _torchserve(self) -> Image:
-        """TorchServe on Debian's PyTorch and Java, with the program that answers for it."""
-        program = TORCHSERVE_PROJECT / "torchserve_image"
-        return Image(
-            name=TORCHSERVE.image,
-            tag=TORCHSERVE.tag,
-            layers=(
-                Layer(files=((self.path(TORCH_FILESYSTEM), "/"),), exclude=TORCH_UNUSED),
-                Layer(files=((self.path(TORCHSERVE_PACKAGES), SITE),)),
-                Layer(files=((program, f"/opt/app/{program.name}"),), exclude=("__pycache__/",)),
-            ),
-            entrypoint=("/usr/bin/python3", "-m", program.name),
-            user="1000",
-            environment=(f"PYTHONPATH=/opt/app:{SITE}", f"JAVA_HOME={JAVA_HOME}", *PYTHON_VARIABLES),
-        )
-
-    def _python_layers(self, *packages: PythonPackages) -> tuple[Layer, ...]:
-        """The interpreter, then each group of packages."""
-        return (
-            Layer(files=((self.path(PYTHON_FILESYSTEM), "/"),)),
-            *(Layer(files=((self.path(group), SITE),), exclude=_site_excludes()) for group in packages),
-        )
+    def _server_of(self, runtime: DeclaredRuntime, *packages: PythonPackages, program: Path) -> Image:
+        """The image of a format's server that has a uv project of its own, with a program of it."""
+        return self._python_image(runtime.image, runtime.tag, *packages, program=program, module=program.name)
 
     def _example(self, name: str, *, module: str) -> Image:
         """An image with an example's program, as one more layer on KServe's SDK."""
@@ -563,10 +542,19 @@ class Catalog:
             "bandit": [
                 self._python_image(bandit, BANDIT_VERSION, BANDIT_PACKAGES, program=BANDIT_PROGRAM, module="bandit")
             ],
-            MLSERVER.extra: [
-                self._server_of(MLSERVER, MLSERVER_PACKAGES, start=MLSERVER_START, environment=MLSERVER_FOLDERS)
+            MLSERVER.extra: [self._server_of(MLSERVER, MLSERVER_PACKAGES, program=MLSERVER_PROGRAM)],
+            TORCHSERVE.extra: [
+                self._python_image(
+                    TORCHSERVE.image,
+                    TORCHSERVE.tag,
+                    TORCHSERVE_PACKAGES,
+                    program=TORCHSERVE_PROGRAM,
+                    module=TORCHSERVE_PROGRAM.name,
+                    filesystem=TORCH_FILESYSTEM,
+                    unused=TORCH_UNUSED,
+                    environment=(f"JAVA_HOME={JAVA_HOME}",),
+                )
             ],
-            TORCHSERVE.extra: [self._torchserve()],
             "examples": [self._example(name, module=module) for name, module in EXAMPLE_PROGRAMS.items()],
         }
 

@@ -17,6 +17,7 @@ from cluster import image_python
 from cluster.artifacts import Cache, digest
 from cluster.catalog import (
     LIGHTGBM_PACKAGES,
+    MLSERVER_PACKAGES,
     ONNX_PACKAGES,
     PYTHON_FILESYSTEM,
     SERVER_PACKAGES,
@@ -32,7 +33,7 @@ from cluster.debian import RootFilesystem
 from cluster.locations import PROJECT, logs_dir
 from cluster.processes import run
 from cluster.python_packages import PythonPackages
-from releases.more_formats import TORCHSERVE
+from releases.more_formats import MLSERVER, TORCHSERVE
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -98,6 +99,7 @@ DEMO = DemoModels(name="demo", packages=(SERVER_PACKAGES, SKLEARN_PACKAGES, XGBO
 EXTRAS = {
     "lightgbm": DemoModels(name="lightgbm", packages=(SERVER_PACKAGES, SKLEARN_PACKAGES, LIGHTGBM_PACKAGES)),
     "onnx": DemoModels(name="onnx", packages=(SERVER_PACKAGES, SKLEARN_PACKAGES, ONNX_PACKAGES, TRAINING_PACKAGES)),
+    MLSERVER.extra: DemoModels(name="mlflow", packages=(MLSERVER_PACKAGES,)),
     TORCHSERVE.extra: DemoModels(
         name="pytorch",
         packages=(TORCH_TRAINING_PACKAGES,),

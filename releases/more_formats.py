@@ -21,6 +21,7 @@ MLSERVER = DeclaredRuntime(
     protocols=("v2",),
     grpc_port=9000,
     reports_loaded=True,
+    arguments=("start", MODEL_FOLDER),
     environment=(
         ("MLSERVER_MODEL_IMPLEMENTATION", "mlserver_mlflow.MLflowRuntime"),
         ("MLSERVER_MODEL_NAME", "{{.Name}}"),

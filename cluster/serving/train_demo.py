@@ -1,8 +1,8 @@
-"""Train models and record what they answer: `python train_demo.py --out DIR [demo|lightgbm|onnx …]`.
+"""Train models and record what they answer: `python train_demo.py --out DIR [demo|lightgbm|onnx|mlflow …]`.
 
 Iris, versicolor (0) or virginica (1), four measures in cm: an sklearn classifier that answers labels, the same one as
-an ONNX graph, and two binary boosters, XGBoost's and LightGBM's, that answer probabilities. DIR then holds, one model a
-folder as KServe wants it:
+an ONNX graph and in MLflow's format, and two binary boosters, XGBoost's and LightGBM's, that answer probabilities. DIR
+then holds, one model a folder as KServe wants it:
 
     demo      sklearn/model.joblib  xgboost/model.ubj
               sklearn-v2/…          xgboost-v2/…         a second version, asked the other way round: is it versicolor?
@@ -10,9 +10,11 @@ folder as KServe wants it:
               centimetres/model.joblib                   measures in inches to cm, for a graph to ask first
     lightgbm  lightgbm/model.bst
     onnx      onnx/model.onnx                            the classifier of sklearn/
+    mlflow    mlflow/MLmodel …                           the classifier of sklearn/
     all       expected.json                              the payload, and each model's answer to it
 
-Nothing in it is random: the models, and with them the answers, are the same on every run.
+Nothing in it is random: the models, and with them the answers, are the same on every run. mlflow needs the packages of
+`cluster/mlserver`, so it is only trained when it is named.
 """
 
 from __future__ import annotations
@@ -135,8 +137,29 @@ def train_onnx(out: Path) -> dict[str, Any]:
     return {"onnx-model": answer.tolist()}
 
 
+def train_mlflow(out: Path) -> dict[str, Any]:
+    """Save the demo's classifier in MLflow's format under `out`; return what MLServer answers, a column of labels."""
+    import mlflow.sklearn  # noqa: PLC0415
+    from mlflow.models import Model, infer_signature  # noqa: PLC0415
+
+    classifier, rows = train_classifier(*flowers()), np.array(PAYLOAD)
+    answer = classifier.predict(rows)
+    mlflow.sklearn.save_model(
+        classifier,
+        out / "mlflow",
+        # With a signature of tensors, MLServer decodes a request that does not name its content type.
+        signature=infer_signature(rows, answer),
+        # Otherwise the environment is searched for them, and both are new on every run.
+        pip_requirements=["scikit-learn"],
+        mlflow_model=Model(model_uuid="0" * 32, utc_time_created="2026-01-01 00:00:00.000000"),
+    )
+    return {"mlflow-model": answer[:, np.newaxis].tolist()}
+
+
 # Each imports the libraries of its formats alone.
 SETS = {"demo": train_demo, "lightgbm": train_light, "onnx": train_onnx}
+# With the packages of other images.
+OTHER_SETS = {"mlflow": train_mlflow}
 
 
 def new_folder(path: Path) -> Path:
@@ -147,12 +170,13 @@ def new_folder(path: Path) -> Path:
 
 def main() -> None:
     """Train, save, and print the answers."""
+    all_sets = SETS | OTHER_SETS
     parser = argparse.ArgumentParser(description="Train the demo's models and record what they answer.")
     parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="folder to write to")
-    parser.add_argument("sets", nargs="*", help=f"of {', '.join(SETS)}; all when none is named")
+    parser.add_argument("sets", nargs="*", help=f"of {', '.join(all_sets)}; {', '.join(SETS)} when none is named")
     arguments = parser.parse_args()
     out = arguments.out
-    answers = [SETS[name](out) for name in arguments.sets or SETS]
+    answers = [all_sets[name](out) for name in arguments.sets or SETS]
     predictions = {name: {"predictions": answer} for given in answers for name, answer in given.items()}
     text = json.dumps({"instances": PAYLOAD} | predictions, indent=2)
     (out / "expected.json").write_text(text + "\n")
