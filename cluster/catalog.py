@@ -9,6 +9,7 @@ from pathlib import Path
 from cluster.artifacts import Cache
 from cluster.charts import Chart, cert_manager_chart, crds_chart, knative_operator_chart, net_gateway_api_chart
 from cluster.debian import RootFilesystem
+from cluster.image_python import DEBIAN_PACKAGES
 from cluster.images import Image, Layer
 from cluster.python_packages import SITE, PythonPackages
 from cluster.toolchain import ChangedCopy, GoModule, GoPart, Toolchain, source_path
@@ -302,7 +303,7 @@ TORCH_PYTHON = "3.13"
 JAVA_HOME = "/usr/lib/jvm/java-21-openjdk-amd64"
 # What PyTorch does without on CPUs: its tests and headers, and the libraries of plugins for AMD's GPUs.
 TORCH_UNUSED = (
-    *("/usr/lib/libtorch-test/", "/usr/lib/python3/dist-packages/torch/bin/", "/usr/include/"),
+    *("/usr/lib/libtorch-test/", "/usr/include/", f"/{DEBIAN_PACKAGES}/torch/bin/*[Tt]est*"),
     *("libLLVM*", "libamd_comgr*", "libamdhip64*", "libhsa-runtime64*", "libze_*"),
 )
 ROOT_FILESYSTEMS = (NODE_FILESYSTEM, PYTHON_FILESYSTEM, KUBE_PROXY_FILESYSTEM, LIBC_FILESYSTEM, TORCH_FILESYSTEM)

@@ -17,13 +17,21 @@ PROPERTIES = dict(
     line.split("=", 1) for line in Path(sys.argv[sys.argv.index("-f") + 1]).read_text().splitlines() if line
 )
 BEHAVIOUR = os.environ.get("FAKE_TORCHSERVE", "")
-# As TorchServe prints it.
-FAILURE = """\
+# As TorchServe prints it: of a handler that cannot be imported, and of a worker that cannot even start.
+FAILURES = {
+    "fails": """\
 2026-11-29T08:41:34,100 [INFO ] MODEL_LOG - Traceback (most recent call last):
 2026-11-29T08:41:34,100 [INFO ] MODEL_LOG - ImportError: no module named torchvision
 2026-11-29T08:41:34,101 [INFO ] MODEL_LOG - ModuleNotFoundError: No module named 'ts.torch_handler.handler'
 2026-11-29T08:41:34,246 [WARN ] org.pytorch.serve.wlm.BatchAggregator - Load model failed: flowers, error: Worker died.
-"""
+""",
+    "fails to start": """\
+2026-11-29T09:06:40,735 [WARN ] MODEL_LOG - RuntimeError: Unable to find torch_shm_manager
+2026-11-29T09:06:41,007 [ERROR] org.pytorch.serve.wlm.WorkerThread - Backend worker error
+org.pytorch.serve.wlm.WorkerInitializationException: Backend stream closed.
+2026-11-29T09:06:41,007 [WARN ] org.pytorch.serve.wlm.WorkerThread - Auto recovery failed again
+""",
+}
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -64,8 +72,8 @@ def stop(*_: object) -> None:
 
 def main() -> None:
     signal.signal(signal.SIGTERM, stop)
-    if BEHAVIOUR == "fails":
-        print(FAILURE, flush=True)
+    if BEHAVIOUR in FAILURES:
+        print(FAILURES[BEHAVIOUR], flush=True)
         time.sleep(60)
     if BEHAVIOUR == "refuses":
         sys.exit("Invalid configuration: Model version 1.0 is already registered for model flowers")

@@ -88,8 +88,9 @@ def started(tmp_path: Path, behaviour: str = "", *, archive: bool = True) -> Ite
         with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=SECONDS) as client:
             yield Started(process, client, stopped)
     finally:
-        process.kill()
-        process.wait()
+        # Killed, it would leave the other one behind.
+        process.terminate()
+        process.wait(SECONDS)
 
 
 def test_it_is_ready_when_torchserve_has_loaded_the_model(tmp_path: Path) -> None:
@@ -124,6 +125,7 @@ def test_sigterm_ends_torchserve_too(tmp_path: Path) -> None:
             "TorchServe cannot load the model: ImportError: no module named torchvision; "
             "ModuleNotFoundError: No module named 'ts.torch_handler.handler'",
         ),
+        ("fails to start", "TorchServe cannot load the model: RuntimeError: Unable to find torch_shm_manager"),
         (
             "refuses",
             "TorchServe ended with code 1: Invalid configuration: "
@@ -138,7 +140,7 @@ def test_it_ends_with_torchserves_words_when_the_model_cannot_be_loaded(
         assert program.end() == (1, f"ERROR {words}")
         assert (tmp_path / "message").read_text() == words
         # Nothing of it is left, either.
-        assert program.stopped.exists() == (behaviour == "fails")
+        assert program.stopped.exists() == (behaviour != "refuses")
 
 
 def test_it_ends_when_torchserve_ends(tmp_path: Path) -> None:
