@@ -9,6 +9,7 @@ from pathlib import Path
 from cluster.artifacts import Cache
 from cluster.charts import Chart, cert_manager_chart, crds_chart, knative_operator_chart, net_gateway_api_chart
 from cluster.debian import RootFilesystem
+from cluster.image_python import DEBIAN_PACKAGES
 from cluster.images import Image, Layer
 from cluster.python_packages import SITE, PythonPackages
 from cluster.toolchain import ChangedCopy, GoModule, GoPart, Toolchain, source_path
@@ -24,7 +25,7 @@ from releases.local import (
     NET_GATEWAY_API,
     PROMETHEUS,
 )
-from releases.more_formats import MLSERVER, TENSORFLOW
+from releases.more_formats import MLSERVER, TENSORFLOW, TORCHSERVE
 from releases.runtimes import BANDIT_VERSION
 from releases.types import DeclaredRuntime
 
@@ -42,6 +43,8 @@ MLSERVER_PROJECT = Path(__file__).parent / "mlserver"
 MLSERVER_PROGRAM = MLSERVER_PROJECT / "mlserver_start"
 TENSORFLOW_PROJECT = Path(__file__).parent / "tfserving"
 TENSORFLOW_PROGRAM = TENSORFLOW_PROJECT / "tfserving"
+TORCHSERVE_PROJECT = Path(__file__).parent / "torchserve"
+TORCHSERVE_PROGRAM = TORCHSERVE_PROJECT / "torchserve_image"
 BANDIT_PROGRAM = Path(__file__).parent.parent / "bandit"
 EXAMPLES = Path(__file__).parent.parent / "examples"
 # Examples that have an image, and the module that it runs.
@@ -282,7 +285,30 @@ KUBE_PROXY_FILESYSTEM = RootFilesystem(
 )
 # For Envoy, the only binary that is linked dynamically.
 LIBC_FILESYSTEM = RootFilesystem(name="rootfs-libc", packages=("libc6",))
-ROOT_FILESYSTEMS = (NODE_FILESYSTEM, PYTHON_FILESYSTEM, KUBE_PROXY_FILESYSTEM, LIBC_FILESYSTEM)
+# PyPI's PyTorch needs CUDA's libraries, of gigabytes; Debian's is built without. That of Debian 12 is of 2022.
+TORCH_FILESYSTEM = RootFilesystem(
+    name="rootfs-torch",
+    suite="trixie",
+    packages=(
+        *("python3-minimal", "libpython3-stdlib", "ca-certificates", "netbase"),
+        *("python3-torch", "openjdk-21-jre-headless"),
+    ),
+    links=(
+        # Of base-files, which is one of Debian's essential packages.
+        *(("lib", "usr/lib"), ("lib64", "usr/lib64"), ("bin", "usr/bin")),
+        *((f"usr/lib/x86_64-linux-gnu/lib{name}.so.3", f"{name}/lib{name}.so.3") for name in ("blas", "lapack")),
+    ),
+    bytecode="usr/lib",
+    seconds=120,
+)
+TORCH_PYTHON = "3.13"
+JAVA_HOME = "/usr/lib/jvm/java-21-openjdk-amd64"
+# What PyTorch does without on CPUs: its tests and headers, and the libraries of plugins for AMD's GPUs.
+TORCH_UNUSED = (
+    *("/usr/lib/libtorch-test/", "/usr/include/", f"/{DEBIAN_PACKAGES}/torch/bin/*[Tt]est*"),
+    *("libLLVM*", "libamd_comgr*", "libamdhip64*", "libhsa-runtime64*", "libze_*"),
+)
+ROOT_FILESYSTEMS = (NODE_FILESYSTEM, PYTHON_FILESYSTEM, KUBE_PROXY_FILESYSTEM, LIBC_FILESYSTEM, TORCH_FILESYSTEM)
 
 ENVOY_PACKAGES = PythonPackages(group="envoy")
 SERVER_PACKAGES = PythonPackages(group="server", project=SERVING_PROJECT, python=PYTHON_FILESYSTEM)
@@ -314,11 +340,17 @@ TENSORFLOW_PACKAGES = PythonPackages(
 TENSORFLOW_TRAINING_PACKAGES = PythonPackages(
     group="tensorflow-training", project=TENSORFLOW_PROJECT, beside=(TENSORFLOW_PACKAGES.group,)
 )
+TORCHSERVE_PACKAGES = PythonPackages(
+    group="torchserve", project=TORCHSERVE_PROJECT, python=TORCH_FILESYSTEM, version=TORCH_PYTHON
+)
+TORCH_TRAINING_PACKAGES = PythonPackages(
+    group="torchserve-training", project=TORCHSERVE_PROJECT, version=TORCH_PYTHON, seconds=20
+)
 BANDIT_PACKAGES = PythonPackages(group="bandit", python=PYTHON_FILESYSTEM)
 PYTHON_PACKAGES = (
     *(ENVOY_PACKAGES, SERVER_PACKAGES, *MODEL_SERVERS.values()),
     *(STORAGE_PACKAGES, TRAINING_PACKAGES, BANDIT_PACKAGES, MLSERVER_PACKAGES),
-    *(TENSORFLOW_PACKAGES, TENSORFLOW_TRAINING_PACKAGES),
+    *(TENSORFLOW_PACKAGES, TENSORFLOW_TRAINING_PACKAGES, TORCHSERVE_PACKAGES, TORCH_TRAINING_PACKAGES),
 )
 
 
@@ -360,19 +392,32 @@ class Catalog:
         module = f"serving.{name.replace('-', '_')}"
         return self._python_image(f"kserve/{name}", KSERVE, *packages, program=program, module=module)
 
-    def _python_image(self, name: str, tag: str, *packages: PythonPackages, program: Path, module: str) -> Image:
-        """An image with a Python program; the interpreter, each group of packages and the program are layers."""
+    def _python_image(
+        self,
+        name: str,
+        tag: str,
+        *packages: PythonPackages,
+        program: Path,
+        module: str,
+        filesystem: RootFilesystem = PYTHON_FILESYSTEM,
+        unused: tuple[str, ...] = (),
+        environment: tuple[str, ...] = (),
+    ) -> Image:
+        """An image with a Python program; the interpreter, each group of packages and the program are layers.
+
+        `unused` are the files of the root filesystem that it does without.
+        """
         return Image(
             name=name,
             tag=tag,
             layers=(
-                Layer(files=((self.path(PYTHON_FILESYSTEM), "/"),)),
+                Layer(files=((self.path(filesystem), "/"),), exclude=unused),
                 *(Layer(files=((self.path(group), SITE),), exclude=_site_excludes(group)) for group in packages),
                 Layer(files=((program, f"/opt/app/{program.name}"),), exclude=("__pycache__/",)),
             ),
             entrypoint=("/usr/bin/python3", "-m", module),
             user="1000",
-            environment=(f"PYTHONPATH=/opt/app:{SITE}", "PYTHONUNBUFFERED=1", "HOME=/tmp"),
+            environment=(f"PYTHONPATH=/opt/app:{SITE}", "PYTHONUNBUFFERED=1", "HOME=/tmp", *environment),
         )
 
     def _server_of(self, runtime: DeclaredRuntime, *packages: PythonPackages, program: Path) -> Image:
@@ -508,6 +553,18 @@ class Catalog:
             ],
             MLSERVER.extra: [self._server_of(MLSERVER, MLSERVER_PACKAGES, program=MLSERVER_PROGRAM)],
             TENSORFLOW.extra: [self._tensorflow()],
+            TORCHSERVE.extra: [
+                self._python_image(
+                    TORCHSERVE.image,
+                    TORCHSERVE.tag,
+                    TORCHSERVE_PACKAGES,
+                    program=TORCHSERVE_PROGRAM,
+                    module=TORCHSERVE_PROGRAM.name,
+                    filesystem=TORCH_FILESYSTEM,
+                    unused=TORCH_UNUSED,
+                    environment=(f"JAVA_HOME={JAVA_HOME}",),
+                )
+            ],
             "examples": [self._example(name, module=module) for name, module in EXAMPLE_PROGRAMS.items()],
         }
 

@@ -33,8 +33,8 @@ MLSERVER = DeclaredRuntime(
     metrics_port=8082,
 )
 
-# A program of this project, as no registry of packages has TensorFlow Serving; its arguments are those that KServe's own
-# runtime of this name gives.
+# A program of this project, as no registry of packages has TensorFlow Serving; its arguments are those that KServe
+# gives its own runtime of this name.
 TENSORFLOW = DeclaredRuntime(
     name="kserve-tensorflow-serving",
     extra="tensorflow",
@@ -54,4 +54,19 @@ TENSORFLOW = DeclaredRuntime(
     ),
 )
 
-MORE_FORMATS = (MLSERVER, TENSORFLOW)
+# Its variable is the one that KServe gives its own runtime of this name. The program that answers for TorchServe is in
+# `cluster/torchserve`.
+TORCHSERVE = DeclaredRuntime(
+    name="kserve-torchserve",
+    extra="pytorch",
+    image="pytorch/torchserve-kfs",
+    tag="0.12.0",
+    formats=(ModelFormat(name="pytorch", version="1"),),
+    protocols=("v1", "v2"),
+    reports_loaded=True,
+    name_argument=NAME_ARGUMENT,
+    arguments=(f"{NAME_ARGUMENT}={{{{.Name}}}}", f"--model_dir={MODEL_FOLDER}"),
+    protocol_variable="PROTOCOL_VERSION",
+)
+
+MORE_FORMATS = (MLSERVER, TENSORFLOW, TORCHSERVE)

@@ -1,10 +1,10 @@
-"""Train the demo's classifier and pack it for TorchServe: `python train_demo.py --out DIR`.
+"""Train the demo's classifier and pack it for TorchServe: `python train_demo.py --out DIR pytorch`.
 
 Iris, versicolor (0) or virginica (1), four measures in cm: as in `serving/train_demo.py`, here as TorchScript. DIR then
 holds
 
-    torch/config/config.properties     what TorchServe reads: how many workers there are
-    torch/model-store/flowers.mar      the classifier with its handler, `handler.py`
+    pytorch/config/config.properties   what TorchServe reads: how many workers there are
+    pytorch/model-store/flowers.mar    the classifier with its handler, `handler.py`
     expected.json                      the payload, and the model's answer to it
 """
 
@@ -28,13 +28,14 @@ VIRGINICA = [6.5, 3.0, 5.5, 2.0]
 VERSICOLOR = [5.9, 2.8, 4.3, 1.3]
 PAYLOAD = [VIRGINICA, VERSICOLOR]
 
+FOLDER = "pytorch"
 # The archive's name, which is not the model's: whoever asks does not know it.
 ARCHIVE = "flowers"
 HANDLER = Path(__file__).parent / "handler.py"
 CONFIGURATION = "default_workers_per_model=1\n"
 
 
-class Classifier(torch.nn.Module):
+class Classifier(torch.nn.Module):  # type: ignore[misc]
     """Answers the label of each row of measures."""
 
     def __init__(self, weights: torch.Tensor, bias: torch.Tensor) -> None:
@@ -79,14 +80,15 @@ def main() -> None:
     """Train, save, and print the answers."""
     parser = argparse.ArgumentParser(description="Train the demo's model for TorchServe and record what it answers.")
     parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="folder to write to")
+    parser.add_argument("set", choices=[FOLDER], help="what the folder is called")
     out: Path = parser.parse_args().out
     model = train_classifier()
-    pack(model, out / "torch" / "model-store")
-    configuration = out / "torch" / "config" / "config.properties"
+    pack(model, out / FOLDER / "model-store")
+    configuration = out / FOLDER / "config" / "config.properties"
     configuration.parent.mkdir()
     configuration.write_text(CONFIGURATION)
     answer = {"predictions": model(torch.tensor(PAYLOAD)).tolist()}
-    text = json.dumps({"instances": PAYLOAD, "torch-model": answer}, indent=2)
+    text = json.dumps({"instances": PAYLOAD, "pytorch-model": answer}, indent=2)
     (out / "expected.json").write_text(text + "\n")
     print(text)
 

@@ -26,9 +26,10 @@ TERMINATION_LOG = Path(os.environ.get("TERMINATION_MESSAGE_PATH", "/dev/terminat
 TERMINATION_MESSAGE_BYTES = 4096
 # How often TorchServe is asked whether it has loaded the model, in seconds.
 INTERVAL = 1
-# The last line of a traceback in a worker's log, and what TorchServe says after a worker ended while it loaded.
+# The last line of a traceback in a worker's log, and what TorchServe says after a worker ended while it loaded, or
+# twice before it did. It would go on trying.
 WORKER_ERROR = re.compile(r" MODEL_LOG - ((?:\w+\.)*\w*(?:Error|Exception)\b.*)")
-LOAD_FAILED = "Load model failed"
+LOAD_FAILED = ("Load model failed", "Auto recovery failed again")
 # A worker may print whatever it likes.
 LONGEST_LINE = 2**24
 
@@ -118,7 +119,7 @@ async def _follow(process: asyncio.subprocess.Process) -> NoReturn:
         print(line, flush=True)
         if found := WORKER_ERROR.search(line):
             errors.append(found[1])
-        if LOAD_FAILED in line:
+        if any(words in line for words in LOAD_FAILED):
             raise StoppedError(f"TorchServe cannot load the model: {'; '.join(errors) or line}")
     raise StoppedError(f"TorchServe ended with code {await process.wait()}: {'; '.join(errors) or line}")
 

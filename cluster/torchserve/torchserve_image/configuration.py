@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-JAVA = "/usr/lib/jvm/java-21-openjdk-amd64/bin/java"
-PYTHON = "/usr/bin/python3"
 SITE = Path("/opt/site")
 LOGGING = Path(__file__).parent / "log4j2.xml"
 
@@ -38,6 +37,7 @@ class Configuration:
         model_dir: the model's files, with `model-store` and perhaps `config` in it.
         http_port: of this program.
         envelope: TorchServe's name of the protocol.
+        java: the command that runs Java.
         work: a folder of this program's own, for sockets and TorchServe's configuration.
     """
 
@@ -45,6 +45,7 @@ class Configuration:
     model_dir: Path
     http_port: int
     envelope: str
+    java: str
     work: Path
 
     @classmethod
@@ -64,6 +65,7 @@ class Configuration:
             model_dir=given.model_dir,
             http_port=given.http_port,
             envelope=_envelope(environment),
+            java=f"{environment['JAVA_HOME']}/bin/java" if environment.get("JAVA_HOME") else "java",
             work=work,
         )
 
@@ -114,11 +116,11 @@ class Configuration:
         """The command line that runs TorchServe in the foreground, as upstream's own command does."""
         options = self.properties().get("vmargs", "").split()
         return [
-            *(JAVA, f"-Dmodel_server_home={SITE}", f"-Djava.io.tmpdir={self.work}"),
+            *(self.java, f"-Dmodel_server_home={SITE}", f"-Djava.io.tmpdir={self.work}"),
             f"-Dlog4j.configurationFile=file://{LOGGING}",
             *options,
             *("-cp", f"{SITE}/ts/frontend/*", "org.pytorch.serve.ModelServer"),
-            *("--python", PYTHON, "-f", str(self.properties_file), "-s", str(self.model_store)),
+            *("--python", sys.executable, "-f", str(self.properties_file), "-s", str(self.model_store)),
             # Nobody but this program can reach it, and the folder of its snapshots could not be written to.
             *("--disable-token-auth", "-ncs"),
         ]

@@ -80,13 +80,14 @@ class Answer:
         return Answer(status=self.status, body=json.dumps({"error": message}).encode())
 
 
-@dataclass(frozen=True, kw_only=True)
 class TorchServe:
     """Asks TorchServe through its two addresses; a model has the name `name`, whatever its archive is called."""
 
-    name: str
-    inference: httpx.AsyncClient
-    management: httpx.AsyncClient
+    def __init__(self, *, name: str, inference: httpx.AsyncClient, management: httpx.AsyncClient) -> None:
+        self.name = name
+        self._inference = inference
+        self._management = management
+        self._archive: str | None = None
 
     async def archive(self) -> str:
         """Return TorchServe's own name of the model: the same, or else that of the one model that there is.
@@ -95,7 +96,12 @@ class TorchServe:
             httpx.HTTPError: TorchServe does not answer, as while it starts.
             UnknownModelError: there is no such model, or another one beside it.
         """
-        answer = await self.management.get("/models")
+        if self._archive is None:
+            self._archive = await self._find_archive()
+        return self._archive
+
+    async def _find_archive(self) -> str:
+        answer = await self._management.get("/models")
         names = [listed.model_name for listed in _Models.model_validate_json(answer.raise_for_status().content).models]
         if self.name in names:
             return self.name
@@ -113,7 +119,7 @@ class TorchServe:
             httpx.HTTPError: TorchServe does not answer, as while it starts.
             UnknownModelError: there is no such model.
         """
-        answer = await self.management.get(f"/models/{await self.archive()}")
+        answer = await self._management.get(f"/models/{await self.archive()}")
         return _STATUSES.validate_json(answer.raise_for_status().content)[0]
 
     async def is_loaded(self) -> bool:
@@ -135,5 +141,5 @@ class TorchServe:
             UnknownModelError: there is no such model.
         """
         archive = await self.archive()
-        response = await self.inference.post(path.format(archive), content=body, headers=headers)
+        response = await self._inference.post(path.format(archive), content=body, headers=headers)
         return Answer(status=response.status_code, body=response.content).renamed(self.name)

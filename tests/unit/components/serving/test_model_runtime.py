@@ -99,6 +99,17 @@ def test_what_a_runtime_does_not_have_is_left_out() -> None:
     assert "annotations" not in spec
 
 
+@pytest.mark.parametrize("protocol", ["v1", "v2"])
+def test_a_server_that_speaks_one_protocol_at_a_time_is_told_which(protocol: str) -> None:
+    told = replace(LOAF, protocol_variable="PROTOCOL_VERSION")
+    recording = recorded(release=replace(LOCAL, more_runtimes=(told,)), protocol=protocol)
+    (container,) = recording.the(":ServingRuntime", "iris-runtime").plain["spec"]["containers"]
+    assert container["env"] == [
+        {"name": "OVEN", "value": "hot"},
+        {"name": "PROTOCOL_VERSION", "value": protocol},
+    ]
+
+
 def test_the_settings_of_the_model_reach_the_server() -> None:
     recording = recorded(protocol="grpc-v2", model_name="rye", args=["--slow"], runtime="kserve-loafserver")
     model = recording.the("v1beta1:InferenceService", "iris").plain["spec"]["predictor"]["model"]
