@@ -26,6 +26,7 @@ from components.settings.stack import Settings
 from kube.connection import client_of, refusal_of
 from kube.kubeconfig import Access, KubeconfigError, UnsupportedLoginError, find_access
 from kube.read import ForbiddenError, in_words
+from kube.retry import BUSY
 from kube.views.base import View
 from kube.views.kserve import Served
 from kube.views.kubernetes import Namespace
@@ -150,9 +151,9 @@ def _answering() -> Iterator[None]:
         yield
     except (UnsupportedLoginError, ForbiddenError) as problem:
         raise PreflightError(f"the cluster cannot be asked what is there: {problem}") from problem
-    except httpx.HTTPStatusError as problem:
-        raise PreflightError(f"the cluster does not tell what is there: {in_words(problem)}. Try again") from problem
     except (KubeconfigError, httpx.HTTPError, OSError, ValueError, KeyError) as problem:
+        if isinstance(problem, httpx.HTTPStatusError) and problem.response.status_code in BUSY:
+            raise PreflightError(f"the cluster does not tell what is there: {in_words(problem)}. Try again") from problem
         raise PreflightError(f"no Kubernetes cluster answers: {problem}. {REMEDY}") from problem
 
 
