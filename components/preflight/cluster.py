@@ -23,7 +23,7 @@ from components.preflight.running_models import changing_mode, running_in, stack
 from components.settings.stack import Settings
 from kube.connection import client_of, refusal_of
 from kube.kubeconfig import Access, KubeconfigError, UnsupportedLoginError, find_access
-from kube.read import ForbiddenError, in_words
+from kube.read import ForbiddenError
 from kube.views.base import View
 from kube.views.kserve import Served
 from kube.views.kubernetes import Namespace
@@ -83,7 +83,7 @@ def find_cluster(settings: Settings) -> FoundCluster:
     cluster = settings.cluster
     with _answering():
         access = find_access(kubeconfig=cluster.kubeconfig, context=cluster.context)
-        with client_of(access) as client:
+        with client_of(access, retries=True) as client:
             problems = [version_problem(client, settings), rights_problem(client, settings)]
             if found_problems := [problem for problem in problems if problem]:
                 raise PreflightError("; ".join(found_problems))
@@ -112,7 +112,7 @@ def preflight(settings: Settings, *, identity: Identity, found: FoundCluster) ->
     if identity.cluster.uid != found.identity.uid:
         raise PreflightError(_wrong_cluster(here=found.identity, deployed=identity.cluster))
     owner = identity.text
-    with _answering(), found.connect() as client:
+    with _answering(), client_of(found.access, retries=True) as client:
         owners = {name: _owner(client, name) for name in sorted(settings.namespaces)}
         running = {name: running_in(client, name) for name in settings.namespaces}
         there = min((name for name, stack in owners.items() if stack is not None), default="default")
@@ -146,8 +146,6 @@ def _answering() -> Iterator[None]:
         yield
     except (UnsupportedLoginError, ForbiddenError) as problem:
         raise PreflightError(f"the cluster cannot be asked what is there: {problem}") from problem
-    except httpx.HTTPStatusError as problem:
-        raise PreflightError(f"the cluster does not tell what is there: {in_words(problem)}. Try again") from problem
     except (KubeconfigError, httpx.HTTPError, OSError, ValueError, KeyError) as problem:
         raise PreflightError(f"no Kubernetes cluster answers: {problem}. {REMEDY}") from problem
 
