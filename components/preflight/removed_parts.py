@@ -90,7 +90,7 @@ def _problems(
     if not _has_marks(identity):
         return
     removed = [
-        *(() if settings.monitoring and settings.platform_stack is None else (MONITORING,)),
+        *(() if settings.installs_monitoring else (MONITORING,)),
         *((KNATIVE,) if without_knative and not users else ()),
     ]
     for part in removed:
