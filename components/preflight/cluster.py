@@ -25,8 +25,7 @@ from components.preflight.s3_folders import report_s3_folders
 from components.settings.stack import Settings
 from kube.connection import client_of, refusal_of
 from kube.kubeconfig import Access, KubeconfigError, UnsupportedLoginError, find_access
-from kube.read import ForbiddenError, in_words
-from kube.retry import BUSY
+from kube.read import ForbiddenError
 from kube.views.base import View
 from kube.views.kserve import Served
 from kube.views.kubernetes import Namespace
@@ -86,7 +85,7 @@ def find_cluster(settings: Settings) -> FoundCluster:
     cluster = settings.cluster
     with _answering():
         access = find_access(kubeconfig=cluster.kubeconfig, context=cluster.context)
-        with client_of(access) as client:
+        with client_of(access, retries=True) as client:
             problems = [version_problem(client, settings), rights_problem(client, settings)]
             if found_problems := [problem for problem in problems if problem]:
                 raise PreflightError("; ".join(found_problems))
@@ -115,7 +114,7 @@ def preflight(settings: Settings, *, identity: Identity, found: FoundCluster) ->
     if identity.cluster.uid != found.identity.uid:
         raise PreflightError(_wrong_cluster(here=found.identity, deployed=identity.cluster))
     owner = identity.text
-    with _answering(), found.connect() as client:
+    with _answering(), client_of(found.access, retries=True) as client:
         owners = {name: _owner(client, name) for name in sorted(settings.namespaces)}
         running = {name: running_in(client, name) for name in settings.namespaces}
         there = min((name for name, stack in owners.items() if stack is not None), default="default")
@@ -152,8 +151,8 @@ def _answering() -> Iterator[None]:
     except (UnsupportedLoginError, ForbiddenError) as problem:
         raise PreflightError(f"the cluster cannot be asked what is there: {problem}") from problem
     except (KubeconfigError, httpx.HTTPError, OSError, ValueError, KeyError) as problem:
-        if isinstance(problem, httpx.HTTPStatusError) and problem.response.status_code in BUSY:
-            raise PreflightError(f"the cluster does not tell what is there: {in_words(problem)}. Try again") from problem
+                f"the cluster does not tell what is there: {in_words(problem)}. Try again"
+            ) from problem
         raise PreflightError(f"no Kubernetes cluster answers: {problem}. {REMEDY}") from problem
 
 

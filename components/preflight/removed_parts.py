@@ -12,11 +12,13 @@ from components.ownership.stack_identity import Identity
 from components.platform.existing import ExistingParts
 from components.platform.knative import NAMESPACES as KNATIVE_NAMESPACES
 from components.platform.knative import RELEASES as KNATIVE_RELEASES
+from components.preflight.platform_facts import UntoldError
 from components.preflight.running_models import others_behind_knative
 from components.settings.stack import Settings
 from components.teardown.cluster_guard import NAME as CLUSTER_GUARD
 from components.teardown.others_in_platform import Definitions, OthersInPlatform, release_names
 from components.teardown.others_objects import others_in
+from kube.read import ForbiddenError, in_words
 from releases.namespaces import MONITORING_NAMESPACE
 
 NAMESPACE = "kubernetes:core/v1:Namespace"
@@ -65,10 +67,22 @@ def removal_problems(
     """Why the settings may not take away what the stack has: others have something there, or need it.
 
     Raises:
-        ForbiddenError: this login may not read it.
-        httpx.HTTPError: the cluster does not give it.
-        ValueError: an answer cannot be read.
+        UntoldError: the cluster does not tell.
+        httpx.HTTPError: it cannot be reached.
     """
+    try:
+        yield from _problems(client, settings, identity=identity, existing=existing)
+    except (ForbiddenError, httpx.HTTPStatusError) as problem:
+        raise UntoldError(
+            "the cluster does not tell whether others have something in what the settings would remove, or need it: "
+            f"{in_words(problem)}. Nothing is changed until it does. Try again, or use a login that may list objects "
+            "of every kind"
+        ) from problem
+
+
+def _problems(
+    client: httpx.Client, settings: Settings, *, identity: Identity, existing: ExistingParts
+) -> Iterator[str]:
     without_knative = settings.installs_platform and not settings.needs_knative and "knative" not in existing.parts
     users = others_behind_knative(client, owner=identity.text) if without_knative else ()
     if users:
@@ -76,7 +90,7 @@ def removal_problems(
     if not _has_marks(identity):
         return
     removed = [
-        *(() if settings.monitoring and settings.platform_stack is None else (MONITORING,)),
+        *(() if settings.installs_monitoring else (MONITORING,)),
         *((KNATIVE,) if without_knative and not users else ()),
     ]
     for part in removed:

@@ -209,7 +209,7 @@ def needed_rights(settings: Settings, *, missing: Set[str], own: Set[str]) -> fr
         return _rights([*LOOK_AT_PLATFORM, *platform_rules(settings), *models, *containers], namespace="")
     found = _rights(IDENTIFY, namespace=SYSTEM_NAMESPACE, name=SYSTEM_NAMESPACE) | _rights(containers, namespace="")
     if settings.uses_whole_platform:
-        found |= _rights(LOOK_AT_PLATFORM, namespace="")
+        found |= _rights((*LOOK_AT_PLATFORM, *((*NAMESPACES, *LOOK) if settings.monitoring else ())), namespace="")
     for name in settings.namespaces:
         place = "" if name in missing else name
         found |= _rights(model_rules(settings, namespace=name), namespace=place)

@@ -237,6 +237,11 @@ class Settings(Section):
         return self.platform_stack is None and not self.uses_whole_platform
 
     @property
+    def installs_monitoring(self) -> bool:
+        """Whether the stack installs the monitoring: beside its own platform, or beside one that is there."""
+        return self.monitoring is not None and self.platform_stack is None
+
+    @property
     def footprint(self) -> Footprint:
         """Resources of the platform's pods."""
         return FOOTPRINTS[self.resources]

@@ -165,7 +165,7 @@ class ClusterGuardArgs:
         identity: of the stack, with the cluster that it is deployed to.
         context: the one that leads to the cluster; None means the current one.
         namespaces: of the stack's models and graphs.
-        has_platform: whether the stack has installed parts of the platform.
+        has_platform: whether the stack has installed parts of the platform, or the monitoring.
 
     """
 
@@ -181,7 +181,7 @@ class ClusterGuardArgs:
             identity=identity,
             context=settings.cluster.context,
             namespaces=settings.namespaces,
-            has_platform=settings.installs_platform,
+            has_platform=settings.installs_platform or settings.installs_monitoring,
         )
 
 

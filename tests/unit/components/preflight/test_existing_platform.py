@@ -25,6 +25,8 @@ from tests.unit.components.kubernetes import kubeconfig
 from tests.unit.components.preflight.cluster_with_platform import NAMESPACES, PlatformServer
 from tests.unit.predict.server import Request, serving
 
+pytestmark = pytest.mark.usefixtures("pauses")
+
 OWNER = "organization/kserve-multi-model/dev:1"
 OTHER = "organization/kserve-multi-model/other:2"
 SKLEARN = {"name": "iris", "format": "sklearn", "storage_uri": "gs://models/iris"}

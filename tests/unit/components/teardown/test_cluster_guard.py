@@ -117,3 +117,9 @@ def test_a_destroy_looks_for_objects_of_others_where_the_stack_has_installed_any
     identity = Identity(text="o/p/dev:a", deployed_before=False, cluster=ClusterIdentity(uid=UID, name="here"))
     settings = parse({"release": "0.20", **({"platform": platform} if platform else {})})
     assert ClusterGuardArgs.from_settings(settings, identity=identity).has_platform is has_platform
+
+
+def test_a_destroy_looks_into_the_namespace_of_a_monitoring_beside_a_platform_that_was_there() -> None:
+    identity = Identity(text="o/p/dev:a", deployed_before=False, cluster=ClusterIdentity(uid=UID, name="here"))
+    settings = parse({"release": "0.20", "platform": {"existing": "all"}, "monitoring": True})
+    assert ClusterGuardArgs.from_settings(settings, identity=identity).has_platform

@@ -12,10 +12,11 @@ import httpx2 as httpx
 import pytest
 
 from components.objects import STACK_ANNOTATION
-from components.teardown.cluster_guard import ObstacleError
-from components.teardown.part_guard import require_nothing_inside
+from components.teardown.cluster_guard import AnotherClusterError, ObstacleError
+from components.teardown.part_guard import PartGuardProvider, require_nothing_inside
+from kube.retry import ATTEMPTS
 from tests.unit.components import pulumi_project
-from tests.unit.components.kubernetes import UID, kubeconfig
+from tests.unit.components.kubernetes import UID, have_uid, kubeconfig
 from tests.unit.components.pulumi_project import Cluster, Project
 from tests.unit.predict.server import Reply, Server
 
@@ -123,6 +124,64 @@ def test_a_cluster_that_does_not_tell_keeps_the_namespace(cluster: Server, path:
     answer(cluster, path, Reply({"message": "not for you"}, status=status))
     with pytest.raises(ObstacleError, match=r"stays, because the cluster does not say .*not for you"):
         require(cluster, namespaces=["monitoring"])
+
+
+def delete(api: Server, folder: Path, monkeypatch: pytest.MonkeyPatch, **props: Any) -> None:
+    """Delete a guard as Pulumi does, which loads its provider and gives it what the state has."""
+    monkeypatch.setenv("KUBECONFIG", str(kubeconfig(folder, server=api.address)))
+    given = {
+        "uid": UID,
+        "name": "of context 'here'",
+        "context": "here",
+        "identity": IDENTITY,
+        "deployed_before": False,
+        "what": "namespace monitoring",
+        "namespaces": ["monitoring"],
+        "releases": [],
+        "groups": [],
+        "of_models": False,
+        **props,
+    }
+    PartGuardProvider().delete("", given)
+
+
+def test_a_busy_api_server_is_asked_again_before_a_guard_refuses(
+    cluster: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pauses: list[float]
+) -> None:
+    have_uid(cluster)
+    busy = Reply({"message": "storage is (re)initializing"}, status=429, headers={"Retry-After": "1"})
+    secrets = f"{NAMESPACE}/secrets"
+    answer(cluster, secrets, busy, busy, [])
+    delete(cluster, tmp_path, monkeypatch)
+    assert pauses == [1.0, 1.0]
+    answer(cluster, secrets, busy)
+    with pytest.raises(
+        ObstacleError, match=r"does not say .*storage is \(re\)initializing \(status 429\)\. Once it does"
+    ):
+        delete(cluster, tmp_path, monkeypatch)
+    assert len(pauses) == 2 + ATTEMPTS - 1
+
+
+def test_a_guard_in_another_cluster_refuses(cluster: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    have_uid(cluster, "0c4a7b1e-0000-4000-8000-000000000002")
+    with pytest.raises(AnotherClusterError, match="leads to another one"):
+        delete(cluster, tmp_path, monkeypatch)
+
+
+def test_objects_of_every_kind_count_in_a_namespace_of_models(
+    cluster: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pauses: list[float]
+) -> None:
+    have_uid(cluster)
+    deletable = {"resource": "serviceaccounts", "scope": "Namespaced", "verbs": ["list", "delete"]}
+    answer(cluster, "/api", [item("") | {"versions": [{"version": "v1", "resources": [deletable]}]}])
+    found = Reply(item("monitoring", annotations=OURS))
+    cluster.on(cluster.address.removeprefix("http://"), f"GET {NAMESPACE}", found)
+    accounts = f"{NAMESPACE}/serviceaccounts"
+    answer(cluster, accounts, [item("robot", namespace="monitoring")])
+    delete(cluster, tmp_path, monkeypatch)
+    answer(cluster, accounts, [item("robot", namespace="monitoring")], [item("default", namespace="monitoring")])
+    delete(cluster, tmp_path, monkeypatch, of_models=True)
+    assert len(pauses) == 1
 
 
 # A ConfigMap stands for a namespace, and one that depends on it for what the stack has in it.
