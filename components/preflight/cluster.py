@@ -151,8 +151,6 @@ def _answering() -> Iterator[None]:
     except (UnsupportedLoginError, ForbiddenError) as problem:
         raise PreflightError(f"the cluster cannot be asked what is there: {problem}") from problem
     except (KubeconfigError, httpx.HTTPError, OSError, ValueError, KeyError) as problem:
-                f"the cluster does not tell what is there: {in_words(problem)}. Try again"
-            ) from problem
         raise PreflightError(f"no Kubernetes cluster answers: {problem}. {REMEDY}") from problem
 
 
