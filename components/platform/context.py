@@ -62,7 +62,11 @@ class InstallContext:
                 context=settings.cluster.context,
                 pull_secrets=pull_secrets.names,
             ),
-            guards=PartGuards(identity=identity, context=settings.cluster.context),
+            guards=PartGuards(
+                identity=identity,
+                context=settings.cluster.context,
+                pull_secrets=settings.image_pull_secrets,
+            ),
             images=ImageMirror(repository=mirror.images) if mirror else None,
             footprint=settings.footprint,
             pull_secrets=pull_secrets,

@@ -95,9 +95,9 @@ def _problems(
     ]
     for part in removed:
         if any(_is_in_state(identity, namespace) for namespace in part.namespaces):
-            yield from _part_problems(client, part, identity=identity)
+            yield from _part_problems(client, part, settings, identity=identity)
     for namespace in sorted(_namespaces_of_models(identity) - settings.namespaces):
-        yield from _namespace_problems(client, namespace, identity=identity)
+        yield from _namespace_problems(client, namespace, settings, identity=identity)
 
 
 def _has_marks(identity: Identity) -> bool:
@@ -108,10 +108,13 @@ def _has_marks(identity: Identity) -> bool:
     return not identity.deployed_before or any(urn.endswith(f"::{CLUSTER_GUARD}") for urn in identity.in_state)
 
 
-def _part_problems(client: httpx.Client, part: RemovablePart, *, identity: Identity) -> Iterator[str]:
+def _part_problems(
+    client: httpx.Client, part: RemovablePart, settings: Settings, *, identity: Identity
+) -> Iterator[str]:
     mark = ReleaseMark(identity=identity.text, deployed_before=identity.deployed_before)
     definitions = Definitions(releases=release_names(part.releases))
-    others = OthersInPlatform(mark=mark).inside(client, namespaces=part.namespaces, definitions=definitions)
+    looking = OthersInPlatform(mark=mark, pull_secrets=settings.image_pull_secrets)
+    others = looking.inside(client, namespaces=part.namespaces, definitions=definitions)
     if others:
         yield (
             f"{part.setting}: this would remove {part.title}, and with it what others have in its namespace"
@@ -121,8 +124,10 @@ def _part_problems(client: httpx.Client, part: RemovablePart, *, identity: Ident
         )
 
 
-def _namespace_problems(client: httpx.Client, namespace: str, *, identity: Identity) -> Iterator[str]:
-    others = others_in(client, namespace, mark=identity.text)
+def _namespace_problems(
+    client: httpx.Client, namespace: str, settings: Settings, *, identity: Identity
+) -> Iterator[str]:
+    others = others_in(client, namespace, mark=identity.text, pull_secrets=settings.image_pull_secrets)
     if others:
         yield (
             f"namespace {namespace!r} has no model or graph of this stack any more, so this would delete it, and with "

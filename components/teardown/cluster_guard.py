@@ -49,7 +49,8 @@ class ClusterGuardProvider(ResourceProvider):
 
     def diff(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> DiffResult:
         """Report a change of what is recorded; that replaces nothing."""
-        return DiffResult(changes=any(olds.get(key) != news[key] for key in news if not key.startswith("__")))
+        keys = {key for key in {*olds, *news} if not key.startswith("__")}
+        return DiffResult(changes=any(olds.get(key) != news.get(key) for key in keys))
 
     def update(self, _id: str, _olds: dict[str, Any], news: dict[str, Any]) -> UpdateResult:
         """Record it."""
@@ -88,7 +89,12 @@ def _require_no_obstacles(props: Mapping[str, Any]) -> None:
     from kube.read import PASSING_ERRORS, ForbiddenError, in_words  # noqa: PLC0415
 
     mark = ReleaseMark(identity=props["identity"], deployed_before=props["deployed_before"])
-    obstacles = Obstacles(mark=mark, namespaces=props["namespaces"], has_platform=props["has_platform"])
+    obstacles = Obstacles(
+        mark=mark,
+        namespaces=props["namespaces"],
+        has_platform=props["has_platform"],
+        pull_secrets=props.get("pull_secrets", ()),  # guards of before have none
+    )
     try:
         with connect(context=props["context"], retries=True) as client:
             others = obstacles.objects_of_others(client)
@@ -166,6 +172,7 @@ class ClusterGuardArgs:
         context: the one that leads to the cluster; None means the current one.
         namespaces: of the stack's models and graphs.
         has_platform: whether the stack has installed parts of the platform, or the monitoring.
+        pull_secrets: names of Secrets that something else puts into the namespaces, for the stack's pods.
 
     """
 
@@ -173,6 +180,7 @@ class ClusterGuardArgs:
     context: str | None
     namespaces: Collection[str]
     has_platform: bool
+    pull_secrets: Collection[str] = ()
 
     @classmethod
     def from_settings(cls, settings: Settings, *, identity: Identity) -> ClusterGuardArgs:
@@ -182,7 +190,13 @@ class ClusterGuardArgs:
             context=settings.cluster.context,
             namespaces=settings.namespaces,
             has_platform=settings.installs_platform or settings.installs_monitoring,
+            pull_secrets=settings.image_pull_secrets,
         )
+
+
+def pull_secrets_input(names: Collection[str]) -> Mapping[str, list[str]]:
+    """The input `pull_secrets` of a resource; none where there are no names, so that deployed stacks see no change."""
+    return {"pull_secrets": sorted(names)} if names else {}
 
 
 class ClusterGuard(Resource, module="kserve-multi-model", name="ClusterGuard"):
@@ -197,5 +211,6 @@ class ClusterGuard(Resource, module="kserve-multi-model", name="ClusterGuard"):
             "deployed_before": args.identity.deployed_before,
             "namespaces": sorted(args.namespaces),
             "has_platform": args.has_platform,
+            **pull_secrets_input(args.pull_secrets),
         }
         super().__init__(ClusterGuardProvider(), NAME, props, opts)

@@ -35,8 +35,15 @@ IN_NAMESPACES_OF_THE_PLATFORM: Mapping[str, re.Pattern[str]] = {
     CERT_MANAGER_NAMESPACE: re.compile(r"secrets/cert-manager-webhook-ca"),
     KNATIVE_NAMESPACE: re.compile(r"services/autoscaler-bucket-\d+-of-\d+"),
 }
-# Label of the copies of an operator's description that the Operator Lifecycle Manager puts into every namespace.
-COPIED = "olm.copiedFrom"
+# Labels and annotations of copies that are put into namespaces by themselves, and again where they are deleted: by the
+# Operator Lifecycle Manager, Kyverno, the controller of hierarchical namespaces, and two that copy Secrets.
+COPIED = {
+    "olm.copiedFrom",
+    "generate.kyverno.io/policy-name",
+    "hnc.x-k8s.io/inherited-from",
+    "reflector.v1.k8s.emberstack.com/reflects",
+    "replicator.v1.mittwald.de/replicated-from-version",
+}
 # Of the token of a ServiceAccount, which Kubernetes deletes with the account.
 ACCOUNT = "kubernetes.io/service-account.name"
 # Of a Secret that cert-manager makes for a Certificate, which is looked at itself.
@@ -59,7 +66,7 @@ def makes_itself(kind: str, found: Metadata) -> bool:
     return (
         name in IN_EVERY_NAMESPACE
         or (in_platform is not None and in_platform.fullmatch(name) is not None)
-        or COPIED in found.labels
+        or bool(COPIED & (found.labels.keys() | found.annotations.keys()))
         or bool({ACCOUNT, CERTIFICATE, LEADER} & found.annotations.keys())
         or (OF_AN_OPERATOR in found.annotations and found.labels.get(NAME_LABEL) in KNATIVE_NAMES)
     )

@@ -49,12 +49,14 @@ class Obstacles:
         mark: tells the objects of the stack, and its Helm releases, from others.
         namespaces: of its models and graphs.
         has_platform: whether the stack has installed parts of the platform.
+        pull_secrets: names of Secrets that the stack's pods pull images with, and that are put there for them.
 
     """
 
     mark: ReleaseMark
     namespaces: Collection[str]
     has_platform: bool
+    pull_secrets: Collection[str] = ()
 
     def objects_of_others(self, client: httpx.Client) -> list[str]:
         """Objects of others that Kubernetes would delete with the stack's; one text per kind.
@@ -67,7 +69,7 @@ class Obstacles:
             ValueError: an answer cannot be read.
         """
         # The namespaces of models are looked at when they are deleted.
-        looking = OthersInPlatform(mark=self.mark)
+        looking = OthersInPlatform(mark=self.mark, pull_secrets=self.pull_secrets)
         return looking.everywhere(client, besides=self.namespaces) if self.has_platform else []
 
     def stopped_controllers(self, client: httpx.Client, *, wait: float = WAIT_SECONDS) -> list[str]:

@@ -73,11 +73,13 @@ class OthersInPlatform:
     Attributes:
         mark: tells the objects of the stack, and its Helm releases, from others.
         releases: Helm releases that are known to be the stack's; Helm's records of them may be gone already.
+        pull_secrets: names of Secrets that the stack's pods pull images with, and that are put there for them.
 
     """
 
     mark: ReleaseMark
     releases: Collection[ReleaseName] = ()
+    pull_secrets: Collection[str] = ()
 
     def everywhere(self, client: httpx.Client, *, besides: Collection[str]) -> list[str]:
         """What Kubernetes would delete with all of the stack's namespaces and definitions; one text per kind.
@@ -129,7 +131,7 @@ class OthersInPlatform:
         found = in_parallel(lambda place: [*place[0].objects(client, namespace=place[1])], places)
         left: dict[ApiKind, list[Metadata]] = {}
         for (kind, _), items in zip(places, found, strict=True):
-            left.setdefault(kind, []).extend(item for item in items if not _goes(kind, item))
+            left.setdefault(kind, []).extend(item for item in items if not self._goes(kind, item))
         is_own = self._whose(client, (item for items in left.values() for item in items), made=made)
         others = {kind: [item for item in items if not is_own(item)] for kind, items in left.items()}
         return [_text(kind, items) for kind, items in others.items() if items]
@@ -143,6 +145,11 @@ class OthersInPlatform:
         answers = in_parallel(lambda release: self._is_own(client, release, made=made), asked)
         own = {*self.releases} | {release for release, is_own in zip(asked, answers, strict=True) if is_own}
         return lambda item: self._has_mark(item) or _release_of(item) in own
+
+    def _goes(self, kind: ApiKind, item: Metadata) -> bool:
+        """Whether it goes by itself, or with its owner, which counts, or is there for the stack."""
+        is_pull_secret = kind.name == "secrets" and item.name in self.pull_secrets
+        return bool(item.owners) or item.deleted is not None or is_pull_secret or makes_itself(kind.name, item)
 
     def _has_mark(self, item: Metadata) -> bool:
         return item.annotations.get(STACK_ANNOTATION) == self.mark.identity
@@ -167,11 +174,6 @@ def _places(kind: ApiKind, own: Collection[str], *, namespaces: Iterable[str]) -
         yield kind, ""
     elif kind.name in OF_PEOPLE:
         yield from ((kind, namespace) for namespace in namespaces)
-
-
-def _goes(kind: ApiKind, item: Metadata) -> bool:
-    """Whether it goes by itself, or with its owner, which counts."""
-    return bool(item.owners) or item.deleted is not None or makes_itself(kind.name, item)
 
 
 def _release_of(item: Metadata) -> ReleaseName | None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
+from functools import partial
 
 import httpx2 as httpx
 
@@ -36,6 +37,7 @@ def require_nothing_of_others(
     connect: Callable[[], httpx.Client],
     kubectl: str = "kubectl",
     timeout: float = TIMEOUT_SECONDS,
+    pull_secrets: Collection[str] = (),
 ) -> None:
     """Return if a namespace that its stack is about to delete holds nothing of others.
 
@@ -44,6 +46,7 @@ def require_nothing_of_others(
         connect: gives a connection to the cluster.
         kubectl: how a user calls kubectl for this cluster, in the text of the error.
         timeout: seconds to wait for objects that go by themselves, such as those that the garbage collector deletes.
+        pull_secrets: names of Secrets that something else puts there, for the stack's pods.
 
     Raises:
         OthersObjectsError: it holds something, or cannot be read; the text says what to do.
@@ -58,7 +61,8 @@ def require_nothing_of_others(
             mark = found.metadata.annotations.get(STACK_ANNOTATION, "")
             if _has_models(client, namespace, mark=mark):
                 return
-            while (others := others_in(client, namespace, mark=mark)) and time.monotonic() < stop:
+            look = partial(others_in, client, namespace, mark=mark, pull_secrets=pull_secrets)
+            while (others := look()) and time.monotonic() < stop:
                 time.sleep(POLL_SECONDS)
     except (ForbiddenError, KubeconfigError, *PASSING_ERRORS) as problem:
         reason = f"what it holds cannot be read: {in_words(problem)}"
@@ -95,15 +99,18 @@ def _has_models(client: httpx.Client, namespace: str, *, mark: str) -> bool:
     return any(_is_ours(item.metadata, mark=mark) and not item.metadata.deleted for item in listed)
 
 
-def others_in(client: httpx.Client, namespace: str, *, mark: str) -> list[str]:
+def others_in(client: httpx.Client, namespace: str, *, mark: str, pull_secrets: Collection[str] = ()) -> list[str]:
     """Objects in a namespace that the stack with this mark did not make, as `pods/iris`.
+
+    `pull_secrets` are names of Secrets that something else puts there, for the stack's pods.
 
     Raises:
         ForbiddenError: this login may not list them.
         httpx.HTTPError: the API server cannot be reached, or answers with an error.
         ValueError: an answer cannot be read.
     """
-    return sorted(_others(client, namespace, mark=mark))
+    for_the_stack = {f"secrets/{name}" for name in pull_secrets}
+    return sorted({*_others(client, namespace, mark=mark)} - for_the_stack)
 
 
 def _others(client: httpx.Client, namespace: str, *, mark: str) -> Iterator[str]:

@@ -17,7 +17,12 @@ from typing import TYPE_CHECKING, Any
 import pulumi
 from pulumi.dynamic import Resource
 
-from components.teardown.cluster_guard import ClusterGuardProvider, ObstacleError, require_cluster_of
+from components.teardown.cluster_guard import (
+    ClusterGuardProvider,
+    ObstacleError,
+    pull_secrets_input,
+    require_cluster_of,
+)
 
 if TYPE_CHECKING:
     import httpx2 as httpx
@@ -53,7 +58,7 @@ class PartGuardProvider(ClusterGuardProvider):
             require_nothing_inside(props, connect=cluster)
             return
         for namespace in props["namespaces"]:
-            require_nothing_of_others(namespace, connect=cluster)
+            require_nothing_of_others(namespace, connect=cluster, pull_secrets=props.get("pull_secrets", ()))
 
 
 def reachable_context(context: str | None) -> str | None:
@@ -91,7 +96,7 @@ def require_nothing_inside(
 
     releases = release_names(props["releases"])
     mark = ReleaseMark(identity=props["identity"], deployed_before=props["deployed_before"])
-    looking = OthersInPlatform(mark=mark, releases=releases)
+    looking = OthersInPlatform(mark=mark, releases=releases, pull_secrets=props.get("pull_secrets", ()))
     definitions = Definitions(releases=releases, groups=props["groups"])
     end = time.monotonic() + timeout
     try:
@@ -127,12 +132,14 @@ class PartGuards:
     Attributes:
         identity: of the stack, with the cluster that it is deployed to.
         context: the one that leads to the cluster; None means the current one.
+        pull_secrets: names of Secrets that something else puts into the namespaces, for the stack's pods.
         parent: of the guards. It is not a part of the platform, because what waits for a part waits for no guard.
 
     """
 
     identity: Identity
     context: str | None
+    pull_secrets: Collection[str] = ()
     parent: pulumi.Resource | None = None
 
     def namespace(self, namespace: k8s.core.v1.Namespace, *, of_models: bool = False) -> PartGuard:
@@ -190,5 +197,6 @@ class PartGuards:
             "releases": sorted(releases),
             "groups": sorted(groups),
             "of_models": of_models,
+            **pull_secrets_input(self.pull_secrets),
         }
         return PartGuard(name, props=props, opts=pulumi.ResourceOptions(parent=self.parent, depends_on=[after]))

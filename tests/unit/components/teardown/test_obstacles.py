@@ -190,6 +190,30 @@ def test_what_controllers_and_clouds_put_there_is_nobody_elses(server: Server) -
     assert of_others(server) == []
 
 
+def test_pull_secrets_that_the_settings_name_are_there_for_the_stack(server: Server) -> None:
+    """Something else puts them into every namespace of the platform, as `image_pull_secrets` says."""
+    namespaces(server, secrets=[item("regcred", namespace=name) for name in ("istio-system", "monitoring")])
+    assert of_others(server) == ["secrets istio-system/regcred, monitoring/regcred"]
+    assert of_others(server, pull_secrets=("regcred",)) == []
+    namespaces(server, configmaps=[item("regcred", namespace="monitoring")])
+    assert of_others(server, pull_secrets=("regcred",)) == ["configmaps monitoring/regcred"]
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        {"labels": {"generate.kyverno.io/policy-name": "copy"}},
+        {"labels": {"hnc.x-k8s.io/inherited-from": "root"}},
+        {"annotations": {"reflector.v1.k8s.emberstack.com/reflects": "default/a"}},
+        {"annotations": {"replicator.v1.mittwald.de/replicated-from-version": "1"}},
+    ],
+    ids=lambda metadata: next(iter(next(iter(metadata.values())))),
+)
+def test_copies_that_a_controller_puts_into_namespaces_are_nobodys(server: Server, metadata: dict[str, Any]) -> None:
+    namespaces(server, secrets=[item("copied", namespace="monitoring", **metadata)])
+    assert of_others(server) == []
+
+
 def test_names_of_controllers_elsewhere_are_peoples(server: Server) -> None:
     """A name that a controller uses in its own namespace means nothing in another one."""
     namespaces(

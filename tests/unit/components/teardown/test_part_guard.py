@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 from collections.abc import Iterator, Mapping
@@ -9,15 +10,18 @@ from pathlib import Path
 from typing import Any
 
 import httpx2 as httpx
+import pulumi
 import pytest
 
-from components.objects import STACK_ANNOTATION
+from components.objects import STACK_ANNOTATION, declare_namespace
+from components.ownership.stack_identity import ClusterIdentity, Identity
 from components.teardown.cluster_guard import AnotherClusterError, ObstacleError
-from components.teardown.part_guard import PartGuardProvider, require_nothing_inside
+from components.teardown.part_guard import PartGuardProvider, PartGuards, require_nothing_inside
 from kube.retry import ATTEMPTS
 from tests.unit.components import pulumi_project
 from tests.unit.components.kubernetes import UID, have_uid, kubeconfig
 from tests.unit.components.pulumi_project import Cluster, Project
+from tests.unit.components.recording import record
 from tests.unit.predict.server import Reply, Server
 
 IDENTITY = "organization/project/dev:a"
@@ -124,6 +128,22 @@ def test_a_cluster_that_does_not_tell_keeps_the_namespace(cluster: Server, path:
     answer(cluster, path, Reply({"message": "not for you"}, status=status))
     with pytest.raises(ObstacleError, match=r"stays, because the cluster does not say .*not for you"):
         require(cluster, namespaces=["monitoring"])
+
+
+def test_state_has_the_module_name_but_no_code() -> None:
+    """So it can be destroyed with any version of Python."""
+    identity = Identity(text=IDENTITY, deployed_before=False, cluster=ClusterIdentity(uid=UID, name="here"))
+
+    def program() -> None:
+        namespace = declare_namespace("monitoring", opts=pulumi.ResourceOptions())
+        PartGuards(identity=identity, context="here", pull_secrets=("b", "a")).namespace(namespace)
+
+    declared = record(program).the("pulumi-python:dynamic/kserve-multi-model:PartGuard", "namespace/monitoring").inputs
+    kept = base64.b64decode(declared["__provider"])
+    assert b"components.teardown.part_guard" in kept
+    assert b"PartGuardProvider" in kept
+    assert len(kept) < 200
+    assert declared["pull_secrets"] == ["a", "b"]
 
 
 def delete(api: Server, folder: Path, monkeypatch: pytest.MonkeyPatch, **props: Any) -> None:
