@@ -47,6 +47,18 @@ SETTINGS: Mapping[str, Any] = {
 }
 # Where the charts of release `local` are, for a stack that may install parts.
 MIRROR = {"charts": f"oci://{NODE}:5000/charts", "images": "localhost:5000", "plain_http": True}
+# Another Service of the gateway's pods, as a stranger may have it for clients of a network of their own.
+PUBLIC = {
+    "apiVersion": "v1",
+    "kind": "Service",
+    "metadata": {"name": "public", "namespace": "istio-system"},
+    "spec": {
+        "type": "NodePort",
+        "selector": {"istio": "ingressgateway"},
+        "ports": [{"name": "http", "port": 8080, "targetPort": 80}],
+    },
+}
+SERVICES = "/api/v1/namespaces/istio-system/services"
 LEADER_ANNOTATION = "control-plane.alpha.kubernetes.io/leader"
 MERGE = {"Content-Type": "application/merge-patch+json"}
 
@@ -123,9 +135,11 @@ def stranger(deployment: Deployment) -> Iterator[Deployment]:
                     undo.append((path, {"data": {"release": item["data"]["release"]}}))
                     patch(path, {"data": {"release": changed}})
         assert len(undo) > 100
+        client.post(SERVICES, json=PUBLIC).raise_for_status()
         try:
             yield deployment
         finally:
+            client.delete(f"{SERVICES}/public").raise_for_status()
             for path, change in undo:
                 patch(path, change)
 
@@ -163,6 +177,7 @@ def test_a_strangers_platform_is_used_and_left_as_it_was(newcomer: Deployment) -
     of_the_platform = [found["urn"] for found in declared if "platform:Platform$" in found["urn"]]
     assert of_the_platform == []
     assert newcomer.pulumi("preview", "--expect-no-changes").status == 0
+    a_gateway_named_by_a_setting_is_used(newcomer)
     # A part that is there stays somebody else's, whichever way the settings say so.
     newcomer.configure(platform={"existing": "auto"}, mirror=MIRROR)
     done = newcomer.pulumi("preview", "--json")
@@ -174,6 +189,33 @@ def test_a_strangers_platform_is_used_and_left_as_it_was(newcomer: Deployment) -
     newcomer.destroy()
     assert content_of(newcomer) == before
     assert all_objects(newcomer) == objects
+
+
+def a_gateway_named_by_a_setting_is_used(stack: Deployment) -> None:
+    """What is not there is refused with what is; what is there has a port of its own, at which the model answers."""
+    for ingress, problem in (
+        ({"gateway": {"name": "publik"}}, "ingress.gateway.name: there is no Service 'publik' in namespace 'istio-"),
+        (
+            {"gateway": {"name": "public"}},
+            "ingress.gateway.port: no Service of the gateway in namespace 'istio-system'",
+        ),
+        ({"class_name": "corp"}, "ingress.class_name: is corp, but the Gateway istio-system/kserve-gateway that"),
+    ):
+        stack.configure(ingress={"address": NODE, **ingress})
+        refused = stack.pulumi("preview")
+        assert refused.status != 0
+        assert problem in words(refused), refused.text[-6000:]
+    with connect(kubeconfig=Path(stack.environment["KUBECONFIG"])) as client:
+        port = client.get(f"{SERVICES}/public").raise_for_status().json()["spec"]["ports"][0]["nodePort"]
+    named = {"gateway": {"name": "public", "selector": {"istio": "ingressgateway"}, "port": 8080}}
+    stack.configure(ingress={"address": NODE, "class_name": "istio", **named})
+    stack.up()
+    gateway = json.loads(stack.pulumi("stack", "output", "gateway", "--json").stdout)
+    assert gateway["address"] == f"http://{NODE}:{port}"
+    shown = stack.predict("--stack", stack.stack, "--json")
+    assert shown.status == 0, shown.text
+    assert [model["got"] for model in json.loads(shown.stdout)["models"]] == [[1, 0]]
+    stack.configure(ingress={"address": NODE})
 
 
 def test_without_the_setting_it_is_refused_with_a_line_a_part(newcomer: Deployment) -> None:
