@@ -197,7 +197,7 @@ def a_gateway_named_by_a_setting_is_used(stack: Deployment) -> None:
         ({"gateway": {"name": "publik"}}, "ingress.gateway.name: there is no Service 'publik' in namespace 'istio-"),
         (
             {"gateway": {"name": "public"}},
-            "ingress.gateway.port: no Service of the gateway in namespace 'istio-system'",
+            "ingress.gateway.port: no Service of the gateway in namespace",
         ),
         ({"class_name": "corp"}, "ingress.class_name: is corp, but the Gateway istio-system/kserve-gateway that"),
     ):
