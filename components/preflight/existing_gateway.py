@@ -70,7 +70,8 @@ def check_class(client: httpx.Client, settings: Settings, *, kserve: KServeIngre
         return
     accepted = condition(found.conditions, "Accepted")
     if accepted and accepted.status == "False":
-        yield f"ingress.class_name: the GatewayClass {wanted} is not accepted by its controller: {accepted}"
+        field = "ingress.class_name" if name else "Gateway API"
+        yield f"{field}: the GatewayClass {wanted} is not accepted by its controller: {accepted}"
     if name and kserve is None and found.controller != ISTIO_CONTROLLER:
         yield (
             f"ingress.class_name: the GatewayClass {name} is of the controller {found.controller or 'of nobody'}, and "
@@ -93,9 +94,13 @@ def check_gateway(
     wanted = istio.selector if istio else GATEWAY_LABELS
     try:
         if settings.ingress.gateway:
-            service = _named(client, settings.ingress.gateway)
-            _require_own_pods(client, service, settings, kserve=kserve, istio=istio)
-            port = settings.ingress.gateway.port
+            service, port = _named(client, settings.ingress.gateway), settings.ingress.gateway.port
+            pods = _pods_behind(client, service)
+            modes = {served.mode for served in settings.served}
+            if kserve and istio and "Knative" in modes:
+                _require_labels(service, pods, kserve=kserve, istio=istio)
+            if kserve and "Standard" in modes:
+                _require_gateway(client, service, pods, kserve=kserve)
         else:
             service, port = _usual(client, selector=wanted), HTTP_PORT
     except _GatewayError as problem:
@@ -169,29 +174,26 @@ def _named(client: httpx.Client, wanted: NamedGateway) -> Service:
     return with_port[0]
 
 
-def _require_own_pods(
-    client: httpx.Client,
-    service: Service,
-    settings: Settings,
-    *,
-    kserve: KServeIngress | None,
-    istio: IstioGateway | None,
-) -> None:
-    """Raise _GatewayError unless pods behind the Service run, and serve the Gateways that KServe names."""
-    pods = _pods_behind(client, service)
-    modes = {served.mode for served in settings.served}
-    if "Knative" in modes and istio and not istio.selector.items() <= pods.items():
+def _require_labels(service: Service, pods: Mapping[str, str], *, kserve: KServeIngress, istio: IstioGateway) -> None:
+    """Raise _GatewayError unless pods with these labels serve the Gateway of models in mode Knative."""
+    if not istio.selector.items() <= pods.items():
         raise _GatewayError(
             f"ingress.gateway: the pods of the Service {service.namespace}/{service.name} have the labels "
-            f"{_listed(pods)}, and do not serve the Gateway {kserve.gateway if kserve else ''} that KServe's "
-            f"configuration names (ingressGateway): its pods have {_listed(istio.selector)}. Name their Service"
+            f"{_listed(pods)}, and do not serve the Gateway {kserve.gateway} that KServe's configuration names "
+            f"(ingressGateway): its pods have {_listed(istio.selector)}. Name their Service"
         )
-    gateway = read_named(client, ClassedGateway, kserve.model_gateway) if kserve and "Standard" in modes else None
+
+
+def _require_gateway(client: httpx.Client, service: Service, pods: Mapping[str, str], *, kserve: KServeIngress) -> None:
+    """Raise _GatewayError unless pods with these labels serve the Gateway of models in mode Standard."""
+    gateway = read_named(client, ClassedGateway, kserve.model_gateway)
     if gateway and not _serves(client, service, pods, gateway=gateway):
+        places = [f"{namespace}/{name}" for namespace, name in gateway.services]
+        served_by = f"the Service {' or '.join(places)}" if places else f"{GATEWAY_NAME_LABEL}={gateway.name}"
         raise _GatewayError(
             f"ingress.gateway: the pods of the Service {service.namespace}/{service.name} do not serve the Gateway "
-            f"{kserve.model_gateway if kserve else ''} that KServe's configuration names (kserveIngressGateway): its "
-            f"pods are those of {_served_by(gateway)}. Name their Service"
+            f"{kserve.model_gateway} that KServe's configuration names (kserveIngressGateway): its pods are those of "
+            f"{served_by}. Name their Service"
         )
 
 
@@ -217,28 +219,13 @@ def _serves(client: httpx.Client, service: Service, pods: Mapping[str, str], *, 
     """Whether these pods serve a Gateway: it names a Service of theirs, or a controller started them for it."""
     if service.namespace == gateway.namespace and pods.get(GATEWAY_NAME_LABEL) == gateway.name:
         return True
-    hosts = [_service_of(host, gateway=gateway) for host in _hosts(gateway)]
-    if (service.namespace, service.name) in hosts:
+    named = gateway.services
+    if (service.namespace, service.name) in named:
         return True
-    others = [one for namespace, name in hosts for one in _services(client, namespace) if one.name == name]
+    others = [one for namespace, name in named for one in _services(client, namespace) if one.name == name]
     return any(
         one.namespace == service.namespace and one.selector and one.selector.items() <= pods.items() for one in others
     )
-
-
-def _hosts(gateway: ClassedGateway) -> list[str]:
-    return [one["value"] for one in gateway.asked_addresses if one.get("type") == "Hostname" and one.get("value")]
-
-
-def _service_of(host: str, *, gateway: ClassedGateway) -> tuple[str, str]:
-    """Namespace and name of the Service that a host name of the cluster means."""
-    name, _, rest = host.partition(".")
-    return rest.partition(".")[0] or gateway.namespace, name
-
-
-def _served_by(gateway: ClassedGateway) -> str:
-    places = [" / ".join(_service_of(host, gateway=gateway)).replace(" ", "") for host in _hosts(gateway)]
-    return f"the Service {' or '.join(places)}" if places else f"{GATEWAY_NAME_LABEL}={gateway.name}"
 
 
 def _services(client: httpx.Client, namespace: str) -> tuple[Service, ...]:

@@ -403,10 +403,15 @@ def right_of(request: Request) -> Right:
 
 
 @pytest.mark.usefixtures("said")
+@pytest.mark.parametrize("ingress", [{}, {"gateway": {"name": "istio-ingressgateway"}, "class_name": "istio"}], ids=str)
 @pytest.mark.parametrize("mode", ["Knative", "Standard"])
-def test_the_roles_of_a_stack_on_a_whole_platform_allow_all_that_is_read(full: PlatformServer, mode: str) -> None:
+def test_the_roles_of_a_stack_on_a_whole_platform_allow_all_that_is_read(
+    full: PlatformServer, mode: str, ingress: dict[str, object]
+) -> None:
+    denial = {"message": 'admission webhook "validate.kyverno.svc-fail" denied the request: no'}
+    full.trial("knative", denial, status=400)
     with contextlib.suppress(ExistingPlatformError):
-        look(full, existing="all", mode=mode)
+        look(full, existing="all", mode=mode, ingress=ingress)
     settings = parse({"release": "0.20", "models": [SKLEARN], "mode": mode, "platform": {"existing": "all"}})
     given = needed_rights(settings, missing=set(), own=set())
     used = {right_of(request) for request in full.server.requests}
