@@ -155,10 +155,14 @@ def _answer(view: ModelView, failure: Evidence) -> list[Evidence]:
 
 
 def _has_no_credentials(view: ModelView) -> bool:
-    """Whether the model's account was read and has neither keys nor a role, and the model no store of variables."""
+    """Whether the model's account was read and has neither keys nor a role, and the model no store of variables.
+
+    For an image with a model, whether its pods have no pull secret.
+    """
     account, roles = view.account, ("role-arn", "gcp-service-account", "workload.identity")
-    other_ways = view.model.storage_container or view.model.image
-    if account is None or account.secrets or (view.model.store and other_ways):
+    if view.model.image:
+        return not view.model.pull_secrets
+    if account is None or account.secrets or (view.model.store and view.model.storage_container):
         return False
     return not any(role in name for name in account.metadata.annotations for role in roles)
 

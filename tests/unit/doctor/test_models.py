@@ -240,10 +240,8 @@ PULL = 'failed to pull image "registry.example.com/iris:1": '
 def test_an_image_with_a_model_is_a_kind_of_storage(said: str, cause: str, back_off: str) -> None:
     reason = "ImagePullBackOff" if back_off else "ErrImagePull"
     pulling = waiting(reason, f"{back_off}{PULL}{said}", name="modelcar-init", image="registry.example.com/iris:1")
-    predictor = {"serviceAccountName": "prod-1-storage-mine"}
-    model = inference_service(
-        model={"storageUri": CAR}, metadata=meta(MODEL, annotations=MARK), predictor=predictor, status={}
-    )
+    predictor = {"serviceAccountName": "prod-1-storage-mine", "imagePullSecrets": [{"name": "x"}]}
+    model = inference_service(model={"storageUri": CAR}, metadata=meta(MODEL, annotations=MARK), predictor=predictor)
     bare = ServiceAccount.model_validate({"metadata": meta("prod-1-storage-mine")})
     (finding,) = found(CONTROLLER, model, bare, pod(waiting("PodInitializing"), init=[pulling]))
     assert finding.cause == f"storage-{cause}"
@@ -253,9 +251,18 @@ def test_an_image_with_a_model_is_a_kind_of_storage(said: str, cause: str, back_
     assert "Back-off" not in finding.evidence[0].text
 
 
+def test_an_image_with_a_model_without_a_password() -> None:
+    said = f"{PULL}pulling from host registry.example.com failed with status code [manifests 1]: 401 Unauthorized"
+    pulling = waiting("ErrImagePull", said, name="modelcar-init", image="registry.example.com/iris:1")
+    (finding,) = found(
+        CONTROLLER, inference_service(model={"storageUri": CAR}), pod(waiting("PodInitializing"), init=[pulling])
+    )
+    assert (finding.cause, finding.facts["store"]) == (Cause.STORAGE_KEYS_MISSING, "storage.<name>")
+
+
 def test_an_image_with_a_model_whose_pod_is_gone() -> None:
     warning = event("Failed", 'Failed to pull image "registry.example.com/iris:1": 401 Unauthorized')
-    model = inference_service(model={"storageUri": CAR})
+    model = inference_service(model={"storageUri": CAR}, predictor={"imagePullSecrets": [{"name": "x"}]})
     assert seen(model, warning) == ["storage-keys-refused"]
 
 
