@@ -29,6 +29,7 @@ KEYS_REFUSED = re.compile(
     r"|\b(HTTP|HuggingFace|Azure|GCS|HDFS) authentication failed|HTTP access denied|Access denied to \w+ resource"
     r"|\binvalid_grant\b|AuthenticationFailed|AuthorizationFailure"
     r"|\b401 Unauthorized\b|\bpull access denied\b|\bno basic auth credentials\b"
+    r"|\bunauthorized: |\binsufficient_scope\b|\baccess to the resource is denied\b"
 )
 
 

@@ -227,13 +227,14 @@ PULL = 'failed to pull image "registry.example.com/iris:1": '
 @pytest.mark.parametrize(
     ("said", "cause"),
     [
-        ("unexpected status from HEAD request to https://registry.example.com/v2/: 401 Unauthorized", "keys-refused"),
-        ("pull access denied, repository does not exist or may require authorization: x", "keys-refused"),
-        ("authorization failed: no basic auth credentials", "keys-missing"),
-        ("failed to resolve reference: registry.example.com/iris:1: not found", "not-found"),
-        ("dial tcp 10.0.0.1:443: connect: connection refused", "unreachable"),
-        ("tls: failed to verify certificate: x509: certificate signed by unknown authority", "untrusted"),
-        ("unexpected media type", "failed"),
+        ("unexpected status from HEAD request to https://r/v2/: 401 Unauthorized", "storage-keys-refused"),
+        ("pull access denied, repository does not exist or may require authorization: x", "storage-keys-refused"),
+        ("reading manifest 1 in r/iris: unauthorized: authentication required", "storage-keys-refused"),
+        ("authorization failed: no basic auth credentials", "storage-keys-missing"),
+        ("failed to resolve reference: registry.example.com/iris:1: not found", "image-not-found"),
+        ("dial tcp 10.0.0.1:443: connect: connection refused", "registry-unreachable"),
+        ("tls: failed to verify certificate: x509: certificate signed by unknown authority", "registry-unreachable"),
+        ("unexpected media type", "image-failed"),
     ],
 )
 @pytest.mark.parametrize("back_off", ["", 'Back-off pulling image "registry.example.com/iris:1": ErrImagePull: '])
@@ -244,7 +245,11 @@ def test_an_image_with_a_model_is_a_kind_of_storage(said: str, cause: str, back_
     model = inference_service(model={"storageUri": CAR}, metadata=meta(MODEL, annotations=MARK), predictor=predictor)
     bare = ServiceAccount.model_validate({"metadata": meta("prod-1-storage-mine")})
     (finding,) = found(CONTROLLER, model, bare, pod(waiting("PodInitializing"), init=[pulling]))
-    assert finding.cause == f"storage-{cause}"
+    assert finding.cause == cause
+    assert (finding.facts["image"], finding.facts["registry"]) == (
+        "registry.example.com/iris:1",
+        "registry.example.com",
+    )
     assert finding.facts["setting"] == "storage.mine (username, password)"
     assert finding.facts["secret"] == "prod-1-storage-mine-pull"
     assert said in finding.evidence[0].text
