@@ -103,7 +103,8 @@ def _failure(view: ModelView) -> Evidence | None:
     for failure in filter(None, map(unfetched, view.pods)):
         pod, status, end = failure.pod, failure.status, failure.status.failed
         if end is None:
-            return _evidence(container_source(pod, status.name), failure.words or _pull_warning(view))
+            waiting = status.waiting.message if status.waiting else ""
+            return _evidence(container_source(pod, status.name), failure.words or _pull_warning(view) or waiting)
         if end.reason != OOM_KILLED:
             return _evidence(
                 container_source(pod, status.name), view.failure_text(pod, status) or f"exit {end.exit_code}"

@@ -362,9 +362,9 @@ def endpoints_of(names: Iterable[str]) -> dict[str, dict[str, object]]:
 
 def assert_named(said: str, uri: str, *, store: str) -> None:
     """That a text names a location and the setting of its store, whatever its line breaks."""
-    words = " ".join(said.split())
+    words = "".join(said.split())
     assert uri in words, said
-    assert f"storage.{store}-wrong (" in words, said
+    assert f"storage.{store}-wrong(" in words, said
 
 
 def wait_until_gone(stack: Deployment, *, models: set[str]) -> None:

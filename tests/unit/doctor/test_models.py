@@ -256,6 +256,17 @@ def test_an_image_with_a_model_is_a_kind_of_storage(said: str, cause: str, back_
     assert "Back-off" not in finding.evidence[0].text
 
 
+def test_a_kubelet_that_says_the_error_of_a_pull_in_an_event_only() -> None:
+    short = waiting("ImagePullBackOff", 'Back-off pulling image "registry.example.com/iris:1"', name="modelcar-init")
+    waits = pod(waiting("PodInitializing"), init=[short])
+    model = inference_service(model={"storageUri": CAR}, predictor={"imagePullSecrets": [{"name": "x"}]})
+    warning = event("Failed", 'Failed to pull image "registry.example.com/iris:1": 401 Unauthorized')
+    assert seen(model, waits, warning) == ["storage-keys-refused"]
+    (finding,) = found(CONTROLLER, model, waits)
+    assert finding.cause is Cause.IMAGE_FAILED
+    assert finding.evidence[0].text == 'Back-off pulling image "registry.example.com/iris:1"'
+
+
 def test_an_image_with_a_model_without_a_password() -> None:
     said = f"{PULL}pulling from host registry.example.com failed with status code [manifests 1]: 401 Unauthorized"
     pulling = waiting("ErrImagePull", said, name="modelcar-init", image="registry.example.com/iris:1")
