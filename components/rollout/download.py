@@ -19,7 +19,7 @@ import pulumi
 from components.objects import STACK_ANNOTATION
 from components.rollout.wait import WaitScope
 from endpoints.stores import last_words, without_secrets
-from kube.kubeconfig import UnsupportedLoginError
+from kube.kubeconfig import KubeconfigError
 from kube.read import PASSING_ERRORS, ForbiddenError, read, read_list
 from kube.views.base import MODEL_LABEL
 from kube.views.fetching import NOT_FETCHED, unfetched
@@ -70,10 +70,10 @@ class Download:
             while not self._rolled_out.wait(POLL_SECONDS) and time.monotonic() < end:
                 try:
                     self._look(client, told=told, kept=kept)
-                except (UnsupportedLoginError, ForbiddenError):
-                    return  # the wait for the rollout says so
                 except PASSING_ERRORS:
                     continue
+                except (KubeconfigError, ForbiddenError):
+                    return  # the wait for the rollout says so
 
     def _look(self, client: Callable[[], httpx.Client], *, told: set[str], kept: set[str]) -> None:
         for words in self._failures(client()):
@@ -90,8 +90,8 @@ class Download:
         pods = read_list(Pod, client, namespace=self.scope.namespace, labels=f"{MODEL_LABEL}={self.model}")
         for pod in pods:
             failure = unfetched(pod) if pod.metadata.annotations.get(SPEC_HASH_ANNOTATION) in self.spec_hashes else None
-            if failure and (words := last_words(failure.words)):
-                yield without_secrets(words, known=self.secrets)
+            if failure and (words := last_words(without_secrets(failure.words, known=self.secrets))):
+                yield words
 
     def _keep(self, client: httpx.Client, words: str) -> None:
         """Keep the words as a warning about the InferenceService, which Kubernetes drops after an hour.

@@ -36,7 +36,7 @@ _KINDS: tuple[tuple[Cause, re.Pattern[str]], ...] = (
 def not_pulled(view: ModelView) -> Iterator[Finding]:
     """Find why an image is not pulled: a wrong name, a refusal, or a registry out of reach.
 
-    Images with a model in them are a kind of storage.
+    Of images with a model in them, `storage` finds it.
     """
     image, source, text = next(_not_pulled(view), ("", "", ""))
     if not image:
@@ -45,10 +45,15 @@ def not_pulled(view: ModelView) -> Iterator[Finding]:
     warnings = [event.message for event in view.warnings if event.message.startswith("Failed to pull image")]
     if warnings and "rpc error" not in text:
         text = f"{text} {warnings[0]}"
+    cause = pull_cause(text, image=image)
+    yield view.finding(cause, [evidence_from(source, text)], image=image, registry=image.partition("/")[0])
+
+
+def pull_cause(text: str, *, image: str) -> Cause:
+    """The cause that the error of a pull names."""
     # The image's name may have words of an error in it.
     error = text.replace(image, "")
-    cause = next((cause for cause, pattern in _KINDS if pattern.search(error)), Cause.IMAGE_FAILED)
-    yield view.finding(cause, [evidence_from(source, text)], image=image, registry=image.partition("/")[0])
+    return next((cause for cause, pattern in _KINDS if pattern.search(error)), Cause.IMAGE_FAILED)
 
 
 def _not_pulled(view: ModelView) -> Iterator[tuple[str, str, str]]:

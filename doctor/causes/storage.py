@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from doctor.causes.images import PULLED
+from doctor.causes.images import PULLED, pull_cause
 from doctor.findings import Cause, Evidence, Finding
 from doctor.model import OOM_KILLED, ModelView, container_source, evidence_from, last_line
 from endpoints.stores import credentials_setting, own_words, store_setting, without_secrets
@@ -26,9 +26,7 @@ _KINDS: tuple[tuple[Cause, re.Pattern[str]], ...] = (
     (Cause.STORAGE_KEYS_REFUSED, KEYS_REFUSED),
     (
         Cause.STORAGE_UNTRUSTED,
-        re.compile(
-            r"CERTIFICATE_VERIFY_FAILED|certificate verify failed|Failed to find ca bundle|x509:", re.IGNORECASE
-        ),
+        re.compile(r"CERTIFICATE_VERIFY_FAILED|certificate verify failed|Failed to find ca bundle", re.IGNORECASE),
     ),
     (
         Cause.STORAGE_UNREACHABLE,
@@ -36,7 +34,6 @@ _KINDS: tuple[tuple[Cause, re.Pattern[str]], ...] = (
             r"Could not connect|Failed to connect|EndpointConnectionError|ConnectTimeout|Connection refused"
             r"|Connection reset|Max retries|Name or service not known|name resolution|Failed to resolve"
             r"|No address|timed out|SSL|CERTIFICATE"
-            r"|dial tcp|no such host|i/o timeout|TLS handshake|server gave HTTP response"
         ),
     ),
     (
@@ -51,6 +48,8 @@ _KINDS: tuple[tuple[Cause, re.Pattern[str]], ...] = (
     ),
 )
 _ENDPOINT = "serving.kserve.io/s3-endpoint"
+# What is wrong in an image with a model, which was pulled.
+_IN_IMAGE = re.compile(r"modelcar is invalid|executable file not found")
 
 
 def not_fetched(view: ModelView) -> Iterator[Finding]:
@@ -59,7 +58,7 @@ def not_fetched(view: ModelView) -> Iterator[Finding]:
     if failure is None:
         return
     evidence = [failure, *_answer(view, failure)]
-    cause = next(filter(None, map(_cause_of, (e.text for e in reversed(evidence)))), Cause.STORAGE_FAILED)
+    cause = _cause(view, [item.text for item in reversed(evidence)])
     secrets = _secrets(view)
     if cause is Cause.STORAGE_KEYS_REFUSED and _has_no_credentials(view):
         cause = Cause.STORAGE_KEYS_MISSING
@@ -79,7 +78,19 @@ def not_fetched(view: ModelView) -> Iterator[Finding]:
         store=store_setting(view.model.store),
         setting=credentials_setting(view.model.store, uri=view.model.location),
         endpoint=", ".join(endpoints) or "-",
+        image=view.model.image or "-",
+        registry=view.model.image.partition("/")[0] or "-",
     )
+
+
+def _cause(view: ModelView, texts: Sequence[str]) -> Cause:
+    """The cause that the first of these texts names that names a known one."""
+    if view.model.image and not any(map(_IN_IMAGE.search, texts)):
+        cause = pull_cause(texts[0], image=view.model.image)
+        if cause is not Cause.IMAGE_REFUSED:
+            return cause
+        return _cause_of(texts[0]) or Cause.STORAGE_KEYS_REFUSED
+    return next(filter(None, map(_cause_of, texts)), Cause.STORAGE_FAILED)
 
 
 def _cause_of(text: str) -> Cause | None:
@@ -92,7 +103,8 @@ def _failure(view: ModelView) -> Evidence | None:
     for failure in filter(None, map(unfetched, view.pods)):
         pod, status, end = failure.pod, failure.status, failure.status.failed
         if end is None:
-            return _evidence(container_source(pod, status.name), failure.words or _pull_warning(view))
+            waiting = status.waiting.message if status.waiting else ""
+            return _evidence(container_source(pod, status.name), failure.words or _pull_warning(view) or waiting)
         if end.reason != OOM_KILLED:
             return _evidence(
                 container_source(pod, status.name), view.failure_text(pod, status) or f"exit {end.exit_code}"
@@ -155,10 +167,14 @@ def _answer(view: ModelView, failure: Evidence) -> list[Evidence]:
 
 
 def _has_no_credentials(view: ModelView) -> bool:
-    """Whether the model's account was read and has neither keys nor a role, and the model no store of variables."""
+    """Whether the model's account was read and has neither keys nor a role, and the model no store of variables.
+
+    For an image with a model, whether its pods have no pull secret.
+    """
     account, roles = view.account, ("role-arn", "gcp-service-account", "workload.identity")
-    other_ways = view.model.storage_container or view.model.image
-    if account is None or account.secrets or (view.model.store and other_ways):
+    if view.model.image:
+        return not view.model.pull_secrets
+    if account is None or account.secrets or (view.model.store and view.model.storage_container):
         return False
     return not any(role in name for name in account.metadata.annotations for role in roles)
 

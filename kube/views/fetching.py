@@ -17,7 +17,7 @@ NOT_FETCHED = "ModelNotFetched"
 NOT_PULLED = frozenset(
     {"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "RegistryUnavailable"}
 )
-_PREVIOUS = "ErrImagePull: "
+_BACK_OFF, _LAST_ERROR = "Back-off pulling image", "ErrImagePull: "
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,8 +40,8 @@ def unfetched(pod: Pod) -> Unfetched | None:
 
 
 def pull_error(message: str) -> str:
-    """The error of an image's last pull, from what the kubelet says while it waits for the next one."""
-    return message.partition(_PREVIOUS)[2] or message
+    """The error of an image's last pull; empty where the kubelet, which waits for the next one, no longer says it."""
+    return message.partition(_LAST_ERROR)[2] or ("" if message.startswith(_BACK_OFF) else message)
 
 
 def has_files(pod: Pod) -> bool:

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AliasPath, Field
 
-from kube.views.base import Conditions, Object, View, in_spec, in_status, is_true
+from kube.views.base import Conditions, Object, Strings, View, in_spec, in_status, is_true
 from kube.views.knative import TrafficTarget
 
 MODE_ANNOTATION = "serving.kserve.io/deploymentMode"
@@ -29,6 +29,7 @@ KEYS_REFUSED = re.compile(
     r"|\b(HTTP|HuggingFace|Azure|GCS|HDFS) authentication failed|HTTP access denied|Access denied to \w+ resource"
     r"|\binvalid_grant\b|AuthenticationFailed|AuthorizationFailure"
     r"|\b401 Unauthorized\b|\bpull access denied\b|\bno basic auth credentials\b"
+    r"|\bunauthorized: |\binsufficient_scope\b|\baccess to the resource is denied\b"
 )
 
 
@@ -96,6 +97,7 @@ class InferenceService(Served):
     service_account: str = Field("default", validation_alias=in_spec("predictor", "serviceAccountName"))
     storage_container: str = Field("", validation_alias=in_spec("predictor", "storageContainerName"))
     declared: str = Field("", validation_alias=in_spec("predictor", "annotations", SPEC_HASH_ANNOTATION))
+    pull_secrets: tuple[Strings, ...] = Field((), validation_alias=in_spec("predictor", "imagePullSecrets"))
     min_replicas: int = Field(1, validation_alias=in_spec("predictor", "minReplicas"))
     canary_percent: int | None = Field(None, validation_alias=in_spec("predictor", "canaryTrafficPercent"))
     mode: str = Field("", validation_alias=in_status("deploymentMode"))

@@ -35,7 +35,7 @@ def registry_of_images(files: Path, *, tags: Sequence[str], login: tuple[str, st
     A node that has pulled an image does not ask for it again: hence a tag for each login.
     """
     with serving(address=NETWORK.host) as registry:
-        image = _image(files).build(Cache(folder))
+        image = _image(files).build(Cache(folder / "images"))
         for blob in (image / "blobs" / "sha256").iterdir():
             registry.blobs[f"sha256:{blob.name}"] = blob.read_bytes()
         described = json.loads((image / "index.json").read_text())["manifests"][0]

@@ -243,35 +243,58 @@ PULL = 'failed to pull image "registry.example.com/iris:1": '
 @pytest.mark.parametrize(
     ("said", "cause"),
     [
-        ("unexpected status from HEAD request to https://registry.example.com/v2/: 401 Unauthorized", "keys-refused"),
-        ("pull access denied, repository does not exist or may require authorization: x", "keys-refused"),
-        ("authorization failed: no basic auth credentials", "keys-missing"),
-        ("failed to resolve reference: registry.example.com/iris:1: not found", "not-found"),
-        ("dial tcp 10.0.0.1:443: connect: connection refused", "unreachable"),
-        ("tls: failed to verify certificate: x509: certificate signed by unknown authority", "untrusted"),
-        ("unexpected media type", "failed"),
+        ("unexpected status from HEAD request to https://r/v2/: 401 Unauthorized", "storage-keys-refused"),
+        ("pull access denied, repository does not exist or may require authorization: x", "storage-keys-refused"),
+        ("reading manifest 1 in r/iris: unauthorized: authentication required", "storage-keys-refused"),
+        ("authorization failed: no basic auth credentials", "storage-keys-missing"),
+        ("failed to resolve reference: registry.example.com/iris:1: not found", "image-not-found"),
+        ("dial tcp 10.0.0.1:443: connect: connection refused", "registry-unreachable"),
+        ("tls: failed to verify certificate: x509: certificate signed by unknown authority", "registry-unreachable"),
+        ("unexpected media type", "image-failed"),
     ],
 )
 @pytest.mark.parametrize("back_off", ["", 'Back-off pulling image "registry.example.com/iris:1": ErrImagePull: '])
 def test_an_image_with_a_model_is_a_kind_of_storage(said: str, cause: str, back_off: str) -> None:
     reason = "ImagePullBackOff" if back_off else "ErrImagePull"
     pulling = waiting(reason, f"{back_off}{PULL}{said}", name="modelcar-init", image="registry.example.com/iris:1")
-    predictor = {"serviceAccountName": "prod-1-storage-mine"}
-    model = inference_service(
-        model={"storageUri": CAR}, metadata=meta(MODEL, annotations=MARK), predictor=predictor, status={}
-    )
+    predictor = {"serviceAccountName": "prod-1-storage-mine", "imagePullSecrets": [{"name": "x"}]}
+    model = inference_service(model={"storageUri": CAR}, metadata=meta(MODEL, annotations=MARK), predictor=predictor)
     bare = ServiceAccount.model_validate({"metadata": meta("prod-1-storage-mine")})
     (finding,) = found(CONTROLLER, model, bare, pod(waiting("PodInitializing"), init=[pulling]))
-    assert finding.cause == f"storage-{cause}"
+    assert finding.cause == cause
+    assert (finding.facts["image"], finding.facts["registry"]) == (
+        "registry.example.com/iris:1",
+        "registry.example.com",
+    )
     assert finding.facts["setting"] == "storage.mine (username, password)"
     assert finding.facts["secret"] == "prod-1-storage-mine-pull"
     assert said in finding.evidence[0].text
     assert "Back-off" not in finding.evidence[0].text
 
 
+def test_a_kubelet_that_says_the_error_of_a_pull_in_an_event_only() -> None:
+    short = waiting("ImagePullBackOff", 'Back-off pulling image "registry.example.com/iris:1"', name="modelcar-init")
+    waits = pod(waiting("PodInitializing"), init=[short])
+    model = inference_service(model={"storageUri": CAR}, predictor={"imagePullSecrets": [{"name": "x"}]})
+    warning = event("Failed", 'Failed to pull image "registry.example.com/iris:1": 401 Unauthorized')
+    assert seen(model, waits, warning) == ["storage-keys-refused"]
+    (finding,) = found(CONTROLLER, model, waits)
+    assert finding.cause is Cause.IMAGE_FAILED
+    assert finding.evidence[0].text == 'Back-off pulling image "registry.example.com/iris:1"'
+
+
+def test_an_image_with_a_model_without_a_password() -> None:
+    said = f"{PULL}pulling from host registry.example.com failed with status code [manifests 1]: 401 Unauthorized"
+    pulling = waiting("ErrImagePull", said, name="modelcar-init", image="registry.example.com/iris:1")
+    (finding,) = found(
+        CONTROLLER, inference_service(model={"storageUri": CAR}), pod(waiting("PodInitializing"), init=[pulling])
+    )
+    assert (finding.cause, finding.facts["store"]) == (Cause.STORAGE_KEYS_MISSING, "storage.<name>")
+
+
 def test_an_image_with_a_model_whose_pod_is_gone() -> None:
     warning = event("Failed", 'Failed to pull image "registry.example.com/iris:1": 401 Unauthorized')
-    model = inference_service(model={"storageUri": CAR})
+    model = inference_service(model={"storageUri": CAR}, predictor={"imagePullSecrets": [{"name": "x"}]})
     assert seen(model, warning) == ["storage-keys-refused"]
 
 

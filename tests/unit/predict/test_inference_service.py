@@ -76,6 +76,8 @@ def test_refused_storage_keys_are_said_plainly_and_at_once(gateway: Server, kube
         ("unexpected status from HEAD request to http://r/v2/iris/manifests/401: 401 Unauthorized", True),
         ("pull access denied, repository does not exist or may require authorization", True),
         ("authorization failed: no basic auth credentials", True),
+        ("reading manifest 1 in r/iris: unauthorized: authentication required", True),
+        ("denied: requested access to the resource is denied", True),
     ],
 )
 def test_what_counts_as_refused_keys(message: str, refused: bool) -> None:

@@ -151,6 +151,12 @@ def test_an_image_with_a_model_that_cannot_be_pulled(cluster: Server, warned: li
     assert [event["message"] for event in events(cluster)] == [said]
 
 
+def test_a_kubelet_that_says_only_that_it_waits_says_nothing(cluster: Server, warned: list[str]) -> None:
+    waits = {"reason": "ImagePullBackOff", "message": 'Back-off pulling image "localhost:5001/iris:1"'}
+    watched(cluster, pods(pod(init={"name": "modelcar-init", "state": {"waiting": waits}})))
+    assert (warned, events(cluster)) == ([], [])
+
+
 def test_secrets_are_left_out(cluster: Server, warned: list[str]) -> None:
     said = "GET https://u:pw@h/m?X-Amz-Signature=abc123 with {'X-Key': 'of the store'} and Basic dTpwYXNz: refused"
     watched(cluster, pods(pod(said)), secrets=("of the store",))
