@@ -13,7 +13,7 @@ import pytest
 import requests
 
 from cluster.catalog import MLSERVER_PROJECT, SERVING_PROJECT
-from tests.unit.cluster.serving.programs import interpreter
+from tests.unit.cluster.serving.programs import container_environment, interpreter
 from tests.unit.cluster.serving.test_clients import ask
 from tests.workers import made_once
 
@@ -139,6 +139,18 @@ def test_it_is_ready_only_once_the_model_is_loaded(python: Path, tmp_path: Path)
         answer = infer(server, column, parameters={"content_type": "pd"})
         assert answer.status_code == 200, answer.text
         assert answer.json()["outputs"][0]["data"] == [6, 8]
+
+
+def test_the_image_has_the_libraries_of_boosters(python: Path, tmp_path: Path) -> None:
+    script = Path(__file__).with_name("flavors.py")
+    variables = container_environment({"PYTHONPATH": str(SERVING_PROJECT)})
+    done = subprocess.run(
+        [python, script, tmp_path], env=variables, stdout=subprocess.PIPE, text=True, check=True, timeout=300
+    )
+    assert json.loads(done.stdout) == {
+        "xgboost": pytest.approx([0.8319113, 0.1669796], abs=1e-6),
+        "lightgbm": pytest.approx([0.8561997, 0.1443187], abs=1e-6),
+    }
 
 
 @pytest.mark.parametrize(
