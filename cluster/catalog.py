@@ -25,7 +25,7 @@ from releases.local import (
     NET_GATEWAY_API,
     PROMETHEUS,
 )
-from releases.more_formats import MLSERVER, TENSORFLOW, TORCHSERVE
+from releases.more_formats import MLSERVER, PMML, TENSORFLOW, TORCHSERVE
 from releases.runtimes import BANDIT_VERSION
 from releases.types import DeclaredRuntime
 
@@ -274,6 +274,14 @@ PYTHON_FILESYSTEM = RootFilesystem(
     packages=("python3-minimal", "libpython3-stdlib", "libgomp1", "libstdc++6", "ca-certificates", "netbase"),
     bytecode="usr/lib/python3.11",
 )
+# For PMML, whose library is Java's.
+JAVA_FILESYSTEM = RootFilesystem(
+    name="rootfs-java",
+    packages=(*PYTHON_FILESYSTEM.packages, "openjdk-17-jre-headless"),
+    links=(("usr/bin/java", "/usr/lib/jvm/java-17-openjdk-amd64/bin/java"),),
+    bytecode=PYTHON_FILESYSTEM.bytecode,
+    seconds=30,
+)
 KUBE_PROXY_FILESYSTEM = RootFilesystem(
     name="rootfs-kube-proxy",
     packages=("iptables", "conntrack"),
@@ -308,7 +316,10 @@ TORCH_UNUSED = (
     *("/usr/lib/libtorch-test/", "/usr/include/", f"/{DEBIAN_PACKAGES}/torch/bin/*[Tt]est*"),
     *("libLLVM*", "libamd_comgr*", "libamdhip64*", "libhsa-runtime64*", "libze_*"),
 )
-ROOT_FILESYSTEMS = (NODE_FILESYSTEM, PYTHON_FILESYSTEM, KUBE_PROXY_FILESYSTEM, LIBC_FILESYSTEM, TORCH_FILESYSTEM)
+ROOT_FILESYSTEMS = (
+    *(NODE_FILESYSTEM, PYTHON_FILESYSTEM, JAVA_FILESYSTEM, KUBE_PROXY_FILESYSTEM, LIBC_FILESYSTEM),
+    TORCH_FILESYSTEM,
+)
 
 ENVOY_PACKAGES = PythonPackages(group="envoy")
 SERVER_PACKAGES = PythonPackages(group="server", project=SERVING_PROJECT, python=PYTHON_FILESYSTEM)
@@ -325,11 +336,13 @@ SKLEARN_PACKAGES = _format_packages("sklearn")
 XGBOOST_PACKAGES = _format_packages("xgboost")
 LIGHTGBM_PACKAGES = _format_packages("lightgbm")
 ONNX_PACKAGES = _format_packages("onnx")
+PMML_PACKAGES = _format_packages("pmml")
 MODEL_SERVERS = {
     "sklearnserver": SKLEARN_PACKAGES,
     "xgbserver": XGBOOST_PACKAGES,
     "lgbserver": LIGHTGBM_PACKAGES,
     "onnxserver": ONNX_PACKAGES,
+    "pmmlserver": PMML_PACKAGES,
 }
 TRAINING_PACKAGES = PythonPackages(group="training", project=SERVING_PROJECT, beside=("server", "sklearn"))
 STORAGE_PACKAGES = PythonPackages(group="storage", project=SERVING_PROJECT, python=PYTHON_FILESYSTEM)
@@ -429,6 +442,12 @@ class Catalog:
         server = self._server_of(TENSORFLOW, TENSORFLOW_PACKAGES, program=TENSORFLOW_PROGRAM)
         modules = Layer(files=((SERVING_PROJECT / "serving", "/opt/app/serving"),), exclude=("__pycache__/",))
         return replace(server, layers=(*server.layers, modules))
+
+    def _pmml(self) -> Image:
+        """The server of PMML models, which has Java."""
+        server = self._python("pmmlserver", SERVER_PACKAGES, PMML_PACKAGES)
+        java = Layer(files=((self.path(JAVA_FILESYSTEM), "/"),))
+        return replace(server, layers=(java, *server.layers[1:]))
 
     def _example(self, name: str, *, module: str) -> Image:
         """An image with an example's program, as one more layer on KServe's SDK."""
@@ -565,6 +584,7 @@ class Catalog:
                     environment=(f"JAVA_HOME={JAVA_HOME}",),
                 )
             ],
+            PMML.extra: [self._pmml()],
             "examples": [self._example(name, module=module) for name, module in EXAMPLE_PROGRAMS.items()],
         }
 

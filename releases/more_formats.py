@@ -1,4 +1,4 @@
-"""Serving runtimes for the formats that KServe has no runtime for in the release local, with servers from PyPI.
+"""Serving runtimes for the formats that KServe has no runtime for in the release local.
 
 Each has the name of KServe's own runtime in other releases, so that a stack that names it works with either.
 """
@@ -33,8 +33,8 @@ MLSERVER = DeclaredRuntime(
     metrics_port=8082,
 )
 
-# A program of this project, as no registry of packages has TensorFlow Serving; its arguments are those that KServe
-# gives its own runtime of this name.
+# A program of this project, as no registry of packages has TensorFlow Serving. Its arguments are those of KServe's own
+# runtime of this name.
 TENSORFLOW = DeclaredRuntime(
     name="kserve-tensorflow-serving",
     extra="tensorflow",
@@ -69,4 +69,19 @@ TORCHSERVE = DeclaredRuntime(
     protocol_variable="PROTOCOL_VERSION",
 )
 
-MORE_FORMATS = (MLSERVER, TENSORFLOW, TORCHSERVE)
+# A program of this project on the library of KServe's own server, whose arguments it takes.
+PMML = DeclaredRuntime(
+    name="kserve-pmmlserver",
+    extra="pmml",
+    image="kserve/pmmlserver",
+    tag="v0.20.0",
+    formats=tuple(ModelFormat(name="pmml", version=version) for version in ("3", "4")),
+    protocols=("v1", "v2"),
+    grpc_port=8081,
+    reports_loaded=True,
+    name_argument=NAME_ARGUMENT,
+    arguments=("--model_name={{.Name}}", f"--model_dir={MODEL_FOLDER}", "--http_port=8080"),
+    metrics_port=8080,
+)
+
+MORE_FORMATS = (MLSERVER, TENSORFLOW, TORCHSERVE, PMML)

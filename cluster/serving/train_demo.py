@@ -1,4 +1,4 @@
-"""Train models and record what they answer: `python train_demo.py --out DIR [demo|lightgbm|onnx|mlflow|tensorflow …]`.
+"""Train models and record what they answer: `python train_demo.py --out DIR [demo|lightgbm|onnx|pmml …]`.
 
 Iris, versicolor (0) or virginica (1), four measures in cm: an sklearn classifier that answers labels, the same one as
 an ONNX graph and in MLflow's format, and what answers probabilities: two binary boosters, XGBoost's and LightGBM's, and
@@ -10,6 +10,7 @@ the classifier in TensorFlow. DIR then holds, one model a folder as KServe wants
               centimetres/model.joblib                   measures in inches to cm, for a graph to ask first
     lightgbm  lightgbm/model.bst
     onnx      onnx/model.onnx                            the classifier of sklearn/
+    pmml      pmml/model.pmml                            the classifier of sklearn/, with a categorical field
     mlflow    mlflow/MLmodel …                           the classifier of sklearn/
     tensorflow  tensorflow/1/saved_model.pb …            its probabilities, in the folder of a version
     all       expected.json                              the payload, and each model's answer to it
@@ -138,6 +139,63 @@ def train_onnx(out: Path) -> dict[str, Any]:
     return {"onnx-model": answer.tolist()}
 
 
+# Of the measures and the season, which makes a flower a little more one or the other.
+PMML_TEXT = """\
+<?xml version="1.0" encoding="UTF-8"?>
+<PMML xmlns="http://www.dmg.org/PMML-4_4" version="4.4">
+  <Header description="Iris, versicolor or virginica"/>
+  <DataDictionary>
+{fields}
+    <DataField name="season" optype="categorical" dataType="string">
+      <Value value="spring"/>
+      <Value value="summer"/>
+    </DataField>
+    <DataField name="species" optype="categorical" dataType="string">
+      <Value value="virginica"/>
+      <Value value="versicolor"/>
+    </DataField>
+  </DataDictionary>
+  <RegressionModel functionName="classification" normalizationMethod="logit">
+    <MiningSchema>
+{mining_fields}
+      <MiningField name="season"/>
+      <MiningField name="species" usageType="target"/>
+    </MiningSchema>
+    <Output>
+      <OutputField name="probability" optype="continuous" dataType="double" feature="probability" value="virginica"/>
+    </Output>
+    <RegressionTable intercept="{intercept}" targetCategory="virginica">
+{predictors}
+      <CategoricalPredictor name="season" value="summer" coefficient="1"/>
+    </RegressionTable>
+    <RegressionTable intercept="0" targetCategory="versicolor"/>
+  </RegressionModel>
+</PMML>
+"""
+MEASURES = ("sepal_length", "sepal_width", "petal_length", "petal_width")
+
+
+def train_pmml(out: Path) -> dict[str, Any]:
+    """Write the demo's classifier as PMML under `out`, with a season as well; return its answer in spring."""
+    classifier = train_classifier(*flowers())
+    scaler, regression = (step for _, step in classifier.steps)
+    weights = regression.coef_[0] / scaler.scale_
+    text = PMML_TEXT.format(
+        fields="\n".join(f'    <DataField name="{name}" optype="continuous" dataType="double"/>' for name in MEASURES),
+        mining_fields="\n".join(f'      <MiningField name="{name}"/>' for name in MEASURES),
+        intercept=regression.intercept_[0] - scaler.mean_ @ weights,
+        predictors="\n".join(
+            f'      <NumericPredictor name="{name}" coefficient="{weight}"/>'
+            for name, weight in zip(MEASURES, weights, strict=True)
+        ),
+    )
+    (new_folder(out / "pmml") / "model.pmml").write_text(text)
+    labels = np.array(["versicolor", "virginica"])[classifier.predict(PAYLOAD)]
+    probabilities = classifier.predict_proba(PAYLOAD)[:, 1]
+    answers = zip(labels.tolist(), probabilities.tolist(), strict=True)
+    return {"pmml-model": [{"species": label, "probability": probability} for label, probability in answers]}
+
+
 def train_mlflow(out: Path) -> dict[str, Any]:
     """Save the demo's classifier in MLflow's format under `out`; return what MLServer answers, a column of labels."""
     import mlflow.sklearn  # noqa: PLC0415
@@ -177,7 +235,7 @@ def train_tensorflow(out: Path) -> dict[str, Any]:
 
 
 # Each imports the libraries of its formats alone.
-SETS = {"demo": train_demo, "lightgbm": train_light, "onnx": train_onnx}
+SETS = {"demo": train_demo, "lightgbm": train_light, "onnx": train_onnx, "pmml": train_pmml}
 # With the packages of other images.
 OTHER_SETS = {"mlflow": train_mlflow, "tensorflow": train_tensorflow}
 

@@ -16,15 +16,29 @@ from tests.e2e.models_on_platform import models_on_platform
 NAMESPACE = "more-formats"
 STANDARD = "-standard"
 LABELS = [[1], [0]]
+PROBABILITIES = [0.9610391, 0.0330883]
+SPECIES = [
+    {"species": "virginica", "probability": PROBABILITIES[0]},
+    {"species": "versicolor", "probability": PROBABILITIES[1]},
+]
 # Model → format, protocol, and what it answers; those that end with STANDARD run in that mode.
 MODELS: dict[str, tuple[str, str, list[Any]]] = {
     "mlflow-v2": ("mlflow", "v2", LABELS),
     "mlflow-grpc": ("mlflow", "grpc-v2", LABELS),
     f"mlflow-v2{STANDARD}": ("mlflow", "v2", LABELS),
     f"mlflow-grpc{STANDARD}": ("mlflow", "grpc-v2", LABELS),
+    "tensorflow-v1": ("tensorflow", "v1", PROBABILITIES),
+    f"tensorflow-v1{STANDARD}": ("tensorflow", "v1", PROBABILITIES),
+    "pmml-v1": ("pmml", "v1", SPECIES),
+    f"pmml-v1{STANDARD}": ("pmml", "v1", SPECIES),
 }
+# Of those that take others than the demo's.
+ROWS = {"pmml": [[*row, "spring"] for row in INSTANCES]}
 # Readiness of each model, as its pods are asked.
-READY = {name: f"/v2/models/{name}/ready" for name in MODELS}
+READY = {
+    name: f"/v1/models/{name}" if protocol == "v1" else f"/v2/models/{name}/ready"
+    for name, (_, protocol, _) in MODELS.items()
+}
 
 
 def mode_of(name: str) -> str:
@@ -40,7 +54,7 @@ def model(name: str) -> dict[str, Any]:
         "storage": "demo",
         "protocol": protocol,
         "mode": mode_of(name),
-        "check": {"instances": INSTANCES, "predictions": predictions, "tolerance": 0.00001},
+        "check": {"instances": ROWS.get(model_format, INSTANCES), "predictions": predictions, "tolerance": 0.00001},
     }
 
 
@@ -53,7 +67,10 @@ def served(deployment: Deployment, tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 @pytest.mark.feature("MLflow models", mode="both")
+@pytest.mark.feature("TensorFlow models", mode="both")
+@pytest.mark.feature("PMML models", mode="both")
 @pytest.mark.format("mlflow", server="pypi", program="MLServer", protocols=["v2", "grpc-v2"])
+@pytest.mark.format("tensorflow", "pmml", server="ours", protocols=["v1"])
 def test_every_format_answers_by_value(served: Deployment) -> None:
     checked = served.predict("--stack", served.stack, "--json", timeout=300)
     assert checked.status == 0, checked.text
@@ -62,7 +79,8 @@ def test_every_format_answers_by_value(served: Deployment) -> None:
     for name, (_, protocol, predictions) in MODELS.items():
         assert report[name]["endpoint"]["protocol"] == protocol
         assert report[name]["compared"]
-        assert report[name]["got"] == predictions
+        for got, expected in zip(report[name]["got"], predictions, strict=True):
+            assert got == pytest.approx(expected, abs=1e-5)
 
 
 def test_the_runtimes_are_those_of_the_models_alone(served: Deployment) -> None:

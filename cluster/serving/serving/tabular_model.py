@@ -94,6 +94,11 @@ class TabularModel(Model):  # type: ignore[misc]  # the SDK has no types
         except (TypeError, ValueError) as error:
             reason = next(iter(str(error).splitlines()), type(error).__name__)
             raise InvalidInput(f"the model does not take these values: {reason}") from error
+        answer: dict[str, Any] | InferResponse = self.respond(payload, predictions)
+        return answer
+
+    def respond(self, payload: InferRequest | dict[str, Any], predictions: Predictions) -> Any:
+        """The answer to a request, in the request's own form; to v1 that is a dictionary."""
         if isinstance(predictions, list):
             if isinstance(payload, InferRequest):
                 shapes = ", ".join(str(list(output.shape)) for output in predictions)

@@ -308,9 +308,10 @@ def test_extras_are_built_when_asked_for(run: Run, building: list[str], monkeypa
     assert run("build")[0] == 0
     assert run("build", "--extras")[0] == 0
     extras = {
-        f"registry-{name}" for name in ("monitoring", "lightgbm", "onnx", "bandit", "mlflow", "tensorflow", "examples")
+        f"registry-{name}"
+        for name in ("monitoring", "lightgbm", "onnx", "bandit", "mlflow", "tensorflow", "pmml", "examples")
     }
-    models = {f"models-{name}" for name in ("lightgbm", "onnx", "mlflow", "tensorflow")}
+    models = {f"models-{name}" for name in ("lightgbm", "onnx", "mlflow", "tensorflow", "pmml")}
     assert asked[1] - asked[0] == extras | models
 
 
