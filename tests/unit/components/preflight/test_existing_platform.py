@@ -295,6 +295,15 @@ def test_a_platform_that_cannot_serve_the_models_is_refused(
     assert given.startswith(problem)
 
 
+def test_a_model_that_gets_a_runtime_of_its_own_needs_none_there(full: PlatformServer) -> None:
+    full.answer("/apis/serving.kserve.io/v1alpha1/clusterservingruntimes", {"items": []})
+    mirror = {"charts": "oci://registry.example.com/charts", "images": "registry.example.com"}
+    mlflow = SKLEARN | {"format": "mlflow", "protocol": "v2"}
+    assert look(full, existing="all", release="local", mirror=mirror, models=[mlflow]).parts == ALL
+    (problem,) = the_problems(full, existing="all", models=[mlflow])
+    assert problem.endswith("it would be kserve-mlserver")
+
+
 def test_a_platform_without_knative_serves_models_in_mode_standard(empty: PlatformServer) -> None:
     empty.has("istio", "1.27.1")
     empty.has("kserve", "v0.20.0")
