@@ -128,14 +128,18 @@ typed = serving mlserver
 lint: venv $(typed:%=cluster/%/.venv/.synced)  ## run ruff and mypy --strict
 	@.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
-	$(MAKE) --jobs $(output_sync) types $(typed:%=types-of-%) types-of-torchserve
+	$(MAKE) --jobs $(output_sync) types $(typed:%=types-of-%) types-of-tfserving types-of-torchserve
 
-.PHONY: types $(typed:%=types-of-%) types-of-torchserve
+.PHONY: types $(typed:%=types-of-%) types-of-tfserving types-of-torchserve
 types:
 	@.venv/bin/mypy .
 
 $(typed:%=types-of-%): types-of-%:
 	@cd cluster/$* && ../../.venv/bin/mypy --python-executable .venv/bin/python
+
+# TensorFlow has no types, and is not fetched for this; the packages that all servers share suffice.
+types-of-tfserving:
+	@cd cluster/tfserving && ../../.venv/bin/mypy --python-executable ../serving/.venv/bin/python
 
 # Its Python is a newer one, but its program needs no other packages than the project itself.
 types-of-torchserve:

@@ -25,7 +25,7 @@ from releases.local import (
     NET_GATEWAY_API,
     PROMETHEUS,
 )
-from releases.more_formats import MLSERVER, TORCHSERVE
+from releases.more_formats import MLSERVER, TENSORFLOW, TORCHSERVE
 from releases.runtimes import BANDIT_VERSION
 from releases.types import DeclaredRuntime
 
@@ -41,6 +41,8 @@ SERVING_PROJECT = Path(__file__).parent / "serving"
 # Servers that share nothing with those of `serving`: each is a uv project of its own.
 MLSERVER_PROJECT = Path(__file__).parent / "mlserver"
 MLSERVER_PROGRAM = MLSERVER_PROJECT / "mlserver_start"
+TENSORFLOW_PROJECT = Path(__file__).parent / "tfserving"
+TENSORFLOW_PROGRAM = TENSORFLOW_PROJECT / "tfserving"
 TORCHSERVE_PROJECT = Path(__file__).parent / "torchserve"
 TORCHSERVE_PROGRAM = TORCHSERVE_PROJECT / "torchserve_image"
 BANDIT_PROGRAM = Path(__file__).parent.parent / "bandit"
@@ -332,6 +334,12 @@ MODEL_SERVERS = {
 TRAINING_PACKAGES = PythonPackages(group="training", project=SERVING_PROJECT, beside=("server", "sklearn"))
 STORAGE_PACKAGES = PythonPackages(group="storage", project=SERVING_PROJECT, python=PYTHON_FILESYSTEM)
 MLSERVER_PACKAGES = PythonPackages(group="mlserver", project=MLSERVER_PROJECT, python=PYTHON_FILESYSTEM, seconds=30)
+TENSORFLOW_PACKAGES = PythonPackages(
+    group="tensorflow", project=TENSORFLOW_PROJECT, python=PYTHON_FILESYSTEM, seconds=60
+)
+TENSORFLOW_TRAINING_PACKAGES = PythonPackages(
+    group="tensorflow-training", project=TENSORFLOW_PROJECT, beside=(TENSORFLOW_PACKAGES.group,)
+)
 TORCHSERVE_PACKAGES = PythonPackages(
     group="torchserve", project=TORCHSERVE_PROJECT, python=TORCH_FILESYSTEM, version=TORCH_PYTHON
 )
@@ -341,14 +349,8 @@ TORCH_TRAINING_PACKAGES = PythonPackages(
 BANDIT_PACKAGES = PythonPackages(group="bandit", python=PYTHON_FILESYSTEM)
 PYTHON_PACKAGES = (
     *(ENVOY_PACKAGES, SERVER_PACKAGES, *MODEL_SERVERS.values()),
-    *(
-        STORAGE_PACKAGES,
-        TRAINING_PACKAGES,
-        BANDIT_PACKAGES,
-        MLSERVER_PACKAGES,
-        TORCHSERVE_PACKAGES,
-        TORCH_TRAINING_PACKAGES,
-    ),
+    *(STORAGE_PACKAGES, TRAINING_PACKAGES, BANDIT_PACKAGES, MLSERVER_PACKAGES),
+    *(TENSORFLOW_PACKAGES, TENSORFLOW_TRAINING_PACKAGES, TORCHSERVE_PACKAGES, TORCH_TRAINING_PACKAGES),
 )
 
 
@@ -410,7 +412,7 @@ class Catalog:
             tag=tag,
             layers=(
                 Layer(files=((self.path(filesystem), "/"),), exclude=unused),
-                *(Layer(files=((self.path(group), SITE),), exclude=_site_excludes()) for group in packages),
+                *(Layer(files=((self.path(group), SITE),), exclude=_site_excludes(group)) for group in packages),
                 Layer(files=((program, f"/opt/app/{program.name}"),), exclude=("__pycache__/",)),
             ),
             entrypoint=("/usr/bin/python3", "-m", module),
@@ -421,6 +423,12 @@ class Catalog:
     def _server_of(self, runtime: DeclaredRuntime, *packages: PythonPackages, program: Path) -> Image:
         """The image of a format's server that has a uv project of its own, with a program of it."""
         return self._python_image(runtime.image, runtime.tag, *packages, program=program, module=program.name)
+
+    def _tensorflow(self) -> Image:
+        """The server of TensorFlow models, which has modules of `serving`, too."""
+        server = self._server_of(TENSORFLOW, TENSORFLOW_PACKAGES, program=TENSORFLOW_PROGRAM)
+        modules = Layer(files=((SERVING_PROJECT / "serving", "/opt/app/serving"),), exclude=("__pycache__/",))
+        return replace(server, layers=(*server.layers, modules))
 
     def _example(self, name: str, *, module: str) -> Image:
         """An image with an example's program, as one more layer on KServe's SDK."""
@@ -544,6 +552,7 @@ class Catalog:
                 self._python_image(bandit, BANDIT_VERSION, BANDIT_PACKAGES, program=BANDIT_PROGRAM, module="bandit")
             ],
             MLSERVER.extra: [self._server_of(MLSERVER, MLSERVER_PACKAGES, program=MLSERVER_PROGRAM)],
+            TENSORFLOW.extra: [self._tensorflow()],
             TORCHSERVE.extra: [
                 self._python_image(
                     TORCHSERVE.image,
@@ -580,9 +589,10 @@ class Catalog:
         ]
 
 
-def _site_excludes() -> tuple[str, ...]:
+def _site_excludes(packages: PythonPackages) -> tuple[str, ...]:
     """Patterns of files to leave out of site-packages; bytecode stays, because it was compiled for the image."""
-    lines = (SERVING_PROJECT / "image-excludes.txt").read_text().splitlines()
+    files = dict.fromkeys(project / "image-excludes.txt" for project in (SERVING_PROJECT, packages.project))
+    lines = [line for file in files if file.exists() for line in file.read_text().splitlines()]
     return tuple(line for line in lines if line and not line.startswith("#") and line != "__pycache__/")
 
 

@@ -23,6 +23,8 @@ from cluster.catalog import (
     SERVER_PACKAGES,
     SERVING_PROJECT,
     SKLEARN_PACKAGES,
+    TENSORFLOW_PACKAGES,
+    TENSORFLOW_TRAINING_PACKAGES,
     TORCH_FILESYSTEM,
     TORCH_TRAINING_PACKAGES,
     TORCHSERVE_PROJECT,
@@ -33,7 +35,7 @@ from cluster.debian import RootFilesystem
 from cluster.locations import PROJECT, logs_dir
 from cluster.processes import run
 from cluster.python_packages import PythonPackages
-from releases.more_formats import MLSERVER, TORCHSERVE
+from releases.more_formats import MLSERVER, TENSORFLOW, TORCHSERVE
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -100,6 +102,7 @@ EXTRAS = {
     "lightgbm": DemoModels(name="lightgbm", packages=(SERVER_PACKAGES, SKLEARN_PACKAGES, LIGHTGBM_PACKAGES)),
     "onnx": DemoModels(name="onnx", packages=(SERVER_PACKAGES, SKLEARN_PACKAGES, ONNX_PACKAGES, TRAINING_PACKAGES)),
     MLSERVER.extra: DemoModels(name="mlflow", packages=(MLSERVER_PACKAGES,)),
+    TENSORFLOW.extra: DemoModels(name="tensorflow", packages=(TENSORFLOW_PACKAGES, TENSORFLOW_TRAINING_PACKAGES)),
     TORCHSERVE.extra: DemoModels(
         name="pytorch",
         packages=(TORCH_TRAINING_PACKAGES,),

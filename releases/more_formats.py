@@ -33,6 +33,27 @@ MLSERVER = DeclaredRuntime(
     metrics_port=8082,
 )
 
+# A program of this project, as no registry of packages has TensorFlow Serving; its arguments are those that KServe
+# gives its own runtime of this name.
+TENSORFLOW = DeclaredRuntime(
+    name="kserve-tensorflow-serving",
+    extra="tensorflow",
+    image="kserve-multi-model/tfserving",
+    tag="0.1.0",
+    formats=tuple(ModelFormat(name="tensorflow", version=version) for version in ("1", "2")),
+    protocols=("v1",),
+    # Its port opens when the model is loaded.
+    reports_loaded=True,
+    name_argument=NAME_ARGUMENT,
+    arguments=(
+        "--model_name={{.Name}}",
+        "--port=9000",
+        "--rest_api_port=8080",
+        f"--model_base_path={MODEL_FOLDER}",
+        "--rest_api_timeout_in_ms=60000",
+    ),
+)
+
 # Its variable is the one that KServe gives its own runtime of this name. The program that answers for TorchServe is in
 # `cluster/torchserve`.
 TORCHSERVE = DeclaredRuntime(
@@ -48,4 +69,4 @@ TORCHSERVE = DeclaredRuntime(
     protocol_variable="PROTOCOL_VERSION",
 )
 
-MORE_FORMATS = (MLSERVER, TORCHSERVE)
+MORE_FORMATS = (MLSERVER, TENSORFLOW, TORCHSERVE)

@@ -1,8 +1,8 @@
-"""Train models and record what they answer: `python train_demo.py --out DIR [demo|lightgbm|onnx|mlflow …]`.
+"""Train models and record what they answer: `python train_demo.py --out DIR [demo|lightgbm|onnx|mlflow|tensorflow …]`.
 
 Iris, versicolor (0) or virginica (1), four measures in cm: an sklearn classifier that answers labels, the same one as
-an ONNX graph and in MLflow's format, and two binary boosters, XGBoost's and LightGBM's, that answer probabilities. DIR
-then holds, one model a folder as KServe wants it:
+an ONNX graph and in MLflow's format, and what answers probabilities: two binary boosters, XGBoost's and LightGBM's, and
+the classifier in TensorFlow. DIR then holds, one model a folder as KServe wants it:
 
     demo      sklearn/model.joblib  xgboost/model.ubj
               sklearn-v2/…          xgboost-v2/…         a second version, asked the other way round: is it versicolor?
@@ -11,10 +11,11 @@ then holds, one model a folder as KServe wants it:
     lightgbm  lightgbm/model.bst
     onnx      onnx/model.onnx                            the classifier of sklearn/
     mlflow    mlflow/MLmodel …                           the classifier of sklearn/
+    tensorflow  tensorflow/1/saved_model.pb …            its probabilities, in the folder of a version
     all       expected.json                              the payload, and each model's answer to it
 
 Nothing in it is random: the models, and with them the answers, are the same on every run. mlflow needs the packages of
-`cluster/mlserver`, so it is only trained when it is named.
+`cluster/mlserver`, and tensorflow those of `cluster/tfserving`, so they are only trained when they are named.
 """
 
 from __future__ import annotations
@@ -156,10 +157,29 @@ def train_mlflow(out: Path) -> dict[str, Any]:
     return {"mlflow-model": answer[:, np.newaxis].tolist()}
 
 
+def train_tensorflow(out: Path) -> dict[str, Any]:
+    """Save the demo's classifier as a SavedModel under `out`; return the probabilities of label 1 that it answers."""
+    import tensorflow as tf  # noqa: PLC0415
+
+    scaler, regression = (step for _, step in train_classifier(*flowers()).steps)
+    model = tf.Module()
+    model.weights = tf.Variable(regression.coef_[0] / scaler.scale_, dtype=tf.float32)
+    model.bias = tf.Variable(
+        regression.intercept_[0] - scaler.mean_ @ (regression.coef_[0] / scaler.scale_), dtype=tf.float32
+    )
+
+    def probability(measures: Any) -> dict[str, Any]:
+        return {"probability": tf.sigmoid(tf.linalg.matvec(measures, model.weights) + model.bias)}
+
+    model.serve = tf.function(probability, input_signature=[tf.TensorSpec([None, 4], tf.float32, name="measures")])
+    tf.saved_model.save(model, str(out / "tensorflow" / "1"), signatures={"serving_default": model.serve})
+    return {"tensorflow-model": model.serve(tf.constant(PAYLOAD))["probability"].numpy().tolist()}
+
+
 # Each imports the libraries of its formats alone.
 SETS = {"demo": train_demo, "lightgbm": train_light, "onnx": train_onnx}
 # With the packages of other images.
-OTHER_SETS = {"mlflow": train_mlflow}
+OTHER_SETS = {"mlflow": train_mlflow, "tensorflow": train_tensorflow}
 
 
 def new_folder(path: Path) -> Path:

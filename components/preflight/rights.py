@@ -48,6 +48,8 @@ MODELS = (
 )
 # To remove terminating pods from the API server. A destroy waits longer without it, so it is not asked for.
 REMOVE_PODS = (Rule(group="", resources=("pods",), verbs=("delete",)),)
+# To keep why a model's files could not be fetched. An update says it, too, so it is not asked for.
+KEEP_REASONS = (Rule(group="", resources=("events",), verbs=("create",)),)
 # Keys of stores.
 STORAGE = (Rule(group="", resources=("secrets", "serviceaccounts"), verbs=MANAGE),)
 # Certificates of a store's private authority.
@@ -132,7 +134,10 @@ PUBLISHED = (
 )
 MONITORING = (Rule(group="", resources=("persistentvolumeclaims",), verbs=MANAGE),)
 WHOLE_PLATFORM = (*NAMESPACES, *LOOK, *LOOK_AT_PLATFORM, *PLATFORM, *KNATIVE, *REPLICATED, *PUBLISHED, *MONITORING)
-ALL_OF_MODELS = (*IDENTIFY, *MODELS, *REMOVE_PODS, *STORAGE, *CERTIFICATES, *ROUTES, *BANDITS, *BUDGETS, *RUNTIMES)
+ALL_OF_MODELS = (
+    *(*IDENTIFY, *MODELS, *REMOVE_PODS, *KEEP_REASONS),
+    *(*STORAGE, *CERTIFICATES, *ROUTES, *BANDITS, *BUDGETS, *RUNTIMES),
+)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -30,11 +30,11 @@ from components.settings.model import Model, ValidationContext
 from components.settings.modes import MODES, Mode
 from components.settings.monitoring import MonitoringSettings, section_of_switch
 from components.settings.namespaces import namespace_problem
-from components.settings.platform_parts import Choice, Part, PlatformSource, platform_source
+from components.settings.platform_parts import CHOICES, Choice, Part, PlatformSource, platform_source
 from components.settings.platform_stack import STACK, STACK_FORMS, PlatformStack
 from components.settings.registries import RegistryLogin, SecretName
 from components.settings.resource_profiles import FOOTPRINTS, Footprint
-from components.settings.secret_values import secret_problems, stored_settings
+from components.settings.secret_values import StoredSettings, secret_problems
 from components.settings.stores.store import Store
 from components.settings.stores.union import AnyStore
 from registries.login import Logins
@@ -174,6 +174,19 @@ class Settings(Section):
         missing = self.release.needs_mirror and not self.mirror and (installs or bool(self.monitoring))
         problem = f"is required: the charts of release {self.release.name!r} are in a mirror only" if missing else None
         refuse({"mirror": problem})
+        return self
+
+    @model_validator(mode="after")
+    def _has_an_istio_for_its_gateway(self) -> Self:
+        """Refuse a gateway that is there beside an Istio that the stack installs with a gateway of its own."""
+        if self.platform_stack or self.existing in CHOICES or "istio" in self.existing:
+            return self
+        problem = (
+            "names what is there already, but the stack installs Istio with a gateway of its own; add istio to "
+            "platform.existing, or drop it"
+        )
+        given = {"gateway": self.ingress.gateway, "class_name": self.ingress.class_name}
+        refuse({("ingress", field): problem if value else None for field, value in given.items()})
         return self
 
     @model_validator(mode="after")
@@ -361,7 +374,7 @@ def load(*, platform: PlatformStack | None = None) -> Settings:
             raise SettingsError(f"{key}: {problem}" for key in sorted(duplicates))
         document |= platform.settings
     is_secret = {name: is_config_secret(f"{pulumi.get_project()}:{name}") for name in Settings.model_fields}
-    problems = secret_problems(document, stored=stored_settings(), is_secret=is_secret)
+    problems = secret_problems(document, stored=StoredSettings.read(), is_secret=is_secret)
     try:
         settings = parse(document)
     except SettingsError as error:

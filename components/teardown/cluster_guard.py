@@ -61,7 +61,7 @@ class ClusterGuardProvider(ResourceProvider):
         Raises:
             AnotherClusterError: as `require_cluster`.
         """
-        _require_cluster(props)
+        require_cluster_of(props)
         return ReadResult(id_, props)
 
     def delete(self, _id: str, props: dict[str, Any]) -> None:
@@ -71,11 +71,12 @@ class ClusterGuardProvider(ResourceProvider):
             AnotherClusterError: as `require_cluster`.
             ObstacleError: something is in the way; the text says what, and what to do.
         """
-        if _require_cluster(props):
+        if require_cluster_of(props):
             _require_no_obstacles(props)
 
 
-def _require_cluster(props: Mapping[str, Any]) -> bool:
+def require_cluster_of(props: Mapping[str, Any]) -> bool:
+    """Ask the cluster for a guard with these properties. Returns and raises what `require_cluster` does."""
     return require_cluster(ClusterIdentity(uid=props["uid"], name=props["name"]), context=props["context"])
 
 
@@ -84,18 +85,21 @@ def _require_no_obstacles(props: Mapping[str, Any]) -> None:
     from components.charts.helm_records import ReleaseMark  # noqa: PLC0415
     from components.teardown.obstacles import Obstacles  # noqa: PLC0415
     from kube.connection import connect  # noqa: PLC0415
-    from kube.read import PASSING_ERRORS, ForbiddenError  # noqa: PLC0415
+    from kube.read import PASSING_ERRORS, ForbiddenError, in_words  # noqa: PLC0415
 
     mark = ReleaseMark(identity=props["identity"], deployed_before=props["deployed_before"])
     obstacles = Obstacles(mark=mark, namespaces=props["namespaces"], has_platform=props["has_platform"])
     try:
-        with connect(context=props["context"]) as client:
+        with connect(context=props["context"], retries=True) as client:
             others = obstacles.objects_of_others(client)
             stopped = obstacles.stopped_controllers(client)
     except (ForbiddenError, *PASSING_ERRORS) as problem:
+        remedy = "Once it does, run it again"
+        if isinstance(problem, ForbiddenError):
+            remedy = "Use a login that may list objects of every kind, and run it again"
         raise ObstacleError(
             "nothing was deleted: the cluster does not say whether others have objects there that would go with this "
-            f"stack: {problem}. Use a login that may list custom resources and Helm's Secrets, and run it again"
+            f"stack: {in_words(problem)}. {remedy}"
         ) from problem
     if others:
         raise ObstacleError(
@@ -129,11 +133,11 @@ def require_cluster(deployed: ClusterIdentity, *, context: str | None, kubeconfi
     from components.teardown.leftovers import is_unreachable  # noqa: PLC0415
     from kube.connection import connect  # noqa: PLC0415
     from kube.kubeconfig import KubeconfigError  # noqa: PLC0415
-    from kube.read import PASSING_ERRORS, ForbiddenError, read  # noqa: PLC0415
+    from kube.read import PASSING_ERRORS, ForbiddenError, in_words, read  # noqa: PLC0415
     from kube.views.kubernetes import Namespace  # noqa: PLC0415
 
     here = f"context {context!r}" if context else "the current context"
-    cluster = partial(connect, kubeconfig=kubeconfig, context=context)
+    cluster = partial(connect, kubeconfig=kubeconfig, context=context, retries=True)
     if os.environ.get(DELETE_UNREACHABLE) == "true" and is_unreachable(cluster):
         return False
     try:
@@ -143,7 +147,7 @@ def require_cluster(deployed: ClusterIdentity, *, context: str | None, kubeconfi
         renamed = ". If the context has another name now, run pulumi up first, without a refresh: it replaces nothing"
         raise AnotherClusterError(
             f"nothing was changed: the stack is deployed to the cluster {deployed}, and {here} does not say whether it "
-            f"leads to the same: {problem}{renamed if type(problem) is KubeconfigError else ''}"
+            f"leads to the same: {in_words(problem)}{renamed if type(problem) is KubeconfigError else ''}"
         ) from problem
     if uid != deployed.uid:
         raise AnotherClusterError(

@@ -85,7 +85,7 @@ class TerminationWaitProvider(ResourceProvider):
             kubectl=kubectl,
         )
         if props["own"] and props.get("models") is not None:
-            require_nothing_of_others(props["namespace"], connect=cluster, kubectl=kubectl)
+            require_nothing_of_others(props["namespace"], connect=partial(cluster, retries=True), kubectl=kubectl)
 
 
 @dataclass(frozen=True, kw_only=True)

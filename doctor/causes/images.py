@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from doctor.findings import Cause, Finding
 from doctor.model import ModelView, container_source, evidence_from
 from kube.views.base import condition
+from kube.views.fetching import MODELCARS, NOT_PULLED
 
-_PULLING = {"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "RegistryUnavailable"}
 _FETCHED = re.compile(r'Unable to fetch image "([^"]+)"')
-_PULLED = re.compile(r'Failed to pull image "([^"]+)"')
+PULLED = re.compile(r'Failed to pull image "([^"]+)"')
 _KINDS: tuple[tuple[Cause, re.Pattern[str]], ...] = (
     (
         Cause.IMAGE_REFUSED,
@@ -34,7 +34,10 @@ _KINDS: tuple[tuple[Cause, re.Pattern[str]], ...] = (
 
 
 def not_pulled(view: ModelView) -> Iterator[Finding]:
-    """Find why an image is not pulled: a wrong name, a refusal, or a registry out of reach."""
+    """Find why an image is not pulled: a wrong name, a refusal, or a registry out of reach.
+
+    Images with a model in them are a kind of storage.
+    """
     image, source, text = next(_not_pulled(view), ("", "", ""))
     if not image:
         return
@@ -51,7 +54,7 @@ def not_pulled(view: ModelView) -> Iterator[Finding]:
 def _not_pulled(view: ModelView) -> Iterator[tuple[str, str, str]]:
     """Images that are not pulled, each with source and text of the evidence."""
     for pod, status in view.statuses:
-        if status.waiting and status.waiting.reason in _PULLING:
+        if status.waiting and status.waiting.reason in NOT_PULLED and status.name not in MODELCARS:
             source = container_source(pod, status.name)
             yield status.image, source, f"{status.waiting.reason}: {status.waiting.message}"
     for revision in view.revisions:
@@ -61,6 +64,6 @@ def _not_pulled(view: ModelView) -> Iterator[tuple[str, str, str]]:
             yield fetched[1], f"revision {revision.name}", healthy.message
     if not view.pods and not view.model.ready:
         for event in view.warnings:
-            named = _PULLED.match(event.message)
-            if named:
+            named = PULLED.match(event.message)
+            if named and named[1] != view.model.image:
                 yield named[1], f"deleted pod {event.about}", event.message

@@ -331,7 +331,7 @@ def test_nothing_that_exists_is_adopted(dev: Recording) -> None:
         own = resource.type.startswith("kubernetes:") and not resource.remote and not resource.type.endswith("Patch")
         assert ("refuse-existing" in resource.beforehand) == own, resource.name
     model = of_kind(dev, "InferenceService sklearn-model")
-    assert model.beforehand == ("model-sklearn-model-former", "refuse-existing")
+    assert model.beforehand == ("model-sklearn-model-former", "model-sklearn-model-download", "refuse-existing")
     hook = dev.afterwards["refuse-existing"]
     assert hook.opts
     assert hook.opts.on_dry_run

@@ -53,7 +53,9 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         path = urlsplit(self.path).path
-        if path == "/openapi/v2":
+        if path in self.server.answers:
+            self._answer(self.server.answers[path])
+        elif path == "/openapi/v2":
             self._send(b"", "application/com.github.proto-openapi.spec.v2.v1.0+protobuf")
         elif path in API:
             self._answer(API[path])
@@ -109,6 +111,8 @@ class Cluster(ThreadingHTTPServer):
         namespace = {"metadata": {"name": "kube-system", "uid": uid}}
         self.namespaces: Mapping[str, Mapping[str, Any]] = {"/api/v1/namespaces/kube-system": namespace}
         self.objects: dict[str, Mapping[str, Any]] = {}
+        # What is answered at a path instead.
+        self.answers: dict[str, Mapping[str, Any]] = {}
 
     @property
     def address(self) -> str:
@@ -135,10 +139,17 @@ def built(part: str, program: str) -> Path:
 
 @dataclass(frozen=True, kw_only=True)
 class Project:
-    """A Pulumi project of one ConfigMap, with the Pulumi and the provider that were built here."""
+    """A Pulumi project of one ConfigMap, with the Pulumi and the provider that were built here.
+
+    Attributes:
+        backend: the folder with the states, in that of the project.
+
+    """
 
     folder: Path
     kubeconfig: Path
+    stack: str = "dev"
+    backend: str = "state"
 
     @property
     def temporary(self) -> Path:
@@ -146,7 +157,7 @@ class Project:
 
     def pulumi(self, *arguments: str, **variables: str) -> str:
         done = subprocess.run(
-            ["pulumi", *arguments, "--non-interactive", "--stack", "dev"],
+            ["pulumi", *arguments, "--non-interactive", "--stack", self.stack],
             cwd=self.folder,
             env={
                 "PATH": f"{self.folder / 'programs'}:{Path(sys.executable).parent}:/usr/bin:/bin",
@@ -155,7 +166,7 @@ class Project:
                 "TMPDIR": str(self.temporary),
                 "KUBECONFIG": str(self.kubeconfig),
                 "PULUMI_HOME": str(self.folder / "home"),
-                "PULUMI_BACKEND_URL": f"file://{self.folder / 'state'}",
+                "PULUMI_BACKEND_URL": f"file://{self.folder / self.backend}",
                 "PULUMI_CONFIG_PASSPHRASE": "a",
                 "PULUMI_SKIP_UPDATE_CHECK": "true",
                 "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
@@ -177,9 +188,11 @@ def project(folder: Path, *, cluster: Cluster, program: str) -> Project:
     programs, plugin = folder / "programs", folder / "home" / "plugins" / PLUGIN
     for made in (programs, plugin, folder / "state", folder / "temporary"):
         made.mkdir(parents=True)
-    for executable in (built("pulumi", "pulumi"), *(host.parent / "sources").rglob("pulumi-*")):
-        (programs / executable.name).symlink_to(executable)
-    shutil.copy(host, programs)  # it looks for the other programs beside itself
+    (programs / "pulumi").symlink_to(built("pulumi", "pulumi"))
+    # The host looks for the others beside itself; they come from a Go module, where nothing is executable.
+    for executable in (host, *(host.parent / "sources").rglob("pulumi-*")):
+        shutil.copy(executable, programs)
+        (programs / executable.name).chmod(0o755)
     # The published one, where that answers; then none is built.
     published = OfficialProvider(Cache(cache_dir() / "entries")).find()
     provider = published / "pulumi-resource-kubernetes" if published else built("provider", "provider")

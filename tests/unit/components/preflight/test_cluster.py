@@ -98,8 +98,9 @@ def test_older_version_is_refused(tmp_path: Path, minor: str, mode: str | None, 
 
 def test_each_check_is_reported_in_one_line(tmp_path: Path, infos: list[str]) -> None:
     models = tuple({"name": name, "namespace": name} for name in ("missing", "made", "foreign"))
+    in_s3 = models[0] | {"storage_uri": "s3://models/iris"}
     with answering(tmp_path, namespaces={"made": OWNER, "foreign": None}) as file:
-        look(kubeconfig=file, models=models)
+        look(kubeconfig=file, models=(in_s3, *models[1:]))
     assert [line for line in infos if not line.startswith("Kubernetes: ")] == [
         "rights: this login may do everything",
         f"cluster: of context 'here' (UID {UID})",
@@ -108,6 +109,7 @@ def test_each_check_is_reported_in_one_line(tmp_path: Path, infos: list[str]) ->
             for part in ("cert-manager", "Gateway API", "Istio", "Knative", "KServe")
         ),
         "namespaces: made, missing: this stack's, and deleted with it; foreign: not this stack's, and stays",
+        "folders in S3: s3://models/iris/ (missing); where one is a file, set storage_file: true",
     ]
 
 

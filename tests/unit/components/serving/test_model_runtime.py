@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from components.charts.sources import ImageMirror
-from components.rollout.server import SPEC_HASH_ANNOTATION
 from components.serving.inference_service import InferenceService
 from components.serving.model_runtime import ModelRuntime
 from components.settings.model import Model
+from kube.views.kserve import SPEC_HASH_ANNOTATION
 from releases.local import LOCAL
 from releases.official_0_20 import OFFICIAL_0_20
 from releases.types import DeclaredRuntime, ModelFormat, Release
@@ -59,7 +59,7 @@ def test_the_model_waits_for_its_runtime_and_names_it() -> None:
         "modelFormat": {"name": "loaf"},
         "protocolVersion": "v1",
         "runtime": "iris-loaf",
-        "storageUri": "s3://models/iris",
+        "storageUri": "s3://models/iris/",
     }
 
 
