@@ -67,6 +67,7 @@ TORCHSERVE = DeclaredRuntime(
     name_argument=NAME_ARGUMENT,
     arguments=(f"{NAME_ARGUMENT}={{{{.Name}}}}", f"--model_dir={MODEL_FOLDER}"),
     protocol_variable="PROTOCOL_VERSION",
+    metrics_port=8082,
 )
 
 MORE_FORMATS = (MLSERVER, TENSORFLOW, TORCHSERVE)
