@@ -67,6 +67,7 @@ TORCHSERVE = DeclaredRuntime(
     name_argument=NAME_ARGUMENT,
     arguments=(f"{NAME_ARGUMENT}={{{{.Name}}}}", f"--model_dir={MODEL_FOLDER}"),
     protocol_variable="PROTOCOL_VERSION",
+    metrics_port=8082,
 )
 
 # A program of this project on the library of KServe's own server, whose arguments it takes.

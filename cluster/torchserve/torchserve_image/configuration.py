@@ -18,8 +18,10 @@ ENVELOPE = "TS_SERVICE_ENVELOPE"
 PROTOCOL = "PROTOCOL_VERSION"
 ENVELOPES = {"v1": V1, "v2": V2}
 
-# What holds unless the model's file says otherwise. TorchServe starts a worker a core, each with its copy of the model.
-DEFAULTS = {"default_workers_per_model": "1", "load_models": "all"}
+# What holds unless the model's file says otherwise: metrics as KServe's examples have them, and one worker for every
+# archive, as TorchServe starts one a core, each with its copy of the model.
+METRICS = {"metrics_address": "http://0.0.0.0:8082", "metrics_mode": "prometheus"}
+MODELS = {"default_workers_per_model": "1", "load_models": "all"}
 # TorchServe's own addresses; 8080 is this program's.
 INFERENCE, MANAGEMENT = "inference.sock", "management.sock"
 
@@ -108,9 +110,9 @@ class Configuration:
             "model_store": str(self.model_store),
             "service_envelope": self.envelope,
         }
-        # A snapshot names the models to load itself.
-        defaults = {name: value for name, value in DEFAULTS.items() if "model_snapshot" not in own}
-        return {**defaults, **own, **addresses}
+        # A snapshot itself says what is loaded.
+        models = {} if "model_snapshot" in own else MODELS
+        return {**METRICS, **models, **own, **addresses}
 
     def java_command(self) -> list[str]:
         """The command line that runs TorchServe in the foreground, as upstream's own command does."""

@@ -11,7 +11,7 @@ UPSTREAMS = """\
 # An example of KServe's, with addresses that are this program's own here.
 inference_address=http://0.0.0.0:8085
 management_address=http://0.0.0.0:8085
-metrics_address=http://0.0.0.0:8082
+metrics_address=http://127.0.0.1:8092
 enable_envvars_config=true
 job_queue_size = 10
 vmargs=-Xmx256m -XX:+UseSerialGC
@@ -40,6 +40,8 @@ def configure(model: Path, text: str) -> None:
 
 def test_without_a_file_all_archives_are_loaded_by_one_worker_each(model: Path) -> None:
     assert configuration(model).properties() == {
+        "metrics_address": "http://0.0.0.0:8082",
+        "metrics_mode": "prometheus",
         "default_workers_per_model": "1",
         "load_models": "all",
         "inference_address": "unix:/work/inference.sock",
@@ -52,7 +54,7 @@ def test_without_a_file_all_archives_are_loaded_by_one_worker_each(model: Path) 
 def test_the_file_of_the_model_counts_but_for_addresses_and_folder(model: Path) -> None:
     configure(model, UPSTREAMS)
     properties = configuration(model).properties()
-    assert (properties["job_queue_size"], properties["metrics_address"]) == ("10", "http://0.0.0.0:8082")
+    assert (properties["job_queue_size"], properties["metrics_address"]) == ("10", "http://127.0.0.1:8092")
     assert properties["inference_address"] == "unix:/work/inference.sock"
     assert properties["management_address"] == "unix:/work/management.sock"
     assert properties["model_store"] == f"{model}/model-store"
@@ -63,6 +65,7 @@ def test_the_file_of_the_model_counts_but_for_addresses_and_folder(model: Path) 
 def test_a_snapshot_says_itself_what_is_loaded_by_how_many_workers(model: Path) -> None:
     configure(model, SNAPSHOT)
     properties = configuration(model).properties()
+    assert properties["metrics_mode"] == "prometheus"
     assert properties["model_snapshot"] == SNAPSHOT.partition("=")[2].strip()
     assert not {"load_models", "default_workers_per_model"} & properties.keys()
 
