@@ -107,7 +107,7 @@ EXTRAS = {
     TORCHSERVE.extra: DemoModels(
         name="pytorch",
         packages=(TORCH_TRAINING_PACKAGES,),
-        program=(TORCHSERVE_PROJECT / "train_demo.py", TORCHSERVE_PROJECT / "handler.py"),
+        program=(TORCHSERVE_PROJECT / "train_pytorch.py", TORCHSERVE_PROJECT / "handler.py"),
         filesystem=TORCH_FILESYSTEM,
     ),
 }

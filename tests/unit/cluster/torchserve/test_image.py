@@ -51,7 +51,7 @@ def test_the_model_is_trained_where_pytorch_is(tmp_path: Path) -> None:
 
 
 def test_a_changed_handler_makes_another_archive(tmp_path: Path) -> None:
-    program, handler = tmp_path / "train_demo.py", tmp_path / "handler.py"
+    program, handler = tmp_path / "train_pytorch.py", tmp_path / "handler.py"
     program.touch()
     keys = set()
     for text in ("", "# changed"):

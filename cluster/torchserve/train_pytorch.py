@@ -1,4 +1,4 @@
-"""Train the demo's classifier and pack it for TorchServe: `python train_demo.py --out DIR pytorch`.
+"""Train the demo's classifier and pack it for TorchServe: `python train_pytorch.py --out DIR pytorch`.
 
 Iris, versicolor (0) or virginica (1), four measures in cm: as in `serving/train_demo.py`, here as TorchScript. DIR then
 holds
