@@ -61,6 +61,7 @@ PUBLIC = {
     },
 }
 SERVICES = "/api/v1/namespaces/istio-system/services"
+SLICES = "/apis/discovery.k8s.io/v1/namespaces/istio-system/endpointslices"
 # A policy that denies what a preview tries, and a webhook for the same that nobody answers.
 ADMISSION = "/apis/admissionregistration.k8s.io/v1"
 DRY = "?dryRun=All"
@@ -180,6 +181,12 @@ def stranger(deployment: Deployment) -> Iterator[Deployment]:
                     patch(path, {"data": {"release": changed}})
         assert len(undo) > 100
         client.post(SERVICES, json=PUBLIC).raise_for_status()
+        slices, until = f"{SLICES}?labelSelector=kubernetes.io/service-name=public", time.monotonic() + 60
+        endpoints = SERVICES.replace("services", "endpoints/public")
+        # Kubernetes makes these for the Service, a moment later.
+        while not (client.get(slices).json()["items"] and client.get(endpoints).is_success):
+            assert time.monotonic() < until
+            time.sleep(0.5)
         try:
             yield deployment
         finally:
