@@ -71,7 +71,8 @@ def test_a_folder_in_s3_comes_without_others_that_begin_alike(up: Deployment) ->
         selector = f"serving.kserve.io/inferenceservice={name}"
         items = kubectl(up, "-n", NAMESPACE, "get", "pods", "-l", selector)["items"]
         running = [pod["metadata"]["name"] for pod in items if "deletionTimestamp" not in pod["metadata"]]
-        inside = ("exec", running[-1], "-c", "kserve-container", "--", "ls", "-A", "/mnt/models")
+        code = "import os; print(*os.listdir('/mnt/models'))"
+        inside = ("exec", running[-1], "-c", "kserve-container", "--", "python3", "-c", code)
         listed = run("kubectl", "-n", NAMESPACE, *inside, env=up.environment)
         assert (listed.status, listed.stdout.split()) == (0, [file]), listed.text
 
