@@ -19,6 +19,7 @@ from kube.views.kserve import KEYS_REFUSED, InferenceGraph, InferenceService, no
 from kube.views.kubernetes import Event
 
 SECONDS = 5.0  # short, so that a cluster out of reach does not hold up the check
+KEPT_WIDTH = 500  # the error of a pull is at the end of what the kubelet says
 
 
 class ServiceStatus(BaseModel):
@@ -61,7 +62,7 @@ class ServiceStatus(BaseModel):
         if self.says_why:
             transition, reason, message = self.transition, self.reason or "?", self._words
         elif self.kept:
-            transition, reason, message = self.transition or "?", NOT_FETCHED, one_line(self.kept)
+            transition, reason, message = self.transition or "?", NOT_FETCHED, one_line(self.kept, limit=KEPT_WIDTH)
         elif self.is_blocked:
             transition, reason, message = self.transition, self.reason or "?", "?"
         else:
