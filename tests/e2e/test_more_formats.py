@@ -97,7 +97,8 @@ def test_the_runtimes_are_those_of_the_models_alone(served: Deployment) -> None:
         assert not any(model_format["autoSelect"] for model_format in runtime["spec"]["supportedModelFormats"])
         assert runtime["metadata"]["annotations"]["kserve-multi-model/stack"]
     everywhere = kubectl(served, "get", "clusterservingruntimes")["items"]
-    assert {runtime["metadata"]["name"] for runtime in everywhere} == {
+    # Those of KServe's chart whose images the local cluster does not have are there, and disabled.
+    assert {runtime["metadata"]["name"] for runtime in everywhere if not runtime["spec"].get("disabled")} == {
         *("kserve-sklearnserver", "kserve-xgbserver", "kserve-lgbserver", "kserve-onnxserver"),
     }
 
