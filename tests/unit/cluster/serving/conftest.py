@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,7 +19,7 @@ class Demo:
 
     directory: Path
     instances: list[list[float]]
-    predictions: dict[str, list[float]]
+    predictions: dict[str, list[Any]]
 
 
 @pytest.fixture(scope="session")

@@ -32,6 +32,10 @@ def test_demo_answers_what_is_recorded_in_the_stack(demo: Demo) -> None:
         "xgboost-model-v2": pytest.approx([0.0274945, 0.9652202], abs=1e-6),
         "lightgbm-model": pytest.approx([0.8561997, 0.1443187], abs=1e-6),
         "onnx-model": [1, 0],
+        "pmml-model": [
+            {"species": "virginica", "probability": pytest.approx(0.9610391, abs=1e-6)},
+            {"species": "versicolor", "probability": pytest.approx(0.0330883, abs=1e-6)},
+        ],
     }
 
 
