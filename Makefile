@@ -128,18 +128,22 @@ typed = serving mlserver
 lint: venv $(typed:%=cluster/%/.venv/.synced)  ## run ruff and mypy --strict
 	@.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
-	$(MAKE) --jobs $(output_sync) types $(typed:%=types-of-%) types-of-tfserving
+	$(MAKE) --jobs $(output_sync) types $(typed:%=types-of-%) types-of-tfserving types-of-torchserve
 
-.PHONY: types $(typed:%=types-of-%) types-of-tfserving
+.PHONY: types $(typed:%=types-of-%) types-of-tfserving types-of-torchserve
 types:
 	@.venv/bin/mypy .
 
 $(typed:%=types-of-%): types-of-%:
 	@cd cluster/$* && ../../.venv/bin/mypy --python-executable .venv/bin/python
 
-# TensorFlow is large and has no types; the other packages are those of the other servers.
+# TensorFlow has no types, and is not fetched for this; the packages that all servers share suffice.
 types-of-tfserving:
 	@cd cluster/tfserving && ../../.venv/bin/mypy --python-executable ../serving/.venv/bin/python
+
+# Its Python is a newer one, but its program needs no other packages than the project itself.
+types-of-torchserve:
+	@cd cluster/torchserve && ../../.venv/bin/mypy
 
 # How many processes `auto` means stands in tests/conftest.py.
 unit_tests = $(PYTHON) -m pytest -m "not e2e" -q -n auto

@@ -9,6 +9,7 @@ from pathlib import Path
 from cluster.artifacts import Cache
 from cluster.charts import Chart, cert_manager_chart, crds_chart, knative_operator_chart, net_gateway_api_chart
 from cluster.debian import RootFilesystem
+from cluster.image_python import DEBIAN_PACKAGES
 from cluster.images import Image, Layer
 from cluster.python_packages import SITE, PythonPackages
 from cluster.toolchain import ChangedCopy, GoModule, GoPart, Toolchain, source_path
@@ -24,7 +25,7 @@ from releases.local import (
     NET_GATEWAY_API,
     PROMETHEUS,
 )
-from releases.more_formats import MLSERVER, PADDLE, PMML, TENSORFLOW
+from releases.more_formats import MLSERVER, PADDLE, PMML, TENSORFLOW, TORCHSERVE
 from releases.runtimes import BANDIT_VERSION
 from releases.types import DeclaredRuntime
 
@@ -42,6 +43,8 @@ MLSERVER_PROJECT = Path(__file__).parent / "mlserver"
 MLSERVER_PROGRAM = MLSERVER_PROJECT / "mlserver_start"
 TENSORFLOW_PROJECT = Path(__file__).parent / "tfserving"
 TENSORFLOW_PROGRAM = TENSORFLOW_PROJECT / "tfserving"
+TORCHSERVE_PROJECT = Path(__file__).parent / "torchserve"
+TORCHSERVE_PROGRAM = TORCHSERVE_PROJECT / "torchserve_image"
 BANDIT_PROGRAM = Path(__file__).parent.parent / "bandit"
 EXAMPLES = Path(__file__).parent.parent / "examples"
 # Examples that have an image, and the module that it runs.
@@ -296,13 +299,32 @@ KUBE_PROXY_FILESYSTEM = RootFilesystem(
 )
 # For Envoy, the only binary that is linked dynamically.
 LIBC_FILESYSTEM = RootFilesystem(name="rootfs-libc", packages=("libc6",))
+# PyPI's PyTorch needs CUDA's libraries, of gigabytes; Debian's is built without. That of Debian 12 is of 2022.
+TORCH_FILESYSTEM = RootFilesystem(
+    name="rootfs-torch",
+    suite="trixie",
+    packages=(
+        *("python3-minimal", "libpython3-stdlib", "ca-certificates", "netbase"),
+        *("python3-torch", "openjdk-21-jre-headless"),
+    ),
+    links=(
+        # Of base-files, which is one of Debian's essential packages.
+        *(("lib", "usr/lib"), ("lib64", "usr/lib64"), ("bin", "usr/bin")),
+        *((f"usr/lib/x86_64-linux-gnu/lib{name}.so.3", f"{name}/lib{name}.so.3") for name in ("blas", "lapack")),
+    ),
+    bytecode="usr/lib",
+    seconds=120,
+)
+TORCH_PYTHON = "3.13"
+JAVA_HOME = "/usr/lib/jvm/java-21-openjdk-amd64"
+# What PyTorch does without on CPUs: its tests and headers, and the libraries of plugins for AMD's GPUs.
+TORCH_UNUSED = (
+    *("/usr/lib/libtorch-test/", "/usr/include/", f"/{DEBIAN_PACKAGES}/torch/bin/*[Tt]est*"),
+    *("libLLVM*", "libamd_comgr*", "libamdhip64*", "libhsa-runtime64*", "libze_*"),
+)
 ROOT_FILESYSTEMS = (
-    NODE_FILESYSTEM,
-    PYTHON_FILESYSTEM,
-    KUBE_PROXY_FILESYSTEM,
-    LIBC_FILESYSTEM,
-    JAVA_FILESYSTEM,
-    SHELL_FILESYSTEM,
+    *(NODE_FILESYSTEM, PYTHON_FILESYSTEM, JAVA_FILESYSTEM, KUBE_PROXY_FILESYSTEM, LIBC_FILESYSTEM),
+    *(SHELL_FILESYSTEM, TORCH_FILESYSTEM),
 )
 
 ENVOY_PACKAGES = PythonPackages(group="envoy")
@@ -339,11 +361,17 @@ TENSORFLOW_PACKAGES = PythonPackages(
 TENSORFLOW_TRAINING_PACKAGES = PythonPackages(
     group="tensorflow-training", project=TENSORFLOW_PROJECT, beside=(TENSORFLOW_PACKAGES.group,)
 )
+TORCHSERVE_PACKAGES = PythonPackages(
+    group="torchserve", project=TORCHSERVE_PROJECT, python=TORCH_FILESYSTEM, version=TORCH_PYTHON
+)
+TORCH_TRAINING_PACKAGES = PythonPackages(
+    group="torchserve-training", project=TORCHSERVE_PROJECT, version=TORCH_PYTHON, seconds=20
+)
 BANDIT_PACKAGES = PythonPackages(group="bandit", python=PYTHON_FILESYSTEM)
 PYTHON_PACKAGES = (
     *(ENVOY_PACKAGES, SERVER_PACKAGES, *MODEL_SERVERS.values()),
     *(STORAGE_PACKAGES, TRAINING_PACKAGES, BANDIT_PACKAGES, MLSERVER_PACKAGES),
-    *(TENSORFLOW_PACKAGES, TENSORFLOW_TRAINING_PACKAGES),
+    *(TENSORFLOW_PACKAGES, TENSORFLOW_TRAINING_PACKAGES, TORCHSERVE_PACKAGES, TORCH_TRAINING_PACKAGES),
 )
 
 
@@ -379,25 +407,40 @@ class Catalog:
         files = ((self.part(part) / program, f"/usr/local/bin/{name}"),)
         return Image(name=name, tag=tag, layers=(Layer(files=files),), user="0")
 
-    def _python(self, name: str, *packages: PythonPackages) -> Image:
+    def _python(self, name: str, *packages: PythonPackages, filesystem: RootFilesystem = PYTHON_FILESYSTEM) -> Image:
         """An image with a program of `serving/`."""
         program = SERVING_PROJECT / "serving"
         module = f"serving.{name.replace('-', '_')}"
-        return self._python_image(f"kserve/{name}", KSERVE, *packages, program=program, module=module)
+        return self._python_image(
+            f"kserve/{name}", KSERVE, *packages, program=program, module=module, filesystem=filesystem
+        )
 
-    def _python_image(self, name: str, tag: str, *packages: PythonPackages, program: Path, module: str) -> Image:
-        """An image with a Python program; the interpreter, each group of packages and the program are layers."""
+    def _python_image(
+        self,
+        name: str,
+        tag: str,
+        *packages: PythonPackages,
+        program: Path,
+        module: str,
+        filesystem: RootFilesystem = PYTHON_FILESYSTEM,
+        unused: tuple[str, ...] = (),
+        environment: tuple[str, ...] = (),
+    ) -> Image:
+        """An image with a Python program; the interpreter, each group of packages and the program are layers.
+
+        `unused` are the files of the root filesystem that it does without.
+        """
         return Image(
             name=name,
             tag=tag,
             layers=(
-                Layer(files=((self.path(PYTHON_FILESYSTEM), "/"),)),
+                Layer(files=((self.path(filesystem), "/"),), exclude=unused),
                 *(Layer(files=((self.path(group), SITE),), exclude=_site_excludes(group)) for group in packages),
                 Layer(files=((program, f"/opt/app/{program.name}"),), exclude=("__pycache__/",)),
             ),
             entrypoint=("/usr/bin/python3", "-m", module),
             user="1000",
-            environment=(f"PYTHONPATH=/opt/app:{SITE}", "PYTHONUNBUFFERED=1", "HOME=/tmp"),
+            environment=(f"PYTHONPATH=/opt/app:{SITE}", "PYTHONUNBUFFERED=1", "HOME=/tmp", *environment),
         )
 
     def _server_of(self, runtime: DeclaredRuntime, *packages: PythonPackages, program: Path) -> Image:
@@ -409,11 +452,6 @@ class Catalog:
         server = self._server_of(TENSORFLOW, TENSORFLOW_PACKAGES, program=TENSORFLOW_PROGRAM)
         modules = Layer(files=((SERVING_PROJECT / "serving", "/opt/app/serving"),), exclude=("__pycache__/",))
         return replace(server, layers=(*server.layers, modules))
-
-    def _python_on(self, filesystem: RootFilesystem, name: str, *packages: PythonPackages) -> Image:
-        """An image with a program of `serving/` that needs more than the interpreter."""
-        image = self._python(name, *packages)
-        return replace(image, layers=(Layer(files=((self.path(filesystem), "/"),)), *image.layers[1:]))
 
     def _example(self, name: str, *, module: str) -> Image:
         """An image with an example's program, as one more layer on KServe's SDK."""
@@ -538,8 +576,20 @@ class Catalog:
             ],
             MLSERVER.extra: [self._server_of(MLSERVER, MLSERVER_PACKAGES, program=MLSERVER_PROGRAM)],
             TENSORFLOW.extra: [self._tensorflow()],
-            PMML.extra: [self._python_on(JAVA_FILESYSTEM, "pmmlserver", SERVER_PACKAGES, PMML_PACKAGES)],
-            PADDLE.extra: [self._python_on(SHELL_FILESYSTEM, "paddleserver", SERVER_PACKAGES, PADDLE_PACKAGES)],
+            TORCHSERVE.extra: [
+                self._python_image(
+                    TORCHSERVE.image,
+                    TORCHSERVE.tag,
+                    TORCHSERVE_PACKAGES,
+                    program=TORCHSERVE_PROGRAM,
+                    module=TORCHSERVE_PROGRAM.name,
+                    filesystem=TORCH_FILESYSTEM,
+                    unused=TORCH_UNUSED,
+                    environment=(f"JAVA_HOME={JAVA_HOME}",),
+                )
+            ],
+            PMML.extra: [self._python("pmmlserver", SERVER_PACKAGES, PMML_PACKAGES, filesystem=JAVA_FILESYSTEM)],
+            PADDLE.extra: [self._python("paddleserver", SERVER_PACKAGES, PADDLE_PACKAGES, filesystem=SHELL_FILESYSTEM)],
             "examples": [self._example(name, module=module) for name, module in EXAMPLE_PROGRAMS.items()],
         }
 

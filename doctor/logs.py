@@ -17,12 +17,13 @@ from doctor.checks import Name
 from doctor.diagnosis import diagnose
 from doctor.facts import Facts
 from doctor.gather import Wanted, connect, gather
-from doctor.model import INITIALIZER, SERVER, ModelView
+from doctor.model import SERVER, ModelView
 from doctor.words import evidence_of, explain, remedy, titled
 from endpoints.failures import one_line
 from endpoints.sources import InputError
 from kube.connection import refusal_of
 from kube.kubeconfig import KubeconfigError
+from kube.views.fetching import INITIALIZER
 from kube.views.kserve import InferenceService
 from kube.views.kubernetes import Pod
 from locales.terminal import Terminal

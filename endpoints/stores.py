@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
+
+from endpoints.failures import one_line
 
 # Settings of a store that are its credentials, by the scheme of the models' locations.
 _CREDENTIALS = {
@@ -17,6 +20,27 @@ _CREDENTIALS = {
 }
 _AZURE = re.compile(r"https://[^/]+\.(blob|file)\.(core\.windows|storage\.azure)\.net/")
 _OF_AZURE = ("client_secret", "storage_key", "sas_token")
+_WORDS_WIDTH = 900
+# What may be secret in an error of a client of a store, and what is shown instead.
+_SECRETS: tuple[tuple[re.Pattern[str], str], ...] = (
+    # User and password of a URL.
+    (re.compile(r"//[^/@\s]*@"), "//…@"),
+    # The query of a URL, or of its path: a signature, a SAS token.
+    (re.compile(r"\?[\w.~%+-]+=[^\s'\")>]*"), "?…"),
+    # Credentials of a request. They differ from words such as "Basic authentication" by a digit or a capital.
+    (re.compile(r"\b([Bb]asic|[Bb]earer)\s+(?=\S*[\dA-Z=])[\w+/=.~-]{6,}"), r"\1 …"),
+    # A header, as `X-Api-Key: secret-1`, `'authorization': 'secret'`, `header value: 'secret'`. Without quotes, a value
+    # differs from the words after `may require authorization: ` by a digit.
+    (
+        re.compile(
+            r"(?i)\b((?:[\w-]*(?:authorization|token|api-key|secret|password|cookie)|header value)['\"]?\s*[:=]\s*)"
+            r"(?:b?'[^']*'|b?\"[^\"]*\"|(?=\S*\d)[^\s,;)}]+)"
+        ),
+        r"\1…",
+    ),
+)
+# Shorter ones are not looked for: they would be found in words that are none.
+_SHORTEST_SECRET = 4
 
 
 def store_setting(store: str) -> str:
@@ -43,3 +67,23 @@ def own_words(text: str) -> str:
     """
     found = re.findall(r"^.*\b\w+ error for \S+: (.*)$", text, re.M)
     return str(found[-1]) if found else ""
+
+
+def last_words(log: str) -> str:
+    """What a storage initializer said at last, and what the server answered where that is another line; one line.
+
+    What may be secret in it is left out.
+    """
+    last = next((line for line in reversed(log.splitlines()) if line.strip()), "")
+    answered = own_words(log)
+    words = f"{last} ({answered})" if answered and answered not in last else last
+    return one_line(without_secrets(words), limit=_WORDS_WIDTH)
+
+
+def without_secrets(text: str, *, known: Iterable[str] = ()) -> str:
+    """Replace by `…` what may be secret in an error of a client of a store, and the secrets that are known."""
+    for secret in sorted((s for s in known if len(s) >= _SHORTEST_SECRET), key=len, reverse=True):
+        text = text.replace(secret, "…")
+    for pattern, shown in _SECRETS:
+        text = pattern.sub(shown, text)
+    return text

@@ -24,6 +24,14 @@ class ForbiddenError(Exception):
     """The API server refuses to answer this login, with the status 401 or 403."""
 
 
+def in_words(problem: Exception) -> str:
+    """What an error of these functions says: of an answer with an error, the API server's own words, and its status."""
+    if isinstance(problem, httpx.HTTPStatusError):
+        answer = problem.response
+        return f"{refusal_of(answer)} (status {answer.status_code})"
+    return str(problem) or type(problem).__name__
+
+
 class _List(BaseModel):
     # The API server answers null for an empty list of metadata.
     items: tuple[dict[str, Any], ...] | None
@@ -60,7 +68,13 @@ def read(kind: type[Answer], client: httpx.Client, path: str) -> Answer:
 
 
 def read_list(
-    kind: type[Kind], client: httpx.Client, *, namespace: str = "", labels: str = "", metadata_only: bool = False
+    kind: type[Kind],
+    client: httpx.Client,
+    *,
+    namespace: str = "",
+    labels: str = "",
+    fields: str = "",
+    metadata_only: bool = False,
 ) -> tuple[Kind, ...]:
     """Objects of a kind; none where the cluster does not know the kind.
 
@@ -69,6 +83,7 @@ def read_list(
         client: of the cluster.
         namespace: their namespace; empty for all namespaces.
         labels: which they must have, as `key=value`; empty for any.
+        fields: which they must have, as `reason=Failed`; empty for any. Kinds have few that can be asked for.
         metadata_only: whether to read nothing of the objects but their metadata.
 
     Raises:
@@ -77,7 +92,7 @@ def read_list(
         ValueError: the answer is not a list of such objects.
 
     """
-    query = {"labelSelector": labels} if labels else None
+    query = {name: text for name, text in (("labelSelector", labels), ("fieldSelector", fields)) if text}
     headers = METADATA_ONLY if metadata_only else None
     answer = get(client, kind.path(namespace=namespace), query=query, headers=headers)
     if answer.status_code == httpx.codes.NOT_FOUND:

@@ -122,7 +122,7 @@ class EndpointCheck:
         if problem.model_ready:  # the state of the InferenceService before that explains nothing
             return Outcome(endpoint=self._endpoint, waited_s=self._waited, failure=problem.failure, model_ready=True)
         if not self._given_up:
-            self._read_service()
+            self._read_service(at_the_end=True)
         return Outcome(
             endpoint=self._endpoint,
             waited_s=self._waited,
@@ -137,10 +137,12 @@ class EndpointCheck:
             self._read_service()
         return self._given_up
 
-    def _read_service(self) -> None:
+    def _read_service(self, *, at_the_end: bool = False) -> None:
         if isinstance(self._service, StatusUnreadable) and self._service.final:
             return
-        self._service = read_status(self._endpoint, kubeconfig=self._limits.kubeconfig, context=self._limits.context)
+        self._service = read_status(
+            self._endpoint, kubeconfig=self._limits.kubeconfig, context=self._limits.context, at_the_end=at_the_end
+        )
         self._service_read_at = time.monotonic()
         self._load_failed_at = min(self._load_failed_at, self._service_read_at) if self._load_failure else float("inf")
 

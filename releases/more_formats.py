@@ -54,6 +54,22 @@ TENSORFLOW = DeclaredRuntime(
     ),
 )
 
+# Its variable is the one that KServe gives its own runtime of this name. The program that answers for TorchServe is in
+# `cluster/torchserve`.
+TORCHSERVE = DeclaredRuntime(
+    name="kserve-torchserve",
+    extra="pytorch",
+    image="pytorch/torchserve-kfs",
+    tag="0.12.0",
+    formats=(ModelFormat(name="pytorch", version="1"),),
+    protocols=("v1", "v2"),
+    reports_loaded=True,
+    name_argument=NAME_ARGUMENT,
+    arguments=(f"{NAME_ARGUMENT}={{{{.Name}}}}", f"--model_dir={MODEL_FOLDER}"),
+    protocol_variable="PROTOCOL_VERSION",
+    metrics_port=8082,
+)
+
 
 def _of_kserves_library(model_format: str, *versions: str) -> DeclaredRuntime:
     """A program of this project on the library of KServe's own server, whose arguments it takes."""
@@ -75,4 +91,4 @@ def _of_kserves_library(model_format: str, *versions: str) -> DeclaredRuntime:
 PMML = _of_kserves_library("pmml", "3", "4")
 PADDLE = _of_kserves_library("paddle", "2")
 
-MORE_FORMATS = (MLSERVER, TENSORFLOW, PMML, PADDLE)
+MORE_FORMATS = (MLSERVER, TENSORFLOW, TORCHSERVE, PMML, PADDLE)

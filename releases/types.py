@@ -205,6 +205,7 @@ class DeclaredRuntime(ServingRuntime):
         command: instead of the image's own.
         arguments: of its server; `{{.Name}}` is the InferenceService's name.
         environment: name and value of each variable; `{{.Name}}` as in the arguments.
+        protocol_variable: tells the server the model's protocol, where it speaks only one at a time.
         metrics_port: of Prometheus's metrics, at `metrics_path`; None where it has none.
         ready_path: of HTTP, where the protocol's own does not tell: it gives an error until the model is loaded.
 
@@ -216,6 +217,7 @@ class DeclaredRuntime(ServingRuntime):
     command: tuple[str, ...] = ()
     arguments: tuple[str, ...] = ()
     environment: tuple[tuple[str, str], ...] = ()
+    protocol_variable: str | None = None
     metrics_port: int | None = None
     metrics_path: str = "/metrics"
     ready_path: str | None = None

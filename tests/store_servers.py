@@ -127,7 +127,6 @@ class Google:
     """Google Cloud Storage with one bucket, and the token server of its service accounts.
 
     Attributes:
-        public: whether it may be read without an account, as at an emulator.
         revoked: whether Google no longer takes the account's key.
         forbidden: whether the account may not read the bucket.
 
@@ -138,7 +137,6 @@ class Google:
     private_key: rsa.RSAPrivateKey = field(
         default_factory=lambda: rsa.generate_private_key(public_exponent=65537, key_size=2048)
     )
-    public: bool = False
     revoked: bool = False
     forbidden: bool = False
 
@@ -162,7 +160,7 @@ class Google:
         """Answer a request."""
         if request.path == "/token":
             return self._token(request)
-        if not self.public and request.headers.get("authorization") != "Bearer granted":
+        if request.headers.get("authorization") != "Bearer granted":
             message = "Anonymous caller does not have storage.objects.list access to the Google Cloud Storage bucket."
             return json_answer({"error": {"code": 401, "message": message}}, status=401)
         if self.forbidden:

@@ -48,6 +48,8 @@ MODELS = (
 )
 # To remove terminating pods from the API server. A destroy waits longer without it, so it is not asked for.
 REMOVE_PODS = (Rule(group="", resources=("pods",), verbs=("delete",)),)
+# To keep why a model's files could not be fetched. An update says it, too, so it is not asked for.
+KEEP_REASONS = (Rule(group="", resources=("events",), verbs=("create",)),)
 # Keys of stores.
 STORAGE = (Rule(group="", resources=("secrets", "serviceaccounts"), verbs=MANAGE),)
 # Certificates of a store's private authority.
@@ -132,7 +134,10 @@ PUBLISHED = (
 )
 MONITORING = (Rule(group="", resources=("persistentvolumeclaims",), verbs=MANAGE),)
 WHOLE_PLATFORM = (*NAMESPACES, *LOOK, *LOOK_AT_PLATFORM, *PLATFORM, *KNATIVE, *REPLICATED, *PUBLISHED, *MONITORING)
-ALL_OF_MODELS = (*IDENTIFY, *MODELS, *REMOVE_PODS, *STORAGE, *CERTIFICATES, *ROUTES, *BANDITS, *BUDGETS, *RUNTIMES)
+ALL_OF_MODELS = (
+    *(*IDENTIFY, *MODELS, *REMOVE_PODS, *KEEP_REASONS),
+    *(*STORAGE, *CERTIFICATES, *ROUTES, *BANDITS, *BUDGETS, *RUNTIMES),
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -204,7 +209,7 @@ def needed_rights(settings: Settings, *, missing: Set[str], own: Set[str]) -> fr
         return _rights([*LOOK_AT_PLATFORM, *platform_rules(settings), *models, *containers], namespace="")
     found = _rights(IDENTIFY, namespace=SYSTEM_NAMESPACE, name=SYSTEM_NAMESPACE) | _rights(containers, namespace="")
     if settings.uses_whole_platform:
-        found |= _rights(LOOK_AT_PLATFORM, namespace="")
+        found |= _rights((*LOOK_AT_PLATFORM, *((*NAMESPACES, *LOOK) if settings.monitoring else ())), namespace="")
     for name in settings.namespaces:
         place = "" if name in missing else name
         found |= _rights(model_rules(settings, namespace=name), namespace=place)

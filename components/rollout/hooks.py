@@ -10,6 +10,7 @@ import httpx2 as httpx
 import pulumi
 
 from components.objects import retry_on_webhook_error
+from components.rollout.download import Download
 from components.rollout.server import ServerRollout, Servers
 from components.rollout.wait import Wait
 from components.settings.server import COMPONENT_TYPES
@@ -19,7 +20,13 @@ from kube.views.kserve import InferenceService
 
 
 def model_hooks(
-    model: str, *, key: str, servers: Servers, spec_hashes: Mapping[str, str], share: int
+    model: str,
+    *,
+    key: str,
+    servers: Servers,
+    spec_hashes: Mapping[str, str],
+    share: int,
+    secrets: tuple[str, ...] | None = None,
 ) -> pulumi.ResourceHookBinding:
     """Hooks of the InferenceService of this name.
 
@@ -29,6 +36,7 @@ def model_hooks(
         servers: those that KServe makes for it.
         spec_hashes: hash of each component that is declared: predictor, and transformer or explainer if it has one.
         share: part of the requests that the latest revision of the predictor has to get, in per cent.
+        secrets: of the store that its files come from; None for a model without files.
 
     """
     predictor = servers.rollout(f"{model}-predictor", spec_hash=spec_hashes["predictor"], share=share, model=model)
@@ -45,11 +53,26 @@ def model_hooks(
             removals.append(pulumi.ResourceHook(f"model-{key}-former-{component}", removal.run))
     leftovers = Leftovers(namespace=servers.namespace, models=(model,), kinds=OBJECTS)
     predecessor = PredecessorRemoval(scope=servers, name=model, leftovers=leftovers)
+    started, stopped = _download_hooks(model, key=key, servers=servers, spec_hashes=spec_hashes, secrets=secrets)
     return pulumi.ResourceHookBinding(
         on_error=retry_on_webhook_error(f"model-{key}-webhooks").on_error,
-        before_create=[pulumi.ResourceHook(f"model-{key}-former", predecessor.run)],
-        after_create=[*rollouts],
-        after_update=[*rollouts, *removals],
+        before_create=[pulumi.ResourceHook(f"model-{key}-former", predecessor.run), *started],
+        before_update=[*started],
+        after_create=[*rollouts, *stopped],
+        after_update=[*rollouts, *removals, *stopped],
+    )
+
+
+def _download_hooks(
+    model: str, *, key: str, servers: Servers, spec_hashes: Mapping[str, str], secrets: tuple[str, ...] | None
+) -> tuple[list[pulumi.ResourceHook], list[pulumi.ResourceHook]]:
+    """The hooks that begin and end to watch how a model's files are fetched; none for a model without files."""
+    if secrets is None:
+        return [], []
+    download = Download(scope=servers, model=model, spec_hashes=frozenset(spec_hashes.values()), secrets=secrets)
+    return (
+        [pulumi.ResourceHook(f"model-{key}-download", download.start)],
+        [pulumi.ResourceHook(f"model-{key}-downloaded", download.stop)],
     )
 
 

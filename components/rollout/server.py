@@ -23,11 +23,9 @@ from kube.read import read, read_list
 from kube.views.base import condition
 from kube.views.gateways import HTTPRoute
 from kube.views.knative import KnativeService
-from kube.views.kserve import InferenceService
+from kube.views.kserve import SPEC_HASH_ANNOTATION, InferenceService
 from kube.views.kubernetes import Deployment, Pod, Service
 
-# Its value changes with everything that is declared of a server. KServe copies it to the server's pods.
-SPEC_HASH_ANNOTATION = "kserve-multi-model/declared"
 SERVER_CONTAINER = "kserve-container"
 NOT_UPDATED = "KServe has not updated it yet"
 

@@ -9,9 +9,7 @@ import pulumi
 
 from components.objects import STACK_ANNOTATION, custom_resource, retry_on_webhook_error
 from components.platform.gateway_service import HTTP_PORT
-from components.platform.model_gateway import MODEL_GATEWAY
 from components.rollout.hooks import graph_hooks
-from components.rollout.server import SPEC_HASH_ANNOTATION
 from components.serving.context import ServingContext
 from components.serving.modes import SERVING_MODES
 from components.serving.paths import Paths
@@ -22,7 +20,7 @@ from components.settings.graph_nodes import Case, Node, Part, Share, Stage, Step
 from components.settings.model import Model
 from components.settings.resource_profiles import ROUTER
 from endpoints.endpoint import Endpoint, GraphCheck
-from kube.views.kserve import MODE_ANNOTATION
+from kube.views.kserve import MODE_ANNOTATION, SPEC_HASH_ANNOTATION
 
 # Condition that every JSON request meets, for the last step of a switch when its settings give none.
 MATCH_ALL = "@this"
@@ -94,7 +92,7 @@ class InferenceGraph(pulumi.ComponentResource):
     def _route(self, service: pulumi.Resource, *, args: InferenceGraphArgs) -> pulumi.CustomResource:
         """Route from the gateway. In mode Standard, KServe makes routes only for models."""
         name = args.graph.name
-        namespace, _, gateway = MODEL_GATEWAY.partition("/")
+        namespace, _, gateway = args.context.gateways.standard.partition("/")
         accepted = '{.status.parents[0].conditions[?(@.type=="Accepted")].status}=True'
         return custom_resource(
             f"{name}-route",

@@ -11,7 +11,6 @@ import pulumi
 
 from components.objects import STACK_ANNOTATION, custom_resource
 from components.rollout.hooks import model_hooks
-from components.rollout.server import SPEC_HASH_ANNOTATION
 from components.serving.bandit import Bandit, BanditArgs
 from components.serving.context import ServingContext
 from components.serving.disruption_budget import declare_disruption_budgets
@@ -23,7 +22,7 @@ from components.serving.storage_container import StorageContainer
 from components.settings.model import Model
 from components.settings.server import REQUEST_TIMEOUT
 from endpoints.endpoint import Check, Endpoint
-from kube.views.kserve import MODE_ANNOTATION
+from kube.views.kserve import MODE_ANNOTATION, SPEC_HASH_ANNOTATION
 from releases.runtimes import BANDIT_IMAGE
 from releases.types import GRPC_V2
 
@@ -102,6 +101,7 @@ class InferenceService(pulumi.ComponentResource):
                     servers=servers,
                     spec_hashes=hashes,
                     share=components["predictor"].get("canaryTrafficPercent", 100),
+                    secrets=(store.secrets if store else ()) if model.storage_uri else None,
                 ),
                 replace_on_changes=[f'metadata.annotations["{MODE_ANNOTATION}"]', *_routes_removed_by(model)],
                 delete_before_replace=model.name in context.changing_mode or bool(_routes_removed_by(model)) or None,
@@ -142,6 +142,7 @@ def _declare_bandit(args: InferenceServiceArgs, *, versions: str, opts: pulumi.R
             model=model.service,
             namespace=args.namespace,
             host=context.host(model.bandit_name, namespace=args.namespace),
+            gateway=context.gateways.knative,
             predict_path=Paths.of(model).predict,
             versions=versions,
             epsilon=bandit.epsilon,

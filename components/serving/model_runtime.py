@@ -46,7 +46,11 @@ class ModelRuntime:
             resource_name=f"{model.name}-runtime",
             name=f"{model.service}-{runtime.extra}",
             namespace=namespace,
-            spec=_spec(runtime, image=images.image(runtime.image) if images else runtime.image),
+            spec=_spec(
+                runtime,
+                image=images.image(runtime.image) if images else runtime.image,
+                protocol=runtime.protocol_version(model.protocol),
+            ),
         )
 
     def declare(self, opts: pulumi.ResourceOptions) -> pulumi.Resource:
@@ -63,13 +67,16 @@ class ModelRuntime:
         )
 
 
-def _spec(runtime: DeclaredRuntime, *, image: str) -> dict[str, Any]:
+def _spec(runtime: DeclaredRuntime, *, image: str, protocol: str | None) -> dict[str, Any]:
+    variables = [*runtime.environment]
+    if runtime.protocol_variable and protocol:
+        variables.append((runtime.protocol_variable, protocol))
     container = {
         "name": SERVER_CONTAINER,
         "image": f"{image}:{runtime.tag}",
         "command": list(runtime.command) or None,
         "args": list(runtime.arguments) or None,
-        "env": [{"name": name, "value": value} for name, value in runtime.environment] or None,
+        "env": [{"name": name, "value": value} for name, value in variables] or None,
         "resources": SERVING_RUNTIME.values(),
         "readinessProbe": probe(runtime.ready_path) if runtime.ready_path else None,
         # What a server of others prints last is all that it tells of its failure.

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from components.platform.pull_secrets import references
-from components.rollout.server import SERVER_CONTAINER, SPEC_HASH_ANNOTATION
+from components.rollout.server import SERVER_CONTAINER
 from components.serving.model_runtime import ModelRuntime
 from components.serving.modes import SERVING_MODES, ServingMode
 from components.serving.paths import Paths
@@ -27,6 +27,7 @@ from components.settings.server import (
     Resources,
     Transformer,
 )
+from kube.views.kserve import SPEC_HASH_ANNOTATION
 from releases.types import GRPC_V2, ServingRuntime
 
 # Port of gRPC in KServe's SDK, and so of a container that does not say its port.
@@ -138,7 +139,7 @@ class InferenceServiceSpec:
             {
                 "modelFormat": drop_none({"name": model.format, "version": model.version}),
                 "protocolVersion": runtimes[0].protocol_version(model.protocol),
-                "storageUri": model.storage_uri,
+                "storageUri": model.location,
                 "runtime": named.name if named else model.runtime,
                 "args": self._arguments(runtimes[0].name_argument) or None,
                 "ports": [_port(for_grpc.grpc_port, model)] if for_grpc else None,
@@ -157,7 +158,7 @@ class InferenceServiceSpec:
         """Container of the stack's own, for which KServe downloads the model's files to /mnt/models."""
         model, is_grpc = self.model, self.model.protocol == GRPC_V2
         port = container.port or (GRPC_PORT if is_grpc else PORT)
-        files = [{"name": "STORAGE_URI", "value": model.storage_uri}] if model.storage_uri else []
+        files = [{"name": "STORAGE_URI", "value": model.location}] if model.location else []
         ready = container.ready_path or (None if is_grpc else Paths.of(model).ready)
         return drop_none(
             {

@@ -45,6 +45,7 @@ class StoreAccess:
         service_account: name of the service account with the keys.
         variables: of their storage initializers, as Kubernetes writes them.
         pull_secrets: names of Secrets that their images are pulled with.
+        secrets: of the store, to be left out of what its clients say.
 
     """
 
@@ -53,6 +54,7 @@ class StoreAccess:
     pull_secrets: tuple[str, ...] = ()
     pod_labels: Mapping[str, str] = field(default_factory=dict)
     pod_annotations: Mapping[str, str] = field(default_factory=dict)
+    secrets: tuple[str, ...] = field(default=(), repr=False)
 
 
 class StorageCredentials(pulumi.ComponentResource):
@@ -82,6 +84,7 @@ class StorageCredentials(pulumi.ComponentResource):
             pull_secrets=_pull_secret(name, args=args, objects=objects, opts=inside),
             pod_labels=objects.pod_labels,
             pod_annotations=objects.pod_annotations,
+            secrets=args.storage.secrets,
         )
         self.register_outputs({"service_account": account.metadata.name})
 

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from doctor.findings import Cause, Finding
 from doctor.model import ModelView, container_source, evidence_from
 from kube.views.base import condition
+from kube.views.fetching import MODELCARS, NOT_PULLED
 
-_PULLING = {"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "RegistryUnavailable"}
 _FETCHED = re.compile(r'Unable to fetch image "([^"]+)"')
-_PULLED = re.compile(r'Failed to pull image "([^"]+)"')
+PULLED = re.compile(r'Failed to pull image "([^"]+)"')
 _KINDS: tuple[tuple[Cause, re.Pattern[str]], ...] = (
     (
         Cause.IMAGE_REFUSED,
@@ -34,7 +34,10 @@ _KINDS: tuple[tuple[Cause, re.Pattern[str]], ...] = (
 
 
 def not_pulled(view: ModelView) -> Iterator[Finding]:
-    """Find why an image is not pulled: a wrong name, a refusal, or a registry out of reach."""
+    """Find why an image is not pulled: a wrong name, a refusal, or a registry out of reach.
+
+    Of images with a model in them, `storage` finds it.
+    """
     image, source, text = next(_not_pulled(view), ("", "", ""))
     if not image:
         return
@@ -42,16 +45,21 @@ def not_pulled(view: ModelView) -> Iterator[Finding]:
     warnings = [event.message for event in view.warnings if event.message.startswith("Failed to pull image")]
     if warnings and "rpc error" not in text:
         text = f"{text} {warnings[0]}"
+    cause = pull_cause(text, image=image)
+    yield view.finding(cause, [evidence_from(source, text)], image=image, registry=image.partition("/")[0])
+
+
+def pull_cause(text: str, *, image: str) -> Cause:
+    """The cause that the error of a pull names."""
     # The image's name may have words of an error in it.
     error = text.replace(image, "")
-    cause = next((cause for cause, pattern in _KINDS if pattern.search(error)), Cause.IMAGE_FAILED)
-    yield view.finding(cause, [evidence_from(source, text)], image=image, registry=image.partition("/")[0])
+    return next((cause for cause, pattern in _KINDS if pattern.search(error)), Cause.IMAGE_FAILED)
 
 
 def _not_pulled(view: ModelView) -> Iterator[tuple[str, str, str]]:
     """Images that are not pulled, each with source and text of the evidence."""
     for pod, status in view.statuses:
-        if status.waiting and status.waiting.reason in _PULLING:
+        if status.waiting and status.waiting.reason in NOT_PULLED and status.name not in MODELCARS:
             source = container_source(pod, status.name)
             yield status.image, source, f"{status.waiting.reason}: {status.waiting.message}"
     for revision in view.revisions:
@@ -61,6 +69,6 @@ def _not_pulled(view: ModelView) -> Iterator[tuple[str, str, str]]:
             yield fetched[1], f"revision {revision.name}", healthy.message
     if not view.pods and not view.model.ready:
         for event in view.warnings:
-            named = _PULLED.match(event.message)
-            if named:
+            named = PULLED.match(event.message)
+            if named and named[1] != view.model.image:
                 yield named[1], f"deleted pod {event.about}", event.message

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from doctor.findings import Cause, Finding
-from doctor.model import INITIALIZER, OOM_KILLED, SERVER, ModelView, container_source, evidence_from
+from doctor.model import OOM_KILLED, SERVER, ModelView, container_source, evidence_from
 from kube.views.base import condition
+from kube.views.fetching import INITIALIZER, MODELCAR_INIT
 from kube.views.kubernetes import Pod
 
 _QUEUE = "queue-proxy"
@@ -41,7 +42,9 @@ def crashed(view: ModelView) -> Iterator[Finding]:
     """Find a server that ended with an error, as it does when it cannot read its model."""
     for pod, status in view.statuses:
         end = status.failed
-        if pod.ready or status.ready or status.name == INITIALIZER or end is None or end.reason == OOM_KILLED:
+        if pod.ready or status.ready or end is None or end.reason == OOM_KILLED:
+            continue
+        if status.name in {INITIALIZER, MODELCAR_INIT}:
             continue
         text = view.failure_text(pod, status) or end.reason
         evidence = [evidence_from(container_source(pod, status.name), f"exit {end.exit_code}: {text}")]

@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
+from doctor.causes.images import PULLED, pull_cause
 from doctor.findings import Cause, Evidence, Finding
-from doctor.model import INITIALIZER, OOM_KILLED, ModelView, container_source, evidence_from, last_line
-from endpoints.stores import credentials_setting, own_words, store_setting
-from kube.views.kserve import KEYS_REFUSED, InferenceService
+from doctor.model import OOM_KILLED, ModelView, container_source, evidence_from, last_line
+from endpoints.stores import credentials_setting, own_words, store_setting, without_secrets
+from kube.views.fetching import INITIALIZER, NOT_FETCHED, has_files, kept_words, unfetched
+from kube.views.kserve import KEYS_REFUSED, SPEC_HASH_ANNOTATION, InferenceService
 from kube.views.kubernetes import Secret, ServiceAccount
 
 _KINDS: tuple[tuple[Cause, re.Pattern[str]], ...] = (
+    # KServe runs a shell in an image with a model.
+    (Cause.STORAGE_FAILED, re.compile(r"executable file not found")),
     (
         Cause.STORAGE_KEYS_MISSING,
-        re.compile(r"NoCredentials|Unable to locate credentials|authentication failed\. Set AWS|: no keys\b"),
+        re.compile(
+            r"NoCredentials|Unable to locate credentials|authentication failed\. Set AWS|: no keys\b"
+            r"|no basic auth credentials"
+        ),
     ),
     (Cause.STORAGE_KEYS_REFUSED, KEYS_REFUSED),
     (
@@ -41,6 +48,8 @@ _KINDS: tuple[tuple[Cause, re.Pattern[str]], ...] = (
     ),
 )
 _ENDPOINT = "serving.kserve.io/s3-endpoint"
+# What is wrong in an image with a model, which was pulled.
+_IN_IMAGE = re.compile(r"modelcar is invalid|executable file not found")
 
 
 def not_fetched(view: ModelView) -> Iterator[Finding]:
@@ -49,12 +58,12 @@ def not_fetched(view: ModelView) -> Iterator[Finding]:
     if failure is None:
         return
     evidence = [failure, *_answer(view, failure)]
-    cause = next(filter(None, map(_cause_of, (e.text for e in reversed(evidence)))), Cause.STORAGE_FAILED)
+    cause = _cause(view, [item.text for item in reversed(evidence)])
     secrets = _secrets(view)
     if cause is Cause.STORAGE_KEYS_REFUSED and _has_no_credentials(view):
         cause = Cause.STORAGE_KEYS_MISSING
     endpoints = list(filter(None, (secret.metadata.annotations.get(_ENDPOINT) for secret in secrets)))
-    scheme, _, rest = view.model.storage_uri.partition("://")
+    scheme, _, rest = view.model.location.partition("://")
     asked_aws = scheme == "s3" and "amazonaws.com" in failure.text
     if cause is Cause.STORAGE_UNREACHABLE and asked_aws and secrets and not endpoints:
         cause = Cause.STORAGE_SECRET_BARE
@@ -65,11 +74,23 @@ def not_fetched(view: ModelView) -> Iterator[Finding]:
         cause,
         evidence,
         bucket=rest.partition("/")[0] or "-",
-        secret=", ".join(secret.name for secret in secrets) or _variables(view) or "-",
+        secret=", ".join(secret.name for secret in secrets) or _other_secret(view) or "-",
         store=store_setting(view.model.store),
-        setting=credentials_setting(view.model.store, uri=view.model.storage_uri),
+        setting=credentials_setting(view.model.store, uri=view.model.location),
         endpoint=", ".join(endpoints) or "-",
+        image=view.model.image or "-",
+        registry=view.model.image.partition("/")[0] or "-",
     )
+
+
+def _cause(view: ModelView, texts: Sequence[str]) -> Cause:
+    """The cause that the first of these texts names that names a known one."""
+    if view.model.image and not any(map(_IN_IMAGE.search, texts)):
+        cause = pull_cause(texts[0], image=view.model.image)
+        if cause is not Cause.IMAGE_REFUSED:
+            return cause
+        return _cause_of(texts[0]) or Cause.STORAGE_KEYS_REFUSED
+    return next(filter(None, map(_cause_of, texts)), Cause.STORAGE_FAILED)
 
 
 def _cause_of(text: str) -> Cause | None:
@@ -78,32 +99,60 @@ def _cause_of(text: str) -> Cause | None:
 
 
 def _failure(view: ModelView) -> Evidence | None:
-    """Why the storage initializer of an existing pod failed the last time."""
-    for pod, status in view.statuses:
-        if status.name == INITIALIZER and status.failed and status.failed.reason != OOM_KILLED:
-            text = view.failure_text(pod, status) or f"exit {status.failed.exit_code}"
-            return evidence_from(container_source(pod, INITIALIZER), text)
+    """Why the storage initializer of an existing pod failed the last time, or an image with a model is not pulled."""
+    for failure in filter(None, map(unfetched, view.pods)):
+        pod, status, end = failure.pod, failure.status, failure.status.failed
+        if end is None:
+            waiting = status.waiting.message if status.waiting else ""
+            return _evidence(container_source(pod, status.name), failure.words or _pull_warning(view) or waiting)
+        if end.reason != OOM_KILLED:
+            return _evidence(
+                container_source(pod, status.name), view.failure_text(pod, status) or f"exit {end.exit_code}"
+            )
     return None
 
 
+def _pull_warning(view: ModelView) -> str:
+    """The latest warning of the kubelet that it cannot pull the image with the model; empty if there is none."""
+    named = ((PULLED.match(event.message), event.message) for event in view.warnings)
+    return next((text for image, text in named if image and image[1] == view.model.image), "")
+
+
 def _earlier_failure(view: ModelView) -> Evidence | None:
-    """Why the storage initializer of a deleted pod failed, from KServe's status or a warning."""
+    """Why the storage initializer of a deleted pod failed: what an update kept, or KServe's status, or a warning."""
     model = view.model
+    if kept := _kept(view):
+        return kept
     fetching = any(status.name == INITIALIZER and not status.failed for _, status in view.statuses)
     blocked = model.transition == "BlockedByFailedLoad" and (not view.pods or fetching)
     events = (e for e in view.warnings if e.reason == "BackOff" and f"container {INITIALIZER}" in e.message)
     backed_off = None if view.pods or model.ready else next(events, None)
     # KServe keeps the last words of a pod that is gone; the warning says only that it was restarted.
     if (blocked or backed_off) and _failed_to_fetch(model):
-        return evidence_from("KServe, of an earlier pod", last_line(model.failure_message))
-    return evidence_from(f"deleted pod {backed_off.about}", backed_off.message) if backed_off else None
+        return _evidence("KServe, of an earlier pod", last_line(model.failure_message))
+    if model.image and not view.pods and not model.ready and (warning := _pull_warning(view)):
+        return _evidence("a deleted pod", warning)
+    return _evidence(f"deleted pod {backed_off.about}", backed_off.message) if backed_off else None
+
+
+def _kept(view: ModelView) -> Evidence | None:
+    """The latest words that the update kept which declared the model as it is, if no pod has fetched it since."""
+    declared = view.model.declared
+    current = (pod for pod in view.pods if pod.metadata.annotations.get(SPEC_HASH_ANNOTATION) == declared)
+    words = "" if any(map(has_files, current)) else kept_words(view.warnings, view.model)
+    return _evidence(f"Event {NOT_FETCHED}, of an earlier pod", words) if words else None
+
+
+def _evidence(source: str, text: str) -> Evidence:
+    """Evidence from a client of a store, without what may be secret in it."""
+    return evidence_from(source, without_secrets(text))
 
 
 def _failed_to_fetch(model: InferenceService) -> bool:
     """Whether the failure that KServe reports is the storage initializer's, which it does not say."""
     message = model.failure_message
     known = "://" in message and _cause_of(message) is not None
-    own = bool(model.storage_uri) and model.storage_uri.rstrip("/") in message
+    own = bool(model.location) and model.location.rstrip("/") in message
     return model.failure_reason == "ModelLoadFailed" and (known or own or "torage initialization" in message)
 
 
@@ -113,23 +162,33 @@ def _answer(view: ModelView, failure: Evidence) -> list[Evidence]:
         if status.name == INITIALIZER and status.failed:
             answered = own_words(f"{status.failed.message}\n{view.log(pod, INITIALIZER)}")
             if answered and answered not in failure.text:
-                return [evidence_from(container_source(pod, INITIALIZER), answered)]
+                return [_evidence(container_source(pod, INITIALIZER), answered)]
     return []
 
 
 def _has_no_credentials(view: ModelView) -> bool:
-    """Whether the model's account was read and has neither keys nor a role, and the model no store of variables."""
+    """Whether the model's account was read and has neither keys nor a role, and the model no store of variables.
+
+    For an image with a model, whether its pods have no pull secret.
+    """
     account, roles = view.account, ("role-arn", "gcp-service-account", "workload.identity")
+    if view.model.image:
+        return not view.model.pull_secrets
     if account is None or account.secrets or (view.model.store and view.model.storage_container):
         return False
     return not any(role in name for name in account.metadata.annotations for role in roles)
 
 
-def _variables(view: ModelView) -> str:
-    """Name of the Secret from which the model's ClusterStorageContainer takes credentials, if it has one."""
-    web = view.model.storage_uri.startswith("http")
-    has_some = web and view.model.store and view.model.storage_container
-    return f"{view.model.service_account}-variables" if has_some else ""
+def _other_secret(view: ModelView) -> str:
+    """Name of the Secret with credentials that the model's account does not list; empty without one.
+
+    A ClusterStorageContainer takes headers from one, and the kubelet a registry's password.
+    """
+    model = view.model
+    if model.store and model.image:
+        return f"{model.service_account}-pull"
+    has_variables = model.location.startswith("http") and model.store and model.storage_container
+    return f"{model.service_account}-variables" if has_variables else ""
 
 
 def _secrets(view: ModelView) -> tuple[Secret, ...]:

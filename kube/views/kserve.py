@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AliasPath, Field
 
-from kube.views.base import Conditions, Object, View, in_spec, in_status, is_true
+from kube.views.base import Conditions, Object, Strings, View, in_spec, in_status, is_true
 from kube.views.knative import TrafficTarget
 
 MODE_ANNOTATION = "serving.kserve.io/deploymentMode"
@@ -16,15 +16,20 @@ MODE_ANNOTATION = "serving.kserve.io/deploymentMode"
 KNATIVE_VISIBILITY = "networking.knative.dev/visibility"
 KSERVE_VISIBILITY = "networking.kserve.io/visibility"
 CLUSTER_LOCAL = "cluster-local"
+_IMAGE = "oci://"
 STOP_ANNOTATION = "serving.kserve.io/stop"
 STACK_ANNOTATION = "kserve-multi-model/stack"
+# Its value changes with everything that is declared of a server. KServe copies it to the server's pods.
+SPEC_HASH_ANNOTATION = "kserve-multi-model/declared"
 # Errors of a model's download that mean refused access keys: the status only as clients write it, since a path may
-# contain the number; S3's codes; boto's words for no keys; KServe's for other stores; Google's for a key.
+# contain the number; S3's codes; boto's words for no keys; KServe's for other stores; Google's for a key; a registry's.
 KEYS_REFUSED = re.compile(
     r"\(403\)|\[403\]|\b40[13] Client Error|\bForbidden\b|SignatureDoesNotMatch|InvalidAccessKeyId|AccessDenied"
     r"|InvalidToken|ExpiredToken|NoCredentialsError|Unable to locate credentials"
     r"|\b(HTTP|HuggingFace|Azure|GCS|HDFS) authentication failed|HTTP access denied|Access denied to \w+ resource"
     r"|\binvalid_grant\b|AuthenticationFailed|AuthorizationFailure"
+    r"|\b401 Unauthorized\b|\bpull access denied\b|\bno basic auth credentials\b"
+    r"|\bunauthorized: |\binsufficient_scope\b|\baccess to the resource is denied\b"
 )
 
 
@@ -59,6 +64,13 @@ class Served(Object):
         return urlsplit(self.url).hostname or ""
 
 
+class EnvironmentVariable(View):
+    """A variable of a container; without a value where that is taken from another object."""
+
+    name: str
+    value: str = ""
+
+
 class InferenceService(Served):
     """A model, as declared and as KServe reports it.
 
@@ -66,6 +78,7 @@ class InferenceService(Served):
         transition: progress of loading the model, such as UpToDate, InProgress, BlockedByFailedLoad, InvalidSpec.
         failure_reason: why it could not be loaded; `failure_message` has the details.
         previous_revision: the revision that got all requests before the last one that did.
+        declared: value of SPEC_HASH_ANNOTATION of its predictor; empty for a model of others.
 
     """
 
@@ -77,9 +90,14 @@ class InferenceService(Served):
     protocol: str = Field("", validation_alias=_model("protocolVersion"))
     runtime: str = Field("", validation_alias=_model("runtime"))
     storage_uri: str = Field("", validation_alias=_model("storageUri"))
+    environment: tuple[EnvironmentVariable, ...] = Field(
+        (), validation_alias=in_spec("predictor", "containers", 0, "env")
+    )
     probe_path: str = Field("", validation_alias=_model("readinessProbe", "httpGet", "path"))
     service_account: str = Field("default", validation_alias=in_spec("predictor", "serviceAccountName"))
     storage_container: str = Field("", validation_alias=in_spec("predictor", "storageContainerName"))
+    declared: str = Field("", validation_alias=in_spec("predictor", "annotations", SPEC_HASH_ANNOTATION))
+    pull_secrets: tuple[Strings, ...] = Field((), validation_alias=in_spec("predictor", "imagePullSecrets"))
     min_replicas: int = Field(1, validation_alias=in_spec("predictor", "minReplicas"))
     canary_percent: int | None = Field(None, validation_alias=in_spec("predictor", "canaryTrafficPercent"))
     mode: str = Field("", validation_alias=in_status("deploymentMode"))
@@ -92,11 +110,22 @@ class InferenceService(Served):
     traffic: tuple[TrafficTarget, ...] = Field((), validation_alias=_predictor("traffic"))
 
     @property
+    def location(self) -> str:
+        """Where its files are, as its model or its container says it; empty where it has none."""
+        own = (variable.value for variable in self.environment if variable.name == "STORAGE_URI")
+        return self.storage_uri or next(own, "")
+
+    @property
     def store(self) -> str:
         """Name of its store in the settings of the stack that declared it; empty where it has none."""
         stack = self.metadata.annotations.get(STACK_ANNOTATION, "").partition(":")[0].rpartition("/")[2]
         prefix = f"{re.sub('[^a-z0-9-]', '-', stack.lower())}-storage-"
         return self.service_account.removeprefix(prefix) if stack and self.service_account.startswith(prefix) else ""
+
+    @property
+    def image(self) -> str:
+        """The image that has its files; empty for other kinds of storage."""
+        return self.storage_uri.removeprefix(_IMAGE) if self.storage_uri.startswith(_IMAGE) else ""
 
     @property
     def stopped(self) -> bool:

@@ -92,13 +92,14 @@ class Pod(Object):
 
 
 class Event(Object):
-    """A warning about an object: the one of kind `kind` and name `about`."""
+    """A warning about an object: the one of kind `kind`, name `about` and UID `about_uid`."""
 
     api: ClassVar[str] = "api/v1"
     plural: ClassVar[str] = "events"
 
     kind: str = Field("", validation_alias=AliasPath("involvedObject", "kind"))
     about: str = Field("", validation_alias=AliasPath("involvedObject", "name"))
+    about_uid: str = Field("", validation_alias=AliasPath("involvedObject", "uid"))
     reason: str = ""
     message: str = ""
     last: datetime | None = Field(None, validation_alias=AliasChoices("lastTimestamp", "eventTime"))

@@ -15,27 +15,32 @@ from tests.e2e.models_on_platform import models_on_platform
 
 NAMESPACE = "more-formats"
 STANDARD = "-standard"
-LABELS = [[1], [0]]
+# MLServer answers a column, TorchServe what the model's handler does.
+COLUMN, LABELS = [[1], [0]], [1, 0]
 PROBABILITIES = [0.9610391, 0.0330883]
-COLUMN = [[probability] for probability in PROBABILITIES]
+PROBABILITY_COLUMN = [[probability] for probability in PROBABILITIES]
 SPECIES = [
     {"species": "virginica", "probability": PROBABILITIES[0]},
     {"species": "versicolor", "probability": PROBABILITIES[1]},
 ]
 # Model → format, protocol, and what it answers; those that end with STANDARD run in that mode.
 MODELS: dict[str, tuple[str, str, list[Any]]] = {
-    "mlflow-v2": ("mlflow", "v2", LABELS),
-    "mlflow-grpc": ("mlflow", "grpc-v2", LABELS),
-    f"mlflow-v2{STANDARD}": ("mlflow", "v2", LABELS),
-    f"mlflow-grpc{STANDARD}": ("mlflow", "grpc-v2", LABELS),
+    "mlflow-v2": ("mlflow", "v2", COLUMN),
+    "mlflow-grpc": ("mlflow", "grpc-v2", COLUMN),
+    f"mlflow-v2{STANDARD}": ("mlflow", "v2", COLUMN),
+    f"mlflow-grpc{STANDARD}": ("mlflow", "grpc-v2", COLUMN),
     "tensorflow-v1": ("tensorflow", "v1", PROBABILITIES),
     f"tensorflow-v1{STANDARD}": ("tensorflow", "v1", PROBABILITIES),
-    "paddle-v1": ("paddle", "v1", COLUMN),
-    "paddle-v2": ("paddle", "v2", COLUMN),
-    "paddle-grpc": ("paddle", "grpc-v2", COLUMN),
-    f"paddle-v2{STANDARD}": ("paddle", "v2", COLUMN),
+    "paddle-v1": ("paddle", "v1", PROBABILITY_COLUMN),
+    "paddle-v2": ("paddle", "v2", PROBABILITY_COLUMN),
+    "paddle-grpc": ("paddle", "grpc-v2", PROBABILITY_COLUMN),
+    f"paddle-v2{STANDARD}": ("paddle", "v2", PROBABILITY_COLUMN),
     "pmml-v1": ("pmml", "v1", SPECIES),
     f"pmml-v1{STANDARD}": ("pmml", "v1", SPECIES),
+    "pytorch-v1": ("pytorch", "v1", LABELS),
+    "pytorch-v2": ("pytorch", "v2", LABELS),
+    f"pytorch-v1{STANDARD}": ("pytorch", "v1", LABELS),
+    f"pytorch-v2{STANDARD}": ("pytorch", "v2", LABELS),
 }
 # Of those that take others than the demo's.
 ROWS = {"pmml": [[*row, "spring"] for row in INSTANCES]}
@@ -78,6 +83,8 @@ def served(deployment: Deployment, tmp_path_factory: pytest.TempPathFactory) -> 
 @pytest.mark.format("mlflow", server="pypi", program="MLServer", protocols=["v2", "grpc-v2"])
 @pytest.mark.format("tensorflow", "pmml", server="ours", protocols=["v1"])
 @pytest.mark.format("paddle", server="ours", protocols=["v1", "v2", "grpc-v2"])
+@pytest.mark.feature("PyTorch models", mode="both")
+@pytest.mark.format("pytorch", server="pypi", program="TorchServe", protocols=["v1", "v2"])
 def test_every_format_answers_by_value(served: Deployment) -> None:
     checked = served.predict("--stack", served.stack, "--json", timeout=300)
     assert checked.status == 0, checked.text

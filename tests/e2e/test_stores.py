@@ -10,7 +10,7 @@ import os
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
@@ -36,15 +36,19 @@ from cluster.catalog import VERSITYGW_PART, Catalog
 from cluster.locations import cache_dir
 from tests.e2e.asking import INSTANCES
 from tests.e2e.cluster_objects import kubectl
-from tests.e2e.machine import NETWORK, NODE, Deployment
+from tests.e2e.machine import GATEWAY, NETWORK, NODE, Deployment
+from tests.e2e.model_images import REGISTRY, REPOSITORY, registry_of_images
 from tests.e2e.models_on_platform import stack_of_models
-from tests.store_servers import Google, Hub, Web, basic, serving
+from tests.google_emulator import google_emulator
+from tests.store_servers import Hub, Web, basic, serving
 from tests.store_table import Case, StoreEvidence
+from tests.unit.components.registry import Registry
 
 NAMESPACE, CLAIM = "stores", "files"
 HOST = NETWORK.host
 FILE = "/iris/model.joblib"
-HEADER, PASSWORD, TOKEN = "header-7f3a", "password-7f3a", "hf_7f3a"
+HEADER, PASSWORD, TOKEN, IMAGE_PASSWORD = "header-7f3a", "password-7f3a", "hf_7f3a", "images-7f3a"
+WRONG = "wrong-7f3a"
 KEYS = {"access_key_id": "tls-reader", "secret_access_key": "tls-secret"}
 
 
@@ -57,6 +61,7 @@ class Servers:
     hub: str
     google: str
     s3: str
+    images: Registry
     authority: str
 
 
@@ -79,6 +84,9 @@ def servers(model_file: bytes, tmp_path_factory: pytest.TempPathFactory) -> Iter
     (folder / "ca.pem").write_bytes(authority.cert_pem.bytes())
     files = {FILE: model_file}
     hub = Hub(model="acme/iris", files={"model.joblib": model_file}, token=TOKEN)
+    (folder / "iris").mkdir()
+    (folder / "iris" / "model.joblib").write_bytes(model_file)
+    tags, login = ("right", "wrong", "missing", "expired"), ("reader", IMAGE_PASSWORD)
     with ExitStack() as stack:
         yield Servers(
             header=stack.enter_context(
@@ -88,9 +96,8 @@ def servers(model_file: bytes, tmp_path_factory: pytest.TempPathFactory) -> Iter
                 serving(Web(files=files, needed=("authorization", basic("reader", PASSWORD))), address=HOST)
             ),
             hub=stack.enter_context(serving(hub, address=HOST, authority=authority)),
-            google=stack.enter_context(
-                serving(Google(bucket="models", files={"iris/model.joblib": model_file}, public=True), address=HOST)
-            ),
+            google=stack.enter_context(google_emulator("models", {"iris/model.joblib": model_file}, address=HOST)),
+            images=stack.enter_context(registry_of_images(folder / "iris", tags=tags, login=login, folder=folder)),
             s3=stack.enter_context(s3_with_tls(model_file, folder=folder, authority=authority)),
             authority=str(folder / "ca.pem"),
         )
@@ -138,6 +145,7 @@ def stores(servers: Servers, *, suffix: str = "") -> dict[str, dict[str, Any]]:
         "password": {"kind": "https", "host": HOST, "username": "reader"},
         "hub": {"kind": "huggingface", "endpoint": servers.hub, "ca_file": servers.authority},
         "tls": {"kind": "s3", "endpoint": servers.s3, "ca_file": servers.authority},
+        "images": {"kind": "oci", "registry": REGISTRY, "username": "reader"},
     }
     return {f"{name}{suffix}": store for name, store in kinds.items()}
 
@@ -147,7 +155,10 @@ SECRETS = {
     "password": {"password": PASSWORD},
     "hub": {"token": TOKEN},
     "tls": KEYS,
+    "images": {"password": IMAGE_PASSWORD},
 }
+# A name that goes with a wrong secret. versitygw says of an unknown one that there is no such bucket.
+RIGHT_NAMES = ("access_key_id",)
 
 
 # What the table of stores says of each store: kind, credential, and which server enforces it.
@@ -156,7 +167,8 @@ OF_TABLE = {
     "password": ("https", "password", "a web server of the tests"),
     "hub": ("huggingface", "token", "a hub of the tests"),
     "tls": ("s3", "keys", "versitygw with TLS of a private authority"),
-    "emulator": ("gcs", "anonymous", "nobody: an emulator of the tests, open to all"),
+    "images": ("oci", "password", "a registry of the tests"),
+    "emulator": ("gcs", "anonymous", "nobody: gcp-storage-emulator asks for no credentials"),
     "claim": ("pvc", "none", "nobody: the pod mounts it"),
 }
 
@@ -172,9 +184,14 @@ def locations(servers: Servers) -> dict[str, str]:
         "password": f"{servers.password}{FILE}",
         "hub": "hf://acme/iris",
         "tls": "s3://models/iris",
+        "images": image("right"),
         "emulator": "gs://models/iris",
         "claim": f"pvc://{CLAIM}/models/sklearn",
     }
+
+
+def image(tag: str) -> str:
+    return f"oci://{REGISTRY}/{REPOSITORY}:{tag}"
 
 
 def model(name: str, uri: str, *, store: str, **more: Any) -> dict[str, Any]:
@@ -201,7 +218,8 @@ def stack(servers: Servers, deployment: Deployment, tmp_path_factory: pytest.Tem
     made = stack_of_models(NAMESPACE, directory=directory, deployment=deployment, storage=known)
     for name, secrets in SECRETS.items():
         for field, text in secrets.items():
-            for store, value in ((name, text), (f"{name}-wrong", "wrong")):
+            wrong = text if field in RIGHT_NAMES else WRONG
+            for store, value in ((name, text), (f"{name}-wrong", wrong)):
                 path = f"kserve-multi-model:storage.{store}.{field}"
                 said = made.pulumi("config", "set", "--secret", "--path", path, value)
                 assert said.status == 0, said.text
@@ -250,7 +268,8 @@ def make_claim(client: Client) -> None:
 @pytest.mark.feature("models from HTTPS, with a header, a password or a private CA", mode="both")
 @pytest.mark.feature("models from Hugging Face, with a token and an endpoint")
 @pytest.mark.feature("models from S3 with TLS under a private CA")
-@pytest.mark.feature("models from Google Cloud Storage, at an endpoint without keys")
+@pytest.mark.feature("models from Google Cloud Storage, at an emulator without keys")
+@pytest.mark.feature("models in images (modelcars), from a registry with a password")
 @pytest.mark.feature("models from a folder of a PersistentVolumeClaim", mode="Standard")
 def test_models_from_every_store_answer_by_value(
     stack: Deployment, servers: Servers, store_evidence: StoreEvidence
@@ -265,33 +284,98 @@ def test_models_from_every_store_answer_by_value(
         saw(store_evidence, "right", str(answered["got"]), store=answered["endpoint"]["name"])
     stated, state = stack.stack_file.read_text(), stack.pulumi("stack", "export").stdout
     pods = json.dumps(kubectl(stack, "get", "pods,inferenceservices", "-n", NAMESPACE))
-    for secret in (HEADER, PASSWORD, TOKEN, KEYS["secret_access_key"], basic("reader", PASSWORD).split()[1]):
+    of_basic = [basic("reader", password).split()[1] for password in (PASSWORD, IMAGE_PASSWORD)]
+    for secret in (HEADER, PASSWORD, TOKEN, KEYS["secret_access_key"], IMAGE_PASSWORD, *of_basic):
         assert all(secret not in text for text in (stated, state, pods))
 
 
 @pytest.mark.feature("refused credentials of every store name the store and the setting")
 def test_refused_credentials_are_named(stack: Deployment, servers: Servers, store_evidence: StoreEvidence) -> None:
-    places = {name: uri for name, uri in locations(servers).items() if name in SECRETS}
-    refused = [model(f"{name}-refused", uri, store=f"{name}-wrong", timeout=120) for name, uri in places.items()]
-    keyless = {**model("keyless", f"{servers.password}{FILE}", store="", timeout=120)}
-    del keyless["storage"]
-    stack.configure(models=[*refused, keyless])
-    expected = {f"{name}-refused": "storage-keys-refused" for name in places} | {"keyless": "storage-keys-missing"}
+    """By the update at once, and by the doctor and the check while the pods are there and after they are gone."""
+    servers.images.login = ("reader", "renewed")
+    places = {name: uri for name, uri in locations(servers).items() if name in SECRETS} | {"images": image("wrong")}
+    refused = [model(f"{name}-refused", uri, store=f"{name}-wrong", timeout=90) for name, uri in places.items()]
+    expired = model("images-expired", image("expired"), store="images", timeout=90)
+    # KServe gives the headers of one model to others of the very same location, so this one has another.
+    missing = {"password-missing": f"{servers.password}/iris/other.joblib", "images-missing": image("missing")}
+    keyless = [model(name, uri, store="", timeout=90) for name, uri in missing.items()]
+    for declared in keyless:
+        del declared["storage"]
+    stack.configure(models=[*refused, expired, *keyless])
+    expected = {(f"{name}-refused", "storage-keys-refused") for name in places}
+    expected |= {("images-expired", "storage-keys-refused")} | {(name, "storage-keys-missing") for name in missing}
     seen: dict[tuple[str, str], str] = {}
     with ThreadPoolExecutor(1) as pool:
-        up = pool.submit(stack.pulumi, "up", "--yes", "--skip-preview")
-        # While their pods are there: at the deadline Knative takes them away.
-        while not seen.keys() >= expected.items() and not up.done():
+        # Without the option, Pulumi stops at the first model that fails.
+        up = pool.submit(stack.pulumi, "up", "--yes", "--skip-preview", "--continue-on-error")
+        while not seen.keys() >= expected and not up.done():
             seen |= found_by_doctor(stack)
             time.sleep(2)
-        said = stack.predict("doctor", "-n", NAMESPACE, "--lang", "en").text
-        assert up.result().status != 0
-    assert seen.keys() >= expected.items()
+        updated = up.result()
+    assert updated.status != 0
+    assert seen.keys() >= expected, seen
+    for name, _ in expected:
+        assert f"model {name}: its files cannot be fetched yet: " in updated.text
     for name, uri in places.items():
-        assert uri in said
-        assert f"storage.{name}-wrong (" in said
+        assert_named(stack.predict("doctor", f"{name}-refused", "-n", NAMESPACE, "--lang", "en").text, uri, store=name)
         saw(store_evidence, "wrong", seen[f"{name}-refused", "storage-keys-refused"], store=name)
-    saw(store_evidence, "missing", seen["keyless", "storage-keys-missing"], store="password")
+    saw(store_evidence, "expired", seen["images-expired", "storage-keys-refused"], store="images")
+    for name in missing:
+        saw(store_evidence, "missing", seen[name, "storage-keys-missing"], store=name.partition("-")[0])
+
+    # At the deadline Knative takes the pods away.
+    wait_until_gone(stack, models={name for name, _ in expected})
+    left = found_by_doctor(stack)
+    assert left.keys() >= expected, left
+    assert {found: left[found] for found in expected} == {found: seen[found] for found in expected}
+    # The update failed, so the stack has no endpoints of these models.
+    checked = stack.predict(
+        "--lang", "en", "--timeout", "10", stdin=json.dumps(endpoints_of(name for name, _ in expected))
+    )
+    assert checked.status == 2, checked.text
+    for name, uri in places.items():
+        assert_named(checked.text, uri, store=name)
+    events = kubectl(stack, "get", "events", "-n", NAMESPACE, "--field-selector", "reason=ModelNotFetched")
+    told = json.dumps([events, updated.text, checked.text])
+    for secret in (HEADER, PASSWORD, TOKEN, KEYS["secret_access_key"], IMAGE_PASSWORD, WRONG):
+        assert secret not in told
+
+
+def endpoints_of(names: Iterable[str]) -> dict[str, dict[str, object]]:
+    """What a stack with these models would export."""
+    return {
+        name: {
+            "name": name,
+            "namespace": NAMESPACE,
+            "url": f"http://{name}.{NAMESPACE}.example.com",
+            "host": f"{name}.{NAMESPACE}.example.com",
+            "protocol": "v1",
+            "predict_path": f"/v1/models/{name}:predict",
+            "metadata_path": f"/v1/models/{name}",
+            "gateway_address": GATEWAY,
+            "context": None,
+            "check": {"instances": INSTANCES, "predictions": [1, 0], "tolerance": 1e-6},
+        }
+        for name in names
+    }
+
+
+def assert_named(said: str, uri: str, *, store: str) -> None:
+    """That a text names a location and the setting of its store, whatever its line breaks."""
+    words = "".join(said.split())
+    assert uri in words, said
+    assert f"storage.{store}-wrong(" in words, said
+
+
+def wait_until_gone(stack: Deployment, *, models: set[str]) -> None:
+    """Until no pod of these models is left."""
+    of_models = f"serving.kserve.io/inferenceservice in ({','.join(sorted(models))})"
+    for _ in range(90):
+        left = kubectl(stack, "get", "pods", "-n", NAMESPACE, "-l", of_models)["items"]
+        if not left:
+            return
+        time.sleep(2)
+    raise AssertionError([pod["metadata"]["name"] for pod in left])
 
 
 def found_by_doctor(stack: Deployment) -> dict[tuple[str, str], str]:

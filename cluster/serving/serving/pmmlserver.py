@@ -25,7 +25,7 @@ from .rows import Rows
 from .sdk import InferOutput, InferRequest, InferResponse, InvalidInput, from_np_dtype, logger
 from .server import serve, server_arguments
 from .tables import Table
-from .tabular_model import TabularModel
+from .tabular_model import Predictions, TabularModel
 
 NUMBERS = ("double", "float")
 
@@ -103,9 +103,9 @@ class PmmlModel(TabularModel):
             raise ValueError(_reason(error)) from error
         return result
 
-    def respond(self, payload: InferRequest | dict[str, Any], predictions: NDArray[Any]) -> Any:
+    def respond(self, payload: InferRequest | dict[str, Any], predictions: Predictions) -> Any:
         """Answer a v1 request with the objects, a v2 request with a tensor a field."""
-        if not isinstance(payload, InferRequest):
+        if not isinstance(payload, InferRequest) or isinstance(predictions, list):
             return super().respond(payload, predictions)
         outputs = []
         for name in predictions[0]:

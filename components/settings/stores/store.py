@@ -28,6 +28,13 @@ class Store(Section):
 
     kind: str = Field(description="the kind of store")
 
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """Texts of its credentials that are secret."""
+        values = [value for _, value in self]
+        maps = [inner for value in values if isinstance(value, Mapping) for inner in value.values()]
+        return tuple(value.get_secret_value() for value in (*values, *maps) if isinstance(value, SecretStr))
+
     def uri_problem(self, uri: str) -> str | None:
         """What is wrong with a model's `storage_uri` for this store, and what to do; None where it fits."""
         return self._uri_problem(uri) if uri.partition("://")[0] in self.schemes else self.other_kind(uri)

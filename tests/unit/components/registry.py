@@ -101,7 +101,7 @@ class Registry:
 
 
 @contextmanager
-def serving() -> Iterator[Registry]:
+def serving(*, address: str = "127.0.0.1") -> Iterator[Registry]:
     registry = Registry()
 
     class Handler(BaseHTTPRequestHandler):
@@ -154,8 +154,8 @@ def serving() -> Iterator[Registry]:
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    registry.address = f"127.0.0.1:{server.server_port}"
+    server = ThreadingHTTPServer((address, 0), Handler)
+    registry.address = f"{address}:{server.server_port}"
     thread = threading.Thread(target=server.serve_forever, args=(0.05,))
     thread.start()
     try:

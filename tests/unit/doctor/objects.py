@@ -127,11 +127,19 @@ def revision(*conditions: dict[str, str], name: str = REVISION) -> Revision:
     )
 
 
-def event(reason: str, message: str, *, about: str = POD, kind: str = "Pod") -> Event:
+def event(
+    reason: str,
+    message: str,
+    *,
+    about: str = POD,
+    kind: str = "Pod",
+    uid: str = "",
+    annotations: dict[str, str] | None = None,
+) -> Event:
     return Event.model_validate(
         {
-            "metadata": meta("e"),
-            "involvedObject": {"kind": kind, "name": about},
+            "metadata": meta("e", annotations=annotations),
+            "involvedObject": {"kind": kind, "name": about, "uid": uid},
             "reason": reason,
             "message": message,
             "lastTimestamp": stamp(5),

@@ -8,9 +8,12 @@ import pytest
 
 from doctor.facts import Unread
 from doctor.findings import Cause
-from doctor.model import INITIALIZER
+from doctor.words import remedy
 from kube.views.base import Object
-from kube.views.kubernetes import PersistentVolumeClaim, ServiceAccount
+from kube.views.fetching import INITIALIZER
+from kube.views.kserve import InferenceService
+from kube.views.kubernetes import Event, PersistentVolumeClaim, ServiceAccount
+from locales.language import load
 from tests.unit.doctor.objects import (
     MODEL,
     POD,
@@ -83,7 +86,7 @@ MARK = {"kserve-multi-model/stack": "organization/kserve-multi-model/Prod_1:1a2b
 WEB = "https://h/m.joblib"
 
 
-def refused_at(uri: str, log: str, *objects: Object, **predictor: str) -> Any:
+def refused_at(uri: str, log: str, *objects: Object, **predictor: Any) -> Any:
     """The finding of a model of the store `mine` of the stack above, whose download ended so."""
     ended = pod(waiting("PodInitializing"), init=[failed(log, name=INITIALIZER)])
     named = {"serviceAccountName": "prod-1-storage-mine", **predictor}
@@ -109,6 +112,20 @@ def test_refused_keys_name_the_setting(uri: str, said: str, setting: str) -> Non
     finding = refused_at(uri, said, storageContainerName="c")
     assert (finding.cause, finding.facts["setting"]) == (Cause.STORAGE_KEYS_REFUSED, setting)
     assert (finding.facts["secret"] == "prod-1-storage-mine-variables") == uri.startswith("http")
+
+
+def test_a_folder_that_the_program_gave_its_slash_names_the_setting() -> None:
+    finding = refused_at("s3://models/churn-pickle/", "Failed to fetch model. No model found in churn-pickle/.")
+    assert (finding.cause, finding.facts["uri"]) == (Cause.STORAGE_NOT_FOUND, "s3://models/churn-pickle/")
+    for language in ("en", "zh"):
+        assert "storage_file: true" in " ".join(remedy(finding, language=load(language)))
+
+
+def test_a_container_has_its_files_in_a_variable() -> None:
+    own = {"containers": [{"name": "kserve-container", "env": [{"name": "STORAGE_URI", "value": "gs://m/iris"}]}]}
+    finding = refused_at("", "Access denied to GCS resource 'm'", **own)
+    assert (finding.cause, finding.facts["uri"]) == (Cause.STORAGE_KEYS_REFUSED, "gs://m/iris")
+    assert finding.facts["setting"] == "storage.mine (key, key_file, service_account)"
 
 
 def test_a_model_without_keys_is_told_from_one_with_wrong_keys() -> None:
@@ -174,6 +191,127 @@ def test_a_pod_that_is_gone_is_explained_by_what_it_left() -> None:
     assert seen(inference_service(), killed) == ["memory-exceeded"]
     pulled = event("Failed", 'Failed to pull image "reg/x:1": rpc error: code = NotFound desc = reg/x:1: not found')
     assert seen(inference_service(), pulled) == ["image-not-found"]
+
+
+DECLARED = "kserve-multi-model/declared"
+LATE = revision(condition("Ready", "False", "ProgressDeadlineExceeded", "Initial scale was never achieved"))
+SAID = "HTTP authentication failed for 'https://h/m.joblib'. Verify credentials."
+
+
+def kept(said: str = SAID, *, declared: str = "new", uid: str = "u1") -> Event:
+    """What an update kept of a model's pod."""
+    marks = {DECLARED: declared}
+    return event("ModelNotFetched", said, about=MODEL, kind="InferenceService", uid=uid, annotations=marks)
+
+
+def declared_model(**more: Any) -> InferenceService:
+    predictor = {"annotations": {DECLARED: "new"}, "serviceAccountName": "prod-1-storage-mine"}
+    metadata = meta(MODEL, annotations=MARK, uid="u1")
+    return inference_service(model={"storageUri": WEB}, metadata=metadata, predictor=predictor | more)
+
+
+def test_what_the_update_kept_explains_a_pod_that_is_gone() -> None:
+    backed_off = event("BackOff", "Back-off restarting failed container storage-initializer in pod x")
+    finding, late = found(CONTROLLER, declared_model(storageContainerName="c"), LATE, backed_off, kept())
+    assert (finding.cause, late.cause) == (Cause.STORAGE_KEYS_REFUSED, Cause.DEADLINE_EXCEEDED)
+    assert [item.text for item in finding.evidence] == [SAID]
+    assert finding.facts["uri"] == WEB
+    assert finding.facts["setting"] == "storage.mine (headers, username, password)"
+    # Another pod fetches again.
+    ended = {"name": INITIALIZER, "state": {"running": {"startedAt": stamp(1)}}}
+    assert seen(declared_model(), pod(waiting("PodInitializing"), init=[ended]), kept())[0] == "storage-keys-refused"
+
+
+@pytest.mark.parametrize("other", [kept(declared="before"), kept(uid="u0"), kept(declared="")])
+def test_what_was_kept_of_another_declaration_explains_nothing(other: Event) -> None:
+    assert seen(declared_model(), LATE, other) == ["deadline-exceeded"]
+
+
+def test_what_was_kept_explains_nothing_once_a_pod_has_the_files() -> None:
+    done = {"name": INITIALIZER, "state": {"terminated": {"exitCode": 0}}}
+    starting = pod(waiting("ContainerCreating"), init=[done])
+    marked = starting.model_copy(
+        update={"metadata": starting.metadata.model_copy(update={"annotations": {DECLARED: "new"}})}
+    )
+    assert seen(declared_model(), marked, kept()) == ["starting"]
+
+
+CAR = "oci://registry.example.com/iris:1"
+PULL = 'failed to pull image "registry.example.com/iris:1": '
+
+
+@pytest.mark.parametrize(
+    ("said", "cause"),
+    [
+        ("unexpected status from HEAD request to https://r/v2/: 401 Unauthorized", "storage-keys-refused"),
+        ("pull access denied, repository does not exist or may require authorization: x", "storage-keys-refused"),
+        ("reading manifest 1 in r/iris: unauthorized: authentication required", "storage-keys-refused"),
+        ("authorization failed: no basic auth credentials", "storage-keys-missing"),
+        ("failed to resolve reference: registry.example.com/iris:1: not found", "image-not-found"),
+        ("dial tcp 10.0.0.1:443: connect: connection refused", "registry-unreachable"),
+        ("tls: failed to verify certificate: x509: certificate signed by unknown authority", "registry-unreachable"),
+        ("unexpected media type", "image-failed"),
+    ],
+)
+@pytest.mark.parametrize("back_off", ["", 'Back-off pulling image "registry.example.com/iris:1": ErrImagePull: '])
+def test_an_image_with_a_model_is_a_kind_of_storage(said: str, cause: str, back_off: str) -> None:
+    reason = "ImagePullBackOff" if back_off else "ErrImagePull"
+    pulling = waiting(reason, f"{back_off}{PULL}{said}", name="modelcar-init", image="registry.example.com/iris:1")
+    predictor = {"serviceAccountName": "prod-1-storage-mine", "imagePullSecrets": [{"name": "x"}]}
+    model = inference_service(model={"storageUri": CAR}, metadata=meta(MODEL, annotations=MARK), predictor=predictor)
+    bare = ServiceAccount.model_validate({"metadata": meta("prod-1-storage-mine")})
+    (finding,) = found(CONTROLLER, model, bare, pod(waiting("PodInitializing"), init=[pulling]))
+    assert finding.cause == cause
+    assert (finding.facts["image"], finding.facts["registry"]) == (
+        "registry.example.com/iris:1",
+        "registry.example.com",
+    )
+    assert finding.facts["setting"] == "storage.mine (username, password)"
+    assert finding.facts["secret"] == "prod-1-storage-mine-pull"
+    assert said in finding.evidence[0].text
+    assert "Back-off" not in finding.evidence[0].text
+
+
+def test_a_kubelet_that_says_the_error_of_a_pull_in_an_event_only() -> None:
+    short = waiting("ImagePullBackOff", 'Back-off pulling image "registry.example.com/iris:1"', name="modelcar-init")
+    waits = pod(waiting("PodInitializing"), init=[short])
+    model = inference_service(model={"storageUri": CAR}, predictor={"imagePullSecrets": [{"name": "x"}]})
+    warning = event("Failed", 'Failed to pull image "registry.example.com/iris:1": 401 Unauthorized')
+    assert seen(model, waits, warning) == ["storage-keys-refused"]
+    (finding,) = found(CONTROLLER, model, waits)
+    assert finding.cause is Cause.IMAGE_FAILED
+    assert finding.evidence[0].text == 'Back-off pulling image "registry.example.com/iris:1"'
+
+
+def test_an_image_with_a_model_without_a_password() -> None:
+    said = f"{PULL}pulling from host registry.example.com failed with status code [manifests 1]: 401 Unauthorized"
+    pulling = waiting("ErrImagePull", said, name="modelcar-init", image="registry.example.com/iris:1")
+    (finding,) = found(
+        CONTROLLER, inference_service(model={"storageUri": CAR}), pod(waiting("PodInitializing"), init=[pulling])
+    )
+    assert (finding.cause, finding.facts["store"]) == (Cause.STORAGE_KEYS_MISSING, "storage.<name>")
+
+
+def test_an_image_with_a_model_whose_pod_is_gone() -> None:
+    warning = event("Failed", 'Failed to pull image "registry.example.com/iris:1": 401 Unauthorized')
+    model = inference_service(model={"storageUri": CAR}, predictor={"imagePullSecrets": [{"name": "x"}]})
+    assert seen(model, warning) == ["storage-keys-refused"]
+
+
+def test_an_image_without_a_model_in_it() -> None:
+    invalid = "NOK ... Prefetched but modelcar is invalid (/models does not exist or is empty)"
+    said = f"Pre-fetching modelcar registry.example.com/iris:1: \n{invalid}\n"
+    empty = pod(waiting("PodInitializing"), init=[failed(said, name="modelcar-init")])
+    (finding,) = found(CONTROLLER, inference_service(model={"storageUri": CAR}), empty)
+    assert finding.cause is Cause.STORAGE_NOT_FOUND
+    shell = 'exec: "sh": executable file not found in $PATH'
+    without_shell = pod(waiting("PodInitializing"), init=[failed(shell, name="modelcar-init")])
+    assert seen(inference_service(model={"storageUri": CAR}), without_shell) == ["storage-failed"]
+
+
+def test_secrets_in_the_initializers_words_are_left_out() -> None:
+    finding = refused_at(WEB, "403 Client Error: for url: https://h/m.joblib?X-Amz-Signature=abcdef")
+    assert finding.evidence[0].text == "403 Client Error: for url: https://h/m.joblib?…"
 
 
 @pytest.mark.parametrize(

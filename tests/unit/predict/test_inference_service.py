@@ -73,6 +73,11 @@ def test_refused_storage_keys_are_said_plainly_and_at_once(gateway: Server, kube
         ("HuggingFace authentication failed. Set HF_TOKEN or request access to the gated repository.", True),
         ("GCS error: ('invalid_grant: Invalid JWT Signature.', {})", True),
         ("HTTP resource not found at 'https://h/401/m'.", False),
+        ("unexpected status from HEAD request to http://r/v2/iris/manifests/401: 401 Unauthorized", True),
+        ("pull access denied, repository does not exist or may require authorization", True),
+        ("authorization failed: no basic auth credentials", True),
+        ("reading manifest 1 in r/iris: unauthorized: authentication required", True),
+        ("denied: requested access to the resource is denied", True),
     ],
 )
 def test_what_counts_as_refused_keys(message: str, refused: bool) -> None:
@@ -96,6 +101,64 @@ def test_refused_keys_name_the_store_and_what_it_answered() -> None:
         "Storage initialization failed: Access denied to GCS resource 'm'. Verify permissions. "
         "(reader@acme has no access)"
     )
+
+
+EVENTS = "GET /api/v1/namespaces/default/events?fieldSelector=reason%3DModelNotFetched"
+DECLARED = "kserve-multi-model/declared"
+PULL = "failed to pull image: unexpected status from HEAD request to http://r/v2/: 401 Unauthorized"
+
+
+def serve_kept(
+    kubernetes: Server, status: dict[str, Any], *, declared: str = "new", reply: Reply | None = None
+) -> None:
+    """A model with this status, and what an update kept of one of its pods."""
+    host = kubernetes.address.removeprefix("http://")
+    marks = {"kserve-multi-model/stack": "organization/kserve-multi-model/dev:1a2b3c4d"}
+    predictor = {
+        "serviceAccountName": "dev-storage-images",
+        "model": {"storageUri": "oci://r/iris:1"},
+        "annotations": {DECLARED: "new"},
+    }
+    metadata = {"name": "sklearn-model", "namespace": "default", "uid": "u1", "annotations": marks}
+    service = {"metadata": metadata, "spec": {"predictor": predictor}, "status": status}
+    kubernetes.on(host, INFERENCE_SERVICE, Reply(service))
+    event = {
+        "metadata": {"name": "e", "annotations": {DECLARED: declared}},
+        "involvedObject": {"kind": "InferenceService", "name": "sklearn-model", "uid": "u1"},
+        "reason": "ModelNotFetched",
+        "message": PULL,
+    }
+    kubernetes.on(host, EVENTS, reply or Reply({"items": [event]}))
+
+
+def test_a_model_without_pods_is_explained_by_what_the_update_kept(gateway: Server, kubernetes: Server) -> None:
+    """KServe says that it is blocked, and not why."""
+    serve_kept(kubernetes, {"modelStatus": {"transitionStatus": "BlockedByFailedLoad"}})
+    outcome = check(endpoint(gateway), timeout=60)
+    assert outcome.verdict == "storage-refused"
+    assert outcome.waited_s < 20
+    text = words(outcome)
+    assert f"ModelNotFetched: {PULL}" in text
+    assert "`storage.images (username, password)`, for oci://r/iris:1" in text
+
+
+def test_what_the_update_kept_is_said_once_the_time_is_over(gateway: Server, kubernetes: Server) -> None:
+    """KServe says nothing of an image that is not pulled; it may be pulled yet."""
+    serve_kept(kubernetes, {"modelStatus": {"transitionStatus": "InProgress"}})
+    outcome = check(endpoint(gateway))
+    assert (outcome.verdict, outcome.exit_code) == ("storage-refused", 2)
+    assert outcome.waited_s >= 0.6
+    assert PULL in words(outcome)
+
+
+@pytest.mark.parametrize(("declared", "reply"), [("before", None), ("new", Reply({"message": "no"}, status=403))])
+def test_what_was_kept_of_another_declaration_or_may_not_be_read_is_not_said(
+    gateway: Server, kubernetes: Server, declared: str, reply: Reply | None
+) -> None:
+    serve_kept(kubernetes, {"modelStatus": {"transitionStatus": "InProgress"}}, declared=declared, reply=reply)
+    outcome = check(endpoint(gateway))
+    assert outcome.verdict == "no-route"
+    assert PULL not in words(outcome)
 
 
 def test_a_download_that_succeeds_at_a_later_try_is_waited_for(gateway: Server, kubernetes: Server) -> None:

@@ -77,6 +77,15 @@ def test_a_classifier_answers_rows_of_probabilities_when_told_to(
     assert output["shape"] == [2, 2]
 
 
+def test_outputs_with_other_numbers_of_classes_are_answered_one_by_one(servers: dict[str, Server], demo: Demo) -> None:
+    species, long = servers["two-outputs-proba"].predict(demo.instances).json()["predictions"]
+    assert species == [[0, 0, 1], [0, 1, 0]]
+    assert long == [[0, 1], [0, 1]]
+    refused = infer(servers["two-outputs-proba"], tensor(demo.instances))
+    assert refused.status_code == 400
+    assert "their shapes are [2, 3], [2, 2]; ask by v1" in refused.json()["error"]
+
+
 def test_softprob_answers_a_row_of_probabilities(servers: dict[str, Server], demo: Demo) -> None:
     rows = servers["softprob"].predict(demo.instances).json()["predictions"]
     assert [sum(row) for row in rows] == pytest.approx([1, 1], abs=1e-6)

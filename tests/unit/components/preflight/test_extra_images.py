@@ -18,6 +18,7 @@ ONNX = {"name": "a", "format": "onnx", "storage_uri": "gs://models/a"}
 SKLEARN = ONNX | {"format": "sklearn"}
 MLFLOW = {"format": "mlflow", "protocol": "v2"}
 TENSORFLOW = {"format": "tensorflow", "protocol": "v1"}
+PYTORCH = {"format": "pytorch", "protocol": "v1"}
 
 
 def settings(address: str, **sections: Any) -> Settings:
@@ -45,6 +46,7 @@ def registry(*there: str) -> Iterator[str]:
         ({"models": [ONNX | {"format": "paddle"}]}, "models[0].format", "kserve/paddleserver", "paddle"),
         ({"models": [ONNX | {"format": "pmml"}]}, "models[0].format", "kserve/pmmlserver", "pmml"),
         ({"models": [ONNX | TENSORFLOW]}, "models[0].format", "kserve-multi-model/tfserving", "tensorflow"),
+        ({"models": [ONNX | PYTORCH]}, "models[0].format", "pytorch/torchserve-kfs", "pytorch"),
         (
             {"monitoring": True},
             "monitoring",

@@ -20,6 +20,8 @@ from tests.unit.test_program import config_of, registry, run
 
 __all__ = ["registry"]
 
+pytestmark = pytest.mark.usefixtures("pauses")
+
 MODEL = {"name": "iris", "format": "sklearn", "storage_uri": "s3://models/iris", "storage": "open"}
 STORE = {"storage": {"open": {"kind": "s3", "anonymous": True}}}
 ON_TRIAL = MODEL | {"canary": {"traffic": 50, "bandit": {"image": "registry.example/bandit:1"}}}

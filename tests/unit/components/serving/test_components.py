@@ -114,7 +114,8 @@ def test_hook_waits_for_the_transformer() -> None:
     recording = recorded(transformer={"image": IMAGE}, canary={"traffic": 30})
     service = recording.the("serving.kserve.io/v1beta1:InferenceService", "iris")
     hooks = ("model-iris-rollout", "model-iris-transformer-rollout")
-    assert service.afterwards == (hooks, (*hooks, "model-iris-former-explainer"))
+    downloaded = "model-iris-downloaded"
+    assert service.afterwards == ((*hooks, downloaded), (*hooks, "model-iris-former-explainer", downloaded))
     callback: Any = recording.afterwards[hooks[1]].callback
     rollout = callback.__self__
     assert isinstance(rollout, ComponentRollout)
@@ -146,7 +147,7 @@ def test_explainer_and_transformer() -> None:
         ],
     }
     hooks = ("model-iris-rollout", "model-iris-transformer-rollout", "model-iris-explainer-rollout")
-    assert service.afterwards == (hooks, hooks)
+    assert service.afterwards == ((*hooks, "model-iris-downloaded"), (*hooks, "model-iris-downloaded"))
     callback: Any = recording.afterwards[hooks[2]].callback
     assert (callback.__self__.scope.namespace, callback.__self__.name) == ("models", "iris-explainer")
 

@@ -10,7 +10,6 @@ import pytest
 
 from components.charts.sources import ImageMirror
 from components.rollout.hooks import PredecessorRemoval
-from components.rollout.server import SPEC_HASH_ANNOTATION
 from components.serving.context import ServingContext
 from components.serving.inference_service import InferenceService, InferenceServiceArgs
 from components.serving.spec import InferenceServiceSpec
@@ -19,6 +18,7 @@ from components.settings.model import Model, ValidationContext
 from components.settings.resource_profiles import FOOTPRINTS, Footprint
 from components.settings.stack import Cluster
 from endpoints.endpoint import Endpoint
+from kube.views.kserve import SPEC_HASH_ANNOTATION
 from releases.local import LOCAL
 from releases.official_0_20 import OFFICIAL_0_20
 from releases.types import Release
@@ -100,7 +100,7 @@ def test_model_with_defaults() -> None:
         "model": {
             "modelFormat": {"name": "sklearn"},
             "protocolVersion": "v1",
-            "storageUri": "s3://models/iris",
+            "storageUri": "s3://models/iris/",
             "readinessProbe": probe("/v1/models/iris"),
         },
     }
@@ -159,7 +159,7 @@ def test_model_with_all_settings() -> None:
         "model": {
             "modelFormat": {"name": "sklearn", "version": "1"},
             "protocolVersion": "v2",
-            "storageUri": "s3://models/iris",
+            "storageUri": "s3://models/iris/",
             "runtime": "kserve-sklearnserver",
             "resources": {
                 "requests": {"cpu": "1", "nvidia.com/gpu": "1"},
@@ -296,6 +296,7 @@ def test_change_of_the_canary_share_changes_nothing_else() -> None:
 
 CHANGES: list[dict[str, Any]] = [
     {"storage_uri": "s3://models/iris-v2"},
+    {"storage_file": True},
     {"version": "1"},
     {"protocol": "v2"},
     {"runtime": "kserve-sklearnserver"},
@@ -332,11 +333,35 @@ def test_every_change_changes_the_hash(change: dict[str, Any]) -> None:
 @pytest.mark.parametrize("mode", ["Knative", "Standard"])
 def test_model_waits_for_leftovers_of_the_same_name(mode: str) -> None:
     recording = record(lambda: InferenceService("iris", args=arguments(mode=mode)))
-    (hook,) = recording.the("serving.kserve.io/v1beta1:InferenceService", "iris").beforehand
+    hook, _ = recording.the("serving.kserve.io/v1beta1:InferenceService", "iris").beforehand
     former: Any = recording.afterwards[hook].callback
     assert isinstance(former.__self__, PredecessorRemoval)
     leftovers = former.__self__.leftovers
     assert (leftovers.namespace, leftovers.models, leftovers.graphs) == ("models", ("iris",), None)
+
+
+def test_the_download_is_watched_until_the_rollout() -> None:
+    """With the secrets of the store, which are not to be repeated."""
+    access = StoreAccess(service_account=pulumi.Output.from_input("keys"), secrets=("hf_secret",))
+    context = replace(arguments().context, stores={("mine", "models"): access})
+    args = arguments(storage_uri="hf://acme/iris", storage="mine")
+    recording = record(lambda: InferenceService("iris", args=replace(args, context=context)))
+    service = recording.the("serving.kserve.io/v1beta1:InferenceService", "iris")
+    assert service.beforehand[-1] == "model-iris-download"
+    started: Any = recording.afterwards["model-iris-download"].callback
+    stopped: Any = recording.afterwards["model-iris-downloaded"].callback
+    download = started.__self__
+    assert download is stopped.__self__
+    declared = service.plain["spec"]["predictor"]["annotations"][SPEC_HASH_ANNOTATION]
+    assert (download.model, download.spec_hashes, download.secrets) == ("iris", {declared}, ("hf_secret",))
+    assert "hf_secret" not in repr(download)
+
+
+def test_a_model_without_files_has_no_download_to_watch() -> None:
+    own: dict[str, Any] = {"container": {"image": "registry.example/server:1"}, "storage_uri": None}
+    recording = record(lambda: InferenceService("iris", args=arguments(**own)))
+    service = recording.the("serving.kserve.io/v1beta1:InferenceService", "iris")
+    assert service.beforehand == ("model-iris-former",)
 
 
 def test_hook_waits_for_the_model_in_mode_knative() -> None:
@@ -344,7 +369,9 @@ def test_hook_waits_for_the_model_in_mode_knative() -> None:
     recording = record(lambda: InferenceService("iris", args=args))
     service = recording.the("serving.kserve.io/v1beta1:InferenceService", "iris")
     former = ("model-iris-former-transformer", "model-iris-former-explainer")
-    assert service.afterwards == (("model-iris-rollout",), ("model-iris-rollout", *former))
+    after_create, after_update = service.afterwards
+    assert after_create == ("model-iris-rollout", "model-iris-downloaded")
+    assert after_update == ("model-iris-rollout", *former, "model-iris-downloaded")
     finish: Any = recording.afterwards["model-iris-rollout"].callback
     rollout = finish.__self__
     assert (rollout.scope.namespace, rollout.name) == ("models", "iris-predictor")

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from components.charts.sources import ImageMirror
-from components.rollout.server import SPEC_HASH_ANNOTATION
 from components.serving.inference_service import InferenceService
 from components.serving.model_runtime import ModelRuntime
 from components.settings.model import Model
+from kube.views.kserve import SPEC_HASH_ANNOTATION
 from releases.local import LOCAL
 from releases.official_0_20 import OFFICIAL_0_20
 from releases.types import DeclaredRuntime, ModelFormat, Release
@@ -59,7 +59,7 @@ def test_the_model_waits_for_its_runtime_and_names_it() -> None:
         "modelFormat": {"name": "loaf"},
         "protocolVersion": "v1",
         "runtime": "iris-loaf",
-        "storageUri": "s3://models/iris",
+        "storageUri": "s3://models/iris/",
     }
 
 
@@ -97,6 +97,17 @@ def test_what_a_runtime_does_not_have_is_left_out() -> None:
     assert container["image"] == "bakery/loafserver:3.2.1"
     assert not {"command", "args", "env", "readinessProbe"} & container.keys()
     assert "annotations" not in spec
+
+
+@pytest.mark.parametrize("protocol", ["v1", "v2"])
+def test_a_server_that_speaks_one_protocol_at_a_time_is_told_which(protocol: str) -> None:
+    told = replace(LOAF, protocol_variable="PROTOCOL_VERSION")
+    recording = recorded(release=replace(LOCAL, more_runtimes=(told,)), protocol=protocol)
+    (container,) = recording.the(":ServingRuntime", "iris-runtime").plain["spec"]["containers"]
+    assert container["env"] == [
+        {"name": "OVEN", "value": "hot"},
+        {"name": "PROTOCOL_VERSION", "value": protocol},
+    ]
 
 
 def test_the_settings_of_the_model_reach_the_server() -> None:

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from components.rollout.server import SPEC_HASH_ANNOTATION
 from components.serving.inference_service import InferenceService
 from components.settings.modes import Mode
+from kube.views.kserve import SPEC_HASH_ANNOTATION
 from tests.unit.components.recording import Recording, Resource, record
 from tests.unit.components.serving.test_inference_service import arguments
 
@@ -40,7 +40,7 @@ def test_standard_model_with_defaults() -> None:
         "model": {
             "modelFormat": {"name": "sklearn"},
             "protocolVersion": "v1",
-            "storageUri": "s3://models/iris",
+            "storageUri": "s3://models/iris/",
             "readinessProbe": {
                 "httpGet": {"path": "/v1/models/iris", "port": 8080},
                 "periodSeconds": 2,
@@ -91,7 +91,9 @@ def test_change_of_a_standard_model_changes_its_hash() -> None:
 def test_hook_waits_for_the_model_in_mode_standard() -> None:
     recording, service = declared()
     former = ("model-iris-former-transformer", "model-iris-former-explainer")
-    assert service.afterwards == (("model-iris-rollout",), ("model-iris-rollout", *former))
+    after_create, after_update = service.afterwards
+    assert after_create == ("model-iris-rollout", "model-iris-downloaded")
+    assert after_update == ("model-iris-rollout", *former, "model-iris-downloaded")
     finish: Any = recording.afterwards["model-iris-rollout"].callback
     rollout = finish.__self__
     assert (rollout.scope.namespace, rollout.name) == ("models", "iris-predictor")

@@ -268,8 +268,9 @@ def test_the_container_that_downloads_has_its_own_resources() -> None:
         "limits": {"cpu": "1", "memory": "4Gi"},
     }
     (fits,) = spec["supportedUriFormats"]
-    assert re.search(fits["regex"], "s3://models/iris.v2")
-    for other in ("s3://models/iris.v2/b", "s3://models/iris-v2", "as3://models/iris.v2"):
+    assert service.plain["spec"]["predictor"]["model"]["storageUri"] == "s3://models/iris.v2/"
+    assert re.search(fits["regex"], "s3://models/iris.v2/")
+    for other in ("s3://models/iris.v2/b", "s3://models/iris-v2/", "as3://models/iris.v2/"):
         assert not re.search(fits["regex"], other)
 
 
@@ -297,7 +298,7 @@ def test_two_models_have_the_same_name_in_two_namespaces() -> None:
     for key in ("iris", "iris-b"):
         service = recording.the("serving.kserve.io/v1beta1:InferenceService", key)
         names[key] = (service.plain["metadata"]["namespace"], service.plain["metadata"]["name"])
-        (hook,) = service.beforehand
+        hook, _ = service.beforehand
         former: Any = recording.afterwards[hook].callback
         assert former.__self__.leftovers.models == ("iris",)
         rollout: Any = recording.afterwards[f"model-{key}-rollout"].callback

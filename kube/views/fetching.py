@@ -1,0 +1,61 @@
+"""How a pod gets its model's files, and what went wrong: by KServe's storage initializer, or as an image (modelcar)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from kube.views.kserve import SPEC_HASH_ANNOTATION, InferenceService
+from kube.views.kubernetes import ContainerStatus, Event, Pod
+
+INITIALIZER = "storage-initializer"
+# Containers of an image with a model: the first one pulls it and looks into it, the other one is beside the server.
+MODELCAR_INIT = "modelcar-init"
+MODELCARS = (MODELCAR_INIT, "modelcar")
+# Reason of the Event about an InferenceService that keeps the words of a download that failed.
+NOT_FETCHED = "ModelNotFetched"
+NOT_PULLED = frozenset(
+    {"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "RegistryUnavailable"}
+)
+_BACK_OFF, _LAST_ERROR = "Back-off pulling image", "ErrImagePull: "
+
+
+@dataclass(frozen=True, kw_only=True)
+class Unfetched:
+    """A container that failed to fetch the model, and its words; empty where it left none."""
+
+    pod: Pod
+    status: ContainerStatus
+    words: str
+
+
+def unfetched(pod: Pod) -> Unfetched | None:
+    """Why a pod has no model files; None where it has them, or still fetches them for the first time."""
+    for status in (*pod.init, *pod.containers):
+        if status.name in {INITIALIZER, MODELCAR_INIT} and status.failed:
+            return Unfetched(pod=pod, status=status, words=status.failed.message)
+        if status.name in MODELCARS and status.waiting and status.waiting.reason in NOT_PULLED:
+            return Unfetched(pod=pod, status=status, words=pull_error(status.waiting.message))
+    return None
+
+
+def pull_error(message: str) -> str:
+    """The error of an image's last pull; empty where the kubelet, which waits for the next one, no longer says it."""
+    return message.partition(_LAST_ERROR)[2] or ("" if message.startswith(_BACK_OFF) else message)
+
+
+def has_files(pod: Pod) -> bool:
+    """Whether a pod has its model's files: everything that comes before its server has ended well."""
+    return bool(pod.init) and all(status.ended and not status.ended.exit_code for status in pod.init)
+
+
+def kept_words(events: Iterable[Event], model: InferenceService) -> str:
+    """The latest words that the update kept which declared the model as it is; empty if it kept none."""
+    kept = [event for event in events if event.reason == NOT_FETCHED and _is_of(event, model)]
+    latest = max(kept, key=lambda event: event.last.timestamp() if event.last else 0.0, default=None)
+    return latest.message if latest else ""
+
+
+def _is_of(event: Event, model: InferenceService) -> bool:
+    declared = event.metadata.annotations.get(SPEC_HASH_ANNOTATION)
+    return event.about_uid == model.metadata.uid and bool(model.declared) and declared == model.declared
