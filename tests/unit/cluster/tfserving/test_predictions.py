@@ -358,4 +358,5 @@ def test_the_metadata_are_the_signatures(functions: Server, servers: dict[str, S
 def test_many_rows_are_answered_as_few(servers: dict[str, Server], demo: Demo) -> None:
     answer = servers["demo"].predict({"instances": demo.instances * 5000})
     few = servers["demo"].predict({"instances": demo.instances})
-    assert answer.json()["predictions"] == few.json()["predictions"] * 5000
+    # TensorFlow computes rows in another order when they are many, so the last digits differ.
+    assert answer.json()["predictions"] == pytest.approx(few.json()["predictions"] * 5000, abs=1e-6)
