@@ -82,11 +82,11 @@ ifeq ($(wildcard .venv/lib/$(or $(call version,$(or $(PYTHON3),$(PYTHON))),none)
 .PHONY: .venv/bin/uv
 endif
 
-# The programs of the model servers are checked with the packages of their images, which have Python 3.11.
-cluster/serving/.venv/.synced: .venv/.synced cluster/serving/pyproject.toml cluster/serving/uv.lock
-	@.venv/bin/uv venv --quiet --clear --python $(PYTHON) cluster/serving/.venv
-	.venv/bin/uv export --project cluster/serving --frozen --quiet --no-emit-project | .venv/bin/uv pip install --quiet \
-	  --python cluster/serving/.venv/bin/python --python-version 3.11 --python-platform x86_64-manylinux_2_36 \
+# The programs of the model servers are checked, and tried, with the packages of their images, which have Python 3.11.
+cluster/%/.venv/.synced: .venv/.synced cluster/%/pyproject.toml cluster/%/uv.lock
+	@.venv/bin/uv venv --quiet --clear --python $(PYTHON) cluster/$*/.venv
+	.venv/bin/uv export --project cluster/$* --frozen --quiet --no-emit-project | .venv/bin/uv pip install --quiet \
+	  --python cluster/$*/.venv/bin/python --python-version 3.11 --python-platform x86_64-manylinux_2_36 \
 	  --require-hashes --no-deps --only-binary :all: -r -
 	touch $@
 
@@ -121,18 +121,29 @@ down: venv  ## remove the deployment, then the local cluster; with CONTEXT=<kube
 # Not in make 3.82; there, what the two print may be mixed.
 output_sync = $(if $(filter output-sync,$(.FEATURES)),--output-sync)
 
+# Projects of images that have programs of this project.
+typed = serving mlserver
+
 .PHONY: lint
-lint: venv cluster/serving/.venv/.synced  ## run ruff and mypy --strict
+lint: venv $(typed:%=cluster/%/.venv/.synced)  ## run ruff and mypy --strict
 	@.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
-	$(MAKE) --jobs $(output_sync) types types-of-serving
+	$(MAKE) --jobs $(output_sync) types $(typed:%=types-of-%) types-of-tfserving types-of-torchserve
 
-.PHONY: types types-of-serving
+.PHONY: types $(typed:%=types-of-%) types-of-tfserving types-of-torchserve
 types:
 	@.venv/bin/mypy .
 
-types-of-serving:
-	@cd cluster/serving && ../../.venv/bin/mypy --python-executable .venv/bin/python
+$(typed:%=types-of-%): types-of-%:
+	@cd cluster/$* && ../../.venv/bin/mypy --python-executable .venv/bin/python
+
+# TensorFlow has no types, and is not fetched for this; the packages that all servers share suffice.
+types-of-tfserving:
+	@cd cluster/tfserving && ../../.venv/bin/mypy --python-executable ../serving/.venv/bin/python
+
+# Its Python is a newer one, but its program needs no other packages than the project itself.
+types-of-torchserve:
+	@cd cluster/torchserve && ../../.venv/bin/mypy
 
 # How many processes `auto` means stands in tests/conftest.py.
 unit_tests = $(PYTHON) -m pytest -m "not e2e" -q -n auto

@@ -28,6 +28,8 @@ async def deploy() -> Inputs:
         opts=ResourceOptions(provider=provider),
     )
     namespaces = own_namespaces(existing.own_namespaces, owner=identity.text, opts=ResourceOptions(provider=provider))
+    # Before anything is in them, as an `up` may fail half-way.
+    guards = [install.guards.namespace(made, of_models=True) for made in namespaces]
     credentials = storage_credentials(
         settings, stack=identity.stack, opts=ResourceOptions(provider=provider, depends_on=namespaces)
     )
@@ -43,6 +45,7 @@ async def deploy() -> Inputs:
         install=install,
         gateway_address=platform.gateway_address,
         gateway_service=platform.gateway_service,
+        gateways=platform.gateways,
         credentials=credentials,
         termination_waits=waits,
         changing_mode=existing.changing_mode,
@@ -63,7 +66,7 @@ async def deploy() -> Inputs:
         )
         for graph in settings.graphs
     }
-    guarded = [*platform.resources, *ready, *waits.values(), *models.values(), *graphs.values()]
+    guarded = [*guards, *platform.resources, *ready, *waits.values(), *models.values(), *graphs.values()]
     guard = ClusterGuardArgs.from_settings(settings, identity=identity)
     ClusterGuard(args=guard, opts=ResourceOptions(depends_on=guarded))
     example = next((model.example for model in models.values()), None)

@@ -9,6 +9,7 @@ from pathlib import Path
 from cluster.artifacts import Cache
 from cluster.charts import Chart, cert_manager_chart, crds_chart, knative_operator_chart, net_gateway_api_chart
 from cluster.debian import RootFilesystem
+from cluster.image_python import DEBIAN_PACKAGES
 from cluster.images import Image, Layer
 from cluster.python_packages import SITE, PythonPackages
 from cluster.toolchain import ChangedCopy, GoModule, GoPart, Toolchain, source_path
@@ -24,7 +25,9 @@ from releases.local import (
     NET_GATEWAY_API,
     PROMETHEUS,
 )
+from releases.more_formats import MLSERVER, PMML, TENSORFLOW, TORCHSERVE
 from releases.runtimes import BANDIT_VERSION
+from releases.types import DeclaredRuntime
 
 KUBERNETES = "v1.34.3"
 ETCD = "3.6.5-0"
@@ -35,6 +38,13 @@ PULUMI_KUBERNETES = "4.25.0"
 METRICS_SERVER = "v0.8.0"
 
 SERVING_PROJECT = Path(__file__).parent / "serving"
+# Servers that share nothing with those of `serving`: each is a uv project of its own.
+MLSERVER_PROJECT = Path(__file__).parent / "mlserver"
+MLSERVER_PROGRAM = MLSERVER_PROJECT / "mlserver_start"
+TENSORFLOW_PROJECT = Path(__file__).parent / "tfserving"
+TENSORFLOW_PROGRAM = TENSORFLOW_PROJECT / "tfserving"
+TORCHSERVE_PROJECT = Path(__file__).parent / "torchserve"
+TORCHSERVE_PROGRAM = TORCHSERVE_PROJECT / "torchserve_image"
 BANDIT_PROGRAM = Path(__file__).parent.parent / "bandit"
 EXAMPLES = Path(__file__).parent.parent / "examples"
 # Examples that have an image, and the module that it runs.
@@ -264,6 +274,14 @@ PYTHON_FILESYSTEM = RootFilesystem(
     packages=("python3-minimal", "libpython3-stdlib", "libgomp1", "libstdc++6", "ca-certificates", "netbase"),
     bytecode="usr/lib/python3.11",
 )
+# For PMML, whose library is Java's.
+JAVA_FILESYSTEM = RootFilesystem(
+    name="rootfs-java",
+    packages=(*PYTHON_FILESYSTEM.packages, "openjdk-17-jre-headless"),
+    links=(("usr/bin/java", "/usr/lib/jvm/java-17-openjdk-amd64/bin/java"),),
+    bytecode=PYTHON_FILESYSTEM.bytecode,
+    seconds=30,
+)
 KUBE_PROXY_FILESYSTEM = RootFilesystem(
     name="rootfs-kube-proxy",
     packages=("iptables", "conntrack"),
@@ -275,7 +293,33 @@ KUBE_PROXY_FILESYSTEM = RootFilesystem(
 )
 # For Envoy, the only binary that is linked dynamically.
 LIBC_FILESYSTEM = RootFilesystem(name="rootfs-libc", packages=("libc6",))
-ROOT_FILESYSTEMS = (NODE_FILESYSTEM, PYTHON_FILESYSTEM, KUBE_PROXY_FILESYSTEM, LIBC_FILESYSTEM)
+# PyPI's PyTorch needs CUDA's libraries, of gigabytes; Debian's is built without. That of Debian 12 is of 2022.
+TORCH_FILESYSTEM = RootFilesystem(
+    name="rootfs-torch",
+    suite="trixie",
+    packages=(
+        *("python3-minimal", "libpython3-stdlib", "ca-certificates", "netbase"),
+        *("python3-torch", "openjdk-21-jre-headless"),
+    ),
+    links=(
+        # Of base-files, which is one of Debian's essential packages.
+        *(("lib", "usr/lib"), ("lib64", "usr/lib64"), ("bin", "usr/bin")),
+        *((f"usr/lib/x86_64-linux-gnu/lib{name}.so.3", f"{name}/lib{name}.so.3") for name in ("blas", "lapack")),
+    ),
+    bytecode="usr/lib",
+    seconds=120,
+)
+TORCH_PYTHON = "3.13"
+JAVA_HOME = "/usr/lib/jvm/java-21-openjdk-amd64"
+# What PyTorch does without on CPUs: its tests and headers, and the libraries of plugins for AMD's GPUs.
+TORCH_UNUSED = (
+    *("/usr/lib/libtorch-test/", "/usr/include/", f"/{DEBIAN_PACKAGES}/torch/bin/*[Tt]est*"),
+    *("libLLVM*", "libamd_comgr*", "libamdhip64*", "libhsa-runtime64*", "libze_*"),
+)
+ROOT_FILESYSTEMS = (
+    *(NODE_FILESYSTEM, PYTHON_FILESYSTEM, JAVA_FILESYSTEM, KUBE_PROXY_FILESYSTEM, LIBC_FILESYSTEM),
+    TORCH_FILESYSTEM,
+)
 
 ENVOY_PACKAGES = PythonPackages(group="envoy")
 SERVER_PACKAGES = PythonPackages(group="server", project=SERVING_PROJECT, python=PYTHON_FILESYSTEM)
@@ -292,18 +336,34 @@ SKLEARN_PACKAGES = _format_packages("sklearn")
 XGBOOST_PACKAGES = _format_packages("xgboost")
 LIGHTGBM_PACKAGES = _format_packages("lightgbm")
 ONNX_PACKAGES = _format_packages("onnx")
+PMML_PACKAGES = _format_packages("pmml")
 MODEL_SERVERS = {
     "sklearnserver": SKLEARN_PACKAGES,
     "xgbserver": XGBOOST_PACKAGES,
     "lgbserver": LIGHTGBM_PACKAGES,
     "onnxserver": ONNX_PACKAGES,
+    "pmmlserver": PMML_PACKAGES,
 }
 TRAINING_PACKAGES = PythonPackages(group="training", project=SERVING_PROJECT, beside=("server", "sklearn"))
 STORAGE_PACKAGES = PythonPackages(group="storage", project=SERVING_PROJECT, python=PYTHON_FILESYSTEM)
+MLSERVER_PACKAGES = PythonPackages(group="mlserver", project=MLSERVER_PROJECT, python=PYTHON_FILESYSTEM, seconds=30)
+TENSORFLOW_PACKAGES = PythonPackages(
+    group="tensorflow", project=TENSORFLOW_PROJECT, python=PYTHON_FILESYSTEM, seconds=60
+)
+TENSORFLOW_TRAINING_PACKAGES = PythonPackages(
+    group="tensorflow-training", project=TENSORFLOW_PROJECT, beside=(TENSORFLOW_PACKAGES.group,)
+)
+TORCHSERVE_PACKAGES = PythonPackages(
+    group="torchserve", project=TORCHSERVE_PROJECT, python=TORCH_FILESYSTEM, version=TORCH_PYTHON
+)
+TORCH_TRAINING_PACKAGES = PythonPackages(
+    group="torchserve-training", project=TORCHSERVE_PROJECT, version=TORCH_PYTHON, seconds=20
+)
 BANDIT_PACKAGES = PythonPackages(group="bandit", python=PYTHON_FILESYSTEM)
 PYTHON_PACKAGES = (
     *(ENVOY_PACKAGES, SERVER_PACKAGES, *MODEL_SERVERS.values()),
-    *(STORAGE_PACKAGES, TRAINING_PACKAGES, BANDIT_PACKAGES),
+    *(STORAGE_PACKAGES, TRAINING_PACKAGES, BANDIT_PACKAGES, MLSERVER_PACKAGES),
+    *(TENSORFLOW_PACKAGES, TENSORFLOW_TRAINING_PACKAGES, TORCHSERVE_PACKAGES, TORCH_TRAINING_PACKAGES),
 )
 
 
@@ -345,20 +405,49 @@ class Catalog:
         module = f"serving.{name.replace('-', '_')}"
         return self._python_image(f"kserve/{name}", KSERVE, *packages, program=program, module=module)
 
-    def _python_image(self, name: str, tag: str, *packages: PythonPackages, program: Path, module: str) -> Image:
-        """An image with a Python program; the interpreter, each group of packages and the program are layers."""
+    def _python_image(
+        self,
+        name: str,
+        tag: str,
+        *packages: PythonPackages,
+        program: Path,
+        module: str,
+        filesystem: RootFilesystem = PYTHON_FILESYSTEM,
+        unused: tuple[str, ...] = (),
+        environment: tuple[str, ...] = (),
+    ) -> Image:
+        """An image with a Python program; the interpreter, each group of packages and the program are layers.
+
+        `unused` are the files of the root filesystem that it does without.
+        """
         return Image(
             name=name,
             tag=tag,
             layers=(
-                Layer(files=((self.path(PYTHON_FILESYSTEM), "/"),)),
-                *(Layer(files=((self.path(group), SITE),), exclude=_site_excludes()) for group in packages),
+                Layer(files=((self.path(filesystem), "/"),), exclude=unused),
+                *(Layer(files=((self.path(group), SITE),), exclude=_site_excludes(group)) for group in packages),
                 Layer(files=((program, f"/opt/app/{program.name}"),), exclude=("__pycache__/",)),
             ),
             entrypoint=("/usr/bin/python3", "-m", module),
             user="1000",
-            environment=(f"PYTHONPATH=/opt/app:{SITE}", "PYTHONUNBUFFERED=1", "HOME=/tmp"),
+            environment=(f"PYTHONPATH=/opt/app:{SITE}", "PYTHONUNBUFFERED=1", "HOME=/tmp", *environment),
         )
+
+    def _server_of(self, runtime: DeclaredRuntime, *packages: PythonPackages, program: Path) -> Image:
+        """The image of a format's server that has a uv project of its own, with a program of it."""
+        return self._python_image(runtime.image, runtime.tag, *packages, program=program, module=program.name)
+
+    def _tensorflow(self) -> Image:
+        """The server of TensorFlow models, which has modules of `serving`, too."""
+        server = self._server_of(TENSORFLOW, TENSORFLOW_PACKAGES, program=TENSORFLOW_PROGRAM)
+        modules = Layer(files=((SERVING_PROJECT / "serving", "/opt/app/serving"),), exclude=("__pycache__/",))
+        return replace(server, layers=(*server.layers, modules))
+
+    def _pmml(self) -> Image:
+        """The server of PMML models, which has Java."""
+        server = self._python("pmmlserver", SERVER_PACKAGES, PMML_PACKAGES)
+        java = Layer(files=((self.path(JAVA_FILESYSTEM), "/"),))
+        return replace(server, layers=(java, *server.layers[1:]))
 
     def _example(self, name: str, *, module: str) -> Image:
         """An image with an example's program, as one more layer on KServe's SDK."""
@@ -481,6 +570,21 @@ class Catalog:
             "bandit": [
                 self._python_image(bandit, BANDIT_VERSION, BANDIT_PACKAGES, program=BANDIT_PROGRAM, module="bandit")
             ],
+            MLSERVER.extra: [self._server_of(MLSERVER, MLSERVER_PACKAGES, program=MLSERVER_PROGRAM)],
+            TENSORFLOW.extra: [self._tensorflow()],
+            TORCHSERVE.extra: [
+                self._python_image(
+                    TORCHSERVE.image,
+                    TORCHSERVE.tag,
+                    TORCHSERVE_PACKAGES,
+                    program=TORCHSERVE_PROGRAM,
+                    module=TORCHSERVE_PROGRAM.name,
+                    filesystem=TORCH_FILESYSTEM,
+                    unused=TORCH_UNUSED,
+                    environment=(f"JAVA_HOME={JAVA_HOME}",),
+                )
+            ],
+            PMML.extra: [self._pmml()],
             "examples": [self._example(name, module=module) for name, module in EXAMPLE_PROGRAMS.items()],
         }
 
@@ -505,9 +609,10 @@ class Catalog:
         ]
 
 
-def _site_excludes() -> tuple[str, ...]:
+def _site_excludes(packages: PythonPackages) -> tuple[str, ...]:
     """Patterns of files to leave out of site-packages; bytecode stays, because it was compiled for the image."""
-    lines = (SERVING_PROJECT / "image-excludes.txt").read_text().splitlines()
+    files = dict.fromkeys(project / "image-excludes.txt" for project in (SERVING_PROJECT, packages.project))
+    lines = [line for file in files if file.exists() for line in file.read_text().splitlines()]
     return tuple(line for line in lines if line and not line.startswith("#") and line != "__pycache__/")
 
 

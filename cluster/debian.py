@@ -55,6 +55,7 @@ class RootFilesystem:
             Debian's essential ones and without running maintainer scripts.
         links: symbolic links (path → target) that a maintainer script would have made.
         bytecode: a folder with Python modules to compile.
+        suite: Debian's name of its release.
         seconds: what building it took on two cores.
     """
 
@@ -63,12 +64,13 @@ class RootFilesystem:
     variant: str = "extract"
     links: tuple[tuple[str, str], ...] = ()
     bytecode: str | None = None
+    suite: str = SUITE
     seconds: int = 10
 
     @property
     def key(self) -> str:
         """The key of the cache entry."""
-        made_from = (SUITE, renewed(), self.packages, self.bytecode and (self.bytecode, BYTECODE_FORMAT))
+        made_from = (self.suite, renewed(), self.packages, self.bytecode and (self.bytecode, BYTECODE_FORMAT))
         return digest(*made_from, self.variant, self.links, UNNEEDED, OF_THE_MACHINE)
 
     def build(self, cache: Cache) -> Path:
@@ -85,7 +87,7 @@ class RootFilesystem:
                 *(f"--dpkgopt=path-exclude=/{path}/*" for path in UNNEEDED if path.startswith("usr/")),
                 # The fetched packages are listed below, then removed.
                 *("--skip=cleanup/apt", "--skip=essential/unlink"),
-                *(SUITE, directory),
+                *(self.suite, directory),
             ],
             what=f"building the root filesystem {self.name}",
             log=logs_dir() / f"{self.name}.log",

@@ -17,17 +17,25 @@ from cluster import image_python
 from cluster.artifacts import Cache, digest
 from cluster.catalog import (
     LIGHTGBM_PACKAGES,
+    MLSERVER_PACKAGES,
     ONNX_PACKAGES,
     PYTHON_FILESYSTEM,
     SERVER_PACKAGES,
     SERVING_PROJECT,
     SKLEARN_PACKAGES,
+    TENSORFLOW_PACKAGES,
+    TENSORFLOW_TRAINING_PACKAGES,
+    TORCH_FILESYSTEM,
+    TORCH_TRAINING_PACKAGES,
+    TORCHSERVE_PROJECT,
     TRAINING_PACKAGES,
     XGBOOST_PACKAGES,
 )
+from cluster.debian import RootFilesystem
 from cluster.locations import PROJECT, logs_dir
 from cluster.processes import run
 from cluster.python_packages import PythonPackages
+from releases.more_formats import MLSERVER, PMML, TENSORFLOW, TORCHSERVE
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -43,12 +51,16 @@ class DemoModels:
     """Models that are trained together.
 
     Attributes:
-        name: the set of `train_demo.py`.
+        name: the set of the program that trains them.
         packages: the packages that training them needs.
+        program: the program, and the files that it packs with a model.
+        filesystem: the root filesystem whose Python runs it.
     """
 
     name: str
     packages: tuple[PythonPackages, ...]
+    program: tuple[Path, ...] = (TRAINING,)
+    filesystem: RootFilesystem = PYTHON_FILESYSTEM
 
     @property
     def entry(self) -> str:
@@ -58,12 +70,12 @@ class DemoModels:
     @property
     def key(self) -> str:
         """The key of the cache entry."""
-        return digest(TRAINING, *(packages.key for packages in self.packages))
+        return digest(*self.program, *(packages.key for packages in self.packages))
 
     @property
     def needs(self) -> frozenset[str]:
         """Names of the cache entries that training needs."""
-        return frozenset({PYTHON_FILESYSTEM.name, *(packages.name for packages in self.packages)})
+        return frozenset({self.filesystem.name, *(packages.name for packages in self.packages)})
 
     def path(self, cache: Cache) -> Path:
         """The directory with one folder a model, built or not."""
@@ -74,10 +86,10 @@ class DemoModels:
         return cache.get(self.entry, self.key, partial(self._train, cache))
 
     def _train(self, cache: Cache, directory: Path) -> None:
-        root = PYTHON_FILESYSTEM.build(cache)
-        packages = [packages.build(cache) for packages in self.packages]
+        root = self.filesystem.build(cache)
+        packages = [*(packages.build(cache) for packages in self.packages), root / image_python.DEBIAN_PACKAGES]
         run(
-            image_python.command(root, TRAINING, "--out", directory, self.name),
+            image_python.command(root, self.program[0], "--out", directory, self.name),
             what=f"training the models of {self.name}",
             log=logs_dir() / f"{self.entry}.log",
             env={**image_python.environment(root, packages=packages), "OMP_NUM_THREADS": "1"},
@@ -89,6 +101,15 @@ DEMO = DemoModels(name="demo", packages=(SERVER_PACKAGES, SKLEARN_PACKAGES, XGBO
 EXTRAS = {
     "lightgbm": DemoModels(name="lightgbm", packages=(SERVER_PACKAGES, SKLEARN_PACKAGES, LIGHTGBM_PACKAGES)),
     "onnx": DemoModels(name="onnx", packages=(SERVER_PACKAGES, SKLEARN_PACKAGES, ONNX_PACKAGES, TRAINING_PACKAGES)),
+    MLSERVER.extra: DemoModels(name="mlflow", packages=(MLSERVER_PACKAGES,)),
+    PMML.extra: DemoModels(name="pmml", packages=(SERVER_PACKAGES, SKLEARN_PACKAGES)),
+    TENSORFLOW.extra: DemoModels(name="tensorflow", packages=(TENSORFLOW_PACKAGES, TENSORFLOW_TRAINING_PACKAGES)),
+    TORCHSERVE.extra: DemoModels(
+        name="pytorch",
+        packages=(TORCH_TRAINING_PACKAGES,),
+        program=(TORCHSERVE_PROJECT / "train_pytorch.py", TORCHSERVE_PROJECT / "handler.py"),
+        filesystem=TORCH_FILESYSTEM,
+    ),
 }
 
 
@@ -107,13 +128,13 @@ def s3_client(*, endpoint: str, credentials: Path, region: str) -> S3Client:
 
 
 def upload(models: Path, *, client: S3Client) -> int:
-    """Upload the model files that are missing or differ to `s3://models/<folder>/<file>`; returns how many."""
+    """Upload the model files that are missing or differ to `s3://models/<folder>/…`; returns how many."""
     if BUCKET not in [bucket["Name"] for bucket in client.list_buckets()["Buckets"]]:
         client.create_bucket(Bucket=BUCKET)
     pages = client.get_paginator("list_objects_v2").paginate(Bucket=BUCKET)
     stored = {item["Key"]: item for page in pages for item in page.get("Contents", [])}
     put = 0
-    for file in models.glob("*/*"):
+    for file in filter(Path.is_file, models.glob("*/**/*")):
         name = file.relative_to(models).as_posix()
         if name not in stored or not _same(file, stored[name]):
             client.upload_file(str(file), BUCKET, name)

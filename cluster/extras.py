@@ -11,6 +11,7 @@ import yaml
 import stack_files
 from cluster.build import Build
 from cluster.errors import ClusterError
+from releases.local import LOCAL
 
 
 def extras_of(stack_file: Path, *, build: Build) -> list[str]:
@@ -36,9 +37,11 @@ def _needs(extra: str, settings: dict[str, Any]) -> bool:
         return bool(settings.get("monitoring"))
     # Searched as text, because they occur at different depths of a model's settings.
     text = json.dumps(settings.get("models"))
-    return {
-        "lightgbm": '"format": "lightgbm"',
-        "onnx": '"format": "onnx"',
-        "bandit": '"bandit": ',
-        "examples": "/examples/",
-    }[extra] in text
+    signs = {"bandit": ['"bandit": '], "examples": ["/examples/"]}
+    return any(sign in text for sign in signs.get(extra, [f'"format": "{name}"' for name in _formats(extra)]))
+
+
+def _formats(extra: str) -> set[str]:
+    """Names of the formats whose server the extra has."""
+    runtimes = [runtime for runtime in LOCAL.runtimes if LOCAL.on_demand.get(runtime.image) == extra]
+    return {model_format.name for runtime in runtimes for model_format in runtime.formats}

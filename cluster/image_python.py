@@ -11,7 +11,9 @@ from cluster.processes import run
 VERSION = "3.11"
 # Raised when the same modules are compiled differently; part of keys.
 BYTECODE_FORMAT = 2
-LIBRARIES = ("lib/x86_64-linux-gnu", "usr/lib/x86_64-linux-gnu")
+LIBRARIES = ("lib/x86_64-linux-gnu", "usr/lib/x86_64-linux-gnu", "usr/lib")
+# Where Debian's own Python packages are.
+DEBIAN_PACKAGES = "usr/lib/python3/dist-packages"
 
 
 def command(root: Path, *arguments: str | Path) -> list[str]:
@@ -25,7 +27,7 @@ def command(root: Path, *arguments: str | Path) -> list[str]:
         *(str(libraries[0] / "ld-linux-x86-64.so.2"), "--inhibit-cache"),
         *("--library-path", ":".join(map(str, libraries))),
         # Without the module `site`, which would follow a link to /etc and import the machine's customization.
-        *(str(root / f"usr/bin/python{VERSION}"), "-S"),
+        *(str((root / "usr/bin/python3").resolve()), "-S"),
         *map(str, arguments),
     ]
 

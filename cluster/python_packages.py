@@ -31,12 +31,13 @@ def host_platform() -> str:
 
 @dataclass(frozen=True)
 class PythonPackages:
-    """One dependency group of a uv project, for the Python of Debian 12 on x86-64.
+    """One dependency group of a uv project, for an image's Python on x86-64.
 
     Attributes:
         python: an image's root filesystem, whose Python compiles the packages for the image; None for other uses.
         beside: groups that are installed together with this one; their packages are left out here.
         for_host: install for this machine's platform instead.
+        version: of that Python.
     """
 
     group: str
@@ -44,6 +45,7 @@ class PythonPackages:
     python: RootFilesystem | None = None
     beside: tuple[str, ...] = ()
     for_host: bool = False
+    version: str = VERSION
     seconds: int = 10
 
     @property
@@ -94,7 +96,7 @@ class PythonPackages:
             [
                 *(find_uv_bin(), "pip", "install", "--quiet", "--require-hashes", "--no-deps"),
                 *("--only-binary", ":all:", "--target", directory, "-r", file),
-                *("--python-version", VERSION, "--python-platform", self.platform, "--link-mode", "copy"),
+                *("--python-version", self.version, "--python-platform", self.platform, "--link-mode", "copy"),
             ],
             what=f"installing the Python packages of {self.name}",
             log=logs_dir() / f"{self.name}.log",

@@ -50,7 +50,7 @@ def ingresses(facts: Facts) -> tuple[Ingress, ...]:
 
     Where none of them can be reached from outside, these are the others, to which a port-forward leads.
     """
-    named = {name for gateway in facts.of(Gateway) for name in _services_of(gateway)}
+    named = {name for gateway in facts.of(Gateway) for name in gateway.services}
     selectors = [gateway.selector for gateway in facts.of(IstioGateway) if gateway.selector]
     found = [
         service
@@ -75,13 +75,6 @@ def _ingress(service: Service, facts: Facts) -> Ingress:
 
 def _selects(service: Service, labels: dict[str, str]) -> bool:
     return bool(service.selector) and labels.items() <= service.selector.items()
-
-
-def _services_of(gateway: Gateway) -> list[tuple[str, str]]:
-    """The Services that a Gateway's addresses name: `name` in its own namespace, or `name.namespace.svc…`."""
-    entries = [*gateway.addresses, *gateway.asked_addresses]
-    hosts = [entry.get("value", "").split(".") for entry in entries if entry.get("type") == "Hostname"]
-    return [(parts[1] if parts[2:3] == ["svc"] else gateway.namespace, parts[0]) for parts in hosts]
 
 
 def _http_port(service: Service) -> Port | None:

@@ -87,7 +87,7 @@ class ModelView:
     @property
     def claim(self) -> str:
         """Name of the PersistentVolumeClaim with its files; empty for other kinds of storage."""
-        scheme, _, rest = self.model.storage_uri.partition("://")
+        scheme, _, rest = self.model.location.partition("://")
         return rest.partition("/")[0] if scheme == "pvc" else ""
 
     @property
@@ -110,7 +110,7 @@ class ModelView:
         known = {
             "model": model.name,
             "namespace": model.namespace,
-            "uri": model.storage_uri or "-",
+            "uri": model.location or "-",
             "account": model.service_account,
             "format": " ".join(filter(None, (model.format, model.version))) or "-",
         }

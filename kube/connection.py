@@ -15,17 +15,25 @@ import httpx2 as httpx
 
 from kube.kubeconfig import Access, KubeconfigError, UnsupportedLoginError, find_access
 from kube.login import Certificate, Credential, Login, login_of
+from kube.retry import RetryTransport
 
 SECONDS = 10.0
 
 
-def connect(*, kubeconfig: Path | None = None, context: str | None = None, seconds: float = SECONDS) -> httpx.Client:
+def connect(
+    *,
+    kubeconfig: Path | None = None,
+    context: str | None = None,
+    seconds: float = SECONDS,
+    retries: bool = False,
+) -> httpx.Client:
     """Client of the cluster that kubectl would choose; `find_access` says which that is.
 
     Args:
         kubeconfig: the only file to read; None: as kubectl.
         context: its name; None: the current one.
         seconds: how long connecting, and each wait for a part of an answer, may take.
+        retries: whether to read again where the API server is busy; `kube.retry` says how often.
 
     Raises:
         UnsupportedLoginError: the kubeconfig asks for something that this program does not know.
@@ -33,17 +41,21 @@ def connect(*, kubeconfig: Path | None = None, context: str | None = None, secon
         KubeconfigError: the kubeconfig cannot be used.
 
     """
-    return client_of(find_access(kubeconfig=kubeconfig, context=context), seconds=seconds)
+    return client_of(find_access(kubeconfig=kubeconfig, context=context), seconds=seconds, retries=retries)
 
 
-def client_of(access: Access, *, seconds: float = SECONDS) -> httpx.Client:
-    """Client of the context's cluster. Raises as `connect` does."""
+def client_of(access: Access, *, seconds: float = SECONDS, retries: bool = False) -> httpx.Client:
+    """Client of the context's cluster. Takes and raises what `connect` does."""
     login = login_of(access)
     server = _server(access)
     transport = _Transport(access, login=login, proxy=_proxy(access, server))
     transport.prepare(login(None))
-    headers = _impersonation(access)
-    return httpx.Client(base_url=server, transport=transport, headers=headers, timeout=httpx.Timeout(seconds))
+    return httpx.Client(
+        base_url=server,
+        transport=RetryTransport(transport) if retries else transport,
+        headers=_impersonation(access),
+        timeout=httpx.Timeout(seconds),
+    )
 
 
 class _Transport(httpx.BaseTransport):

@@ -24,6 +24,14 @@ class ForbiddenError(Exception):
     """The API server refuses to answer this login, with the status 401 or 403."""
 
 
+def in_words(problem: Exception) -> str:
+    """What an error of these functions says: of an answer with an error, the API server's own words, and its status."""
+    if isinstance(problem, httpx.HTTPStatusError):
+        answer = problem.response
+        return f"{refusal_of(answer)} (status {answer.status_code})"
+    return str(problem) or type(problem).__name__
+
+
 class _List(BaseModel):
     # The API server answers null for an empty list of metadata.
     items: tuple[dict[str, Any], ...] | None

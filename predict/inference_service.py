@@ -52,7 +52,7 @@ class ServiceStatus(BaseModel):
             message=service.failure_message,
             conditions=service.conditions,
             store=service.store,
-            uri=service.storage_uri,
+            uri=service.location,
             kept=kept,
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from releases.more_formats import MORE_FORMATS
 from releases.runtimes import BANDIT_IMAGE, BANDIT_VERSION, KSERVE_0_20_RUNTIMES, LIGHTGBM, ONNX, SKLEARN, XGBOOST
 from releases.types import (
     CertManagerRelease,
@@ -35,6 +36,7 @@ ON_DEMAND = {
     "examples/named-fields": "examples",
     "examples/feature-importance": "examples",
     "examples/custom-model": "examples",
+    **{runtime.image: runtime.extra for runtime in MORE_FORMATS},
 }
 EXAMPLE = "v1"
 
@@ -60,6 +62,7 @@ IMAGES = (
     *_images(KUBE_STATE_METRICS, "", "kube-state-metrics/kube-state-metrics"),
     *_images(BANDIT_VERSION, "", BANDIT_IMAGE.partition(":")[0]),
     *_images(EXAMPLE, "examples/", "named-fields", "feature-importance", "custom-model"),
+    *(image for runtime in MORE_FORMATS for image in _images(runtime.tag, "", runtime.image)),
 )
 RUNTIMES = (SKLEARN, XGBOOST, LIGHTGBM, ONNX)
 
@@ -110,4 +113,5 @@ LOCAL = Release(
     monitoring=PlainMonitoring(prometheus=f"v{PROMETHEUS}", kube_state_metrics=KUBE_STATE_METRICS),
     images=IMAGES,
     on_demand=ON_DEMAND,
+    more_runtimes=MORE_FORMATS,
 )

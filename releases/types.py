@@ -164,6 +164,11 @@ class ServingRuntime:
     name_argument: str | None = None
 
     @property
+    def tells_when_loaded(self) -> bool:
+        """Whether its servers are ready only once the model is loaded."""
+        return self.reports_loaded
+
+    @property
     def served_protocols(self) -> tuple[str, ...]:
         """Every protocol that it serves, including gRPC where it does not declare gRPC to KServe."""
         has_undeclared_grpc = self.grpc_port is not None and GRPC_V2 not in self.protocols
@@ -186,6 +191,41 @@ class ServingRuntime:
         return protocol in self.served_protocols and any(
             f.name == format_name and version in {None, f.version} and f.auto_select for f in self.formats
         )
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeclaredRuntime(ServingRuntime):
+    """A serving runtime that the release's KServe does not have: each model that needs it gets one in its namespace.
+
+    `reports_loaded` is of the protocol's own path of readiness.
+
+    Attributes:
+        extra: what the local cluster calls its image and its models to try it with.
+        tag: of its image.
+        command: instead of the image's own.
+        arguments: of its server; `{{.Name}}` is the InferenceService's name.
+        environment: name and value of each variable; `{{.Name}}` as in the arguments.
+        protocol_variable: tells the server the model's protocol, where it speaks only one at a time.
+        metrics_port: of Prometheus's metrics, at `metrics_path`; None where it has none.
+        ready_path: of HTTP, where the protocol's own does not tell: it gives an error until the model is loaded.
+
+    """
+
+    values_key: str | None = None
+    extra: str
+    tag: str
+    command: tuple[str, ...] = ()
+    arguments: tuple[str, ...] = ()
+    environment: tuple[tuple[str, str], ...] = ()
+    protocol_variable: str | None = None
+    metrics_port: int | None = None
+    metrics_path: str = "/metrics"
+    ready_path: str | None = None
+
+    @property
+    def tells_when_loaded(self) -> bool:
+        """Whether its servers are ready only once the model is loaded."""
+        return self.reports_loaded or self.ready_path is not None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -274,6 +314,7 @@ class Release:
         images: every image that pods of the platform and of KServe's serving runtimes run.
         on_demand: images that the local cluster builds only when they are needed: image name → the extra that
             `python -m cluster add` builds it with.
+        more_runtimes: for formats that its KServe has no serving runtime for.
 
     """
 
@@ -288,11 +329,12 @@ class Release:
     existing: Mapping[str, VersionRange] = field(default_factory=lambda: KSERVE_0_20_EXISTING)
     images: tuple[ReleaseImage, ...] = ()
     on_demand: Mapping[str, str] = field(default_factory=dict)
+    more_runtimes: tuple[DeclaredRuntime, ...] = ()
 
     @property
     def runtimes(self) -> tuple[ServingRuntime, ...]:
-        """The serving runtimes that KServe offers."""
-        return self.kserve.runtimes
+        """The serving runtimes that KServe offers, and those that models get in their namespaces."""
+        return (*self.kserve.runtimes, *self.more_runtimes)
 
     @property
     def needs_mirror(self) -> bool:

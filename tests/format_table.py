@@ -15,7 +15,7 @@ Protocol = Literal["v1", "v2", "grpc-v2", "openai"]
 Proof = Literal["value", "process", "objects"]
 
 _SERVERS: dict[Server, str] = {
-    "ours": "this project's, on KServe's SDK · 本项目基于 KServe SDK 编写",
+    "ours": "this project's · 本项目编写",
     "pypi": "upstream's from PyPI · 上游，来自 PyPI",
     "image": "the official image of KServe's runtime · KServe 运行时的官方镜像",
 }

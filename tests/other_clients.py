@@ -34,6 +34,7 @@ class Question:
 
     Attributes:
         address: host:port.
+        output: name of the output tensor, for Triton's clients.
         tensors: how often the rows are sent.
         columns: name → datatype; the rows are sent as one tensor a column.
         compression: of the request's body.
@@ -47,6 +48,7 @@ class Question:
     datatype: str = "FP64"
     binary_in: bool = True
     binary_out: bool = True
+    output: str = "output-0"
     tensors: int = 1
     columns: dict[str, str] = field(default_factory=dict)
     compression: str | None = None
@@ -95,16 +97,16 @@ class Question:
         return {
             "model_name": self.model,
             "inputs": self.inputs(triton_http.InferInput),
-            "outputs": [triton_http.InferRequestedOutput("output-0", binary_data=self.binary_out)],
+            "outputs": [triton_http.InferRequestedOutput(self.output, binary_data=self.binary_out)],
             "headers": {"Host": self.host},
             "parameters": self.parameters,
             "request_compression_algorithm": self.compression,
         }
 
     def _triton_answer(self, answer):
-        output = answer.get_output("output-0")
+        output = answer.get_output(self.output)
         return {
-            "predictions": _plain(answer.as_numpy("output-0")),
+            "predictions": _plain(answer.as_numpy(self.output)),
             "datatype": output["datatype"],
             "binary": "binary_data_size" in (output["parameters"] or {}),
         }
@@ -116,7 +118,7 @@ class Question:
         answer = client.infer(self.model, self.inputs(triton_grpc.InferInput), parameters=self.parameters)
         (described,) = client.get_model_metadata(self.model).inputs
         return {
-            "predictions": _plain(answer.as_numpy("output-0")),
+            "predictions": _plain(answer.as_numpy(self.output)),
             "ready": client.is_server_ready() and client.is_model_ready(self.model),
             "input": [described.name, described.datatype, list(described.shape)],
         }

@@ -21,7 +21,11 @@ TOGETHER = {
     "tests/unit/test_program": "whole programs",
 }
 # Tests that take long and share nothing, so that any worker can take the next of them.
-APART = (f"{SERVING}/test_loading.py", "tests/unit/predict/test_command_line.py")
+APART = (
+    f"{SERVING}/test_loading.py",
+    "tests/unit/cluster/tfserving/test_loading.py",
+    "tests/unit/predict/test_command_line.py",
+)
 
 
 class Scheduling(LoadScopeScheduling):  # type: ignore[misc]  # it has no types

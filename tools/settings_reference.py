@@ -177,7 +177,7 @@ def _formats() -> str:
                 for model_format in runtime.formats
             ),
             ", ".join(runtime.served_protocols),
-            "loaded" if runtime.reports_loaded else "its port is open",
+            "loaded" if runtime.tells_when_loaded else "its port is open",
             ", ".join(f"`{json.dumps(release.name)}`" for release in RELEASES.values() if runtime in release.runtimes),
         )
         for runtime in dict.fromkeys(runtime for release in RELEASES.values() for runtime in release.runtimes)

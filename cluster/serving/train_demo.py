@@ -1,8 +1,8 @@
-"""Train models and record what they answer: `python train_demo.py --out DIR [demo|lightgbm|onnx …]`.
+"""Train models and record what they answer: `python train_demo.py --out DIR [demo|lightgbm|onnx|pmml …]`.
 
 Iris, versicolor (0) or virginica (1), four measures in cm: an sklearn classifier that answers labels, the same one as
-an ONNX graph, and two binary boosters, XGBoost's and LightGBM's, that answer probabilities. DIR then holds, one model a
-folder as KServe wants it:
+an ONNX graph and in MLflow's format, and what answers probabilities: two binary boosters, XGBoost's and LightGBM's, and
+the classifier in TensorFlow. DIR then holds, one model a folder as KServe wants it:
 
     demo      sklearn/model.joblib  xgboost/model.ubj
               sklearn-v2/…          xgboost-v2/…         a second version, asked the other way round: is it versicolor?
@@ -10,9 +10,13 @@ folder as KServe wants it:
               centimetres/model.joblib                   measures in inches to cm, for a graph to ask first
     lightgbm  lightgbm/model.bst
     onnx      onnx/model.onnx                            the classifier of sklearn/
+    pmml      pmml/model.pmml                            the classifier of sklearn/, with a categorical field
+    mlflow    mlflow/MLmodel …                           the classifier of sklearn/
+    tensorflow  tensorflow/1/saved_model.pb …            its probabilities, in the folder of a version
     all       expected.json                              the payload, and each model's answer to it
 
-Nothing in it is random: the models, and with them the answers, are the same on every run.
+Nothing in it is random: the models, and with them the answers, are the same on every run. mlflow needs the packages of
+`cluster/mlserver`, and tensorflow those of `cluster/tfserving`, so they are only trained when they are named.
 """
 
 from __future__ import annotations
@@ -135,8 +139,105 @@ def train_onnx(out: Path) -> dict[str, Any]:
     return {"onnx-model": answer.tolist()}
 
 
+# Of the measures and the season, which makes a flower a little more one or the other.
+PMML_TEXT = """\
+<?xml version="1.0" encoding="UTF-8"?>
+<PMML xmlns="http://www.dmg.org/PMML-4_4" version="4.4">
+  <Header description="Iris, versicolor or virginica"/>
+  <DataDictionary>
+{fields}
+    <DataField name="season" optype="categorical" dataType="string">
+      <Value value="spring"/>
+      <Value value="summer"/>
+    </DataField>
+    <DataField name="species" optype="categorical" dataType="string">
+      <Value value="virginica"/>
+      <Value value="versicolor"/>
+    </DataField>
+  </DataDictionary>
+  <RegressionModel functionName="classification" normalizationMethod="logit">
+    <MiningSchema>
+{mining_fields}
+      <MiningField name="season"/>
+      <MiningField name="species" usageType="target"/>
+    </MiningSchema>
+    <Output>
+      <OutputField name="probability" optype="continuous" dataType="double" feature="probability" value="virginica"/>
+    </Output>
+    <RegressionTable intercept="{intercept}" targetCategory="virginica">
+{predictors}
+      <CategoricalPredictor name="season" value="summer" coefficient="1"/>
+    </RegressionTable>
+    <RegressionTable intercept="0" targetCategory="versicolor"/>
+  </RegressionModel>
+</PMML>
+"""
+MEASURES = ("sepal_length", "sepal_width", "petal_length", "petal_width")
+
+
+def train_pmml(out: Path) -> dict[str, Any]:
+    """Write the demo's classifier as PMML under `out`, with a season as well; return its answer in spring."""
+    classifier = train_classifier(*flowers())
+    scaler, regression = (step for _, step in classifier.steps)
+    weights = regression.coef_[0] / scaler.scale_
+    text = PMML_TEXT.format(
+        fields="\n".join(f'    <DataField name="{name}" optype="continuous" dataType="double"/>' for name in MEASURES),
+        mining_fields="\n".join(f'      <MiningField name="{name}"/>' for name in MEASURES),
+        intercept=regression.intercept_[0] - scaler.mean_ @ weights,
+        predictors="\n".join(
+            f'      <NumericPredictor name="{name}" coefficient="{weight}"/>'
+            for name, weight in zip(MEASURES, weights, strict=True)
+        ),
+    )
+    (new_folder(out / "pmml") / "model.pmml").write_text(text)
+    labels = np.array(["versicolor", "virginica"])[classifier.predict(PAYLOAD)]
+    probabilities = classifier.predict_proba(PAYLOAD)[:, 1]
+    answers = zip(labels.tolist(), probabilities.tolist(), strict=True)
+    return {"pmml-model": [{"species": label, "probability": probability} for label, probability in answers]}
+
+
+def train_mlflow(out: Path) -> dict[str, Any]:
+    """Save the demo's classifier in MLflow's format under `out`; return what MLServer answers, a column of labels."""
+    import mlflow.sklearn  # noqa: PLC0415
+    from mlflow.models import Model, infer_signature  # noqa: PLC0415
+
+    classifier, rows = train_classifier(*flowers()), np.array(PAYLOAD)
+    answer = classifier.predict(rows)
+    mlflow.sklearn.save_model(
+        classifier,
+        out / "mlflow",
+        # With a signature of tensors, MLServer decodes a request that does not name its content type.
+        signature=infer_signature(rows, answer),
+        # Otherwise the environment is searched for them, and both are new on every run.
+        pip_requirements=["scikit-learn"],
+        mlflow_model=Model(model_uuid="0" * 32, utc_time_created="2026-01-01 00:00:00.000000"),
+    )
+    return {"mlflow-model": answer[:, np.newaxis].tolist()}
+
+
+def train_tensorflow(out: Path) -> dict[str, Any]:
+    """Save the demo's classifier as a SavedModel under `out`; return the probabilities of label 1 that it answers."""
+    import tensorflow as tf  # noqa: PLC0415
+
+    scaler, regression = (step for _, step in train_classifier(*flowers()).steps)
+    model = tf.Module()
+    model.weights = tf.Variable(regression.coef_[0] / scaler.scale_, dtype=tf.float32)
+    model.bias = tf.Variable(
+        regression.intercept_[0] - scaler.mean_ @ (regression.coef_[0] / scaler.scale_), dtype=tf.float32
+    )
+
+    def probability(measures: Any) -> dict[str, Any]:
+        return {"probability": tf.sigmoid(tf.linalg.matvec(measures, model.weights) + model.bias)}
+
+    model.serve = tf.function(probability, input_signature=[tf.TensorSpec([None, 4], tf.float32, name="measures")])
+    tf.saved_model.save(model, str(out / "tensorflow" / "1"), signatures={"serving_default": model.serve})
+    return {"tensorflow-model": model.serve(tf.constant(PAYLOAD))["probability"].numpy().tolist()}
+
+
 # Each imports the libraries of its formats alone.
-SETS = {"demo": train_demo, "lightgbm": train_light, "onnx": train_onnx}
+SETS = {"demo": train_demo, "lightgbm": train_light, "onnx": train_onnx, "pmml": train_pmml}
+# With the packages of other images.
+OTHER_SETS = {"mlflow": train_mlflow, "tensorflow": train_tensorflow}
 
 
 def new_folder(path: Path) -> Path:
@@ -147,12 +248,13 @@ def new_folder(path: Path) -> Path:
 
 def main() -> None:
     """Train, save, and print the answers."""
+    all_sets = SETS | OTHER_SETS
     parser = argparse.ArgumentParser(description="Train the demo's models and record what they answer.")
     parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="folder to write to")
-    parser.add_argument("sets", nargs="*", help=f"of {', '.join(SETS)}; all when none is named")
+    parser.add_argument("sets", nargs="*", help=f"of {', '.join(all_sets)}; {', '.join(SETS)} when none is named")
     arguments = parser.parse_args()
     out = arguments.out
-    answers = [SETS[name](out) for name in arguments.sets or SETS]
+    answers = [all_sets[name](out) for name in arguments.sets or SETS]
     predictions = {name: {"predictions": answer} for given in answers for name, answer in given.items()}
     text = json.dumps({"instances": PAYLOAD} | predictions, indent=2)
     (out / "expected.json").write_text(text + "\n")

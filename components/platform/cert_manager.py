@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import pulumi
 
 from components.charts.deploy import merge_values
-from components.objects import declare_namespace
 from components.platform.context import InstallContext
 from releases.namespaces import CERT_MANAGER_NAMESPACE
 from releases.types import CertManagerRelease
@@ -39,8 +38,8 @@ class CertManager(pulumi.ComponentResource):
     def __init__(self, name: str, *, args: CertManagerArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("kserve-multi-model:platform:CertManager", name, {}, opts)
         inside = pulumi.ResourceOptions(parent=self)
-        self.namespace = args.install.pull_secrets.put_into(declare_namespace(NAME, opts=inside), opts=inside)
-        args.install.charts.definitions(
+        _, self.namespace = args.install.declare_namespace(NAME, opts=inside)
+        release = args.install.charts.definitions(
             NAME,
             args.release.chart,
             namespace=self.namespace,
@@ -56,6 +55,7 @@ class CertManager(pulumi.ComponentResource):
             ),
             opts=inside,
         )
+        args.install.guards.definitions(release, NAME, releases=(f"{NAME}/{NAME}",))
         self.register_outputs({"namespace": self.namespace})
 
     @staticmethod

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import pulumi
 
+from components.settings.gateway_names import GatewayNames
 from components.settings.ingress import Ingress
 from components.settings.platform_parts import Part
 from endpoints.endpoint import GatewayService
@@ -63,6 +64,7 @@ class ExistingParts:
         gateway_url: of the existing gateway, for clients; None where it has no address, and where this stack installs
             Istio.
         gateway_service: of the existing gateway; None where this stack installs Istio.
+        gateways: those that routes are bound to.
 
     """
 
@@ -70,6 +72,7 @@ class ExistingParts:
     namespaces: frozenset[str] = field(default_factory=frozenset)
     gateway_url: str | None = None
     gateway_service: GatewayService | None = None
+    gateways: GatewayNames = field(default_factory=GatewayNames)
 
 
 def installed(*parts: pulumi.Resource | None) -> list[pulumi.Resource]:

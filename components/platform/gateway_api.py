@@ -9,6 +9,11 @@ import pulumi
 from components.platform.context import InstallContext
 from releases.types import Source
 
+# Name of the Helm release, too.
+NAME = "gateway-api"
+# Of Helm's record; the definitions have no namespace.
+RECORD_NAMESPACE = "default"
+
 
 @dataclass(frozen=True, kw_only=True)
 class GatewayAPIArgs:
@@ -23,11 +28,13 @@ class GatewayAPI(pulumi.ComponentResource):
 
     def __init__(self, name: str, *, args: GatewayAPIArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("kserve-multi-model:platform:GatewayAPI", name, {}, opts)
-        args.install.charts.definitions(
-            "gateway-api",
+        inside = pulumi.ResourceOptions(parent=self)
+        release = args.install.charts.definitions(
+            NAME,
             args.definitions,
-            namespace="default",  # of Helm's record; the definitions have no namespace
+            namespace=RECORD_NAMESPACE,
             values={},
-            opts=pulumi.ResourceOptions(parent=self),
+            opts=inside,
         )
+        args.install.guards.definitions(release, NAME, releases=(f"{RECORD_NAMESPACE}/{NAME}",))
         self.register_outputs({})

@@ -11,7 +11,7 @@ import pulumi
 import pulumi_kubernetes as k8s
 
 from components.charts.deploy import merge_values
-from components.objects import custom_resource, declare_namespace
+from components.objects import custom_resource
 from components.platform.context import InstallContext
 from components.platform.existing import installed
 from components.platform.gateway_api import GatewayAPI
@@ -27,6 +27,8 @@ from kube.connection import connect
 from releases.namespaces import ISTIO_NAMESPACE
 from releases.types import IstioRelease
 
+# Helm release of Istio's definitions.
+BASE = "istio-base"
 ALLOWED_ROUTES = {"allowedRoutes": {"namespaces": {"from": "All"}}}
 # ConfigMaps that istiod creates in every namespace and never deletes.
 CA_CONFIG_MAPS = ("istio-ca-root-cert", "istio-ca-crl")
@@ -71,15 +73,15 @@ class Istio(pulumi.ComponentResource):
         super().__init__("kserve-multi-model:platform:Istio", name, {}, opts)
         self._args = args
         charts, inside = args.install.charts, pulumi.ResourceOptions(parent=self)
-        namespace = declare_namespace(ISTIO_NAMESPACE, opts=inside)
-        self.namespace = args.install.pull_secrets.put_into(namespace, opts=inside)
+        namespace, self.namespace = args.install.declare_namespace(ISTIO_NAMESPACE, opts=inside)
         base = charts.definitions(
-            "istio-base",
+            BASE,
             args.release.base,
             namespace=self.namespace,
             values={"defaultRevision": "default"},
             opts=inside,
         )
+        args.install.guards.definitions(base, BASE, releases=(f"{ISTIO_NAMESPACE}/{BASE}",))
         self.definitions = base
         istiod = charts.workloads(
             "istiod",
@@ -174,7 +176,13 @@ def http_listener(name: str) -> dict[str, Any]:
 
 
 def declare_gateway(
-    name: str, *, istio: Istio | None, service: str, listeners: Sequence[dict[str, Any]], opts: pulumi.ResourceOptions
+    name: str,
+    *,
+    class_name: str,
+    istio: Istio | None,
+    service: str,
+    listeners: Sequence[dict[str, Any]],
+    opts: pulumi.ResourceOptions,
 ) -> None:
     """Declare a Gateway of Gateway API that is served by Istio's gateway pods; done when Istio has set it up.
 
@@ -187,7 +195,7 @@ def declare_gateway(
         name=name,
         namespace=namespace_of(istio),
         spec={
-            "gatewayClassName": "istio",
+            "gatewayClassName": class_name,
             "addresses": [{"type": "Hostname", "value": service}],
             "listeners": [*listeners],
         },

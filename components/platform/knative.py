@@ -9,7 +9,7 @@ import pulumi
 import pulumi_kubernetes as k8s
 import yaml
 
-from components.objects import BACKGROUND_DELETION, custom_resource, declare_namespace, retry_on_webhook_error
+from components.objects import BACKGROUND_DELETION, custom_resource, retry_on_webhook_error
 from components.platform.context import InstallContext
 from components.platform.existing import installed
 from components.platform.gateway_api import GatewayAPI
@@ -21,17 +21,20 @@ from components.platform.istio import (
     http_listener,
     namespace_of,
 )
+from components.settings.gateway_names import KNATIVE_INGRESS_GATEWAY, KNATIVE_LOCAL_GATEWAY
 from components.settings.resource_profiles import resource_values
 from components.teardown.termination_wait import TerminationWait, TerminationWaitArgs
 from releases.namespaces import ISTIO_NAMESPACE, KNATIVE_NAMESPACE, OPERATOR_NAMESPACE
 from releases.types import KnativeRelease, NetGatewayApi
 
-# Istio Gateways, to which the VirtualServices that KServe creates are bound.
-KNATIVE_INGRESS_GATEWAY = "knative-ingress-gateway"
-KNATIVE_LOCAL_GATEWAY = "knative-local-gateway"
 # Port of Istio's gateway pods for requests from inside the cluster.
 LOCAL_PORT = 8081
 SERVING_TIMEOUT = 600
+SERVING_DEFINITIONS, OPERATOR = "knative-serving-crds", "knative-operator"
+# Its namespaces.
+NAMESPACES = (KNATIVE_NAMESPACE, OPERATOR_NAMESPACE)
+# Helm releases that bring definitions.
+RELEASES = (f"{KNATIVE_NAMESPACE}/{SERVING_DEFINITIONS}", f"{OPERATOR_NAMESPACE}/{OPERATOR}")
 # Read by components/charts/release_postrender.py.
 PULL_SECRETS_ANNOTATION = "kserve-multi-model/image-pull-secrets"
 # Settings for the metrics of Knative's own workloads, and of the queue-proxies.
@@ -49,6 +52,7 @@ class KnativeArgs:
 
     Attributes:
         domain: the host names of its routes end with it.
+        class_name: of its Gateways of Gateway API.
         metrics: whether Prometheus can scrape it and the queue-proxies of the models.
 
     """
@@ -58,6 +62,7 @@ class KnativeArgs:
     domain: str
     istio: Istio | None
     gateway_api: GatewayAPI | None
+    class_name: str = "istio"
     metrics: bool = False
 
 
@@ -78,23 +83,25 @@ class Knative(pulumi.ComponentResource):
         self._args = args
         self._retry = retry_on_webhook_error(f"{name}-webhooks")
         inside = pulumi.ResourceOptions(parent=self)
-        namespace = declare_namespace(KNATIVE_NAMESPACE, opts=inside)
-        pull_secrets = args.install.pull_secrets
-        self.namespace = pull_secrets.put_into(namespace, opts=inside)
-        self.definitions = args.install.charts.definitions(
-            "knative-serving-crds",
+        install = args.install
+        namespace, self.namespace = install.declare_namespace(KNATIVE_NAMESPACE, opts=inside)
+        self.definitions = install.charts.definitions(
+            SERVING_DEFINITIONS,
             args.release.serving_crds,
             namespace=self.namespace,
             values={},
             opts=inside,
         )
-        operator = args.install.charts.definitions(
-            "knative-operator",
+        _, operator_namespace = install.declare_namespace(OPERATOR_NAMESPACE, opts=inside)
+        operator = install.charts.definitions(
+            OPERATOR,
             args.release.operator,
-            namespace=pull_secrets.put_into(declare_namespace(OPERATOR_NAMESPACE, opts=inside), opts=inside),
+            namespace=operator_namespace,
             values={"knative_operator": self._operator_values()},
             opts=inside,
         )
+        for release, text in zip((self.definitions, operator), RELEASES, strict=True):
+            install.guards.definitions(release, text.partition("/")[2], releases=(text,))
         # With net-istio, Serving has Gateways and so needs Istio. With net-gateway-api, only the routes need it.
         needed_first = [operator, self.definitions, self._termination_wait(namespace)]
         if not isinstance(args.release.ingress, NetGatewayApi):
@@ -257,8 +264,12 @@ class Knative(pulumi.ComponentResource):
                 },
             ),
             data={
-                "external-gateways": _gateway_entry(gateway="knative-gateway", service=ISTIO_GATEWAY),
-                "local-gateways": _gateway_entry(gateway=KNATIVE_LOCAL_GATEWAY, service=KNATIVE_LOCAL_GATEWAY),
+                "external-gateways": _gateway_entry(
+                    "knative-gateway", class_name=args.class_name, service=ISTIO_GATEWAY
+                ),
+                "local-gateways": _gateway_entry(
+                    KNATIVE_LOCAL_GATEWAY, class_name=args.class_name, service=KNATIVE_LOCAL_GATEWAY
+                ),
             },
             opts=inside,
         )
@@ -297,7 +308,14 @@ class Knative(pulumi.ComponentResource):
             ("knative-gateway", ISTIO_GATEWAY, [http, TLS_LISTENER]),
             (KNATIVE_LOCAL_GATEWAY, KNATIVE_LOCAL_GATEWAY, [http]),
         ):
-            declare_gateway(gateway, istio=args.istio, service=service, listeners=listeners, opts=after_istio)
+            declare_gateway(
+                gateway,
+                class_name=args.class_name,
+                istio=args.istio,
+                service=service,
+                listeners=listeners,
+                opts=after_istio,
+            )
         for gateway, port in ((KNATIVE_INGRESS_GATEWAY, HTTP_PORT), (KNATIVE_LOCAL_GATEWAY, LOCAL_PORT)):
             self._istio_gateway(gateway, port=port)
 
@@ -317,10 +335,10 @@ class Knative(pulumi.ComponentResource):
         )
 
 
-def _gateway_entry(*, gateway: str, service: str) -> str:
+def _gateway_entry(gateway: str, *, class_name: str, service: str) -> str:
     """One Gateway in net-gateway-api's configuration, which is YAML in a string."""
     entry = {
-        "class": "istio",
+        "class": class_name,
         "gateway": f"{ISTIO_NAMESPACE}/{gateway}",
         "service": f"{ISTIO_NAMESPACE}/{service}",
         "supported-features": ["HTTPRouteRequestTimeout"],

@@ -8,19 +8,21 @@ from typing import Any
 import pulumi
 
 from components.charts.deploy import merge_values
-from components.objects import custom_resource, declare_namespace, retry_on_webhook_error
+from components.objects import custom_resource, retry_on_webhook_error
 from components.platform.cert_manager import CertManager
 from components.platform.context import InstallContext
 from components.platform.existing import installed
 from components.platform.gateway_api import GatewayAPI
 from components.platform.istio import Istio
-from components.platform.knative import KNATIVE_INGRESS_GATEWAY, KNATIVE_LOCAL_GATEWAY, Knative
-from components.platform.model_gateway import MODEL_GATEWAY
+from components.platform.knative import Knative
 from components.platform.serving_runtimes import serving_runtime
+from components.settings.gateway_names import KNATIVE_LOCAL_GATEWAY, GatewayNames
 from components.settings.resource_profiles import resource_values
 from releases.namespaces import ISTIO_NAMESPACE, KNATIVE_NAMESPACE, KSERVE_NAMESPACE
 from releases.types import KServeRelease
 
+# Chart of the definitions, which are of this API group.
+DEFINITIONS, GROUP = "kserve-crd", "serving.kserve.io"
 # Names in KServe's chart: the Service of its webhooks and their certificate.
 WEBHOOK_SERVICE = "kserve-webhook-server-service"
 CERTIFICATE = "serving-cert"
@@ -69,11 +71,9 @@ class KServe(pulumi.ComponentResource):
         self._args = args
         charts, inside = args.install.charts, pulumi.ResourceOptions(parent=self)
         retry = retry_on_webhook_error(f"{name}-webhooks")
-        namespace = declare_namespace(KSERVE_NAMESPACE, opts=inside)
-        self.namespace = args.install.pull_secrets.put_into(namespace, opts=inside)
-        definitions = charts.workloads(
-            "kserve-crd", args.release.crds, namespace=self.namespace, values={}, opts=inside
-        )
+        _, self.namespace = args.install.declare_namespace(KSERVE_NAMESPACE, opts=inside)
+        definitions = charts.workloads(DEFINITIONS, args.release.crds, namespace=self.namespace, values={}, opts=inside)
+        args.install.guards.definitions(definitions, DEFINITIONS, groups=(GROUP,))
         # Only when it starts, the controller looks which of these kinds the cluster has.
         others = (part.definitions for part in (args.istio, args.knative) if part)
         all_definitions = [definitions, *others, *installed(args.gateway_api)]
@@ -134,14 +134,15 @@ class KServe(pulumi.ComponentResource):
 
     def _values(self) -> dict[str, Any]:
         footprint = self._args.install.footprint
+        names = GatewayNames()
         gateway = {
             "domain": self._args.domain,
             "domainTemplate": "{{ .Name }}.{{ .Namespace }}.{{ .IngressDomain }}",
             "disableIstioVirtualHost": False,
             "ingressGateway": {
-                "gateway": f"{KNATIVE_NAMESPACE}/{KNATIVE_INGRESS_GATEWAY}",
+                "gateway": names.knative,
                 "enableGatewayApi": True,
-                "kserveGateway": MODEL_GATEWAY,
+                "kserveGateway": names.standard,
             },
             "localGateway": {
                 "gateway": f"{KNATIVE_NAMESPACE}/{KNATIVE_LOCAL_GATEWAY}",

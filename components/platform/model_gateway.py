@@ -11,11 +11,7 @@ from components.platform.existing import installed
 from components.platform.gateway_api import GatewayAPI
 from components.platform.gateway_service import ISTIO_GATEWAY
 from components.platform.istio import Istio, declare_gateway, http_listener
-from releases.namespaces import ISTIO_NAMESPACE
-
-NAME = "kserve-gateway"
-# Namespace and name, as KServe's configuration has it.
-MODEL_GATEWAY = f"{ISTIO_NAMESPACE}/{NAME}"
+from components.settings.gateway_names import MODEL_GATEWAY
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,10 +19,15 @@ class ModelGatewayArgs:
     """Istio, whose gateway pods serve the routes, and the definition of a Gateway.
 
     Either is None where it is there already.
+
+    Attributes:
+        class_name: of the Gateway.
+
     """
 
     istio: Istio | None
     gateway_api: GatewayAPI | None
+    class_name: str = "istio"
 
 
 class ModelGateway(pulumi.ComponentResource):
@@ -35,7 +36,8 @@ class ModelGateway(pulumi.ComponentResource):
     def __init__(self, name: str, *, args: ModelGatewayArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("kserve-multi-model:platform:ModelGateway", name, {}, opts)
         declare_gateway(
-            NAME,
+            MODEL_GATEWAY,
+            class_name=args.class_name,
             istio=args.istio,
             service=ISTIO_GATEWAY,
             listeners=[http_listener("http")],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
 import pulumi
@@ -14,15 +14,17 @@ from components.platform.existing import ExistingParts, installed
 from components.platform.gateway_api import GatewayAPI, GatewayAPIArgs
 from components.platform.gateway_service import GATEWAY_SERVICE
 from components.platform.istio import Istio, IstioArgs
-from components.platform.knative import Knative, KnativeArgs
+from components.platform.knative import NAMESPACES, RELEASES, Knative, KnativeArgs
 from components.platform.kserve import KServe, KServeArgs
 from components.platform.model_gateway import ModelGateway, ModelGatewayArgs
 from components.platform.monitoring.component import Monitoring, MonitoringArgs
 from components.platform.monitoring.scraping import GATEWAY_STATISTICS
+from components.settings.gateway_names import GatewayNames
 from components.settings.ingress import Ingress
 from components.settings.monitoring import MonitoringSettings
 from components.settings.stack import Settings
 from endpoints.endpoint import GatewayService
+from releases.namespaces import MONITORING_NAMESPACE
 from releases.types import Release
 
 
@@ -69,6 +71,7 @@ class Platform(pulumi.ComponentResource):
     Attributes:
         gateway_address: the gateway's URL for clients, without a path; None where nothing leads to it from outside.
         gateway_service: the gateway's Service, for clients without an address.
+        gateways: those that routes are bound to.
         resources: the component itself, with all that it declares.
         ready: the resources that models wait for.
         monitoring: how a user opens Prometheus, and Grafana where it is installed; None without monitoring.
@@ -77,24 +80,29 @@ class Platform(pulumi.ComponentResource):
 
     gateway_address: pulumi.Output[str | None]
     gateway_service: GatewayService = GATEWAY_SERVICE
+    gateways: GatewayNames = GatewayNames()
     resources: Sequence[pulumi.Resource]
     ready: Sequence[pulumi.Resource]
     monitoring: pulumi.Output[dict[str, Any]] | None = None
 
     def __init__(self, name: str, *, args: PlatformArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("kserve-multi-model:platform:Platform", name, {}, opts)
+        args = replace(args, install=args.install.guarded_by(self))
         install, release, inside = args.install, args.release, pulumi.ResourceOptions(parent=self)
         self.resources = [self]
         self.ready = () if "kserve" in args.existing.parts else self._install(args)
         if args.monitoring:
-            self.monitoring = Monitoring(
+            monitoring = Monitoring(
                 "monitoring",
                 args=MonitoringArgs(
                     install=install, release=release.monitoring, settings=args.monitoring, knative=args.has_knative
                 ),
                 opts=inside,
-            ).access
+            )
+            self.monitoring = monitoring.access
+            install.guards.part(monitoring, "monitoring", what="the monitoring", namespaces=(MONITORING_NAMESPACE,))
 
+        self.gateways = args.existing.gateways
         if args.existing.gateway_service:
             self.gateway_service = args.existing.gateway_service
             self.gateway_address = pulumi.Output.from_input(args.existing.gateway_url)
@@ -136,12 +144,16 @@ class Platform(pulumi.ComponentResource):
                     domain=args.ingress.domain,
                     istio=istio,
                     gateway_api=gateway_api,
+                    class_name=args.ingress.gateway_class,
                     metrics=args.monitoring is not None,
                 ),
                 opts=inside,
             )
+            install.guards.part(knative, "knative", what="Knative", namespaces=NAMESPACES, releases=RELEASES)
         model_gateway = ModelGateway(
-            "model-gateway", args=ModelGatewayArgs(istio=istio, gateway_api=gateway_api), opts=inside
+            "model-gateway",
+            args=ModelGatewayArgs(istio=istio, gateway_api=gateway_api, class_name=args.ingress.gateway_class),
+            opts=inside,
         )
         kserve = KServe(
             "kserve",

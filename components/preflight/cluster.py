@@ -12,13 +12,16 @@ import pulumi
 from components.ownership.stack_identity import ClusterIdentity, Identity
 from components.platform.existing import ExistingParts
 from components.preflight.access_review import rights_problem
+from components.preflight.azure_blobs import warn_of_alike_blobs
 from components.preflight.colliding_names import colliding_names
 from components.preflight.existing_platform import find_existing
 from components.preflight.kubernetes_version import version_problem
 from components.preflight.platform_facts import ask
+from components.preflight.removed_parts import removal_problems
 from components.preflight.report import report
 from components.preflight.rights import SYSTEM_NAMESPACE
-from components.preflight.running_models import changing_mode, others_behind_knative, running_in, stack_of
+from components.preflight.running_models import changing_mode, running_in, stack_of
+from components.preflight.s3_folders import report_s3_folders
 from components.settings.stack import Settings
 from kube.connection import client_of, refusal_of
 from kube.kubeconfig import Access, KubeconfigError, UnsupportedLoginError, find_access
@@ -30,7 +33,6 @@ from kube.views.kubernetes import Namespace
 METRICS_API = "/apis/metrics.k8s.io/v1beta1"
 KSERVE_API = "/apis/serving.kserve.io/v1beta1"
 KNATIVE_API = "/apis/serving.knative.dev/v1"
-SHOWN = 5
 REMEDY = "If it is running, check cluster.kubeconfig and cluster.context in the stack's settings, or $KUBECONFIG"
 
 
@@ -83,7 +85,7 @@ def find_cluster(settings: Settings) -> FoundCluster:
     cluster = settings.cluster
     with _answering():
         access = find_access(kubeconfig=cluster.kubeconfig, context=cluster.context)
-        with client_of(access) as client:
+        with client_of(access, retries=True) as client:
             problems = [version_problem(client, settings), rights_problem(client, settings)]
             if found_problems := [problem for problem in problems if problem]:
                 raise PreflightError("; ".join(found_problems))
@@ -104,21 +106,22 @@ def preflight(settings: Settings, *, identity: Identity, found: FoundCluster) ->
 
     Raises:
         PreflightError: the cluster does not answer or does not tell what is there, is not the stack's, lacks KServe or
-            Knative for a stack that uses another stack's platform, or has a namespace or a model of another stack where
-            this one declares its own.
+            Knative for a stack that uses another stack's platform, has a namespace or a model of another stack where
+            this one declares its own, or others have something in what the settings would remove.
         ExistingPlatformError: it has parts of the platform that are in the way, or that the stack cannot use.
         UntoldError: it does not tell which parts it has, or which models and graphs.
     """
     if identity.cluster.uid != found.identity.uid:
         raise PreflightError(_wrong_cluster(here=found.identity, deployed=identity.cluster))
     owner = identity.text
-    with _answering(), found.connect() as client:
+    with _answering(), client_of(found.access, retries=True) as client:
         owners = {name: _owner(client, name) for name in sorted(settings.namespaces)}
         running = {name: running_in(client, name) for name in settings.namespaces}
         there = min((name for name, stack in owners.items() if stack is not None), default="default")
         existing = find_existing(client, settings, identity=identity, namespace=there)
-        missing = list(_missing(client, settings, owner=owner, existing=existing))
-    if problems := [*missing, *_conflicts(settings, owners=owners, running=running, owner=owner)]:
+        missing = list(_missing(client, settings))
+        removed = list(removal_problems(client, settings, identity=identity, existing=existing))
+    if problems := [*missing, *removed, *_conflicts(settings, owners=owners, running=running, owner=owner)]:
         raise PreflightError("; ".join(problems))
     # A namespace that lost its mark is still the stack's; as a stranger's it would be deleted, with all that is in it.
     own = frozenset(name for name, stack in owners.items() if stack in {None, owner} or identity.has_namespace(name))
@@ -130,6 +133,8 @@ def preflight(settings: Settings, *, identity: Identity, found: FoundCluster) ->
     whose = {"this stack's, and deleted with it": own, "not this stack's, and stays": foreign}
     if settings.namespaces:
         report("namespaces", "; ".join(f"{', '.join(sorted(names))}: {text}" for text, names in whose.items() if names))
+    report_s3_folders(settings, running=running)
+    warn_of_alike_blobs(settings)
     return ClusterState(
         own_namespaces=own,
         foreign_namespaces=foreign,
@@ -157,16 +162,12 @@ def _wrong_cluster(*, here: ClusterIdentity, deployed: ClusterIdentity) -> str:
     )
 
 
-def _missing(client: httpx.Client, settings: Settings, *, owner: str, existing: ExistingParts) -> Iterable[str]:
+def _missing(client: httpx.Client, settings: Settings) -> Iterable[str]:
     """Problems if models, of this stack or on its platform, would lack KServe or Knative. Warns of missing metrics."""
     if settings.platform_stack and not _serves(client, KSERVE_API, what="KServe"):
         yield f"cluster: it has no KServe; is it the cluster of the platform's stack, {settings.platform_stack}?"
     elif settings.platform_stack and settings.needs_knative and not _serves(client, KNATIVE_API, what="Knative"):
         yield "mode: the platform has no Knative; use mode Standard, or deploy the platform's stack with mode Knative"
-    removes_knative = settings.installs_platform and not settings.needs_knative and "knative" not in existing.parts
-    if removes_knative and (users := others_behind_knative(client, owner=owner)):
-        named = f"{', '.join(users[:SHOWN])}{f' and {len(users) - SHOWN} more' if len(users) > SHOWN else ''}"
-        yield f"mode: this would remove Knative, but {named} need it; to keep it, set mode: Knative"
     if settings.needs_metrics and not client.get(METRICS_API).is_success:
         pulumi.log.warn(
             f"the cluster has no working metrics API ({METRICS_API}): until it has one, models in mode Standard are "

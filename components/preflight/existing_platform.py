@@ -10,9 +10,11 @@ import pulumi
 
 from components.ownership.stack_identity import Identity
 from components.platform.existing import ExistingParts
-from components.preflight.platform_checks import check_gateway, check_parts
+from components.preflight.existing_gateway import check_class, check_gateway, own_gateway_problems
+from components.preflight.platform_checks import check_parts, kserve_ingress
 from components.preflight.platform_facts import FoundPart, read_parts
 from components.preflight.report import report
+from components.settings.gateway_names import GatewayNames
 from components.settings.platform_parts import PARTS, TITLES, Choice, Part
 from components.settings.stack import Settings
 from releases.existing import VersionRange
@@ -97,13 +99,17 @@ def find_existing(client: httpx.Client, settings: Settings, *, identity: Identit
     wanted = Wanted(existing=settings.existing, needed=needed_parts(settings), ranges=settings.release.existing)
     decision = decide(found, wanted=wanted, own=own_parts(found, identity))
     problems = list(decision.problems)
-    gateway = None
+    gateway = kserve = None
+    if not problems and "istio" not in decision.used:
+        problems += own_gateway_problems(settings)
     if not problems and decision.used:
         problems += check_parts(client, settings, used=decision.used, found=found, namespace=namespace)
+    if not problems and "kserve" in decision.used:
+        kserve = kserve_ingress(client, namespace=found["kserve"].namespace)
     if not problems and "istio" in decision.used:
-        gateway, problems = check_gateway(
-            client, settings, kserve=found["kserve"] if "kserve" in decision.used else None
-        )
+        gateway, problems = check_gateway(client, settings, kserve=kserve)
+        if settings.ingress.class_name or (kserve is None and "gateway_api" in decision.used):
+            problems = [*check_class(client, settings, kserve=kserve), *problems]
     if problems:
         raise ExistingPlatformError("\n  ".join(["The platform has a problem:", *problems]))
     for warning in decision.warnings:
@@ -117,6 +123,7 @@ def find_existing(client: httpx.Client, settings: Settings, *, identity: Identit
         namespaces=namespaces,
         gateway_url=gateway.url(settings.ingress) if gateway else None,
         gateway_service=gateway.service if gateway else None,
+        gateways=kserve.names if kserve else GatewayNames(),
     )
 
 

@@ -65,7 +65,9 @@ class Controller(Deployment):
     containers: tuple[_Container, ...] = Field((), validation_alias=in_spec("template", "spec", "containers"))
 
 
-class _Items(View):
+class Controllers(View):
+    """A list of Deployments."""
+
     items: tuple[Controller, ...] = Field((), validation_alias=AliasPath("items"))
 
 
@@ -143,7 +145,7 @@ def _controllers(client: httpx.Client, part: Part) -> tuple[Controller, ...]:
     if part not in CONTROLLERS:
         return ()
     query = {"labelSelector": CONTROLLERS[part]}
-    listed = ask(client, Controller.path(), _Items.model_validate, what=TITLES[part], query=query)
+    listed = ask(client, Controller.path(), Controllers.model_validate, what=TITLES[part], query=query)
     return listed.items if listed else ()
 
 

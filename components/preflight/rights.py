@@ -71,6 +71,8 @@ BANDITS = (
 BUDGETS = (Rule(group="policy", resources=("poddisruptionbudgets",), verbs=MANAGE),)
 # Models with a `storage_initializer`, and those of some stores. These objects are in no namespace.
 STORAGE_CONTAINERS = (Rule(group="serving.kserve.io", resources=("clusterstoragecontainers",), verbs=MANAGE),)
+# Models of formats that the release's KServe has no serving runtime for.
+RUNTIMES = (Rule(group="serving.kserve.io", resources=("servingruntimes",), verbs=MANAGE),)
 # The charts of the platform, and what the program declares beside them.
 PLATFORM = (
     Rule(group="", resources=("configmaps", "serviceaccounts", "services"), verbs=MANAGE),
@@ -134,7 +136,7 @@ MONITORING = (Rule(group="", resources=("persistentvolumeclaims",), verbs=MANAGE
 WHOLE_PLATFORM = (*NAMESPACES, *LOOK, *LOOK_AT_PLATFORM, *PLATFORM, *KNATIVE, *REPLICATED, *PUBLISHED, *MONITORING)
 ALL_OF_MODELS = (
     *(*IDENTIFY, *MODELS, *REMOVE_PODS, *KEEP_REASONS),
-    *(*STORAGE, *CERTIFICATES, *ROUTES, *BANDITS, *BUDGETS),
+    *(*STORAGE, *CERTIFICATES, *ROUTES, *BANDITS, *BUDGETS, *RUNTIMES),
 )
 
 
@@ -181,6 +183,8 @@ def model_rules(settings: Settings, *, namespace: str) -> Iterator[Rule]:
     models = [model for model in settings.models if settings.namespace_of(model) == namespace]
     if any(model.canary and model.canary.bandit for model in models):
         yield from BANDITS
+    if any(model.declared_runtime(settings.release.runtimes) for model in models):
+        yield from RUNTIMES
     parts = (part for model in models for part in (model, model.transformer, model.explainer) if part)
     if any(part.disruption_budget for part in parts):
         yield from BUDGETS
@@ -205,7 +209,7 @@ def needed_rights(settings: Settings, *, missing: Set[str], own: Set[str]) -> fr
         return _rights([*LOOK_AT_PLATFORM, *platform_rules(settings), *models, *containers], namespace="")
     found = _rights(IDENTIFY, namespace=SYSTEM_NAMESPACE, name=SYSTEM_NAMESPACE) | _rights(containers, namespace="")
     if settings.uses_whole_platform:
-        found |= _rights(LOOK_AT_PLATFORM, namespace="")
+        found |= _rights((*LOOK_AT_PLATFORM, *((*NAMESPACES, *LOOK) if settings.monitoring else ())), namespace="")
     for name in settings.namespaces:
         place = "" if name in missing else name
         found |= _rights(model_rules(settings, namespace=name), namespace=place)

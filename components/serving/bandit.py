@@ -13,9 +13,7 @@ import pulumi
 import pulumi_kubernetes as k8s
 
 from components.objects import custom_resource, retry_on_webhook_error
-from components.platform.knative import KNATIVE_INGRESS_GATEWAY
 from components.settings.resource_profiles import PodResources
-from releases.namespaces import KNATIVE_NAMESPACE
 
 PORT = 8080
 RESOURCES = PodResources(requests={"cpu": "20m", "memory": "64Mi"}, limits={"cpu": "1", "memory": "256Mi"})
@@ -28,6 +26,7 @@ class BanditArgs:
     Attributes:
         model: name of the model.
         host: host name of the bandit at the gateway.
+        gateway: namespace and name of the Istio Gateway of KServe's own routes.
         predict_path: path of the model's predictions.
         versions: identifies the two versions; when it changes, the rewards start again.
         epsilon: share of the requests that goes to either version at random, from 0 to 1.
@@ -39,6 +38,7 @@ class BanditArgs:
     model: str
     namespace: str
     host: str
+    gateway: str
     predict_path: str
     versions: str
     epsilon: float
@@ -173,7 +173,7 @@ class Bandit(pulumi.ComponentResource):
             namespace=self._args.namespace,
             spec={
                 "hosts": [self._args.host],
-                "gateways": [f"{KNATIVE_NAMESPACE}/{KNATIVE_INGRESS_GATEWAY}"],
+                "gateways": [self._args.gateway],
                 "http": [{"route": [{"destination": destination}]}],
             },
             opts=pulumi.ResourceOptions(

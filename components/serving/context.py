@@ -14,6 +14,7 @@ from components.ownership.stack_identity import Identity
 from components.platform.context import InstallContext
 from components.rollout.server import Servers
 from components.serving.storage_credentials import StorageCredentials, StoreAccess
+from components.settings.gateway_names import GatewayNames
 from components.settings.model import Model
 from components.settings.modes import Mode
 from components.settings.resource_profiles import Footprint
@@ -33,11 +34,12 @@ class ServingContext:
     Attributes:
         owner: identity of the stack.
         domain: domain of all host names.
-        runtimes: serving runtimes that KServe has.
+        runtimes: serving runtimes of the release.
         footprint: resources of servers whose settings name none.
-        images: registry of the bandit's image, unless the model names one.
+        images: registry of the images that models need beside the platform's: bandits and servers of more formats.
         gateway_address: URL of the gateway, without a path; None where nothing leads to it from outside the cluster.
         gateway_service: the gateway's Service, for clients without an address.
+        gateways: those that routes of graphs and bandits are bound to.
         stores: access to a store, by the store's name and the namespace of its models.
         termination_waits: resource of each namespace that is deleted after its models, and waits for their pods.
         pull_secrets: names of the Secrets that pods pull images with.
@@ -54,6 +56,7 @@ class ServingContext:
     images: ImageMirror | None
     gateway_address: pulumi.Output[str | None]
     gateway_service: GatewayService | None = None
+    gateways: GatewayNames = field(default_factory=GatewayNames)
     stores: Mapping[tuple[str, str], StoreAccess] = field(default_factory=dict)
     termination_waits: Mapping[str, pulumi.Resource] = field(default_factory=dict)
     changing_mode: frozenset[str] = frozenset()
@@ -68,6 +71,7 @@ class ServingContext:
         install: InstallContext,
         gateway_address: pulumi.Output[str | None],
         gateway_service: GatewayService | None,
+        gateways: GatewayNames,
         credentials: Mapping[tuple[str, str], StorageCredentials],
         termination_waits: Mapping[str, pulumi.Resource],
         changing_mode: frozenset[str],
@@ -82,6 +86,7 @@ class ServingContext:
             images=install.images,
             gateway_address=gateway_address,
             gateway_service=gateway_service,
+            gateways=gateways,
             stores={store: keys.access for store, keys in credentials.items()},
             termination_waits=termination_waits,
             changing_mode=changing_mode,
@@ -96,9 +101,11 @@ class ServingContext:
     def gateway(self) -> dict[str, Any]:
         """How requests reach the gateway, for stacks that use the platform."""
         service = self.gateway_service
+        others = {"gateways": self.gateways.model_dump()} if self.gateways != GatewayNames() else {}
         return {
             "gateway_address": self.gateway_address,
             "gateway_service": service.model_dump() if service else None,
+            **others,
         }
 
     def gateway_output(self, *, example: pulumi.Output[str] | None) -> dict[str, Any]:

@@ -9,7 +9,6 @@ import pulumi
 
 from components.objects import STACK_ANNOTATION, custom_resource, retry_on_webhook_error
 from components.platform.gateway_service import HTTP_PORT
-from components.platform.model_gateway import MODEL_GATEWAY
 from components.rollout.hooks import graph_hooks
 from components.serving.context import ServingContext
 from components.serving.modes import SERVING_MODES
@@ -93,7 +92,7 @@ class InferenceGraph(pulumi.ComponentResource):
     def _route(self, service: pulumi.Resource, *, args: InferenceGraphArgs) -> pulumi.CustomResource:
         """Route from the gateway. In mode Standard, KServe makes routes only for models."""
         name = args.graph.name
-        namespace, _, gateway = MODEL_GATEWAY.partition("/")
+        namespace, _, gateway = args.context.gateways.standard.partition("/")
         accepted = '{.status.parents[0].conditions[?(@.type=="Accepted")].status}=True'
         return custom_resource(
             f"{name}-route",

@@ -14,6 +14,7 @@ from components.rollout.hooks import model_hooks
 from components.serving.bandit import Bandit, BanditArgs
 from components.serving.context import ServingContext
 from components.serving.disruption_budget import declare_disruption_budgets
+from components.serving.model_runtime import ModelRuntime
 from components.serving.modes import SERVING_MODES
 from components.serving.paths import Paths
 from components.serving.spec import InferenceServiceSpec, canary_traffic
@@ -64,6 +65,7 @@ class InferenceService(pulumi.ComponentResource):
             default=context.footprint.storage_initializer,
             variables=store.variables if store else (),
         )
+        runtime = ModelRuntime.of(model, namespace=args.namespace, runtimes=context.runtimes, images=context.images)
         spec = InferenceServiceSpec(
             model=model,
             runtimes=context.runtimes,
@@ -71,11 +73,12 @@ class InferenceService(pulumi.ComponentResource):
             resources=context.footprint.predictor,
             pull_secrets=context.pull_secrets,
             storage_container=storage,
+            own_runtime=runtime,
         )
         components = spec.components()
         hashes = {component: fields["annotations"][SPEC_HASH_ANNOTATION] for component, fields in components.items()}
         servers = context.servers(model.mode, namespace=args.namespace, timeout=model.timeout)
-        downloads = [storage.declare(pulumi.ResourceOptions(parent=self))] if storage else []
+        needed = [own.declare(pulumi.ResourceOptions(parent=self)) for own in (storage, runtime) if own]
         service = custom_resource(
             name,
             api_version="serving.kserve.io/v1beta1",
@@ -91,7 +94,7 @@ class InferenceService(pulumi.ComponentResource):
             timeout=servers.timeout,
             opts=pulumi.ResourceOptions(
                 parent=self,
-                depends_on=[*filter(None, [context.termination_waits.get(args.namespace)]), *downloads],
+                depends_on=[*filter(None, [context.termination_waits.get(args.namespace)]), *needed],
                 hooks=model_hooks(
                     model.service,
                     key=model.name,
@@ -139,6 +142,7 @@ def _declare_bandit(args: InferenceServiceArgs, *, versions: str, opts: pulumi.R
             model=model.service,
             namespace=args.namespace,
             host=context.host(model.bandit_name, namespace=args.namespace),
+            gateway=context.gateways.knative,
             predict_path=Paths.of(model).predict,
             versions=versions,
             epsilon=bandit.epsilon,

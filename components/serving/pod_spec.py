@@ -16,12 +16,21 @@ from components.settings.pods import (
     TopologySpread,
     Volume,
 )
-from components.settings.server import Component, Toleration
+from components.settings.server import PORT, Component, Toleration
+
+# A server is ready at most 2 s after its model is loaded, and unready 20 s after it is gone. A server that is busy with
+# a request and answers nothing else has ten times 30 s for it, which is what Knative gives a request.
+PROBE = {"periodSeconds": 2, "timeoutSeconds": 30, "failureThreshold": 10}
 
 
 def drop_none(fields: Mapping[str, Any]) -> dict[str, Any]:
     """Fields that have a value."""
     return {name: value for name, value in fields.items() if value is not None}
+
+
+def probe(path: str, *, port: int = PORT) -> dict[str, Any]:
+    """Readiness probe of a server that answers at a path without an error once its model is loaded."""
+    return {"httpGet": {"path": path, "port": port}, **PROBE}
 
 
 def server_labels(model: str, component: str) -> dict[str, str]:

@@ -10,9 +10,10 @@ from typing import Any
 
 from components.platform.pull_secrets import references
 from components.rollout.server import SERVER_CONTAINER
+from components.serving.model_runtime import ModelRuntime
 from components.serving.modes import SERVING_MODES, ServingMode
 from components.serving.paths import Paths
-from components.serving.pod_spec import drop_none, mounts, pod_fields, server_labels, variables
+from components.serving.pod_spec import drop_none, mounts, pod_fields, probe, server_labels, variables
 from components.serving.storage_container import StorageContainer
 from components.serving.storage_credentials import StoreAccess
 from components.settings.model import Model
@@ -31,9 +32,6 @@ from releases.types import GRPC_V2, ServingRuntime
 
 # Port of gRPC in KServe's SDK, and so of a container that does not say its port.
 GRPC_PORT = 8081
-# A server is ready at most 2 s after its model is loaded, and unready 20 s after it is gone. A server that is busy with
-# a request and answers nothing else has ten times 30 s for it, which is what Knative gives a request.
-PROBE = {"periodSeconds": 2, "timeoutSeconds": 30, "failureThreshold": 10}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,11 +39,12 @@ class InferenceServiceSpec:
     """Builds the spec of a model's InferenceService.
 
     Attributes:
-        runtimes: serving runtimes that KServe has.
+        runtimes: serving runtimes of the release.
         store: access to the model's storage; None for the account that the model names.
         pull_secrets: names of the Secrets that its pods pull images with, beside those of the model.
         resources: of servers whose settings name none; None for those of the serving runtime.
         storage_container: what downloads its files; None for the platform's.
+        own_runtime: the serving runtime in its namespace; None for one of KServe's, and for a container.
 
     """
 
@@ -55,6 +54,7 @@ class InferenceServiceSpec:
     resources: PodResources | None
     pull_secrets: tuple[str, ...] = ()
     storage_container: StorageContainer | None = None
+    own_runtime: ModelRuntime | None = None
 
     @property
     def mode(self) -> ServingMode:
@@ -69,9 +69,9 @@ class InferenceServiceSpec:
         return scaling | self.mode.model_annotations
 
     @property
-    def _storage_spec(self) -> list[Mapping[str, Any]]:
-        """For the hash: only new pods get a changed ClusterStorageContainer."""
-        return [self.storage_container.spec] if self.storage_container else []
+    def _own_specs(self) -> list[Mapping[str, Any]]:
+        """For the hash: only new pods get a changed ClusterStorageContainer or ServingRuntime."""
+        return [own.spec for own in (self.storage_container, self.own_runtime) if own]
 
     @property
     def labels(self) -> dict[str, str]:
@@ -115,7 +115,7 @@ class InferenceServiceSpec:
             }
         )
         annotations = {**model.annotations, **(store.pod_annotations if store else {})}
-        declared = spec_hash([self.annotations, annotations, spec, *beside.values(), *self.labels, *self._storage_spec])
+        declared = spec_hash([self.annotations, annotations, spec, *beside.values(), *self.labels, *self._own_specs])
         return spec | drop_none(
             {
                 "annotations": {**annotations, SPEC_HASH_ANNOTATION: declared},
@@ -134,17 +134,18 @@ class InferenceServiceSpec:
         runtimes = model.matching_runtimes(self.runtimes)
         # The port of gRPC differs between runtimes, and not all of them declare it. So KServe is not left to choose.
         for_grpc = runtimes[0] if model.protocol == GRPC_V2 else None
+        named = self.own_runtime or for_grpc
         return drop_none(
             {
                 "modelFormat": drop_none({"name": model.format, "version": model.version}),
                 "protocolVersion": runtimes[0].protocol_version(model.protocol),
-                "storageUri": model.storage_uri,
-                "runtime": for_grpc.name if for_grpc else model.runtime,
+                "storageUri": model.location,
+                "runtime": named.name if named else model.runtime,
                 "args": self._arguments(runtimes[0].name_argument) or None,
                 "ports": [_port(for_grpc.grpc_port, model)] if for_grpc else None,
                 **self._container_fields(variables(model.environment)),
                 # KServe chooses one of the runtimes, so all of them must report that the model is loaded.
-                "readinessProbe": _probe(Paths.of(model).ready) if all(r.reports_loaded for r in runtimes) else None,
+                "readinessProbe": probe(Paths.of(model).ready) if all(r.reports_loaded for r in runtimes) else None,
             }
         )
 
@@ -157,7 +158,7 @@ class InferenceServiceSpec:
         """Container of the stack's own, for which KServe downloads the model's files to /mnt/models."""
         model, is_grpc = self.model, self.model.protocol == GRPC_V2
         port = container.port or (GRPC_PORT if is_grpc else PORT)
-        files = [{"name": "STORAGE_URI", "value": model.storage_uri}] if model.storage_uri else []
+        files = [{"name": "STORAGE_URI", "value": model.location}] if model.location else []
         ready = container.ready_path or (None if is_grpc else Paths.of(model).ready)
         return drop_none(
             {
@@ -167,7 +168,7 @@ class InferenceServiceSpec:
                 "args": list(container.args) or None,
                 "ports": [_port(port, model)],
                 **self._container_fields([*variables(model.environment), *files]),
-                "readinessProbe": _probe(ready, port=PORT if is_grpc else port) if ready else None,
+                "readinessProbe": probe(ready, port=PORT if is_grpc else port) if ready else None,
             }
         )
 
@@ -197,7 +198,7 @@ class InferenceServiceSpec:
             "env": variables(component.environment),
             "volumeMounts": mounts(component.volumes),
             "resources": self._resources(component.resources),
-            "readinessProbe": _probe(Paths.of(self.model).ready, port=port),
+            "readinessProbe": probe(Paths.of(self.model).ready, port=port),
         }
         spec = drop_none(
             {
@@ -241,10 +242,6 @@ def _port(port: int | None, model: Model) -> dict[str, Any]:
     """Port that requests go to. The name h2c says that they are HTTP/2, as those of gRPC are."""
     name = {"name": "h2c"} if model.protocol == GRPC_V2 else {}
     return {**name, "containerPort": port, "protocol": "TCP"}
-
-
-def _probe(path: str, *, port: int = PORT) -> dict[str, Any]:
-    return {"httpGet": {"path": path, "port": port}, **PROBE}
 
 
 def _batcher(model: Model) -> dict[str, int] | None:

@@ -49,7 +49,7 @@ class StorageContainer:
             variables: that the model's store adds, as Kubernetes writes them.
 
         """
-        if model.storage_uri is None or (model.storage_initializer is None and not variables):
+        if model.location is None or (model.storage_initializer is None and not variables):
             return None
         base = default or STORAGE_INITIALIZER
         own = (model.storage_initializer or Resources()).within(base)
@@ -73,7 +73,7 @@ class StorageContainer:
             spec={
                 "container": container,
                 # KServe uses any that fits for models that name none, so this one fits its model's files only.
-                "supportedUriFormats": [{"regex": f"^{re.escape(model.storage_uri)}$"}],
+                "supportedUriFormats": [{"regex": f"^{re.escape(model.location)}$"}],
                 "workloadType": "initContainer",
             },
         )

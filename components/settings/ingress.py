@@ -9,13 +9,34 @@ from typing import Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from components.settings.errors import refuse
-from components.settings.fields import DOMAIN, Domain, Section
+from components.settings.fields import DOMAIN, Domain, Key, LabelValue, Name, ObjectName, Section
+from releases.namespaces import ISTIO_NAMESPACE
 
 # Domain of every Service in the cluster.
 CLUSTER_DOMAIN = "svc.cluster.local"
+# For requests inside the cluster, Knative gives a model the hosts <name>.<namespace>.svc and <name>.<namespace>, too. A
+# host below the second of these domains gets that short one as well.
+SHORT_DOMAINS = ("svc", "cluster.local")
 NODE_PORTS = range(30000, 32768)
 # Of annotations that this program and Pulumi set themselves.
 RESERVED_PREFIXES = {"kserve-multi-model", "pulumi.com"}
+
+
+class NamedGateway(Section):
+    """The Service of a gateway of Istio that is there already, by its name, its selector or both."""
+
+    namespace: Name = Field(default=ISTIO_NAMESPACE, description="its namespace")
+    name: Name | None = Field(default=None, description="its name; where left out, `selector` finds it")
+    selector: dict[Key, LabelValue] = Field(
+        default_factory=dict, description="labels by which it selects the gateway's pods, as istio: ingressgateway"
+    )
+    port: int = Field(default=80, ge=1, le=65535, description="its port for HTTP")
+
+    @model_validator(mode="after")
+    def _is_named(self) -> Self:
+        if not self.name and not self.selector:
+            raise ValueError("names no Service; give its name, or the labels of its pods as selector")
+        return self
 
 
 class Ingress(Section):
@@ -23,7 +44,8 @@ class Ingress(Section):
 
     domain: Domain = Field(
         default="example.com",
-        description="the host of a model is <name>.<namespace>.<domain>; not below svc.cluster.local",
+        description="the host of a model is <name>.<namespace>.<domain>; not the cluster's own: svc, cluster.local or "
+        "below svc.cluster.local",
     )
     service_type: Literal["LoadBalancer", "NodePort", "ClusterIP"] = Field(
         default="LoadBalancer", description="type of the gateway's Service"
@@ -52,12 +74,22 @@ class Ingress(Section):
         min_length=1,
         description="which load balancer takes the Service, where the cluster has several; cannot be changed later",
     )
+    gateway: NamedGateway | None = Field(
+        default=None,
+        description="a gateway that is there already, of an Istio that `platform.existing` uses; when left out, the "
+        "Service in istio-system of the pods that KServe's configuration names",
+    )
+    class_name: ObjectName | None = Field(
+        default=None,
+        description="the GatewayClass of Gateways, of an Istio that `platform.existing` uses; when left out, `istio`, "
+        "or the one of the Gateway that the configuration of a KServe there names",
+    )
 
     @field_validator("domain")
     @classmethod
     def _is_outside_the_cluster(cls, domain: str) -> str:
         """Refuse the domain of Services: Knative and KServe give a host below it no route from the gateway."""
-        if f".{domain}".endswith(f".{CLUSTER_DOMAIN}"):
+        if f".{domain}".endswith(f".{CLUSTER_DOMAIN}") or domain in SHORT_DOMAINS:
             raise ValueError(
                 f"{domain!r} is the cluster's own domain, whose hosts the gateway does not serve; choose another, "
                 "like models.example.com"
@@ -99,6 +131,21 @@ class Ingress(Section):
             }
         )
         return self
+
+    @model_validator(mode="after")
+    def _gateway_is_not_described(self) -> Self:
+        """Refuse what describes the Service that a stack makes, beside one that is there."""
+        if self.gateway:
+            given = {"service_type": self.service_type != "LoadBalancer", "annotations": self.annotations}
+            given["load_balancer_class"] = self.load_balancer_class
+            why = "has no effect with ingress.gateway, whose Service is there already; drop it"
+            refuse({field: why if value else None for field, value in given.items()})
+        return self
+
+    @property
+    def gateway_class(self) -> str:
+        """The GatewayClass of Gateways that the stack makes."""
+        return self.class_name or "istio"
 
     @property
     def _node_port_problem(self) -> str | None:

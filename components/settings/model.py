@@ -15,6 +15,7 @@ from components.settings.modes import Mode, Replicas, Scale, scaling_problems
 from components.settings.namespaces import namespace_problem
 from components.settings.pods import Affinity, DisruptionBudget, PriorityClass, TopologySpreads, Volumes
 from components.settings.registries import SecretName
+from components.settings.s3_location import as_a_folder, ends_as_a_folder, in_s3, names_a_file
 from components.settings.server import (
     COMPONENT_TYPES,
     REQUEST_TIMEOUT,
@@ -38,7 +39,7 @@ from components.settings.storage_uri import check_storage_uri
 from components.settings.stores.store import Store
 from endpoints.endpoint import Check
 from endpoints.tensors import is_numeric_tensor
-from releases.types import GRPC_V2, Release, ServingRuntime
+from releases.types import GRPC_V2, DeclaredRuntime, Release, ServingRuntime
 
 # Knative puts a model's name into the name of a Deployment, and Kubernetes allows 63 characters there.
 LONGEST_MODEL_NAME = 63 - len("-predictor-00001-deployment")
@@ -156,6 +157,11 @@ class Model(Section):
     storage_uri: str | None = Field(
         default=None, description="where its files are, as s3://bucket/folder; optional with a `container`"
     )
+    storage_file: bool | None = Field(
+        default=None,
+        description="whether an s3:// `storage_uri` names one file and not a folder; when left out, it does with the "
+        "ending of a model's file or an archive, as .joblib or .tar.gz",
+    )
     storage: str | None = Field(
         default=None, description="the entry of the top-level `storage` that has the keys for `storage_uri`"
     )
@@ -225,6 +231,15 @@ class Model(Section):
         return self.model_name or self.service
 
     @property
+    def location(self) -> str | None:
+        """Its `storage_uri` as KServe gets it: that of a folder in S3 ends with a slash."""
+        uri = self.storage_uri
+        if uri is None or not in_s3(uri):
+            return uri
+        is_file = names_a_file(uri) if self.storage_file is None else self.storage_file
+        return uri if is_file else as_a_folder(uri)
+
+    @property
     def bandit_name(self) -> str:
         """Name of its bandit's objects, if it has a bandit."""
         return f"{self.service}-bandit"
@@ -245,6 +260,10 @@ class Model(Section):
         """Select the runtimes that can serve it: the one it names, or every one that fits; none for a container."""
         return tuple(runtime for runtime in runtimes if self._fits(runtime))
 
+    def declared_runtime(self, runtimes: Iterable[ServingRuntime]) -> DeclaredRuntime | None:
+        """The runtime that it gets in its namespace; None where it needs none of its own."""
+        return next((r for r in self.matching_runtimes(runtimes) if isinstance(r, DeclaredRuntime)), None)
+
     def _fits(self, runtime: ServingRuntime) -> bool:
         if self.format is None:
             return False
@@ -264,6 +283,7 @@ class Model(Section):
         runtime_field = "runtime" if self.runtime else "format"
         problems: dict[str | Location, str | None] = {
             "storage": self._storage_problem(context),
+            "storage_file": self._storage_file_problem(),
             runtime_field: self._runtime_problem(context.release) if context.release and self.format else None,
             "service_name" if self.service_name else "name": self._name_problem(
                 f".{self.namespace or context.namespace}.{context.domain}"
@@ -319,6 +339,17 @@ class Model(Section):
         if scheme in {None, *NOT_DOWNLOADED}:
             what = f"{scheme}:// is mounted, not downloaded" if scheme else "there is no storage_uri to download from"
             return f"has no effect: {what}; drop it"
+        return None
+
+    def _storage_file_problem(self) -> str | None:
+        if self.storage_file is None:
+            return None
+        if self.storage_uri is None:
+            return "has no effect: there is no storage_uri; drop it"
+        if not in_s3(self.storage_uri):
+            return "has no effect: only in S3 does KServe not tell a folder from a file; drop it"
+        if self.storage_file and ends_as_a_folder(self.storage_uri):
+            return "true contradicts storage_uri, which is a folder; end storage_uri with the file's name, or drop it"
         return None
 
     def _model_name_problem(self, release: Release | None) -> str | None:

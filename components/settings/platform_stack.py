@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Self
 
 import pulumi
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from components.settings.errors import SettingsError
+from components.settings.gateway_names import GatewayNames
 from endpoints.endpoint import GatewayService
 
 STACK = r"([A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+/)?[A-Za-z0-9_.-]+"
@@ -26,6 +27,7 @@ class PlatformOutput(BaseModel):
         settings: those of its settings that apply to every model on the platform, as in its stack file.
         gateway_address: the gateway's URL for clients, without a path; None where nothing leads to it from outside.
         gateway_service: the gateway's Service; None in the output of an older version, which always has an address.
+        gateways: those that routes are bound to; left out where they are this program's own.
 
     """
 
@@ -34,6 +36,7 @@ class PlatformOutput(BaseModel):
     settings: dict[str, Any]
     gateway_address: str | None = None
     gateway_service: GatewayService | None = None
+    gateways: GatewayNames = GatewayNames()
 
     @model_validator(mode="after")
     def _leads_to_a_gateway(self) -> Self:
@@ -50,6 +53,7 @@ class PlatformStack:
         settings: those that apply to every model on the platform.
         gateway_address: the gateway's URL for clients, without a path; None where nothing leads to it from outside.
         gateway_service: the gateway's Service; None if it is not known.
+        gateways: those that routes are bound to.
         resources: what this stack declares of it: nothing.
         ready: what models wait for: nothing, because the platform is there.
         monitoring: how to reach Prometheus: None, because the other stack exports it.
@@ -60,6 +64,7 @@ class PlatformStack:
     settings: Mapping[str, Any]
     gateway_address: pulumi.Output[str | None]
     gateway_service: GatewayService | None
+    gateways: GatewayNames = field(default_factory=GatewayNames)
     resources: Sequence[pulumi.Resource] = ()
     ready: Sequence[pulumi.Resource] = ()
     monitoring: pulumi.Output[dict[str, Any]] | None = None
@@ -86,4 +91,5 @@ class PlatformStack:
             settings=output.settings,
             gateway_address=pulumi.Output.from_input(output.gateway_address),
             gateway_service=output.gateway_service,
+            gateways=output.gateways,
         )

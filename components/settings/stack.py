@@ -30,11 +30,11 @@ from components.settings.model import Model, ValidationContext
 from components.settings.modes import MODES, Mode
 from components.settings.monitoring import MonitoringSettings, section_of_switch
 from components.settings.namespaces import namespace_problem
-from components.settings.platform_parts import Choice, Part, PlatformSource, platform_source
+from components.settings.platform_parts import CHOICES, Choice, Part, PlatformSource, platform_source
 from components.settings.platform_stack import STACK, STACK_FORMS, PlatformStack
 from components.settings.registries import RegistryLogin, SecretName
 from components.settings.resource_profiles import FOOTPRINTS, Footprint
-from components.settings.secret_values import secret_problems, stored_settings
+from components.settings.secret_values import StoredSettings, secret_problems
 from components.settings.stores.store import Store
 from components.settings.stores.union import AnyStore
 from registries.login import Logins
@@ -177,6 +177,19 @@ class Settings(Section):
         return self
 
     @model_validator(mode="after")
+    def _has_an_istio_for_its_gateway(self) -> Self:
+        """Refuse a gateway that is there beside an Istio that the stack installs with a gateway of its own."""
+        if self.platform_stack or self.existing in CHOICES or "istio" in self.existing:
+            return self
+        problem = (
+            "names what is there already, but the stack installs Istio with a gateway of its own; add istio to "
+            "platform.existing, or drop it"
+        )
+        given = {"gateway": self.ingress.gateway, "class_name": self.ingress.class_name}
+        refuse({("ingress", field): problem if value else None for field, value in given.items()})
+        return self
+
+    @model_validator(mode="after")
     def _platform_has_the_pod_features(self) -> Self:
         """Refuse a model whose pods a Knative would refuse that is not of this stack."""
         if self.platform_stack:
@@ -222,6 +235,11 @@ class Settings(Section):
     def installs_platform(self) -> bool:
         """Whether the stack installs parts of the platform, or may: `existing: auto` depends on what is there."""
         return self.platform_stack is None and not self.uses_whole_platform
+
+    @property
+    def installs_monitoring(self) -> bool:
+        """Whether the stack installs the monitoring: beside its own platform, or beside one that is there."""
+        return self.monitoring is not None and self.platform_stack is None
 
     @property
     def footprint(self) -> Footprint:
@@ -361,7 +379,7 @@ def load(*, platform: PlatformStack | None = None) -> Settings:
             raise SettingsError(f"{key}: {problem}" for key in sorted(duplicates))
         document |= platform.settings
     is_secret = {name: is_config_secret(f"{pulumi.get_project()}:{name}") for name in Settings.model_fields}
-    problems = secret_problems(document, stored=stored_settings(), is_secret=is_secret)
+    problems = secret_problems(document, stored=StoredSettings.read(), is_secret=is_secret)
     try:
         settings = parse(document)
     except SettingsError as error:

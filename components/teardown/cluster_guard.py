@@ -49,7 +49,8 @@ class ClusterGuardProvider(ResourceProvider):
 
     def diff(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> DiffResult:
         """Report a change of what is recorded; that replaces nothing."""
-        return DiffResult(changes=any(olds.get(key) != news[key] for key in news if not key.startswith("__")))
+        keys = {key for key in {*olds, *news} if not key.startswith("__")}
+        return DiffResult(changes=any(olds.get(key) != news.get(key) for key in keys))
 
     def update(self, _id: str, _olds: dict[str, Any], news: dict[str, Any]) -> UpdateResult:
         """Record it."""
@@ -61,7 +62,7 @@ class ClusterGuardProvider(ResourceProvider):
         Raises:
             AnotherClusterError: as `require_cluster`.
         """
-        _require_cluster(props)
+        require_cluster_of(props)
         return ReadResult(id_, props)
 
     def delete(self, _id: str, props: dict[str, Any]) -> None:
@@ -71,11 +72,12 @@ class ClusterGuardProvider(ResourceProvider):
             AnotherClusterError: as `require_cluster`.
             ObstacleError: something is in the way; the text says what, and what to do.
         """
-        if _require_cluster(props):
+        if require_cluster_of(props):
             _require_no_obstacles(props)
 
 
-def _require_cluster(props: Mapping[str, Any]) -> bool:
+def require_cluster_of(props: Mapping[str, Any]) -> bool:
+    """Ask the cluster for a guard with these properties. Returns and raises what `require_cluster` does."""
     return require_cluster(ClusterIdentity(uid=props["uid"], name=props["name"]), context=props["context"])
 
 
@@ -84,18 +86,26 @@ def _require_no_obstacles(props: Mapping[str, Any]) -> None:
     from components.charts.helm_records import ReleaseMark  # noqa: PLC0415
     from components.teardown.obstacles import Obstacles  # noqa: PLC0415
     from kube.connection import connect  # noqa: PLC0415
-    from kube.read import PASSING_ERRORS, ForbiddenError  # noqa: PLC0415
+    from kube.read import PASSING_ERRORS, ForbiddenError, in_words  # noqa: PLC0415
 
     mark = ReleaseMark(identity=props["identity"], deployed_before=props["deployed_before"])
-    obstacles = Obstacles(mark=mark, namespaces=props["namespaces"], has_platform=props["has_platform"])
+    obstacles = Obstacles(
+        mark=mark,
+        namespaces=props["namespaces"],
+        has_platform=props["has_platform"],
+        pull_secrets=props.get("pull_secrets", ()),  # guards of before have none
+    )
     try:
-        with connect(context=props["context"]) as client:
+        with connect(context=props["context"], retries=True) as client:
             others = obstacles.objects_of_others(client)
             stopped = obstacles.stopped_controllers(client)
     except (ForbiddenError, *PASSING_ERRORS) as problem:
+        remedy = "Once it does, run it again"
+        if isinstance(problem, ForbiddenError):
+            remedy = "Use a login that may list objects of every kind, and run it again"
         raise ObstacleError(
             "nothing was deleted: the cluster does not say whether others have objects there that would go with this "
-            f"stack: {problem}. Use a login that may list custom resources and Helm's Secrets, and run it again"
+            f"stack: {in_words(problem)}. {remedy}"
         ) from problem
     if others:
         raise ObstacleError(
@@ -129,11 +139,11 @@ def require_cluster(deployed: ClusterIdentity, *, context: str | None, kubeconfi
     from components.teardown.leftovers import is_unreachable  # noqa: PLC0415
     from kube.connection import connect  # noqa: PLC0415
     from kube.kubeconfig import KubeconfigError  # noqa: PLC0415
-    from kube.read import PASSING_ERRORS, ForbiddenError, read  # noqa: PLC0415
+    from kube.read import PASSING_ERRORS, ForbiddenError, in_words, read  # noqa: PLC0415
     from kube.views.kubernetes import Namespace  # noqa: PLC0415
 
     here = f"context {context!r}" if context else "the current context"
-    cluster = partial(connect, kubeconfig=kubeconfig, context=context)
+    cluster = partial(connect, kubeconfig=kubeconfig, context=context, retries=True)
     if os.environ.get(DELETE_UNREACHABLE) == "true" and is_unreachable(cluster):
         return False
     try:
@@ -143,7 +153,7 @@ def require_cluster(deployed: ClusterIdentity, *, context: str | None, kubeconfi
         renamed = ". If the context has another name now, run pulumi up first, without a refresh: it replaces nothing"
         raise AnotherClusterError(
             f"nothing was changed: the stack is deployed to the cluster {deployed}, and {here} does not say whether it "
-            f"leads to the same: {problem}{renamed if type(problem) is KubeconfigError else ''}"
+            f"leads to the same: {in_words(problem)}{renamed if type(problem) is KubeconfigError else ''}"
         ) from problem
     if uid != deployed.uid:
         raise AnotherClusterError(
@@ -161,7 +171,8 @@ class ClusterGuardArgs:
         identity: of the stack, with the cluster that it is deployed to.
         context: the one that leads to the cluster; None means the current one.
         namespaces: of the stack's models and graphs.
-        has_platform: whether the stack has installed parts of the platform.
+        has_platform: whether the stack has installed parts of the platform, or the monitoring.
+        pull_secrets: names of Secrets that something else puts into the namespaces, for the stack's pods.
 
     """
 
@@ -169,6 +180,7 @@ class ClusterGuardArgs:
     context: str | None
     namespaces: Collection[str]
     has_platform: bool
+    pull_secrets: Collection[str] = ()
 
     @classmethod
     def from_settings(cls, settings: Settings, *, identity: Identity) -> ClusterGuardArgs:
@@ -177,8 +189,14 @@ class ClusterGuardArgs:
             identity=identity,
             context=settings.cluster.context,
             namespaces=settings.namespaces,
-            has_platform=settings.installs_platform,
+            has_platform=settings.installs_platform or settings.installs_monitoring,
+            pull_secrets=settings.image_pull_secrets,
         )
+
+
+def pull_secrets_input(names: Collection[str]) -> Mapping[str, list[str]]:
+    """The input `pull_secrets` of a resource; none where there are no names, so that deployed stacks see no change."""
+    return {"pull_secrets": sorted(names)} if names else {}
 
 
 class ClusterGuard(Resource, module="kserve-multi-model", name="ClusterGuard"):
@@ -193,5 +211,6 @@ class ClusterGuard(Resource, module="kserve-multi-model", name="ClusterGuard"):
             "deployed_before": args.identity.deployed_before,
             "namespaces": sorted(args.namespaces),
             "has_platform": args.has_platform,
+            **pull_secrets_input(args.pull_secrets),
         }
         super().__init__(ClusterGuardProvider(), NAME, props, opts)

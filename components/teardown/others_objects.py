@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
+from functools import partial
 
 import httpx2 as httpx
 
 from components.objects import STACK_ANNOTATION
+from components.teardown.made_by_controllers import makes_itself
 from kube.discovery import kinds
 from kube.kubeconfig import KubeconfigError
-from kube.read import PASSING_ERRORS, ForbiddenError, get, read_list
+from kube.parallel import in_parallel
+from kube.read import PASSING_ERRORS, ForbiddenError, get, in_words, read_list
 from kube.views.base import Metadata
 from kube.views.kserve import InferenceGraph, InferenceService, Served
 from kube.views.kubernetes import Namespace
@@ -21,28 +24,6 @@ POLL_SECONDS = 1.0
 SHOWN = 10
 # Kubernetes and its metrics server make these, and delete them with the objects that they describe.
 MADE_BY_ITSELF = {"events", "endpoints", "endpointslices", "leases", "podmetrics", "pods.metrics.k8s.io"}
-# Made in every namespace, with no owner: by Kubernetes, istiod, OpenShift and GKE; by KServe in those with models.
-IN_EVERY_NAMESPACE = {
-    *(f"serviceaccounts/{name}" for name in ("default", "builder", "deployer", "pipeline")),
-    *(
-        f"configmaps/{name}"
-        for name in (
-            "kube-root-ca.crt",
-            "istio-ca-root-cert",
-            "istio-ca-crl",
-            "openshift-service-ca.crt",
-            "global-ca-bundle",
-        )
-    ),
-    *(
-        f"rolebindings.{group}/system:{name}"
-        for group in ("rbac.authorization.k8s.io", "authorization.openshift.io")
-        for name in ("deployers", "image-builders", "image-pullers")
-    ),
-    "resourcequotas/gke-resource-quotas",
-}
-# Label of the copies of an operator's description that the Operator Lifecycle Manager puts into every namespace.
-COPIED = "olm.copiedFrom"
 KINDS: tuple[type[Served], ...] = (InferenceService, InferenceGraph)
 
 
@@ -56,6 +37,7 @@ def require_nothing_of_others(
     connect: Callable[[], httpx.Client],
     kubectl: str = "kubectl",
     timeout: float = TIMEOUT_SECONDS,
+    pull_secrets: Collection[str] = (),
 ) -> None:
     """Return if a namespace that its stack is about to delete holds nothing of others.
 
@@ -64,6 +46,7 @@ def require_nothing_of_others(
         connect: gives a connection to the cluster.
         kubectl: how a user calls kubectl for this cluster, in the text of the error.
         timeout: seconds to wait for objects that go by themselves, such as those that the garbage collector deletes.
+        pull_secrets: names of Secrets that something else puts there, for the stack's pods.
 
     Raises:
         OthersObjectsError: it holds something, or cannot be read; the text says what to do.
@@ -78,10 +61,11 @@ def require_nothing_of_others(
             mark = found.metadata.annotations.get(STACK_ANNOTATION, "")
             if _has_models(client, namespace, mark=mark):
                 return
-            while (others := sorted(_others(client, namespace, mark=mark))) and time.monotonic() < stop:
+            look = partial(others_in, client, namespace, mark=mark, pull_secrets=pull_secrets)
+            while (others := look()) and time.monotonic() < stop:
                 time.sleep(POLL_SECONDS)
     except (ForbiddenError, KubeconfigError, *PASSING_ERRORS) as problem:
-        reason = f"what it holds cannot be read: {problem}"
+        reason = f"what it holds cannot be read: {in_words(problem)}"
         raise OthersObjectsError(_text(namespace, reason, mark=mark, kubectl=kubectl)) from problem
     if others:
         more = f" and {len(others) - SHOWN} more" if len(others) > SHOWN else ""
@@ -115,26 +99,37 @@ def _has_models(client: httpx.Client, namespace: str, *, mark: str) -> bool:
     return any(_is_ours(item.metadata, mark=mark) and not item.metadata.deleted for item in listed)
 
 
+def others_in(client: httpx.Client, namespace: str, *, mark: str, pull_secrets: Collection[str] = ()) -> list[str]:
+    """Objects in a namespace that the stack with this mark did not make, as `pods/iris`.
+
+    `pull_secrets` are names of Secrets that something else puts there, for the stack's pods.
+
+    Raises:
+        ForbiddenError: this login may not list them.
+        httpx.HTTPError: the API server cannot be reached, or answers with an error.
+        ValueError: an answer cannot be read.
+    """
+    for_the_stack = {f"secrets/{name}" for name in pull_secrets}
+    return sorted({*_others(client, namespace, mark=mark)} - for_the_stack)
+
+
 def _others(client: httpx.Client, namespace: str, *, mark: str) -> Iterator[str]:
-    """Objects of others, as `pods/iris`."""
-    for kind in kinds(client):
-        # Kubernetes, too, deletes with a namespace only what can be deleted.
-        if not (kind.namespaced and kind.deletable) or {kind.plural, kind.name} & MADE_BY_ITSELF:
-            continue
-        for item in kind.objects(client, namespace=namespace):
-            name = f"{kind.name}/{item.name}"
+    # Kubernetes, too, deletes with a namespace only what can be deleted.
+    looked_at = [
+        kind
+        for kind in kinds(client)
+        if kind.namespaced and kind.deletable and not {kind.plural, kind.name} & MADE_BY_ITSELF
+    ]
+    found = in_parallel(lambda kind: [*kind.objects(client, namespace=namespace)], looked_at)
+    for kind, items in zip(looked_at, found, strict=True):
+        for item in items:
             # What has an owner goes with it; the owner counts.
-            goes = item.owners or item.deleted or COPIED in item.labels or _is_ours(item, mark=mark)
-            if not goes and name not in IN_EVERY_NAMESPACE and not _is_of_an_account(item):
-                yield name
+            goes = item.owners or item.deleted or makes_itself(kind.name, item) or _is_ours(item, mark=mark)
+            if not goes:
+                yield f"{kind.name}/{item.name}"
 
 
 def _is_ours(found: Metadata, *, mark: str) -> bool:
     """Whether the stack made it. In a namespace that lost its mark, every object with a mark counts as the stack's."""
     own = found.annotations.get(STACK_ANNOTATION)
     return own is not None and (own == mark or not mark)
-
-
-def _is_of_an_account(found: Metadata) -> bool:
-    """Whether it is the token of a ServiceAccount, which Kubernetes deletes with the account."""
-    return "kubernetes.io/service-account.name" in found.annotations

@@ -44,7 +44,7 @@ class TerminationWaitProvider(ResourceProvider):
 
         Another context is another way to the same cluster; the preflight refuses another cluster.
         """
-        inputs = ("namespace", "own", *NAMES, *CONNECTION)
+        inputs = ("namespace", "own", *NAMES, *CONNECTION, "pull_secrets")
         changed = [name for name in inputs if olds.get(name) != news.get(name)]
         fewer = [name for name in NAMES if {*(olds.get(name) or ())} - {*(news.get(name) or ())}]
         return DiffResult(
@@ -85,7 +85,12 @@ class TerminationWaitProvider(ResourceProvider):
             kubectl=kubectl,
         )
         if props["own"] and props.get("models") is not None:
-            require_nothing_of_others(props["namespace"], connect=cluster, kubectl=kubectl)
+            require_nothing_of_others(
+                props["namespace"],
+                connect=partial(cluster, retries=True),
+                kubectl=kubectl,
+                pull_secrets=props.get("pull_secrets") or (),
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,6 +102,7 @@ class TerminationWaitArgs:
             operator made there.
         graphs: the stack's graphs in the namespace.
         own: whether the stack deletes the namespace, too.
+        pull_secrets: names of Secrets that something else puts there, for the stack's pods.
         kubeconfig: path from the settings; None means kubectl's default. `context` is kubectl's, too.
 
     """
@@ -107,6 +113,7 @@ class TerminationWaitArgs:
     context: str | None
     models: Collection[str] | None = None
     graphs: Collection[str] | None = None
+    pull_secrets: Collection[str] = ()
 
     @property
     def properties(self) -> Mapping[str, Any]:
@@ -114,7 +121,9 @@ class TerminationWaitArgs:
         names = {key: sorted(found) for key in NAMES if (found := getattr(self, key)) is not None}
         kubeconfig = str(self.kubeconfig) if self.kubeconfig else None
         connection = {"kubeconfig": kubeconfig, "context": self.context}
-        return {"namespace": self.namespace, "own": self.own, **connection, **names}
+        # Where there are none, a deployed stack sees no change.
+        secrets = {"pull_secrets": sorted(self.pull_secrets)} if self.pull_secrets else {}
+        return {"namespace": self.namespace, "own": self.own, **connection, **names, **secrets}
 
 
 class TerminationWait(Resource, module="kserve-multi-model", name="TerminationWait"):
@@ -138,6 +147,7 @@ def termination_waits(
                 own=namespace in own,
                 kubeconfig=settings.cluster.kubeconfig,
                 context=settings.cluster.context,
+                pull_secrets=settings.image_pull_secrets,
             ),
             opts=opts,
         )

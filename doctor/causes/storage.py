@@ -63,7 +63,7 @@ def not_fetched(view: ModelView) -> Iterator[Finding]:
     if cause is Cause.STORAGE_KEYS_REFUSED and _has_no_credentials(view):
         cause = Cause.STORAGE_KEYS_MISSING
     endpoints = list(filter(None, (secret.metadata.annotations.get(_ENDPOINT) for secret in secrets)))
-    scheme, _, rest = view.model.storage_uri.partition("://")
+    scheme, _, rest = view.model.location.partition("://")
     asked_aws = scheme == "s3" and "amazonaws.com" in failure.text
     if cause is Cause.STORAGE_UNREACHABLE and asked_aws and secrets and not endpoints:
         cause = Cause.STORAGE_SECRET_BARE
@@ -76,7 +76,7 @@ def not_fetched(view: ModelView) -> Iterator[Finding]:
         bucket=rest.partition("/")[0] or "-",
         secret=", ".join(secret.name for secret in secrets) or _other_secret(view) or "-",
         store=store_setting(view.model.store),
-        setting=credentials_setting(view.model.store, uri=view.model.storage_uri),
+        setting=credentials_setting(view.model.store, uri=view.model.location),
         endpoint=", ".join(endpoints) or "-",
         image=view.model.image or "-",
         registry=view.model.image.partition("/")[0] or "-",
@@ -152,7 +152,7 @@ def _failed_to_fetch(model: InferenceService) -> bool:
     """Whether the failure that KServe reports is the storage initializer's, which it does not say."""
     message = model.failure_message
     known = "://" in message and _cause_of(message) is not None
-    own = bool(model.storage_uri) and model.storage_uri.rstrip("/") in message
+    own = bool(model.location) and model.location.rstrip("/") in message
     return model.failure_reason == "ModelLoadFailed" and (known or own or "torage initialization" in message)
 
 
@@ -187,7 +187,7 @@ def _other_secret(view: ModelView) -> str:
     model = view.model
     if model.store and model.image:
         return f"{model.service_account}-pull"
-    has_variables = model.storage_uri.startswith("http") and model.store and model.storage_container
+    has_variables = model.location.startswith("http") and model.store and model.storage_container
     return f"{model.service_account}-variables" if has_variables else ""
 
 

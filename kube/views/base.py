@@ -35,7 +35,7 @@ def in_status(*path: str) -> AliasPath:
     return AliasPath("status", *path)
 
 
-def in_spec(*path: str) -> AliasPath:
+def in_spec(*path: str | int) -> AliasPath:
     """Path of a field of the spec."""
     return AliasPath("spec", *path)
 

@@ -19,6 +19,14 @@ class Gateway(Object):
     addresses: tuple[Strings, ...] = Field((), validation_alias=in_status("addresses"))
     asked_addresses: tuple[Strings, ...] = Field((), validation_alias=in_spec("addresses"))
 
+    @property
+    def services(self) -> list[tuple[str, str]]:
+        """The Services that its addresses name: `name` in its own namespace, or `name.namespace.svc…`."""
+        entries = [*self.addresses, *self.asked_addresses]
+        hosts = [entry.get("value", "").split(".") for entry in entries if entry.get("type") == "Hostname"]
+        named = [(parts[1] if parts[2:3] == ["svc"] else self.namespace, parts[0]) for parts in hosts]
+        return [*dict.fromkeys(named)]
+
 
 class RouteParent(View):
     """What one of its gateways says about a route."""

@@ -64,6 +64,13 @@ class Served(Object):
         return urlsplit(self.url).hostname or ""
 
 
+class EnvironmentVariable(View):
+    """A variable of a container; without a value where that is taken from another object."""
+
+    name: str
+    value: str = ""
+
+
 class InferenceService(Served):
     """A model, as declared and as KServe reports it.
 
@@ -83,6 +90,9 @@ class InferenceService(Served):
     protocol: str = Field("", validation_alias=_model("protocolVersion"))
     runtime: str = Field("", validation_alias=_model("runtime"))
     storage_uri: str = Field("", validation_alias=_model("storageUri"))
+    environment: tuple[EnvironmentVariable, ...] = Field(
+        (), validation_alias=in_spec("predictor", "containers", 0, "env")
+    )
     probe_path: str = Field("", validation_alias=_model("readinessProbe", "httpGet", "path"))
     service_account: str = Field("default", validation_alias=in_spec("predictor", "serviceAccountName"))
     storage_container: str = Field("", validation_alias=in_spec("predictor", "storageContainerName"))
@@ -98,6 +108,12 @@ class InferenceService(Served):
     ready_revision: str = Field("", validation_alias=_predictor("latestReadyRevision"))
     previous_revision: str = Field("", validation_alias=_predictor("previousRolledoutRevision"))
     traffic: tuple[TrafficTarget, ...] = Field((), validation_alias=_predictor("traffic"))
+
+    @property
+    def location(self) -> str:
+        """Where its files are, as its model or its container says it; empty where it has none."""
+        own = (variable.value for variable in self.environment if variable.name == "STORAGE_URI")
+        return self.storage_uri or next(own, "")
 
     @property
     def store(self) -> str:

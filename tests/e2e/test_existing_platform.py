@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import gzip
 import json
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -19,11 +20,12 @@ import pytest
 
 from components.charts.helm_records import DESCRIPTION
 from components.objects import STACK_ANNOTATION
+from components.preflight.webhook_trial import TRIAL, TRIALS
 from kube.connection import connect
 from kube.views.base import REVISION_LABEL
 from stack_files import dump
 from tests.e2e.cluster_objects import all_items, all_objects, reference
-from tests.e2e.machine import NODE, Deployment
+from tests.e2e.machine import NODE, Completed, Deployment
 from tests.e2e.models_on_platform import STORAGE
 from tests.e2e.test_others_objects import HELM_RECORD, VOLATILE, words
 
@@ -47,6 +49,61 @@ SETTINGS: Mapping[str, Any] = {
 }
 # Where the charts of release `local` are, for a stack that may install parts.
 MIRROR = {"charts": f"oci://{NODE}:5000/charts", "images": "localhost:5000", "plain_http": True}
+# Another Service of the gateway's pods, as a stranger may have it for clients of a network of their own.
+PUBLIC = {
+    "apiVersion": "v1",
+    "kind": "Service",
+    "metadata": {"name": "public", "namespace": "istio-system"},
+    "spec": {
+        "type": "NodePort",
+        "selector": {"istio": "ingressgateway"},
+        "ports": [{"name": "http", "port": 8080, "targetPort": 80}],
+    },
+}
+SERVICES = "/api/v1/namespaces/istio-system/services"
+SLICES = "/apis/discovery.k8s.io/v1/namespaces/istio-system/endpointslices"
+# A policy that denies what a preview tries, and a webhook for the same that nobody answers.
+ADMISSION = "/apis/admissionregistration.k8s.io/v1"
+DRY = "?dryRun=All"
+ONLY_TRIALS = {"name": "only-trials", "expression": f"object.metadata.name == '{TRIAL}'"}
+ON_CREATE = {
+    "apiGroups": ["serving.kserve.io"],
+    "apiVersions": ["*"],
+    "operations": ["CREATE"],
+    "resources": ["inferenceservices"],
+}
+POLICY = {
+    "apiVersion": "admissionregistration.k8s.io/v1",
+    "kind": "ValidatingAdmissionPolicy",
+    "metadata": {"name": "no-trials"},
+    "spec": {
+        "matchConstraints": {"resourceRules": [ON_CREATE]},
+        "matchConditions": [ONLY_TRIALS],
+        "validations": [{"expression": "false", "message": "no trials here"}],
+    },
+}
+BINDING = {
+    "apiVersion": "admissionregistration.k8s.io/v1",
+    "kind": "ValidatingAdmissionPolicyBinding",
+    "metadata": {"name": "no-trials"},
+    "spec": {"policyName": "no-trials", "validationActions": ["Deny"]},
+}
+WEBHOOK = {
+    "apiVersion": "admissionregistration.k8s.io/v1",
+    "kind": "ValidatingWebhookConfiguration",
+    "metadata": {"name": "no-trials"},
+    "webhooks": [
+        {
+            "name": "no-trials.corp.example",
+            "admissionReviewVersions": ["v1"],
+            "sideEffects": "None",
+            "failurePolicy": "Fail",
+            "clientConfig": {"service": {"namespace": "default", "name": "nobody"}},
+            "rules": [ON_CREATE],
+            "matchConditions": [ONLY_TRIALS],
+        }
+    ],
+}
 LEADER_ANNOTATION = "control-plane.alpha.kubernetes.io/leader"
 MERGE = {"Content-Type": "application/merge-patch+json"}
 
@@ -123,9 +180,17 @@ def stranger(deployment: Deployment) -> Iterator[Deployment]:
                     undo.append((path, {"data": {"release": item["data"]["release"]}}))
                     patch(path, {"data": {"release": changed}})
         assert len(undo) > 100
+        client.post(SERVICES, json=PUBLIC).raise_for_status()
+        slices, until = f"{SLICES}?labelSelector=kubernetes.io/service-name=public", time.monotonic() + 60
+        endpoints = SERVICES.replace("services", "endpoints/public")
+        # Kubernetes makes these for the Service, a moment later.
+        while not (client.get(slices).json()["items"] and client.get(endpoints).is_success):
+            assert time.monotonic() < until
+            time.sleep(0.5)
         try:
             yield deployment
         finally:
+            client.delete(f"{SERVICES}/public").raise_for_status()
             for path, change in undo:
                 patch(path, change)
 
@@ -163,6 +228,8 @@ def test_a_strangers_platform_is_used_and_left_as_it_was(newcomer: Deployment) -
     of_the_platform = [found["urn"] for found in declared if "platform:Platform$" in found["urn"]]
     assert of_the_platform == []
     assert newcomer.pulumi("preview", "--expect-no-changes").status == 0
+    a_gateway_named_by_a_setting_is_used(newcomer)
+    what_denies_the_trial_is_told_from_what_does_not_answer(newcomer)
     # A part that is there stays somebody else's, whichever way the settings say so.
     newcomer.configure(platform={"existing": "auto"}, mirror=MIRROR)
     done = newcomer.pulumi("preview", "--json")
@@ -174,6 +241,71 @@ def test_a_strangers_platform_is_used_and_left_as_it_was(newcomer: Deployment) -
     newcomer.destroy()
     assert content_of(newcomer) == before
     assert all_objects(newcomer) == objects
+
+
+def a_gateway_named_by_a_setting_is_used(stack: Deployment) -> None:
+    """What is not there is refused with what is; what is there has a port of its own, at which the model answers."""
+    for ingress, problem in (
+        ({"gateway": {"name": "publik"}}, "ingress.gateway.name: there is no Service 'publik' in namespace 'istio-"),
+        (
+            {"gateway": {"name": "public"}},
+            "ingress.gateway.port: no Service of the gateway in namespace",
+        ),
+        ({"class_name": "corp"}, "ingress.class_name: is corp, but the Gateway istio-system/kserve-gateway that"),
+    ):
+        stack.configure(ingress={"address": NODE, **ingress})
+        refused = stack.pulumi("preview")
+        assert refused.status != 0
+        assert problem in words(refused), refused.text[-6000:]
+    with connect(kubeconfig=Path(stack.environment["KUBECONFIG"])) as client:
+        port = client.get(f"{SERVICES}/public").raise_for_status().json()["spec"]["ports"][0]["nodePort"]
+    named = {"gateway": {"name": "public", "selector": {"istio": "ingressgateway"}, "port": 8080}}
+    stack.configure(ingress={"address": NODE, "class_name": "istio", **named})
+    stack.up()
+    gateway = json.loads(stack.pulumi("stack", "output", "gateway", "--json").stdout)
+    assert gateway["address"] == f"http://{NODE}:{port}"
+    shown = stack.predict("--stack", stack.stack, "--json")
+    assert shown.status == 0, shown.text
+    assert [model["got"] for model in json.loads(shown.stdout)["models"]] == [[1, 0]]
+    stack.configure(ingress={"address": NODE})
+
+
+def what_denies_the_trial_is_told_from_what_does_not_answer(stack: Deployment) -> None:
+    """A policy's denial is a warning in its words, and a webhook that cannot be called is an error."""
+    done = preview_with(stack, POLICY, BINDING, shown="denied request: no trials here")
+    assert done.status == 0, done.text[-6000:]
+    warned = words(done)
+    assert "KServe: the policy 'no-trials' of the cluster denied the InferenceService in namespace" in warned
+    assert "ValidatingAdmissionPolicy 'no-trials' with binding 'no-trials' denied request: no trials here" in warned
+    done = preview_with(stack, WEBHOOK, shown="failed calling webhook")
+    assert done.status != 0
+    assert "KServe: the webhook no-trials.corp.example, which is not KServe's, cannot be called to check" in words(done)
+    assert 'service "nobody" not found' in words(done)
+
+
+def preview_with(stack: Deployment, *objects: Mapping[str, Any], shown: str) -> Completed:
+    """A preview while the cluster has these objects, as soon as the API server says this to the trial."""
+    api, plural, kind, spec = TRIALS["kserve"]
+    trial = {"apiVersion": api, "kind": kind, "metadata": {"name": TRIAL, "namespace": "default"}, "spec": spec}
+    with connect(kubeconfig=Path(stack.environment["KUBECONFIG"])) as client:
+        try:
+            for item in objects:
+                client.post(f"{ADMISSION}/{plural_of(item)}", json=item).raise_for_status()
+            until = time.monotonic() + 60
+            while (
+                shown not in (answer := client.post(f"/apis/{api}/namespaces/default/{plural}{DRY}", json=trial)).text
+            ):
+                assert time.monotonic() < until, answer.text
+                time.sleep(1)
+            return stack.pulumi("preview")
+        finally:
+            for item in objects:
+                client.delete(f"{ADMISSION}/{plural_of(item)}/{item['metadata']['name']}")
+
+
+def plural_of(item: Mapping[str, Any]) -> str:
+    kind = str(item["kind"]).lower()
+    return f"{kind.removesuffix('y')}ies" if kind.endswith("y") else f"{kind}s"
 
 
 def test_without_the_setting_it_is_refused_with_a_line_a_part(newcomer: Deployment) -> None:

@@ -13,7 +13,7 @@ from lightkube.resources.core_v1 import Pod
 from tests.e2e import asking
 from tests.e2e.asking import INSTANCES
 from tests.e2e.cluster_objects import kubectl
-from tests.e2e.machine import Deployment
+from tests.e2e.machine import Deployment, run
 from tests.e2e.models_on_platform import models_on_platform
 from tests.e2e.readiness import twin_without_a_model
 
@@ -62,6 +62,19 @@ def test_a_change_after_one_that_only_knative_sees_is_waited_for(up: Deployment)
     up.configure(models=models)
     up.up()
     assert predict("sklearn-model") == [1, 0]
+
+
+@pytest.mark.feature("a folder in S3 without others that begin alike")
+def test_a_folder_in_s3_comes_without_others_that_begin_alike(up: Deployment) -> None:
+    """The bucket has sklearn-v2 and xgboost-v2, too, which KServe's storage initializer takes for `models/sklearn`."""
+    for name, file in (("sklearn-model", "model.joblib"), ("xgboost-model", "model.ubj")):
+        selector = f"serving.kserve.io/inferenceservice={name}"
+        items = kubectl(up, "-n", NAMESPACE, "get", "pods", "-l", selector)["items"]
+        running = [pod["metadata"]["name"] for pod in items if "deletionTimestamp" not in pod["metadata"]]
+        code = "import os; print(*os.listdir('/mnt/models'))"
+        inside = ("exec", running[-1], "-c", "kserve-container", "--", "python3", "-c", code)
+        listed = run("kubectl", "-n", NAMESPACE, *inside, env=up.environment)
+        assert (listed.status, listed.stdout.split()) == (0, [file]), listed.text
 
 
 @pytest.mark.feature("environment, labels, annotations of a server")

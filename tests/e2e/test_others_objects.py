@@ -132,6 +132,16 @@ def test_a_namespace_of_the_stack_that_holds_something_of_others_stays(deploymen
         stack.configure(models=mine)
         stack.up()
 
+        # All of them elsewhere would delete the namespace.
+        stack.configure(cluster={"namespace": f"{name}-moved"})
+        for asked in (("preview",), ("up", "--yes", "--skip-preview")):
+            moved = stack.pulumi(*asked)
+            assert moved.status != 0
+            assert f"namespace '{name}' has no model or graph of this stack any more" in words(moved)
+            assert f"what this stack did not make: {theirs}. Delete these first" in words(moved)
+        stack.configure(cluster={"namespace": name})
+        assert stack.pulumi("preview", "--expect-no-changes").status == 0
+
         refused = stack.pulumi("destroy", "--yes", "--skip-preview")
         assert refused.status != 0
         assert f"namespace {name} stays, because it holds what this stack did not make: configmaps/theirs" in words(

@@ -49,7 +49,7 @@ def test_a_format_has_a_row_for_each_server_and_the_strongest_proof_of_each_prot
         FormatClaim.of("mlflow", server="image", protocols=["v2"], proof="objects"),
         FormatClaim.of("mlflow", server="pypi", program="MLServer", protocols=["v2", "grpc-v2"]),
     ]
-    ours, alone = "this project's, on KServe's SDK", "by value, without a cluster"
+    ours, alone = "this project's", "by value, without a cluster"
     assert rows_of(format_section(claims)) == [
         ["`mlflow`", "the official image of KServe's runtime", "–", "objects asserted", "–", "–"],
         ["`mlflow`", "MLServer, upstream's from PyPI", "–", "by value", "by value", "–"],

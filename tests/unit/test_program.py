@@ -16,6 +16,7 @@ from pulumi.dynamic import CreateResult
 import stack_files
 from components.ownership.stack_identity import StackIdentityProvider
 from components.preflight.cluster import PreflightError
+from components.preflight.removed_parts import KNATIVE, MONITORING
 from components.settings.errors import SettingsError
 from components.settings.platform_parts import PARTS
 from endpoints.endpoint import parse_endpoints
@@ -433,6 +434,77 @@ def test_with_monitoring_the_platform_offers_its_metrics(registry: Registry, dev
     parts = {"activator", "autoscaler", "controller", "webhook"}
     assert asked(watched) == (protocols, parts, {"sidecar.istio.io/statsInclusionRegexps"})
     assert asked(dev) == (None, set(), set())
+
+
+@pytest.fixture(scope="module")
+def everything(tmp_path_factory: pytest.TempPathFactory) -> Recording:
+    """All parts of the platform of the other release, with monitoring, and models in two namespaces of the stack."""
+    folder = tmp_path_factory.mktemp("everything")
+    with pytest.MonkeyPatch.context() as patch, serving() as registry, answering(folder) as kubeconfig:
+        patch.setenv("KUBECONFIG", str(kubeconfig))
+        patch.chdir(folder)
+        return run("everything", registry=registry)
+
+
+GUARD = ":PartGuard"
+# Charts without a CustomResourceDefinition.
+WITHOUT_DEFINITIONS = {"grafana"}
+
+
+def guards(recording: Recording) -> dict[str, Resource]:
+    return {resource.name: resource for resource in recording.resources.values() if resource.type.endswith(GUARD)}
+
+
+@pytest.mark.parametrize("stack", ["dev", "everything"])
+def test_each_namespace_and_each_definition_of_the_stack_has_a_guard_as_early_as_it_is_there(
+    stack: str, request: pytest.FixtureRequest
+) -> None:
+    recording: Recording = request.getfixturevalue(stack)
+    made = [resource for resource in recording.resources.values() if resource.type.startswith("kubernetes:")]
+    namespaces = [resource for resource in made if resource.type == "kubernetes:core/v1:Namespace"]
+    releases = [found for found in made if found.type.endswith(":Release") and found.name not in WITHOUT_DEFINITIONS]
+    charts = [recording.the(":Chart", "kserve-crd")]
+    expected = {f"namespace/{found.name}": found for found in namespaces}
+    expected |= {f"definitions/{found.name}": found for found in (*releases, *charts)}
+    found = guards(recording)
+    assert expected.keys() <= found.keys()
+    assert {name.partition("/")[0] for name in found.keys() - expected.keys()} <= {"part"}
+    for name, guarded in expected.items():
+        guard = found[name]
+        assert guard.dependencies == {guarded.urn}
+        props = guard.plain
+        if name.startswith("namespace/"):
+            assert (props["namespaces"], props["releases"], props["groups"]) == ([guarded.name], [], [])
+            assert props["of_models"] == (guarded.parent not in recording.resources)
+        elif guarded in releases:
+            named = f"{guarded.plain['namespace']}/{guarded.plain['name']}"
+            assert (props["namespaces"], props["releases"], props["groups"]) == ([], [named], [])
+        else:
+            assert props["groups"] == ["serving.kserve.io"]
+    # No part waits for a guard.
+    last = recording.the(":ClusterGuard", "cluster-guard")
+    urns = {guard.urn for guard in found.values()}
+    waiting = [one.name for one in recording.resources.values() if one.dependencies & urns and one != last]
+    assert waiting == []
+    assert all(recording.waits_for(last, guard) for guard in found.values())
+
+
+def test_the_guard_of_a_part_that_can_be_removed_is_deleted_before_all_of_the_part(everything: Recording) -> None:
+    found = guards(everything)
+    parts = {"knative": KNATIVE, "monitoring": MONITORING}
+    assert {name for name in found if name.startswith("part/")} == {f"part/{name}" for name in parts}
+    for name, part in parts.items():
+        guard = found[f"part/{name}"]
+        assert tuple(sorted(part.namespaces)) == tuple(guard.plain["namespaces"])
+        assert tuple(sorted(part.releases)) == tuple(guard.plain["releases"])
+        component = next(one for one in everything.resources.values() if one.type.lower().endswith(f"platform:{name}"))
+        inside = [one for one in everything.resources.values() if one.parent == component.urn]
+        assert len(inside) > 5
+        assert all(everything.waits_for(guard, one) for one in inside)
+        declared = {one.name for one in inside if one.type == "kubernetes:core/v1:Namespace"}
+        assert declared == set(part.namespaces)
+        charts = {one.name for one in inside if one.type.endswith(":Release")} - WITHOUT_DEFINITIONS
+        assert charts == {release.partition("/")[2] for release in part.releases}
 
 
 def test_on_a_platform_that_is_there_only_models_are_declared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -29,7 +29,7 @@ def stand_ins() -> Iterator[None]:
 
 
 with stand_ins():
-    from kserve import InferRequest, InferResponse, Model, ModelServer
+    from kserve import InferOutput, InferRequest, InferResponse, Model, ModelServer
     from kserve.errors import InvalidInput
     from kserve.logging import configure_logging, logger
     from kserve.model_repository import ModelRepository
@@ -37,10 +37,12 @@ with stand_ins():
     from kserve.model_server import parser as sdk_parser
     from kserve.protocol.dataplane import DataPlane
     from kserve.protocol.rest.multiprocess.server import RESTServerProcess
+    from kserve.utils.numpy_codec import from_np_dtype
     from kserve.utils.utils import get_predict_response
 
 __all__ = [
     "DataPlane",
+    "InferOutput",
     "InferRequest",
     "InferResponse",
     "InvalidInput",
@@ -50,6 +52,7 @@ __all__ = [
     "RESTServerProcess",
     "app",
     "configure_logging",
+    "from_np_dtype",
     "get_predict_response",
     "logger",
     "sdk_parser",

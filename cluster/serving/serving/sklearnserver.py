@@ -20,7 +20,7 @@ from .rows import Rows
 from .sdk import logger
 from .server import serve, server_arguments
 from .tables import Table
-from .tabular_model import TabularModel
+from .tabular_model import Predictions, TabularModel
 
 
 class SklearnModel(TabularModel):
@@ -49,23 +49,27 @@ class SklearnModel(TabularModel):
         n_features = getattr(self._estimator, "n_features_in_", None)
         return None if n_features is None else int(n_features)
 
-    def answer(self, rows: Rows) -> NDArray[Any]:
-        """Return labels of shape (rows,), or probabilities of shape (rows, classes)."""
+    def answer(self, rows: Rows) -> Predictions:
+        """Return labels of shape (rows,), or probabilities of shape (rows, classes): a list if several outputs."""
         return self._predict(rows)
 
-    def answer_table(self, table: Table) -> NDArray[Any]:
+    def answer_table(self, table: Table) -> Predictions:
         """Predict a DataFrame, whose columns may be text."""
         import pandas  # noqa: PLC0415  # takes half a second to import, and most models never need it
 
         return self._predict(pandas.DataFrame(table.columns))
 
-    def answer_text(self, rows: list[str] | NDArray[np.str_]) -> NDArray[Any]:
+    def answer_text(self, rows: list[str] | NDArray[np.str_]) -> Predictions:
         """Predict rows of text, or of categories."""
         return self._predict(rows)
 
-    def _predict(self, rows: Any) -> NDArray[Any]:
+    def _predict(self, rows: Any) -> Predictions:
         method = self._estimator.predict_proba if self.probabilities else self._estimator.predict
-        return np.asarray(method(rows))
+        predictions = method(rows)
+        # Of several outputs, each has classes of its own: no array where their numbers differ.
+        if isinstance(predictions, list) and len({array.shape for array in predictions}) > 1:
+            return predictions
+        return np.asarray(predictions)
 
 
 def _is_fitted(estimator: Any) -> bool:

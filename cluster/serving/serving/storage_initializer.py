@@ -8,9 +8,7 @@ import multiprocessing.dummy
 import os
 from http import HTTPStatus
 from pathlib import Path
-from urllib.parse import urlsplit
 
-import boto3
 from backports import tarfile
 from botocore.exceptions import ClientError, NoCredentialsError
 from botocore.exceptions import ConnectionError as S3ConnectionError
@@ -53,27 +51,9 @@ def adapt_storage() -> None:
     - It downloads from S3 by forked processes, and ends them by SIGTERM. One that is still starting then inherits our
       handler for it, or a lock that nobody gives back, and is waited for without end. Threads have neither.
     - It extracts tar files with a filter, which keeps them inside the folder and which Python 3.11.2 does not have.
-    - It takes every object of S3 whose key begins like the URI: `s3://b/model` would bring `model-v2` along.
     """
     kserve_storage.multiprocessing = multiprocessing.dummy
     kserve_storage.tarfile = tarfile
-    download = Storage._download_s3
-    Storage._download_s3 = lambda uri, *rest: download(object_or_folder(uri), *rest)
-
-
-def object_or_folder(uri: str) -> str:
-    """Close an s3:// URI with a slash, unless it is the whole key of an object."""
-    parts = urlsplit(uri)
-    key = parts.path.lstrip("/")
-    if not key or key.endswith("/"):
-        return uri
-    client = boto3.client("s3", **Storage._get_s3_client_kwargs())
-    try:
-        # The first of all keys with this prefix is the prefix itself.
-        listed = client.list_objects(Bucket=parts.netloc, Prefix=key, MaxKeys=1).get("Contents", [])
-    except (ClientError, NoCredentialsError):  # the download meets it again, and says more
-        listed = []
-    return uri if any(found["Key"] == key for found in listed) else f"{uri}/"
 
 
 def hint(error: Exception) -> str:

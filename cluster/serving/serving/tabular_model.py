@@ -13,6 +13,9 @@ from .rows import AnyRows, Categories, Rows, v1_rows, v2_rows
 from .sdk import InferRequest, InferResponse, InvalidInput, Model, get_predict_response
 from .tables import Table
 
+# An array with one prediction a row, or a list of such arrays, of different shapes: one an output.
+Predictions = NDArray[Any] | list[NDArray[Any]]
+
 
 class TabularModel(Model):  # type: ignore[misc]  # the SDK has no types
     """A model of a table: `predict` takes rows of `n_features` numbers, or columns by name.
@@ -35,14 +38,14 @@ class TabularModel(Model):  # type: ignore[misc]  # the SDK has no types
         """Read the model, keep it, and return how many features it takes. Any exception means: not readable."""
 
     @abstractmethod
-    def answer(self, rows: Rows) -> NDArray[Any]:
+    def answer(self, rows: Rows) -> Predictions:
         """Predict. :raises ValueError: the model does not take these values."""
 
-    def answer_table(self, table: Table) -> NDArray[Any]:
+    def answer_table(self, table: Table) -> Predictions:
         """Predict columns, which are in the model's order. :raises ValueError: as with `answer`."""
         return self.answer(table.numbers())
 
-    def answer_text(self, rows: list[str] | NDArray[np.str_]) -> NDArray[Any]:
+    def answer_text(self, rows: list[str] | NDArray[np.str_]) -> Predictions:
         """Predict rows of text, of one value each or of several. :raises ValueError: as with `answer`."""
         raise InvalidInput(f"expected rows of numbers, got text: {rows[0]!r:.80}")
 
@@ -91,11 +94,21 @@ class TabularModel(Model):  # type: ignore[misc]  # the SDK has no types
         except (TypeError, ValueError) as error:
             reason = next(iter(str(error).splitlines()), type(error).__name__)
             raise InvalidInput(f"the model does not take these values: {reason}") from error
+        answer: dict[str, Any] | InferResponse = self.respond(payload, predictions)
+        return answer
+
+    def respond(self, payload: InferRequest | dict[str, Any], predictions: Predictions) -> Any:
+        """The answer to a request, in the request's own form; to v1 that is a dictionary."""
+        if isinstance(predictions, list):
+            if isinstance(payload, InferRequest):
+                shapes = ", ".join(str(list(output.shape)) for output in predictions)
+                raise InvalidInput(f"the model's outputs are no one tensor: their shapes are {shapes}; ask by v1")
+            return {"predictions": [output.tolist() for output in predictions]}
         if predictions.dtype.kind == "U":  # the SDK knows text only as objects
             predictions = predictions.astype(np.object_)
         return get_predict_response(payload, predictions, self.name)
 
-    def _answer_any(self, rows: AnyRows) -> NDArray[Any]:
+    def _answer_any(self, rows: AnyRows) -> Predictions:
         if isinstance(rows, Table):
             if self.n_features is not None:
                 rows = self.in_order(rows, n_features=self.n_features)

@@ -12,7 +12,6 @@ import pulumi_kubernetes as k8s
 import yaml
 
 from components.charts.deploy import merge_values
-from components.objects import declare_namespace
 from components.platform.context import InstallContext
 from components.platform.monitoring.alerts import alert_rules
 from components.platform.monitoring.dashboards import DATA_SOURCE, all_dashboards
@@ -73,8 +72,7 @@ class Monitoring(pulumi.ComponentResource):
         super().__init__("kserve-multi-model:platform:Monitoring", name, {}, opts)
         self._args = args
         self._inside = pulumi.ResourceOptions(parent=self)
-        namespace = declare_namespace(MONITORING_NAMESPACE, opts=self._inside)
-        self._namespace = args.install.pull_secrets.put_into(namespace, opts=self._inside)
+        _, self._namespace = args.install.declare_namespace(MONITORING_NAMESPACE, opts=self._inside)
         configuration = self._config_map(
             CONFIG,
             {

@@ -307,8 +307,9 @@ def test_extras_are_built_when_asked_for(run: Run, building: list[str], monkeypa
     monkeypatch.setattr(Build, "run", lambda *_, wanted, **__: asked.append(wanted))
     assert run("build")[0] == 0
     assert run("build", "--extras")[0] == 0
-    extras = {f"registry-{name}" for name in ("monitoring", "lightgbm", "onnx", "bandit", "examples")}
-    assert asked[1] - asked[0] == extras | {"models-lightgbm", "models-onnx"}
+    formats = ("lightgbm", "onnx", "mlflow", "tensorflow", "pmml", "pytorch")
+    extras = {f"registry-{name}" for name in ("monitoring", "bandit", "examples", *formats)}
+    assert asked[1] - asked[0] == extras | {f"models-{name}" for name in formats}
 
 
 def test_a_renewal_that_fails_leaves_what_was_built_in_use(

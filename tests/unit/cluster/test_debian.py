@@ -122,6 +122,16 @@ def test_what_is_left_out_is_part_of_the_key(monkeypatch: pytest.MonkeyPatch) ->
     assert filesystem.key != before
 
 
+def test_a_root_filesystem_is_of_the_release_that_it_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    suites: list[str | Path] = []
+    monkeypatch.setattr(debian, "run", lambda command, **_: suites.append(command[-2]))
+    newer = RootFilesystem(name="rootfs-test", packages=("libc6",), suite="trixie")
+    for filesystem in (FILESYSTEM, newer):
+        filesystem.build(Cache(tmp_path / "entries"))
+    assert suites == ["bookworm", "trixie"]
+    assert FILESYSTEM.key != newer.key
+
+
 def fetched(command: Sequence[str | Path], **_: object) -> None:
     """Leaves what mmdebstrap does: fetched packages, and the releases of the archive they were listed in."""
     root = Path(command[-1])

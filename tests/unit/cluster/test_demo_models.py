@@ -54,6 +54,14 @@ def put(models: Path, store: Store) -> int:
     return upload(models, client=cast("S3Client", store))
 
 
+def test_folders_inside_a_model_are_put_with_their_files(models: Path) -> None:
+    (models / "sklearn" / "1" / "variables").mkdir(parents=True)
+    (models / "sklearn" / "1" / "variables" / "index").write_text("a")
+    store = Store()
+    assert put(models, store) == 3
+    assert set(store.objects) == {"sklearn/model", "sklearn/1/variables/index", "xgboost/model"}
+
+
 def test_what_is_there_is_not_put_again(models: Path) -> None:
     store = Store()
     assert put(models, store) == 2

@@ -12,7 +12,7 @@ from cluster.build import Build
 from cluster.errors import ClusterError
 from cluster.extras import extras_of
 
-EXTRAS = ("monitoring", "lightgbm", "onnx", "bandit", "examples")
+EXTRAS = ("monitoring", "lightgbm", "onnx", "bandit", "mlflow", "tensorflow", "pytorch", "pmml", "examples")
 BUILD = cast(Build, SimpleNamespace(extras=dict.fromkeys(EXTRAS)))
 
 
@@ -24,6 +24,9 @@ BUILD = cast(Build, SimpleNamespace(extras=dict.fromkeys(EXTRAS)))
         ("monitoring: false", []),
         ("models: [{name: a, format: sklearn}]", []),
         ("models: [{name: a, format: onnx}, {name: b, format: lightgbm}]", ["lightgbm", "onnx"]),
+        ("models: [{name: a, format: mlflow}]", ["mlflow"]),
+        ("models: [{name: a, format: pytorch}]", ["pytorch"]),
+        ("models: [{name: a, format: pmml}, {name: b, format: tensorflow}]", ["tensorflow", "pmml"]),
         ("models: [{name: a, canary: {bandit: {}}}]", ["bandit"]),
         ("models: [{name: a, transformer: {image: 'localhost:5000/examples/named-fields:v1'}}]", ["examples"]),
         ("models: nonsense", []),

@@ -10,11 +10,15 @@ import pytest
 import components.rollout.wait
 import components.teardown.leftovers
 import components.teardown.others_objects
+import components.teardown.part_guard
+import kube.retry
 from components.charts.deploy import Charts
 from components.charts.helm_records import ReleaseMark
 from components.charts.sources import ChartMirror, ChartStore, ImageMirror
+from components.ownership.stack_identity import ClusterIdentity, Identity
 from components.platform.context import CHARTS_FOLDER, InstallContext
 from components.settings.resource_profiles import FOOTPRINTS
+from components.teardown.part_guard import PartGuards
 from tests.unit.components.registry import Registry, serving
 from tests.unit.predict import server
 
@@ -54,6 +58,14 @@ def install(registry: Registry) -> InstallContext:
             store=ChartStore(folder=CHARTS_FOLDER, mirror=mirror),
             mark=ReleaseMark(identity="organization/kserve-multi-model/dev", deployed_before=False),
         ),
+        guards=PartGuards(
+            identity=Identity(
+                text="organization/kserve-multi-model/dev",
+                deployed_before=False,
+                cluster=ClusterIdentity(uid="0c4a7b1e", name="of context 'here'"),
+            ),
+            context="here",
+        ),
         images=ImageMirror(repository="registry.example:5000"),
         footprint=FOOTPRINTS["small"],
     )
@@ -71,6 +83,12 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """Seconds of each pause of a wait; no pause is taken. Other threads of the tests go on to pause."""
     made: list[float] = []
     clock = SimpleNamespace(sleep=made.append, monotonic=time.monotonic)
-    for module in (components.rollout.wait, components.teardown.leftovers, components.teardown.others_objects):
+    for module in (
+        components.rollout.wait,
+        components.teardown.leftovers,
+        components.teardown.others_objects,
+        components.teardown.part_guard,
+        kube.retry,
+    ):
         monkeypatch.setattr(module, "time", clock)
     return made

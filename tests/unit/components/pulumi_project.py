@@ -1,4 +1,4 @@
-"""A Pulumi project of one ConfigMap: Pulumi and its Kubernetes provider are real, the cluster is not."""
+"""A small Pulumi project: Pulumi and its Kubernetes provider, with its Helm, are real; the cluster is not."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from cluster.artifacts import Cache
 from cluster.locations import cache_dir
 from cluster.provider import PLUGIN, OfficialProvider
 from tests.unit.components.kubernetes import UID, kubeconfig
+from tests.unit.components.protobuf import secret_of
 
 ROOT = Path(__file__).parents[3]
 TOKEN = "a-login-of-the-kubeconfig"
@@ -35,25 +36,28 @@ API: Mapping[str, Mapping[str, Any]] = {
         "groupVersion": "v1",
         "resources": [
             {
-                "name": "configmaps",
-                "singularName": "configmap",
+                "name": f"{kind.lower()}s",
+                "singularName": kind.lower(),
                 "namespaced": True,
-                "kind": "ConfigMap",
+                "kind": kind,
                 "verbs": ["create", "delete", "get", "list", "patch", "update", "watch"],
             }
+            for kind in ("ConfigMap", "Secret")
         ],
     },
 }
 
 
 class Handler(BaseHTTPRequestHandler):
-    """As much of the Kubernetes API as one ConfigMap needs."""
+    """As much of the Kubernetes API as ConfigMaps, and Helm's releases of charts with ConfigMaps, need."""
 
     server: Cluster
 
     def do_GET(self) -> None:
         path = urlsplit(self.path).path
-        if path == "/openapi/v2":
+        if path in self.server.answers:
+            self._answer(self.server.answers[path])
+        elif path == "/openapi/v2":
             self._send(b"", "application/com.github.proto-openapi.spec.v2.v1.0+protobuf")
         elif path in API:
             self._answer(API[path])
@@ -62,17 +66,42 @@ class Handler(BaseHTTPRequestHandler):
         elif path.endswith("/configmaps"):
             listed = {"kind": "ConfigMapList", "apiVersion": "v1", "metadata": {"resourceVersion": "1"}, "items": []}
             self._answer(listed)
+        elif path.endswith("/secrets"):
+            self._answer(self._list(path, parse_qs(urlsplit(self.path).query).get("labelSelector", [""])[0]))
         else:
             self._not_found()
 
     def do_PATCH(self) -> None:
-        asked = urlsplit(self.path)
-        sent = yaml.safe_load(self.rfile.read(int(self.headers["Content-Length"])))
+        self._keep(urlsplit(self.path).path, status=200)
+
+    do_PUT = do_PATCH  # noqa: N815 - the base class's name
+
+    def do_POST(self) -> None:
+        self._keep(urlsplit(self.path).path, status=201)
+
+    def _keep(self, path: str, *, status: int) -> None:
+        """Keep what is sent, unless it is a dry run."""
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        in_protobuf = "protobuf" in self.headers["Content-Type"]
+        sent = secret_of(body) if in_protobuf else yaml.safe_load(body)
+        if "merge-patch" in self.headers["Content-Type"]:
+            before = self.server.objects[path]
+            sent = {key: {**before[key], **sent.get(key, {})} if key == "data" else before[key] for key in before}
         metadata = {"uid": "1", "resourceVersion": "1", "creationTimestamp": "2025-01-01T00:00:00Z"}
         made = sent | {"metadata": sent["metadata"] | metadata}
-        if "dryRun" not in parse_qs(asked.query):
-            self.server.objects[asked.path] = made
-        self._answer(made)
+        if "dryRun" not in parse_qs(urlsplit(self.path).query):
+            self.server.objects[f"{path}/{sent['metadata']['name']}" if status == 201 else path] = made
+        self._answer(made, status)
+
+    def _list(self, path: str, selector: str) -> Mapping[str, Any]:
+        """The Secrets of a namespace with these labels."""
+        wanted = dict(term.split("=", 1) for term in selector.split(",") if "=" in term)
+        items = [
+            one
+            for place, one in self.server.objects.items()
+            if place.startswith(f"{path}/") and wanted.items() <= one["metadata"].get("labels", {}).items()
+        ]
+        return {"kind": "SecretList", "apiVersion": "v1", "metadata": {"resourceVersion": "1"}, "items": items}
 
     def do_DELETE(self) -> None:
         length = int(self.headers.get("Content-Length", 0))
@@ -102,13 +131,15 @@ class Handler(BaseHTTPRequestHandler):
 
 
 class Cluster(ThreadingHTTPServer):
-    """A cluster on the loopback that keeps ConfigMaps."""
+    """A cluster on the loopback that keeps ConfigMaps and Secrets."""
 
     def __init__(self, uid: str) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
         namespace = {"metadata": {"name": "kube-system", "uid": uid}}
         self.namespaces: Mapping[str, Mapping[str, Any]] = {"/api/v1/namespaces/kube-system": namespace}
         self.objects: dict[str, Mapping[str, Any]] = {}
+        # What is answered at a path instead.
+        self.answers: dict[str, Mapping[str, Any]] = {}
 
     @property
     def address(self) -> str:
@@ -135,10 +166,17 @@ def built(part: str, program: str) -> Path:
 
 @dataclass(frozen=True, kw_only=True)
 class Project:
-    """A Pulumi project of one ConfigMap, with the Pulumi and the provider that were built here."""
+    """A small Pulumi project, with the Pulumi and the provider that were built here.
+
+    Attributes:
+        backend: the folder with the states, in that of the project.
+
+    """
 
     folder: Path
     kubeconfig: Path
+    stack: str = "dev"
+    backend: str = "state"
 
     @property
     def temporary(self) -> Path:
@@ -146,7 +184,7 @@ class Project:
 
     def pulumi(self, *arguments: str, **variables: str) -> str:
         done = subprocess.run(
-            ["pulumi", *arguments, "--non-interactive", "--stack", "dev"],
+            ["pulumi", *arguments, "--non-interactive", "--stack", self.stack],
             cwd=self.folder,
             env={
                 "PATH": f"{self.folder / 'programs'}:{Path(sys.executable).parent}:/usr/bin:/bin",
@@ -155,7 +193,7 @@ class Project:
                 "TMPDIR": str(self.temporary),
                 "KUBECONFIG": str(self.kubeconfig),
                 "PULUMI_HOME": str(self.folder / "home"),
-                "PULUMI_BACKEND_URL": f"file://{self.folder / 'state'}",
+                "PULUMI_BACKEND_URL": f"file://{self.folder / self.backend}",
                 "PULUMI_CONFIG_PASSPHRASE": "a",
                 "PULUMI_SKIP_UPDATE_CHECK": "true",
                 "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
@@ -177,9 +215,10 @@ def project(folder: Path, *, cluster: Cluster, program: str) -> Project:
     programs, plugin = folder / "programs", folder / "home" / "plugins" / PLUGIN
     for made in (programs, plugin, folder / "state", folder / "temporary"):
         made.mkdir(parents=True)
-    for executable in (built("pulumi", "pulumi"), *(host.parent / "sources").rglob("pulumi-*")):
-        (programs / executable.name).symlink_to(executable)
-    shutil.copy(host, programs)  # it looks for the other programs beside itself
+    (programs / "pulumi").symlink_to(built("pulumi", "pulumi"))
+    # The host looks for the other programs beside itself. Those of a Go module cannot be executed where they are.
+    for executable in (host, *(host.parent / "sources").rglob("pulumi-*")):
+        Path(shutil.copy(executable, programs)).chmod(0o755)
     # The published one, where that answers; then none is built.
     published = OfficialProvider(Cache(cache_dir() / "entries")).find()
     provider = published / "pulumi-resource-kubernetes" if published else built("provider", "provider")

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import io
+import tarfile
 from collections.abc import Iterator
+from itertools import product
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.unit.components import pulumi_project
 from tests.unit.components.kubernetes import kubeconfig
 from tests.unit.components.pulumi_project import TOKEN, Cluster, Project
+from tests.unit.components.registry import Registry
 
 PROGRAM = """\
 import os
@@ -30,6 +35,41 @@ k8s.core.v1.ConfigMap(
     opts=pulumi.ResourceOptions(provider=provider),
 )
 """
+# A chart as one Helm release, and another one object by object: the two ways in which this program deploys charts.
+WITH_CHARTS = """\
+import os
+from pathlib import Path
+import pulumi
+from components.charts.deploy import Charts
+from components.charts.helm_records import ReleaseMark
+from components.charts.sources import ChartMirror, ChartStore
+from components.objects import cluster_provider
+from releases.types import OciChart
+
+provider = cluster_provider("cluster", context="here", uid=pulumi.get_stack(), opts=pulumi.ResourceOptions())
+mirror = ChartMirror(repository=os.environ["CHARTS"], plain_http=True)
+charts = Charts(
+    store=ChartStore(folder=Path("charts"), mirror=mirror),
+    mark=ReleaseMark(identity="organization/copies/dev:1", deployed_before=False),
+    context="here",
+)
+opts = pulumi.ResourceOptions(provider=provider)
+for deploy, name in ((charts.definitions, "release"), (charts.workloads, "objects")):
+    deploy(
+        name,
+        OciChart(name=name, version=os.environ["VERSION"], repository="registry.invalid/charts"),
+        namespace="default",
+        values={"text": os.environ["VERSION"]},
+        opts=opts,
+    )
+"""
+TEMPLATE = """\
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: of-{{ .Release.Name }}}
+data: {text: {{ .Values.text | quote }}}
+"""
+CONFIG_MAPS = {f"/api/v1/namespaces/default/configmaps/of-{name}" for name in ("release", "objects")}
 
 
 @pytest.fixture
@@ -53,6 +93,45 @@ def test_nothing_stays_in_the_temporary_folder(project: Project, cluster: Cluste
         project.pulumi(*command.split())
         assert list(project.temporary.rglob("*")) == []
         assert bool(cluster.objects) == command.startswith(("up", "refresh"))
+
+
+def chart(name: str, version: str) -> bytes:
+    """A chart with one ConfigMap."""
+    description = yaml.safe_dump({"apiVersion": "v2", "name": name, "version": version})
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:gz") as archive:
+        for path, text in (("Chart.yaml", description), ("templates/config.yaml", TEMPLATE)):
+            entry = tarfile.TarInfo(f"{name}/{path}")
+            entry.size = len(text)
+            archive.addfile(entry, io.BytesIO(text.encode()))
+    return buffer.getvalue()
+
+
+def test_nothing_of_helm_and_its_charts_stays_in_the_temporary_folder(
+    tmp_path: Path, cluster: Cluster, registry: Registry
+) -> None:
+    """Neither a kubeconfig nor a chart, its values or what they render to."""
+    project = pulumi_project.project(tmp_path, cluster=cluster, program=WITH_CHARTS)
+    (tmp_path / "components").symlink_to(pulumi_project.ROOT / "components")
+    for name, version in product(("release", "objects"), ("1.0.0", "2.0.0")):
+        registry.push(f"charts/{name}", version, chart(name, version))
+    charts = f"{registry.address}/charts"
+    for command, version in (
+        ("preview", "1.0.0"),
+        ("up --yes --skip-preview", "1.0.0"),
+        ("preview --expect-no-changes", "1.0.0"),
+        ("refresh --yes --skip-preview", "1.0.0"),
+        ("up --yes", "2.0.0"),
+        ("destroy --yes --skip-preview", "2.0.0"),
+    ):
+        project.pulumi(*command.split(), CHARTS=charts, VERSION=version)
+        assert list(project.temporary.rglob("*")) == [], command
+        copies = [file for file in tmp_path.rglob("*") if file.is_file() and TOKEN.encode() in file.read_bytes()]
+        assert copies == [project.kubeconfig], command
+        kept = {path: found["data"]["text"] for path, found in cluster.objects.items() if path in CONFIG_MAPS}
+        after = command.startswith("destroy") or (command, version) == ("preview", "1.0.0")
+        assert kept == ({} if after else dict.fromkeys(CONFIG_MAPS, version))
+    assert cluster.objects == {}
 
 
 def test_a_stack_whose_provider_was_given_the_path_goes_on_without_a_copy(project: Project) -> None:

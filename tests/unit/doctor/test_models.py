@@ -8,10 +8,12 @@ import pytest
 
 from doctor.facts import Unread
 from doctor.findings import Cause
+from doctor.words import remedy
 from kube.views.base import Object
 from kube.views.fetching import INITIALIZER
 from kube.views.kserve import InferenceService
 from kube.views.kubernetes import Event, PersistentVolumeClaim, ServiceAccount
+from locales.language import load
 from tests.unit.doctor.objects import (
     MODEL,
     POD,
@@ -84,7 +86,7 @@ MARK = {"kserve-multi-model/stack": "organization/kserve-multi-model/Prod_1:1a2b
 WEB = "https://h/m.joblib"
 
 
-def refused_at(uri: str, log: str, *objects: Object, **predictor: str) -> Any:
+def refused_at(uri: str, log: str, *objects: Object, **predictor: Any) -> Any:
     """The finding of a model of the store `mine` of the stack above, whose download ended so."""
     ended = pod(waiting("PodInitializing"), init=[failed(log, name=INITIALIZER)])
     named = {"serviceAccountName": "prod-1-storage-mine", **predictor}
@@ -110,6 +112,20 @@ def test_refused_keys_name_the_setting(uri: str, said: str, setting: str) -> Non
     finding = refused_at(uri, said, storageContainerName="c")
     assert (finding.cause, finding.facts["setting"]) == (Cause.STORAGE_KEYS_REFUSED, setting)
     assert (finding.facts["secret"] == "prod-1-storage-mine-variables") == uri.startswith("http")
+
+
+def test_a_folder_that_the_program_gave_its_slash_names_the_setting() -> None:
+    finding = refused_at("s3://models/churn-pickle/", "Failed to fetch model. No model found in churn-pickle/.")
+    assert (finding.cause, finding.facts["uri"]) == (Cause.STORAGE_NOT_FOUND, "s3://models/churn-pickle/")
+    for language in ("en", "zh"):
+        assert "storage_file: true" in " ".join(remedy(finding, language=load(language)))
+
+
+def test_a_container_has_its_files_in_a_variable() -> None:
+    own = {"containers": [{"name": "kserve-container", "env": [{"name": "STORAGE_URI", "value": "gs://m/iris"}]}]}
+    finding = refused_at("", "Access denied to GCS resource 'm'", **own)
+    assert (finding.cause, finding.facts["uri"]) == (Cause.STORAGE_KEYS_REFUSED, "gs://m/iris")
+    assert finding.facts["setting"] == "storage.mine (key, key_file, service_account)"
 
 
 def test_a_model_without_keys_is_told_from_one_with_wrong_keys() -> None:

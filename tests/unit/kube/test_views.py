@@ -29,6 +29,15 @@ def test_an_inference_service() -> None:
     assert list(map(str, not_true(service.conditions))) == ["Ready=False (why)"]
 
 
+def test_a_location_is_that_of_the_model_or_of_its_container() -> None:
+    model = {"model": {"storageUri": "s3://models/iris/"}}
+    secret = {"name": "KEY", "valueFrom": {"secretKeyRef": {"name": "a", "key": "b"}}}
+    container = {"containers": [{"env": [secret, {"name": "STORAGE_URI", "value": "s3://models/own/"}]}]}
+    found: list[dict[str, Any]] = [model, container, {"containers": [{"image": "a"}]}, {"containers": []}, {}]
+    services = [InferenceService.model_validate({"metadata": {}, "spec": {"predictor": spec}}) for spec in found]
+    assert [service.location for service in services] == ["s3://models/iris/", "s3://models/own/", "", "", ""]
+
+
 @pytest.mark.parametrize("empty", [{}, {"spec": None, "status": None}, {"status": {"modelStatus": None, "url": None}}])
 def test_null_means_the_same_as_missing(empty: dict[str, Any]) -> None:
     service = InferenceService.model_validate({"metadata": {"name": "iris", "labels": None}, **empty})

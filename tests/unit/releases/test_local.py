@@ -60,7 +60,12 @@ def test_image_tags_are_the_versions_of_the_release(held: Catalog) -> None:
 
 def test_the_catalog_has_the_image_of_every_serving_runtime(held: Catalog) -> None:
     names = {image.name for image in every_image(held)}
-    assert {runtime.image for runtime in LOCAL.kserve.runtimes} <= names
+    assert {runtime.image for runtime in LOCAL.runtimes} <= names
+
+
+def test_the_images_of_more_formats_have_the_tags_of_the_release(held: Catalog) -> None:
+    tags = {(image.name, image.tag) for image in every_image(held)}
+    assert {(runtime.image, runtime.tag) for runtime in LOCAL.more_runtimes} <= tags
 
 
 def test_on_demand_images_are_the_images_of_the_extras(held: Catalog) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,7 +19,7 @@ class Demo:
 
     directory: Path
     instances: list[list[float]]
-    predictions: dict[str, list[float]]
+    predictions: dict[str, list[Any]]
 
 
 @pytest.fixture(scope="session")
@@ -98,12 +99,13 @@ def servers(
         ):
             server = started(program, folder, log=logs / f"{folder.name}.log")
             running[folder.name] = stack.enter_context(server)
-        for program, name, said in (
-            (sklearnserver, "sklearn", {"PREDICT_PROBA": "true"}),
-            (onnxserver, "onnx", {"ONNX_OUTPUT": "probabilities"}),
+        for program, folder, said in (
+            (sklearnserver, demo.directory / "sklearn", {"PREDICT_PROBA": "true"}),
+            (sklearnserver, more_models / "two-outputs", {"PREDICT_PROBA": "true"}),
+            (onnxserver, demo.directory / "onnx", {"ONNX_OUTPUT": "probabilities"}),
         ):
-            server = started(program, demo.directory / name, log=logs / f"{name}-proba.log", environment=said)
-            running[f"{name}-proba"] = stack.enter_context(server)
+            name = f"{folder.name}-proba"
+            running[name] = stack.enter_context(started(program, folder, log=logs / f"{name}.log", environment=said))
         for each in running.values():
             each.wait_ready()
         yield running

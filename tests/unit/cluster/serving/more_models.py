@@ -19,6 +19,7 @@ from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
+from sklearn.tree import DecisionTreeClassifier
 
 MEASURES = ["sepal_length_(cm)", "sepal_width_(cm)", "petal_length_(cm)", "petal_width_(cm)"]
 
@@ -38,6 +39,10 @@ def main(out: Path) -> None:
             np.array([["a", "x"], ["b", "y"], ["a", "y"], ["b", "x"]], dtype=object), [0, 1, 0, 1]
         ),
         "one-number": IsotonicRegression().fit([1, 2, 3], [10, 20, 30]),
+        # Two outputs: the species, of three, and whether the petal is long.
+        "two-outputs": DecisionTreeClassifier(random_state=0).fit(
+            measures, np.column_stack([species, measures[:, 2] > 3])
+        ),
         "unfitted-text": make_pipeline(TfidfVectorizer(), LogisticRegression()),
     }.items():
         (out / name).mkdir(parents=True)

@@ -21,7 +21,6 @@ from cluster.locations import cache_dir
 
 ROOT = Path(__file__).parents[4]
 PROJECT = ROOT / "cluster" / "serving"
-VENV = PROJECT / ".venv"
 
 
 @dataclass(frozen=True)
@@ -181,15 +180,16 @@ def companion(example: str, *arguments: str, predictor: str, python: Path, log: 
             process.wait()
 
 
-def interpreter() -> Path:
-    """The images' Python with the project's packages; this machine's where it is of the same version."""
-    with locked(cache_dir() / "locks" / "serving-packages"):
-        subprocess.run(["make", "--silent", "--directory", ROOT, f"{VENV.relative_to(ROOT)}/.synced"], check=True)
-        (packages,) = (VENV / "lib").glob("python3.*/site-packages")
+def interpreter(project: Path = PROJECT) -> Path:
+    """The images' Python with a project's packages; this machine's where it is of the same version."""
+    venv = project / ".venv"
+    with locked(cache_dir() / "locks" / f"{project.name}-packages"):
+        subprocess.run(["make", "--silent", "--directory", ROOT, f"{venv.relative_to(ROOT)}/.synced"], check=True)
+        (packages,) = (venv / "lib").glob("python3.*/site-packages")
         if packages.parent.name == f"python{image_python.VERSION}":
-            return VENV / "bin" / "python"
+            return venv / "bin" / "python"
         root = PYTHON_FILESYSTEM.build(Cache(cache_dir() / "entries"))
-        script = VENV / "bin" / "image-python"
+        script = venv / "bin" / "image-python"
         script.write_text(
             "#!/bin/sh\n"
             f'export PYTHONHOME={root}/usr PYTHONPATH="$PYTHONPATH:{packages}"\n'

@@ -63,7 +63,7 @@ class Handler(BaseHTTPRequestHandler):
     def listing(self, prefix: str) -> bytes:
         contents = "".join(
             f"<Contents><Key>{escape(key)}</Key><Size>{len(content)}</Size></Contents>"
-            for key, content in self.server.objects.items()
+            for key, content in sorted(self.server.objects.items())  # by key, as S3 lists them
             if key.startswith(prefix)
         )
         return f"<ListBucketResult><IsTruncated>false</IsTruncated>{contents}</ListBucketResult>".encode()

@@ -32,6 +32,10 @@ def test_demo_answers_what_is_recorded_in_the_stack(demo: Demo) -> None:
         "xgboost-model-v2": pytest.approx([0.0274945, 0.9652202], abs=1e-6),
         "lightgbm-model": pytest.approx([0.8561997, 0.1443187], abs=1e-6),
         "onnx-model": [1, 0],
+        "pmml-model": [
+            {"species": "virginica", "probability": pytest.approx(0.9610391, abs=1e-6)},
+            {"species": "versicolor", "probability": pytest.approx(0.0330883, abs=1e-6)},
+        ],
     }
 
 
@@ -70,6 +74,15 @@ def test_a_classifier_answers_rows_of_probabilities_when_told_to(
     assert [row.index(max(row)) for row in rows] == [1, 0]
     (output,) = infer(servers[server], tensor(demo.instances)).json()["outputs"]
     assert output["shape"] == [2, 2]
+
+
+def test_outputs_with_other_numbers_of_classes_are_answered_one_by_one(servers: dict[str, Server], demo: Demo) -> None:
+    species, long = servers["two-outputs-proba"].predict(demo.instances).json()["predictions"]
+    assert species == [[0, 0, 1], [0, 1, 0]]
+    assert long == [[0, 1], [0, 1]]
+    refused = infer(servers["two-outputs-proba"], tensor(demo.instances))
+    assert refused.status_code == 400
+    assert "their shapes are [2, 3], [2, 2]; ask by v1" in refused.json()["error"]
 
 
 def test_softprob_answers_a_row_of_probabilities(servers: dict[str, Server], demo: Demo) -> None:

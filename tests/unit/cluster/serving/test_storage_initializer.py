@@ -68,14 +68,15 @@ def refused(initializer: Program, source: str, tmp_path: Path, environment: Mapp
     return message
 
 
-def test_folders_come_whole_and_without_their_namesakes(
-    initializer: Program, keys: dict[str, str], tmp_path: Path
-) -> None:
-    one, two = tmp_path / "one", tmp_path / "deep" / "two"
-    ended = initializer.run(f"s3://{BUCKET}/sklearn", one, f"s3://{BUCKET}/sklearn-v2/", two, environment=keys)
+def test_folders_come_whole_and_with_a_slash_alone(initializer: Program, keys: dict[str, str], tmp_path: Path) -> None:
+    """As KServe's own initializer fetches them; the program writes the slash."""
+    one, two, all_alike = tmp_path / "one", tmp_path / "deep" / "two", tmp_path / "all"
+    pairs = (f"s3://{BUCKET}/sklearn/", one, f"s3://{BUCKET}/sklearn-v2/", two, f"s3://{BUCKET}/sklearn", all_alike)
+    ended = initializer.run(*pairs, environment=keys)
     assert ended.returncode == 0, ended.stderr
     assert files(one) == {"model.joblib": b"first", "notes/read.me": b"notes"}
     assert files(two) == {"model.joblib": b"second"}
+    assert files(all_alike) == files(one) | {"-v2/model.joblib": b"second"}
 
 
 def test_one_object_comes_alone(initializer: Program, keys: dict[str, str], tmp_path: Path) -> None:
@@ -105,15 +106,13 @@ def test_no_such_bucket(initializer: Program, s3: S3Server, keys: dict[str, str]
     assert message == f"s3://other/sklearn at {s3.url}: {expected}"
 
 
-@pytest.mark.parametrize("folder", ["nothing", "skl", "empty", "hollow"])
+@pytest.mark.parametrize("folder", ["nothing/", "skl/", "empty", "hollow/"])
 def test_folder_without_a_file(
     initializer: Program, s3: S3Server, keys: dict[str, str], folder: str, tmp_path: Path
 ) -> None:
     source = f"s3://{BUCKET}/{folder}"
     message = refused(initializer, source, tmp_path, keys)
-    assert message.startswith(
-        f"{source} at {s3.url}: Failed to fetch model. No model found in {folder}/: no file there"
-    )
+    assert message.startswith(f"{source} at {s3.url}: Failed to fetch model. No model found in {folder}: no file there")
 
 
 def test_unreachable_server(initializer: Program, keys: dict[str, str], tmp_path: Path) -> None:
@@ -202,7 +201,7 @@ def as_on_the_image(python: Path, tmp_path_factory: pytest.TempPathFactory) -> P
     ("path", "found"),
     [
         ("keys/churn-pickle", {"churn-pickle": b"pickled"}),
-        ("dotted/model.v1", {"model.pkl": b"first"}),
+        ("dotted/model.v1/", {"model.pkl": b"first"}),
         ("dotted/model.v1/model.pkl", {"model.pkl": b"first"}),
         ("packed/model.tar.gz", {"model.joblib": b"first"}),
         ("packed/inside.tgz", {"model/model.joblib": b"first"}),

@@ -5,9 +5,11 @@ What the initializer says is what the doctor reads.
 
 from __future__ import annotations
 
+import io
 import re
 import shutil
 import subprocess
+import tarfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -18,9 +20,12 @@ import pytest
 import trustme
 from pydantic import TypeAdapter
 
+from components.serving.spec import InferenceServiceSpec
 from components.serving.storage_credentials import StorageCredentials, StorageCredentialsArgs
+from components.settings.model import Model, ValidationContext
 from components.settings.stores.store import Store
 from components.settings.stores.union import AnyStore
+from releases.official_0_20 import OFFICIAL_0_20 as OFFICIAL
 from tests.azurite import ACCOUNT, HOST, KEY, azurite
 from tests.google_emulator import google_emulator
 from tests.kserve_credentials import initializer_of
@@ -122,6 +127,16 @@ class Seen:
             text = words if isinstance(words, str) else ", ".join(sorted(words))
             where = {"kind": self.kind, "credential": self.credential, "server": self.server}
             self.evidence.saw(cast(Case, case), text, **where, where="kserve-storage")
+
+
+def packed(name: str, content: bytes) -> bytes:
+    """An archive with one file."""
+    archive = io.BytesIO()
+    with tarfile.open(fileobj=archive, mode="w:gz") as tar:
+        info = tarfile.TarInfo(name)
+        info.size = len(content)
+        tar.addfile(info, io.BytesIO(content))
+    return archive.getvalue()
 
 
 def untrusted(said: str) -> str:
@@ -233,7 +248,9 @@ def test_a_hub_gets_the_token(
 
 @contextmanager
 def google(**said: Any) -> Iterator[tuple[Google, str]]:
-    server = Google(bucket="models", files={"iris/model.joblib": MODEL, "iris-v2/model.joblib": b"other"}, **said)
+    keys = {"keys/churn-pickle": MODEL, "keys/churn-pickle-v2": b"other"}
+    folders = {"iris/model.joblib": MODEL, "iris-v2/model.joblib": b"other"}
+    server = Google(bucket="models", files=folders | keys, **said)
     with serving(server) as url:
         yield server, url
 
@@ -247,8 +264,10 @@ def test_google_gets_a_token_for_the_key(downloads: Downloads, store_evidence: S
     seen = Seen(evidence=store_evidence, kind="gcs", credential="service account's key", server=GOOGLE)
     with google() as (server, url):
         right = {"kind": "gcs", "key": server.key(url)}
-        files = downloads.fetched(right, "gs://models/iris", environment=at(url))
-        assert files == {"model.joblib": MODEL}
+        files = downloads.fetched(right, given_to_kserve("gs://models/iris"), environment=at(url))
+        assert files == {"model.joblib": MODEL}  # and nothing of iris-v2
+        key = downloads.fetched(right, given_to_kserve("gs://models/keys/churn-pickle"), environment=at(url))
+        assert key == {"churn-pickle": MODEL}
         wrong = {"kind": "gcs", "key": Google(bucket="", files={}).key(url)}
         refused = "GCS error: ('invalid_grant: Invalid JWT Signature.'"
         with_wrong = downloads.refusal(wrong, "gs://models/iris", environment=at(url))
@@ -295,6 +314,82 @@ def test_s3_with_a_private_authority(
         assert downloads.fetched(unverified, uri) == {"model.joblib": MODEL}
 
 
+def given_to_kserve(uri: str, **settings: Any) -> str:
+    """The location that the program declares for a model of these settings."""
+    document = {"name": "iris", "format": "sklearn", "storage_uri": uri, **settings}
+    model = Model.model_validate(document, context=ValidationContext(release=OFFICIAL, storage=None, mode="Knative"))
+    spec = InferenceServiceSpec(model=model, runtimes=OFFICIAL.runtimes, store=None, resources=None)
+    return str(spec.components()["predictor"]["model"]["storageUri"])
+
+
+# Beside each folder and file, others whose names begin alike.
+KEYS = {
+    "flowers/model.joblib": MODEL,
+    "flowers/deep/notes.txt": b"notes",
+    "flowers-v2/model.joblib": b"second",
+    "flowers.old/model.joblib": b"old",
+    "v1.2/model.joblib": MODEL,
+    "v1.20/model.joblib": b"later",
+    "model.pkl/model.joblib": MODEL,
+    "model.pkl-2/model.joblib": b"second",
+    "files/model.joblib": MODEL,
+    "files/model.joblib.old": b"old",
+    "test/churn-pickle": MODEL,
+    "test/churn-pickle-v2": b"second",
+    "test/churn-pickle/model.joblib": b"a folder of the same name",
+    "packed/flowers.tar.gz": packed("model.joblib", MODEL),
+    "packed/flowers.tar.gz.sha256": b"a sum",
+}
+
+
+@pytest.fixture(scope="module")
+def s3_of_keys() -> Iterator[dict[str, Any]]:
+    """A store of these objects."""
+    with s3_server.serving(KEYS) as server:
+        keys = {"access_key_id": s3_server.KEY, "secret_access_key": s3_server.SECRET}
+        yield {"kind": "s3", "endpoint": server.url, **keys}
+
+
+@pytest.mark.parametrize(
+    ("path", "settings", "files"),
+    [
+        ("flowers", {}, {"model.joblib": MODEL, "deep/notes.txt": b"notes"}),
+        ("flowers/", {}, {"model.joblib": MODEL, "deep/notes.txt": b"notes"}),
+        ("v1.2", {}, {"model.joblib": MODEL}),
+        ("model.pkl/", {}, {"model.joblib": MODEL}),
+        ("model.pkl", {"storage_file": False}, {"model.joblib": MODEL}),
+        ("files/model.joblib", {}, {"model.joblib": MODEL}),
+        ("test/churn-pickle", {"storage_file": True}, {"churn-pickle": MODEL}),
+        ("test/churn-pickle", {}, {"model.joblib": b"a folder of the same name"}),
+        ("packed/flowers.tar.gz", {}, {"model.joblib": MODEL}),
+    ],
+)
+def test_a_folder_or_file_of_s3_comes_without_what_begins_alike(
+    downloads: Downloads, s3_of_keys: dict[str, Any], path: str, settings: dict[str, Any], files: dict[str, bytes]
+) -> None:
+    uri = f"s3://{s3_server.BUCKET}/{path}"
+    assert downloads.fetched(s3_of_keys, given_to_kserve(uri, **settings)) == files
+
+
+def test_without_the_slash_kserve_takes_what_begins_alike(downloads: Downloads, s3_of_keys: dict[str, Any]) -> None:
+    """Why the program writes it."""
+    files = downloads.fetched(s3_of_keys, f"s3://{s3_server.BUCKET}/flowers")
+    assert files.keys() == {"model.joblib", "deep/notes.txt", "-v2/model.joblib", ".old/model.joblib"}
+
+
+def test_a_bucket_comes_whole(downloads: Downloads, s3_of_keys: dict[str, Any]) -> None:
+    with s3_server.serving({"model.joblib": MODEL, "deep/notes.txt": b"notes"}) as server:
+        for uri in (f"s3://{s3_server.BUCKET}", f"s3://{s3_server.BUCKET}/"):
+            found = downloads.fetched(s3_of_keys | {"endpoint": server.url}, given_to_kserve(uri))
+            assert found == {"model.joblib": MODEL, "deep/notes.txt": b"notes"}
+
+
+def test_a_file_that_is_taken_as_a_folder_is_not_found(downloads: Downloads, s3_of_keys: dict[str, Any]) -> None:
+    uri = given_to_kserve(f"s3://{s3_server.BUCKET}/test/churn-pickle-v2")
+    said = downloads.refusal(s3_of_keys, uri)
+    assert said == "Failed to fetch model. No model found in test/churn-pickle-v2/."
+
+
 # Azure
 
 UPLOAD = f"""
@@ -304,6 +399,8 @@ from azure.storage.blob import AccountSasPermissions, BlobServiceClient, Resourc
 service = BlobServiceClient("https://{HOST}", credential="{KEY}")
 container = service.create_container("models")
 container.upload_blob("iris/model.joblib", b"model")
+for name in ("flowers/model.joblib", "flowers-v2/model.joblib"):
+    container.upload_blob(name, b"model")
 for days in (1, -1):
     end = datetime.now(timezone.utc) + timedelta(days=days)
     may = AccountSasPermissions(read=True, list=True)
@@ -327,6 +424,12 @@ def test_azure_gets_the_key_or_the_token(
             files = downloads.fetched({"kind": "azure", **right}, uri, environment=server.environment)
             assert files == {"model.joblib": MODEL}
             seen(right=files)
+        for flowers in ("flowers", "flowers/"):  # KServe strips the slash, so nothing that is declared helps
+            uri_of_flowers = given_to_kserve(f"https://{HOST}/models/{flowers}")
+            found = downloads.fetched(
+                {"kind": "azure", "storage_key": KEY}, uri_of_flowers, environment=server.environment
+            )
+            assert found.keys() == {"model.joblib", "-v2/model.joblib"}
         refused = "Azure authentication failed. Verify AZURE_CLIENT_ID/AZURE_CLIENT_SECRET or AZURE_STORAGE_ACCESS_KEY."
         nothing = {"kind": "pvc", "claim": "other"}
         wrong = {"kind": "azure", "storage_key": "b3RoZXI="}

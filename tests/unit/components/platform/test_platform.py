@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+import yaml
 
 from components.platform.context import InstallContext
 from components.platform.existing import ExistingParts
@@ -328,7 +329,9 @@ def test_kserves_certificate_is_like_the_one_in_its_chart(install: InstallContex
     assert {"--without=Certificate", "--without=Issuer"} <= set(options)
 
 
-def platform_with(install: InstallContext, *there: Part, release: Release = LOCAL) -> Recording:
+def platform_with(
+    install: InstallContext, *there: Part, release: Release = LOCAL, ingress: Ingress = NODE_PORT
+) -> Recording:
     """Record a platform on a cluster that has these parts already."""
     namespaces = frozenset({"cert-manager"})
     existing = ExistingParts(
@@ -340,7 +343,7 @@ def platform_with(install: InstallContext, *there: Part, release: Release = LOCA
     args = PlatformArgs(
         install=install,
         release=release,
-        ingress=NODE_PORT,
+        ingress=ingress,
         has_knative=True,
         monitoring=None,
         foreign_namespaces=existing.namespaces,
@@ -378,6 +381,20 @@ def test_parts_that_are_there_are_not_declared_and_the_others_are(
         if ":GatewayClass" in resource.type
     }
     assert classes == ({"istio", "istio-remote"} if "gateway_api" in there and "istio" not in there else set())
+
+
+def test_gateways_on_an_istio_that_is_there_have_the_class_that_is_named(install: InstallContext) -> None:
+    for ingress, name in ((Ingress(), "istio"), (Ingress(class_name="corp"), "corp")):
+        recording = platform_with(install, "istio", ingress=ingress)
+        gateways = [
+            one.plain
+            for one in recording.resources.values()
+            if one.type == "kubernetes:gateway.networking.k8s.io/v1:Gateway"
+        ]
+        assert {one["spec"]["gatewayClassName"] for one in gateways} == {name}
+        assert len(gateways) == 3
+        config = recording.the(":ConfigMap", "config-gateway").plain["data"]
+        assert [yaml.safe_load(entry)[0]["class"] for entry in config.values()] == [name, name]
 
 
 def test_where_kserve_is_there_nothing_is_declared(install: InstallContext) -> None:

@@ -8,8 +8,8 @@ from typing import Any
 from urllib.parse import urlencode
 
 from components.objects import STACK_ANNOTATION
-from components.preflight.platform_checks import TRIALS
 from components.preflight.platform_facts import BUNDLE_ANNOTATION, CONTROLLERS, KINDS, VERSION_LABEL
+from components.preflight.webhook_trial import TRIALS
 from components.settings.platform_parts import Part
 from tests.unit.predict.server import Reply, Server
 
@@ -118,4 +118,9 @@ class PlatformServer:
             {"metadata": {"name": "knative-local-gateway", "namespace": "istio-system"}, "spec": inside},
             {"metadata": {"name": name, "namespace": "istio-system"}, "spec": whole, "status": status or {}},
         ]
-        self.answer("/api/v1/namespaces/istio-system/services", {"items": services})
+        self.services("istio-system", *services)
+
+    def services(self, namespace: str, *services: Mapping[str, Any]) -> None:
+        """Have these Services in a namespace, and no others."""
+        items = [{**one, "metadata": {**one["metadata"], "namespace": namespace}} for one in services]
+        self.answer(f"/api/v1/namespaces/{namespace}/services", {"items": items})

@@ -14,9 +14,12 @@ from components.preflight.cluster import ClusterState, PreflightError, find_clus
 from components.preflight.platform_facts import UntoldError
 from components.preflight.report import report
 from components.settings.stack import parse
+from kube.retry import ATTEMPTS
 from tests.unit.components.kubernetes import UID, answering, have_uid, kubeconfig, reply_with
 from tests.unit.components.recording import record
 from tests.unit.predict.server import Reply, serving
+
+pytestmark = pytest.mark.usefixtures("pauses")
 
 SKLEARN = {"name": "iris", "format": "sklearn", "storage_uri": "gs://models/iris"}
 PLATFORM = {"release": "local", "mirror": {"charts": "oci://registry.example/charts", "images": "registry.example"}}
@@ -98,8 +101,9 @@ def test_older_version_is_refused(tmp_path: Path, minor: str, mode: str | None, 
 
 def test_each_check_is_reported_in_one_line(tmp_path: Path, infos: list[str]) -> None:
     models = tuple({"name": name, "namespace": name} for name in ("missing", "made", "foreign"))
+    in_s3 = models[0] | {"storage_uri": "s3://models/iris"}
     with answering(tmp_path, namespaces={"made": OWNER, "foreign": None}) as file:
-        look(kubeconfig=file, models=models)
+        look(kubeconfig=file, models=(in_s3, *models[1:]))
     assert [line for line in infos if not line.startswith("Kubernetes: ")] == [
         "rights: this login may do everything",
         f"cluster: of context 'here' (UID {UID})",
@@ -108,6 +112,7 @@ def test_each_check_is_reported_in_one_line(tmp_path: Path, infos: list[str]) ->
             for part in ("cert-manager", "Gateway API", "Istio", "Knative", "KServe")
         ),
         "namespaces: made, missing: this stack's, and deleted with it; foreign: not this stack's, and stays",
+        "folders in S3: s3://models/iris/ (missing); where one is a file, set storage_file: true",
     ]
 
 
@@ -362,7 +367,7 @@ def test_models_behind_knative_that_cannot_be_read_stop_its_removal(tmp_path: Pa
         request = "GET /apis/serving.kserve.io/v1beta1/inferenceservices"
         server.on(server.address.removeprefix("http://"), request, Reply(status=status))
         file = kubeconfig(tmp_path, server=server.address)
-        with pytest.raises(PreflightError, match=str(status)):
+        with pytest.raises(UntoldError, match=rf"what the settings would remove, or need it: .*{status}"):
             look(kubeconfig=file, models=({"mode": "Standard"},))
         look(kubeconfig=file, models=({"mode": "Standard"},), mode="Knative")
 
@@ -434,7 +439,8 @@ def test_missing_metrics_give_a_warning(tmp_path: Path, warnings: list[str], sta
         reply_with(server, {"major": "1", "minor": "34"})
         have_uid(server)
         server.on(host, "GET /api/v1/namespaces/default", Reply({"metadata": {"name": "default"}}))
-        server.on(host, "GET /apis/metrics.k8s.io/v1beta1", Reply(status=status), Reply({"kind": "APIResourceList"}))
+        missing = [Reply(status=status)] * (1 if status == 404 else ATTEMPTS)
+        server.on(host, "GET /apis/metrics.k8s.io/v1beta1", *missing, Reply({"kind": "APIResourceList"}))
         file = kubeconfig(tmp_path, server=server.address)
         scaled = {"mode": "Standard", "replicas": {"max": 2}}
         look(kubeconfig=file)
@@ -446,3 +452,15 @@ def test_missing_metrics_give_a_warning(tmp_path: Path, warnings: list[str], sta
         )
         look(kubeconfig=file, models=(scaled,))
         assert len(warnings) == 1
+
+
+def test_a_cluster_that_is_busy_for_a_moment_is_asked_again(tmp_path: Path, pauses: list[float]) -> None:
+    busy = Reply({"message": "too many requests"}, status=429, headers={"Retry-After": "2"})
+    with serving() as server:
+        reply_with(server, {"major": "1", "minor": "34"})
+        have_uid(server)
+        path = "GET /api/v1/namespaces/models"
+        server.on(server.address.removeprefix("http://"), path, busy, Reply({"metadata": {"name": "models"}}))
+        found = look(kubeconfig=kubeconfig(tmp_path, server=server.address), namespace="models", models=({},))
+    assert found.foreign_namespaces == {"models"}
+    assert pauses == [2.0]

@@ -25,6 +25,8 @@ from tests.unit.components.kubernetes import kubeconfig
 from tests.unit.components.preflight.cluster_with_platform import NAMESPACES, PlatformServer
 from tests.unit.predict.server import Request, serving
 
+pytestmark = pytest.mark.usefixtures("pauses")
+
 OWNER = "organization/kserve-multi-model/dev:1"
 OTHER = "organization/kserve-multi-model/other:2"
 SKLEARN = {"name": "iris", "format": "sklearn", "storage_uri": "gs://models/iris"}
@@ -201,15 +203,8 @@ def test_a_cluster_that_does_not_tell_stops_the_run(full: PlatformServer, status
             look(full, existing=existing)
 
 
-def test_a_webhook_that_does_not_answer_is_named(full: PlatformServer) -> None:
-    full.trial("kserve", {"message": "failed calling webhook"}, status=500)
-    (problem,) = the_problems(full, existing="all")
-    assert problem == (
-        "KServe: it accepts no InferenceService in namespace default, tried in a dry run: failed calling webhook "
-        "(status 500)"
-    )
-    # No model needs cert-manager; a KServe of this stack's would.
-    full.trial("kserve", {}, status=201)
+def test_cert_manager_is_tried_only_where_this_stack_installs_kserve(full: PlatformServer) -> None:
+    """No model needs cert-manager; a KServe of this stack's would."""
     full.trial("cert_manager", {}, status=500)
     assert look(full, existing="all").parts == ALL
 
@@ -295,6 +290,15 @@ def test_a_platform_that_cannot_serve_the_models_is_refused(
     assert given.startswith(problem)
 
 
+def test_a_model_that_gets_a_runtime_of_its_own_needs_none_there(full: PlatformServer) -> None:
+    full.answer("/apis/serving.kserve.io/v1alpha1/clusterservingruntimes", {"items": []})
+    mirror = {"charts": "oci://registry.example.com/charts", "images": "registry.example.com"}
+    mlflow = SKLEARN | {"format": "mlflow", "protocol": "v2"}
+    assert look(full, existing="all", release="local", mirror=mirror, models=[mlflow]).parts == ALL
+    (problem,) = the_problems(full, existing="all", models=[mlflow])
+    assert problem.endswith("it would be kserve-mlserver")
+
+
 def test_a_platform_without_knative_serves_models_in_mode_standard(empty: PlatformServer) -> None:
     empty.has("istio", "1.27.1")
     empty.has("kserve", "v0.20.0")
@@ -325,7 +329,7 @@ def test_the_gateway_is_the_one_that_kserve_names(full: PlatformServer) -> None:
     )
     (problem,) = the_problems(full, existing="all")
     assert problem.startswith("Istio: there is no Service of its gateway with port 80: ")
-    assert problem.endswith("labels istio=corp")
+    assert problem.endswith("labels istio=corp. If it is elsewhere, name it: ingress.gateway")
     full.gateway(name="corp", selector={"istio": "corp"}, externalIPs=["192.0.2.5"])
     assert look(full, existing="all").gateway_url == "http://192.0.2.5"
 
@@ -399,10 +403,15 @@ def right_of(request: Request) -> Right:
 
 
 @pytest.mark.usefixtures("said")
+@pytest.mark.parametrize("ingress", [{}, {"gateway": {"name": "istio-ingressgateway"}, "class_name": "istio"}], ids=str)
 @pytest.mark.parametrize("mode", ["Knative", "Standard"])
-def test_the_roles_of_a_stack_on_a_whole_platform_allow_all_that_is_read(full: PlatformServer, mode: str) -> None:
+def test_the_roles_of_a_stack_on_a_whole_platform_allow_all_that_is_read(
+    full: PlatformServer, mode: str, ingress: dict[str, object]
+) -> None:
+    denial = {"message": 'admission webhook "validate.kyverno.svc-fail" denied the request: no'}
+    full.trial("knative", denial, status=400)
     with contextlib.suppress(ExistingPlatformError):
-        look(full, existing="all", mode=mode)
+        look(full, existing="all", mode=mode, ingress=ingress)
     settings = parse({"release": "0.20", "models": [SKLEARN], "mode": mode, "platform": {"existing": "all"}})
     given = needed_rights(settings, missing=set(), own=set())
     used = {right_of(request) for request in full.server.requests}

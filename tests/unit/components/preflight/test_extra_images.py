@@ -16,6 +16,9 @@ from tests.unit.predict.server import Reply, serving
 
 ONNX = {"name": "a", "format": "onnx", "storage_uri": "gs://models/a"}
 SKLEARN = ONNX | {"format": "sklearn"}
+MLFLOW = {"format": "mlflow", "protocol": "v2"}
+TENSORFLOW = {"format": "tensorflow", "protocol": "v1"}
+PYTORCH = {"format": "pytorch", "protocol": "v1"}
 
 
 def settings(address: str, **sections: Any) -> Settings:
@@ -39,6 +42,10 @@ def registry(*there: str) -> Iterator[str]:
     [
         ({"models": [SKLEARN | {"name": "b"}, ONNX]}, "models[1].format", "kserve/onnxserver", "onnx"),
         ({"models": [ONNX | {"format": "lightgbm"}]}, "models[0].format", "kserve/lgbserver", "lightgbm"),
+        ({"models": [ONNX | MLFLOW]}, "models[0].format", "seldonio/mlserver", "mlflow"),
+        ({"models": [ONNX | {"format": "pmml"}]}, "models[0].format", "kserve/pmmlserver", "pmml"),
+        ({"models": [ONNX | TENSORFLOW]}, "models[0].format", "kserve-multi-model/tfserving", "tensorflow"),
+        ({"models": [ONNX | PYTORCH]}, "models[0].format", "pytorch/torchserve-kfs", "pytorch"),
         (
             {"monitoring": True},
             "monitoring",

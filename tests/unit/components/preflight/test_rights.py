@@ -20,6 +20,8 @@ from tests.unit.test_program import config_of, registry, run
 
 __all__ = ["registry"]
 
+pytestmark = pytest.mark.usefixtures("pauses")
+
 MODEL = {"name": "iris", "format": "sklearn", "storage_uri": "s3://models/iris", "storage": "open"}
 STORE = {"storage": {"open": {"kind": "s3", "anonymous": True}}}
 ON_TRIAL = MODEL | {"canary": {"traffic": 50, "bandit": {"image": "registry.example/bandit:1"}}}
@@ -185,6 +187,10 @@ def test_rights_follow_the_settings() -> None:
     storage = needed_rights(models_only(MODEL | {"storage_initializer": {}}), missing=set(), own=set())
     assert Right(verb="create", group="serving.kserve.io", resource="clusterstoragecontainers") in storage
     assert not needs(models_only(MODEL), "create", "clusterstoragecontainers")
+    mlflow = MODEL | {"format": "mlflow", "protocol": "v2"}
+    assert needs(models_only(mlflow, release="local"), "create", "servingruntimes")
+    assert not needs(models_only(mlflow, release="0.20"), "create", "servingruntimes")
+    assert not needs(models_only(MODEL, release="local"), "create", "servingruntimes")
     bandit = models_only(ON_TRIAL)
     assert [needs(found, "create", "roles") for found in (bandit, models_only(MODEL))] == [True, False]
     assert not needs(models_only(MODEL | {"storage": None, "storage_uri": "gs://models/iris"}), "create", "secrets")

@@ -17,6 +17,8 @@ from releases.local import LOCAL
 from tests.unit.components.kubernetes import kubeconfig
 from tests.unit.predict.server import Reply, serving
 
+pytestmark = pytest.mark.usefixtures("pauses")
+
 MODELS_PATH = "GET /apis/serving.kserve.io/v1beta1/namespaces/models/inferenceservices"
 GRAPHS_PATH = "GET /apis/serving.kserve.io/v1alpha1/namespaces/models/inferencegraphs"
 

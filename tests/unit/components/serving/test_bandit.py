@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from components.charts.sources import ImageMirror
 from components.serving.bandit import Bandit, BanditArgs
 from components.serving.inference_service import InferenceService
+from components.settings.gateway_names import GatewayNames
 from endpoints.endpoint import Endpoint
 from releases.runtimes import BANDIT_IMAGE
 from tests.unit.components.recording import Recording, record
@@ -20,6 +23,7 @@ def declared(**changes: Any) -> Recording:
         model="iris",
         namespace="models",
         host="iris-bandit.models.example.com",
+        gateway="corp/public",
         predict_path="/v1/models/iris:predict",
         versions="0123456789abcdef",
         epsilon=0.2,
@@ -60,7 +64,7 @@ def test_route_is_declared_after_the_deployment() -> None:
     route = recording.the(":VirtualService", NAME)
     assert route.plain["spec"] == {
         "hosts": ["iris-bandit.models.example.com"],
-        "gateways": ["knative-serving/knative-ingress-gateway"],
+        "gateways": ["corp/public"],
         "http": [
             {"route": [{"destination": {"host": "iris-bandit.models.svc.cluster.local", "port": {"number": 80}}}]}
         ],
@@ -88,6 +92,14 @@ def test_bandit_is_declared_on_request_after_its_model() -> None:
     digest = service.plain["spec"]["predictor"]["annotations"]["kserve-multi-model/declared"]
     assert f"--versions {digest} " in " ".join(map(str, container["args"]))
     assert not [name for name in with_canary({"traffic": 20}).names if "bandit" in name]
+
+
+def test_bandit_is_behind_the_gateway_of_kserves_own_routes() -> None:
+    args = arguments(canary={"traffic": 20, "bandit": {"image": "mine:1"}})
+    for names in (GatewayNames(), GatewayNames(knative="corp/public")):
+        given = replace(args, context=replace(args.context, gateways=names))
+        recording = record(partial(InferenceService, "iris", args=given))
+        assert recording.the(":VirtualService", NAME).plain["spec"]["gateways"] == [names.knative]
 
 
 def test_bandit_does_not_change_the_inference_service() -> None:

@@ -63,7 +63,7 @@ def test_fields_of_each_format(settings: dict[str, Any], protocol: str | None, r
     assert model["modelFormat"] == {
         k: settings[s] for k, s in (("name", "format"), ("version", "version")) if s in settings
     }
-    assert model["storageUri"] == "s3://models/iris"
+    assert model["storageUri"] == "s3://models/iris/"
     assert (model.get("protocolVersion"), model.get("runtime"), model.get("ports")) == (protocol, runtime, ports)
 
 
@@ -111,7 +111,7 @@ def test_container_with_all_settings() -> None:
         "command": ["python"],
         "args": ["serve.py", "--fast"],
         "ports": [{"containerPort": 5000, "protocol": "TCP"}],
-        "env": [{"name": "A", "value": "b"}, {"name": "STORAGE_URI", "value": "s3://models/iris"}],
+        "env": [{"name": "A", "value": "b"}, {"name": "STORAGE_URI", "value": "s3://models/iris/"}],
         "resources": {
             "requests": {"cpu": "1", "nvidia.com/gpu": "1"},
             "limits": {"cpu": "1", "nvidia.com/gpu": "1"},

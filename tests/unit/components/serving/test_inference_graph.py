@@ -10,15 +10,19 @@ import pytest
 from components.rollout.hooks import PredecessorRemoval
 from components.serving.context import ServingContext
 from components.serving.inference_graph import InferenceGraph, InferenceGraphArgs
+from components.settings.gateway_names import GatewayNames
 from components.settings.resource_profiles import Footprint, PodResources
 from endpoints.endpoint import Endpoint, GraphCheck
 from tests.unit.components.recording import Recording, record
 from tests.unit.components.settings.test_graph import graph, settings
 
 ANNOTATION = "kserve-multi-model/declared"
+OWN_GATEWAYS = GatewayNames()
 
 
-def recorded(router: PodResources | None = None, **fields: Any) -> tuple[Recording, Any]:
+def recorded(
+    router: PodResources | None = None, gateways: GatewayNames = OWN_GATEWAYS, **fields: Any
+) -> tuple[Recording, Any]:
     """What is declared of a graph, and the endpoint it gives."""
     stack = settings(graph(**fields))
     context = ServingContext(
@@ -29,6 +33,7 @@ def recorded(router: PodResources | None = None, **fields: Any) -> tuple[Recordi
         footprint=Footprint(router=router),
         images=None,
         gateway_address=pulumi.Output.from_input("http://192.0.2.1"),
+        gateways=gateways,
     )
     args = InferenceGraphArgs(graph=stack.graphs[0], models=stack.models, context=context)
     endpoints: list[Any] = []
@@ -199,6 +204,23 @@ def test_whatever_changes_reaches_knative(change: dict[str, Any]) -> None:
 
     assert digest(**{"ensemble": ["labels"], **change}) != digest(ensemble=["labels"])
     assert digest(ensemble=["labels"], check={"request": 1, "response": 2}) == digest(ensemble=["labels"])
+
+
+@pytest.mark.parametrize(
+    ("gateways", "parent"),
+    [
+        (OWN_GATEWAYS, {"namespace": "istio-system", "name": "kserve-gateway"}),
+        (
+            GatewayNames(standard="kserve/kserve-ingress-gateway"),
+            {"namespace": "kserve", "name": "kserve-ingress-gateway"},
+        ),
+    ],
+)
+def test_a_graphs_route_is_bound_to_the_gateway_of_models(gateways: GatewayNames, parent: dict[str, str]) -> None:
+    """KServe makes none for a graph in mode Standard."""
+    recording, _ = recorded(gateways=gateways, ensemble=["labels"], mode="Standard")
+    route = recording.the(":HTTPRoute", "both-route").plain
+    assert route["spec"]["parentRefs"] == [parent]
 
 
 def test_endpoint_of_a_graph() -> None:

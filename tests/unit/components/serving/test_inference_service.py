@@ -100,7 +100,7 @@ def test_model_with_defaults() -> None:
         "model": {
             "modelFormat": {"name": "sklearn"},
             "protocolVersion": "v1",
-            "storageUri": "s3://models/iris",
+            "storageUri": "s3://models/iris/",
             "readinessProbe": probe("/v1/models/iris"),
         },
     }
@@ -159,7 +159,7 @@ def test_model_with_all_settings() -> None:
         "model": {
             "modelFormat": {"name": "sklearn", "version": "1"},
             "protocolVersion": "v2",
-            "storageUri": "s3://models/iris",
+            "storageUri": "s3://models/iris/",
             "runtime": "kserve-sklearnserver",
             "resources": {
                 "requests": {"cpu": "1", "nvidia.com/gpu": "1"},
@@ -296,6 +296,7 @@ def test_change_of_the_canary_share_changes_nothing_else() -> None:
 
 CHANGES: list[dict[str, Any]] = [
     {"storage_uri": "s3://models/iris-v2"},
+    {"storage_file": True},
     {"version": "1"},
     {"protocol": "v2"},
     {"runtime": "kserve-sklearnserver"},

@@ -40,7 +40,7 @@ def test_standard_model_with_defaults() -> None:
         "model": {
             "modelFormat": {"name": "sklearn"},
             "protocolVersion": "v1",
-            "storageUri": "s3://models/iris",
+            "storageUri": "s3://models/iris/",
             "readinessProbe": {
                 "httpGet": {"path": "/v1/models/iris", "port": 8080},
                 "periodSeconds": 2,

@@ -268,8 +268,9 @@ def test_the_container_that_downloads_has_its_own_resources() -> None:
         "limits": {"cpu": "1", "memory": "4Gi"},
     }
     (fits,) = spec["supportedUriFormats"]
-    assert re.search(fits["regex"], "s3://models/iris.v2")
-    for other in ("s3://models/iris.v2/b", "s3://models/iris-v2", "as3://models/iris.v2"):
+    assert service.plain["spec"]["predictor"]["model"]["storageUri"] == "s3://models/iris.v2/"
+    assert re.search(fits["regex"], "s3://models/iris.v2/")
+    for other in ("s3://models/iris.v2/b", "s3://models/iris-v2/", "as3://models/iris.v2/"):
         assert not re.search(fits["regex"], other)
 
 

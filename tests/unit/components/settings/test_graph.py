@@ -222,6 +222,52 @@ def test_other_ways_of_a_v2_answer_are_accepted(shape: dict[str, Any]) -> None:
     assert settings(graph(**shape), models=(*MODELS, *LATER)).graphs
 
 
+@pytest.mark.feature("inference graph", mode="both", proof="refused")
+@pytest.mark.parametrize(
+    ("shape", "place", "taker"),
+    [
+        ({"sequence": ["n", "labels"], "nodes": {"n": {"ensemble": ["odds", "words"]}}}, "sequence[1]", "labels"),
+        ({"sequence": ["n", "scores"], "nodes": {"n": {"ensemble": ["labels", "own"]}}}, "sequence[1]", "scores"),
+        (
+            {"sequence": ["m", "labels"], "nodes": {"m": {"sequence": ["n"]}, "n": {"ensemble": ["odds", "words"]}}},
+            "sequence[1]",
+            "labels",
+        ),
+        (
+            {
+                "sequence": ["labels", "m", {"to": "odds", "data": "$response"}],
+                "nodes": {
+                    "m": {"switch": [{"to": "own", "condition": "a"}, "n"]},
+                    "n": {"ensemble": ["labels", "own"]},
+                },
+            },
+            "sequence[2]",
+            "odds",
+        ),
+    ],
+)
+def test_an_ensembles_answer_is_not_handed_to_a_model(shape: dict[str, Any], place: str, taker: str) -> None:
+    assert problems(graph(**shape), models=(*MODELS, *LATER)) == (
+        f"graphs[0].{place}: hands the answer of the ensemble 'n', which has the answers of its steps by their names, "
+        f"to {taker!r} as it is, which reads no such request; use `data: $request`, a transformer in {taker!r}, or a "
+        "step between them to a URL that maps it",
+    )
+
+
+@pytest.mark.parametrize(
+    "later",
+    [
+        ["own"],
+        ["mapped"],
+        [{"to": "labels", "data": "$request"}],
+        ["http://maps.example/", "labels"],
+    ],
+)
+def test_other_ways_of_an_ensembles_answer_are_accepted(later: list[Any]) -> None:
+    shape = {"sequence": ["n", *later], "nodes": {"n": {"ensemble": ["odds", "labels"]}}}
+    assert settings(graph(**shape), models=(*MODELS, *LATER)).graphs
+
+
 def test_nodes_that_lead_to_each_other_end() -> None:
     nodes = {"root": {"sequence": ["root", "a"]}, "a": {"sequence": ["b", "odds"]}, "b": {"sequence": ["a", "labels"]}}
     assert problems(graph(sequence=["odds"], nodes=nodes))

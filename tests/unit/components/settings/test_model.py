@@ -27,7 +27,7 @@ from releases.types import Release
         (OFFICIAL_0_20, {"format": "vLLM"}, "vLLM 1 (openai)"),
         (
             LOCAL,
-            {"format": "pmml"},
+            {"format": "huggingface"},
             "it has sklearn 1 (v1, v2, grpc-v2), xgboost 2 (v1, v2, grpc-v2), lightgbm 4 (v1, v2, ",
         ),
     ],

@@ -53,7 +53,10 @@ def test_the_platforms_namespaces_are_all_that_it_declares(install: InstallConte
     assert {*PLATFORM_NAMESPACES} == {*PLATFORM}
 
 
-@pytest.mark.parametrize("domain", ["svc.cluster.local", "models.svc.cluster.local", "a.b.svc.cluster.local"])
+# With the last two, a host is one that Knative gives to the same model inside the cluster.
+@pytest.mark.parametrize(
+    "domain", ["svc.cluster.local", "models.svc.cluster.local", "a.b.svc.cluster.local", "svc", "cluster.local"]
+)
 def test_the_clusters_own_domain_is_refused(domain: str) -> None:
     assert the_problem(settings(sklearn("a"), ingress={"domain": domain})) == (
         f"ingress.domain: {domain!r} is the cluster's own domain, whose hosts the gateway does not serve; "
@@ -61,5 +64,15 @@ def test_the_clusters_own_domain_is_refused(domain: str) -> None:
     )
 
 
-def test_a_domain_that_only_resembles_the_clusters_own_is_accepted() -> None:
-    assert not problems(settings(sklearn("a"), ingress={"domain": "my-svc.cluster.local"}))
+@pytest.mark.parametrize("domain", ["my-svc.cluster.local", "svc.example.com", "models.svc", "my-cluster.local"])
+def test_a_domain_that_only_resembles_the_clusters_own_is_accepted(domain: str) -> None:
+    assert not problems(settings(sklearn("a"), ingress={"domain": domain}))
+
+
+@pytest.mark.parametrize("domain", ["svc.cluster.local", "cluster.local", "svc"])
+def test_a_namespace_named_svc_makes_no_host_of_the_clusters_own(domain: str) -> None:
+    """A host like a.svc.cluster.local is as one of Services."""
+    own = {"namespace": "svc"}
+    assert not problems(settings(sklearn("a"), cluster=own))
+    refused = the_problem(settings(sklearn("a"), cluster=own, ingress={"domain": domain}))
+    assert "is the cluster's own domain" in refused

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from components.settings.platform_parts import PARTS
@@ -68,3 +70,50 @@ def test_a_mirror_is_needed_only_where_something_is_installed_from_it() -> None:
     assert problems(local | {"platform": {"existing": "all"}}) == ()
     assert the_problem(local | {"platform": {"existing": "auto"}}).startswith("mirror: is required")
     assert the_problem(local | {"platform": {"existing": "all"}, "monitoring": True}).startswith("mirror: is required")
+
+
+NAMED = {"namespace": "ingress", "name": "web"}
+
+
+@pytest.mark.parametrize("platform", [{"existing": "all"}, {"existing": "auto"}, {"existing": ["istio"]}, "shared"])
+def test_a_gateway_that_is_there_can_be_named_where_istio_is(platform: object) -> None:
+    found = parse(settings(platform=platform, ingress={"gateway": NAMED, "class_name": "corp"})).ingress
+    assert found.gateway
+    assert (found.gateway.namespace, found.gateway.name, found.gateway.port) == ("ingress", "web", 80)
+    assert found.gateway_class == "corp"
+    plain = parse(settings(platform=platform)).ingress
+    assert (plain.gateway, plain.gateway_class) == (None, "istio")
+
+
+@pytest.mark.parametrize("more", [{}, {"platform": {"existing": ["cert_manager", "gateway_api"]}}])
+@pytest.mark.parametrize(("field", "value"), [("gateway", NAMED), ("class_name", "corp")])
+def test_a_gateway_beside_an_istio_of_the_stacks_own_is_refused(
+    more: dict[str, Any], field: str, value: object
+) -> None:
+    assert the_problem(settings(**more, ingress={field: value})) == (
+        f"ingress.{field}: names what is there already, but the stack installs Istio with a gateway of its own; add "
+        "istio to platform.existing, or drop it"
+    )
+
+
+@pytest.mark.parametrize(
+    ("ingress", "problem"),
+    [
+        ({"gateway": {}}, "ingress.gateway: names no Service; give its name, or the labels of its pods as selector"),
+        ({"gateway": {"namespace": "a", "port": 80}}, "ingress.gateway: names no Service; "),
+        ({"gateway": {"name": "a.b"}}, "ingress.gateway.name: 'a.b' is not a valid Kubernetes name"),
+        ({"gateway": {"name": "a", "port": 0}}, "ingress.gateway.port: "),
+        ({"gateway": {"selector": {"a": "b c"}}}, "ingress.gateway.selector.a: 'b c' is not a valid label value"),
+        ({"gateway": NAMED, "annotations": {"a": "b"}}, "ingress.annotations: has no effect with ingress.gateway, "),
+        ({"gateway": NAMED, "service_type": "ClusterIP"}, "ingress.service_type: has no effect with ingress.gateway"),
+        ({"gateway": NAMED, "load_balancer_class": "c"}, "ingress.load_balancer_class: has no effect with ingress."),
+        ({"class_name": "Corp"}, "ingress.class_name: 'Corp' is not a valid name of an object"),
+    ],
+)
+def test_a_gateway_that_names_nothing_is_refused(ingress: dict[str, object], problem: str) -> None:
+    assert the_problem(settings(platform={"existing": "all"}, ingress=ingress)).startswith(problem)
+
+
+def test_what_a_platforms_stack_passes_on_of_its_gateway_is_valid_for_a_stack_on_it() -> None:
+    given = parse(settings(platform={"existing": "all"}, ingress={"gateway": NAMED}))
+    assert parse({"models": [], "platform": "shared", **given.shared}).ingress == given.ingress

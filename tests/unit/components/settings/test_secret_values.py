@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pulumi
 import pytest
 import yaml
 
@@ -81,14 +82,92 @@ def test_a_secret_that_is_not_in_the_file_is_refused_by_its_setting(project_fold
     )
 
 
+STORE = {"kind": "s3", "endpoint": "http://192.0.2.2:9000", "access_key_id": SECRET, "secret_access_key": SECRET}
+DECRYPTED = STORE | {"access_key_id": "AKID", "secret_access_key": "typed-secret"}
+LOGIN = {"host": "registry.example", "username": "me", "password": SECRET}
+# With no file, or with these settings in the default one, another file is used, or Pulumi Cloud.
+OTHERS: tuple[dict[str, Any] | None, ...] = (
+    None,
+    {},
+    {"storage": {"demo": STORE | {"endpoint": "http://192.0.2.99:9000"}}},
+    {"storage": {"demo": {"access_key_id": SECRET, "secret_access_key": SECRET}}},
+    {"storage": {"other": STORE}},
+)
+
+
+def problems_with(
+    document: dict[str, Any], *, stored: dict[str, Any] | None, folder: Path, organization: str = "organization"
+) -> tuple[str, ...]:
+    """What is wrong with these settings, each with some secret, where the default stack file has others, or is none."""
+    if stored is not None:
+        text = yaml.safe_dump({"config": {f"{PROJECT}:{key}": value for key, value in stored.items()}})
+        (folder / "Pulumi.stack.yaml").write_text(text)
+    set_config({**valid_settings(), **document}, secret=tuple(document), organization=organization)
+    try:
+        load()
+    except SettingsError as refused:
+        return refused.problems
+    return ()
+
+
 def test_the_keys_of_a_store_may_be_secrets(project_folder: Path) -> None:
-    keys = {"access_key_id": SECRET, "secret_access_key": SECRET}
-    assert problems_of({"storage": {"demo": keys}}, folder=project_folder, secret=("storage",)) == ()
+    document = {"storage": {"demo": DECRYPTED}}
+    assert problems_with(document, stored={"storage": {"demo": STORE}}, folder=project_folder) == ()
 
 
 def test_the_password_of_a_registry_may_be_a_secret(project_folder: Path) -> None:
-    stored = {"registries": {"company": {"password": SECRET}}}
-    assert problems_of(stored, folder=project_folder, secret=("registries",)) == ()
+    document = {"registries": {"company": LOGIN | {"password": "typed-secret"}}}
+    assert problems_with(document, stored={"registries": {"company": LOGIN}}, folder=project_folder) == ()
+
+
+@pytest.mark.parametrize("stored", OTHERS, ids=str)
+def test_where_another_file_is_used_a_secret_that_may_be_in_plain_text_is_refused(
+    stored: dict[str, Any] | None, project_folder: Path
+) -> None:
+    """As by the option --config-file, which the program does not see: the endpoint may be the secret."""
+    (problem,) = problems_with({"storage": {"demo": DECRYPTED}}, stored=stored, folder=project_folder)
+    assert problem.startswith(
+        "storage: has a secret, and which of its values that is cannot be told: Pulumi.stack.yaml does not have "
+        "storage.demo.endpoint with the value that is used. "
+    )
+    assert "PULUMI_OPTION_CONFIG_FILE instead of the option --config-file" in problem
+    assert "typed-secret" not in problem
+    assert "AKID" not in problem
+
+
+def test_the_file_that_the_variable_names_is_read(project_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    other = project_folder / "other.yaml"
+    monkeypatch.setenv("PULUMI_OPTION_CONFIG_FILE", str(other))
+    for store, refused in ((STORE, ()), (STORE | {"endpoint": SECRET}, (refusal("storage.demo.endpoint"),))):
+        other.write_text(yaml.safe_dump({"config": {f"{PROJECT}:storage": {"demo": store}}}))
+        assert problems_with({"storage": {"demo": DECRYPTED}}, stored={}, folder=project_folder) == refused
+
+
+def test_a_secret_in_a_setting_without_keys_is_refused(project_folder: Path) -> None:
+    public = {"kind": "s3", "endpoint": "http://192.0.2.2:9000", "anonymous": True}
+    models = [{"name": "a", "format": "sklearn", "storage_uri": "s3://models/a", "storage": "demo"}]
+    set_config(valid_settings() | {"models": models, "storage": {"demo": public}}, secret=("storage",))
+    with pytest.raises(SettingsError) as found:
+        load()
+    assert found.value.problems == (refusal("storage"),)
+
+
+def test_secrets_of_a_configuration_in_pulumi_cloud_are_used_with_a_warning(
+    project_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    warnings: list[str] = []
+    monkeypatch.setattr(pulumi.log, "warn", warnings.append)
+    document = {
+        "storage": {"demo": DECRYPTED},
+        "registries": {"company": LOGIN | {"password": "typed-secret"}},
+    }
+    assert problems_with(document, stored=None, folder=project_folder, organization="acme") == ()
+    of_storage, of_registries = warnings
+    assert of_storage.endswith("in plain text are storage.demo.endpoint")
+    assert of_registries.endswith("in plain text are registries.company.host, registries.company.username")
+    # A stack of Pulumi Cloud with a file is told by that file.
+    given = problems_with(document, stored={"storage": {"demo": STORE}}, folder=project_folder, organization="acme")
+    assert [problem.partition(":")[0] for problem in given] == ["registries"]
 
 
 @pytest.mark.parametrize("secret", [(), ("registries",)], ids=["no secret", "a secret elsewhere in the setting"])

@@ -111,7 +111,7 @@ INVALID: list[tuple[Change, str]] = [
     (
         put("ingress", "qqq", value=1),
         "ingress.qqq: unknown setting; the settings here are domain, service_type, address, node_port, client_port, "
-        "annotations, load_balancer_class",
+        "annotations, load_balancer_class, gateway, class_name",
     ),
     (
         put("storage", "demo", "end_point", value="x"),
@@ -206,9 +206,9 @@ INVALID: list[tuple[Change, str]] = [
     (model(name="xgboost-model"), "models: 'xgboost-model' is the name of more than one model; give each its own name"),
     (model(name=7), "models[0].name: must be text; quote it"),
     (model(format="sklaern"), "models[0].format: 'sklaern' with protocol v1 has no serving runtime in release"),
-    (model(format="pytorch"), "it has sklearn 1 (v1, v2, grpc-v2), xgboost 2 (v1, v2, grpc-v2), lightgb"),
+    (model(format="huggingface"), "it has sklearn 1 (v1, v2, grpc-v2), xgboost 2 (v1, v2, grpc-v2), lightgb"),
     (model(version="9"), "models[0].format: 'sklearn' 9 with protocol v1 has no serving runtime"),
-    (model(runtime="kserve-mlserver"), "models[0].runtime: 'kserve-mlserver' is not in release \"local\"; it has "),
+    (model(runtime="kserve-none"), "models[0].runtime: 'kserve-none' is not in release \"local\"; it has "),
     (model(runtime="kserve-xgbserver"), "models[0].runtime: 'kserve-xgbserver' does not serve 'sklearn' with protocol"),
     (model(protocol="v3"), "models[0].protocol: must be 'v1', 'v2', 'grpc-v2' or 'openai'"),
     (model(protocol="openai"), "models[0].format: 'sklearn' with protocol openai has no serving runtime in release"),
@@ -628,10 +628,10 @@ def test_any_value_is_accepted_or_refused_with_a_settings_error(value: Any) -> N
             parse({**valid_settings(), key: value})
 
 
-def set_config(settings: dict[str, Any], *, secret: tuple[str, ...] = ()) -> None:
+def set_config(settings: dict[str, Any], *, secret: tuple[str, ...] = (), organization: str = "organization") -> None:
     """Make these the settings of the running stack; `secret` names those that contain a secret."""
     texts = {f"{PROJECT}:{k}": v if isinstance(v, str) else json.dumps(v) for k, v in settings.items()}
-    pulumi.runtime.set_mocks(_NoResources(), project=PROJECT)
+    pulumi.runtime.set_mocks(_NoResources(), project=PROJECT, organization=organization)
     pulumi.runtime.set_all_config(texts | {"aws:region": "eu-west-1"}, [f"{PROJECT}:{key}" for key in secret])
 
 

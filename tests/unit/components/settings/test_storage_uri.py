@@ -11,6 +11,7 @@ HF = "is not a model of Hugging Face; write hf://<owner>/<model> or hf://<owner>
 FILE = "names no file; write https://<host>/<path of a file or archive>"
 CLAIM = "names no valid claim; write pvc://<claim>/<path>, the claim with a-z, 0-9, - and . only"
 IMAGE = "is not an image; write oci://<registry>/<repository>:<tag>, the repository in lower case"
+KEY = "has a ? or #, where KServe ends the key: it would read another one; name it without"
 
 
 @pytest.mark.parametrize(
@@ -37,6 +38,8 @@ IMAGE = "is not an image; write oci://<registry>/<repository>:<tag>, the reposit
         ("oci://Flowers:v1", IMAGE),
         ("oci://Team/flowers", IMAGE),
         ("oci://registry.example.com/flowers:-v", IMAGE),
+        ("s3://models/flowers?v2", KEY),
+        ("s3://models/flowers#2/model.pkl", KEY),
     ],
 )
 def test_a_location_of_a_wrong_form_is_refused(uri: str, problem: str) -> None:

@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from components.settings.errors import SettingsError
+from components.settings.secret_values import StoredSettings, secret_problems
 from components.settings.stack import Settings, load, parse
 from components.settings.stores.s3 import S3Storage
 from components.settings.stores.union import CLASSES, KINDS, SECRETS
-from tests.unit.components.settings.test_secret_values import problems_of
 from tests.unit.components.settings.test_stack import set_config, valid_settings
 
 GOOGLE_KEY = json.dumps({"type": "service_account", "private_key": "google-private"})
@@ -226,12 +227,20 @@ def test_the_keys_of_every_kind_must_be_secrets(kind: str, project_folder: Path)
     assert problem.value.problems == (
         f"{path}: is in plain text; make it a secret: pulumi config set --secret --path {path}",
     )
+    encrypted: dict[str, Any] = {"secure": "v1:encrypted"}
+    stored = store | {name: {"X-Api-Key": encrypted} if name == "headers" else encrypted}
+    file = yaml.safe_dump({"config": {"storage": {"mine": stored}}})
+    (project_folder / "Pulumi.stack.yaml").write_text(file)
     set_config(settings_of(store, uri), secret=("storage",))
     assert isinstance(load(), Settings)
 
 
-def test_every_key_of_a_store_may_be_a_secret(project_folder: Path) -> None:
-    secret = {"secure": "v1:encrypted"}
-    stored = {name: {"X-Api-Key": secret, "X.Y": secret} if name == "headers" else secret for name in SECRETS}
-    assert problems_of({"storage": {"demo": stored}}, folder=project_folder, secret=("storage",)) == ()
+def test_every_key_of_a_store_may_be_a_secret() -> None:
+    def store(value: object) -> dict[str, Any]:
+        return {name: {"X-Api-Key": value, "X.Y": value} if name == "headers" else value for name in SECRETS}
+
+    stored = StoredSettings(file=Path("stack.yaml"), settings={"storage": {"a": store({"secure": "v1:encrypted"})}})
+    document = {"storage": {"a": store("decrypted")}}
+    is_secret = {"storage": True, "registries": False}
+    assert secret_problems(document, stored=stored, is_secret=is_secret) == []
     assert len(SECRETS) > 10

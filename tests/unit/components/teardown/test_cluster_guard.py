@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from components.ownership.stack_identity import ClusterIdentity, Identity
 from components.settings.stack import parse
-from components.teardown.cluster_guard import ClusterGuardArgs
+from components.teardown.cluster_guard import ClusterGuardArgs, ClusterGuardProvider
 from tests.unit.components import pulumi_project
 from tests.unit.components.kubernetes import UID, kubeconfig
 from tests.unit.components.pulumi_project import Cluster, Project
@@ -117,3 +118,27 @@ def test_a_destroy_looks_for_objects_of_others_where_the_stack_has_installed_any
     identity = Identity(text="o/p/dev:a", deployed_before=False, cluster=ClusterIdentity(uid=UID, name="here"))
     settings = parse({"release": "0.20", **({"platform": platform} if platform else {})})
     assert ClusterGuardArgs.from_settings(settings, identity=identity).has_platform is has_platform
+
+
+def test_a_destroy_looks_into_the_namespace_of_a_monitoring_beside_a_platform_that_was_there() -> None:
+    identity = Identity(text="o/p/dev:a", deployed_before=False, cluster=ClusterIdentity(uid=UID, name="here"))
+    settings = parse({"release": "0.20", "platform": {"existing": "all"}, "monitoring": True})
+    assert ClusterGuardArgs.from_settings(settings, identity=identity).has_platform
+
+
+@pytest.mark.parametrize(
+    ("olds", "news", "changes"),
+    [
+        ({"context": "a"}, {"context": "a"}, False),
+        ({"context": "a"}, {"context": "b"}, True),
+        ({"context": "a"}, {"context": "a", "pull_secrets": ["regcred"]}, True),
+        ({"context": "a", "pull_secrets": ["regcred"]}, {"context": "a"}, True),
+        ({"context": "a", "__provider": "of another version"}, {"context": "a", "__provider": "of this one"}, False),
+    ],
+    ids=["same", "changed", "added", "removed", "another version of Pulumi"],
+)
+def test_what_a_guard_keeps_is_renewed_and_never_replaced(
+    olds: dict[str, Any], news: dict[str, Any], *, changes: bool
+) -> None:
+    found = ClusterGuardProvider().diff("", olds, news)
+    assert (found.changes, found.replaces) == (changes, None)

@@ -5,7 +5,11 @@ from __future__ import annotations
 import base64
 import gzip
 import json
+import threading
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import httpx2 as httpx
@@ -14,6 +18,8 @@ import pytest
 from components.charts.helm_records import ReleaseMark
 from components.objects import STACK_ANNOTATION
 from components.teardown.obstacles import Obstacles
+from components.teardown.others_in_platform import RELEASE, RELEASE_NAMESPACE
+from kube.parallel import AT_ONCE
 from kube.read import ForbiddenError
 from tests.unit.predict.server import Reply, Server, serving
 
@@ -101,30 +107,167 @@ def test_what_goes_by_itself_is_not_in_the_way(server: Server, metadata: dict[st
     assert of_others(server) == []
 
 
-def test_what_people_put_into_the_platforms_namespaces_is_named(server: Server) -> None:
-    namespaces = items(
-        item("istio-system", annotations=OURS), item("models", annotations=OURS), item("monitoring"), item("default")
+def namespaces(server: Server, **kinds: list[dict[str, Any]]) -> None:
+    """Have the stack's namespaces of Istio, cert-manager, Knative and monitoring, and these objects by their kind."""
+    names = ("istio-system", "cert-manager", "knative-serving", "monitoring")
+    answer(
+        server,
+        "/api/v1/namespaces",
+        items(*(item(name, annotations=OURS) for name in (*names, "models")), item("elsewhere"), item("default")),
     )
-    answer(server, "/api/v1/namespaces", namespaces)
-    answer(server, "/api", items(group("", "v1", "secrets", "configmaps")))
+    answer(
+        server, "/api", items(group("", "v1", *(kind for kind in kinds if kind != "deployments"), "serviceaccounts"))
+    )
     answer(server, "/apis", items(group("apps", "v1", "deployments")))
-    deployments = items(
-        item("kiali", namespace="istio-system", annotations={**CHART, "meta.helm.sh/release-name": "kiali"}),
-        item("istiod", namespace="istio-system", annotations=OURS),
-        item("gateway", namespace="istio-system", annotations=CHART),
-        item("made", namespace="istio-system", ownerReferences=[{"kind": "Gateway", "name": "g"}]),
+    for name in names:
+        for kind, found in kinds.items():
+            api = "/apis/apps/v1" if kind == "deployments" else "/api/v1"
+            here = [one for one in found if one["metadata"]["namespace"] == name]
+            answer(server, f"{api}/namespaces/{name}/{kind}", items(*here))
+
+
+def test_what_people_put_into_the_platforms_namespaces_is_named(server: Server) -> None:
+    namespaces(
+        server,
+        deployments=[
+            item("kiali", namespace="istio-system", annotations={**CHART, "meta.helm.sh/release-name": "kiali"}),
+            item("istiod", namespace="istio-system", annotations=OURS),
+            item("gateway", namespace="istio-system", annotations=CHART),
+            item("made", namespace="istio-system", ownerReferences=[{"kind": "Gateway", "name": "g"}]),
+        ],
+        configmaps=[
+            item("dashboard", namespace="monitoring"),
+            item("dashboard-models", namespace="monitoring", annotations=OURS),
+        ],
+        secrets=[
+            item("shop-tls", namespace="istio-system"),
+            item("cacerts", namespace="istio-system"),
+            item("password", namespace="monitoring"),
+            item("issued", namespace="istio-system", annotations={"cert-manager.io/certificate-name": "issued"}),
+        ],
+        services=[item("scraped", namespace="monitoring")],
     )
     kiali = "/api/v1/namespaces/kserve/secrets?labelSelector=owner%3Dhelm%2Cname%3Dkiali"
     answer(server, kiali, items(record("Install complete")))
-    answer(server, "/apis/apps/v1/namespaces/istio-system/deployments", deployments)
-    secrets = items(
-        item("shop-tls", namespace="istio-system"),
-        item("issued", namespace="istio-system", annotations={"cert-manager.io/certificate-name": "issued"}),
-    )
-    answer(server, "/api/v1/namespaces/istio-system/secrets?fieldSelector=type%3Dkubernetes.io%2Ftls", secrets)
-    assert of_others(server) == ["secrets istio-system/shop-tls", "deployments.apps istio-system/kiali"]
+    assert of_others(server) == [
+        "configmaps monitoring/dashboard",
+        "secrets istio-system/shop-tls, istio-system/cacerts, monitoring/password",
+        "services monitoring/scraped",
+        "deployments.apps istio-system/kiali",
+    ]
     asked = [request.path for request in server.requests]
-    assert not [path for path in asked if "/models/" in path or "/monitoring/" in path or "configmaps" in path]
+    assert not [path for path in asked if "/models/" in path or "/elsewhere/" in path or "serviceaccounts" in path]
+
+
+def test_what_controllers_and_clouds_put_there_is_nobody_elses(server: Server) -> None:
+    """What nobody owns and nobody made: of Kubernetes, OpenShift, istiod, cert-manager, Knative and Helm."""
+    names = ("istio-system", "cert-manager", "knative-serving", "monitoring")
+    every = ("kube-root-ca.crt", "istio-ca-root-cert", "istio-ca-crl", "openshift-service-ca.crt", "global-ca-bundle")
+    of_helm = {"owner": "helm", "name": "kserve-crd", "status": "deployed", "version": "1"}
+    token = {"kubernetes.io/service-account.name": "default"}
+    of_operator = {"labels": {"app.kubernetes.io/name": "knative-serving"}, "annotations": {"manifestival": "new"}}
+    helm = "/api/v1/namespaces/monitoring/secrets?labelSelector=owner%3Dhelm%2Cname%3Dkserve-crd"
+    answer(server, helm, items(record(MARK.description)))
+    namespaces(
+        server,
+        configmaps=[
+            *(item(name, namespace=namespace) for name in every for namespace in names),
+            item(
+                "istio-leader", namespace="istio-system", annotations={"control-plane.alpha.kubernetes.io/leader": "{}"}
+            ),
+        ],
+        secrets=[
+            item("istio-ca-secret", namespace="istio-system"),
+            item("cert-manager-webhook-ca", namespace="cert-manager"),
+            item("sh.helm.release.v1.kserve-crd.v1", namespace="monitoring", labels=of_helm),
+            *(item("default-token-abcde", namespace=name, annotations=token) for name in names),
+        ],
+        services=[
+            item("autoscaler-bucket-00-of-01", namespace="knative-serving"),
+            item("knative-local-gateway", namespace="istio-system", **of_operator),
+        ],
+    )
+    assert of_others(server) == []
+
+
+def test_pull_secrets_that_the_settings_name_are_there_for_the_stack(server: Server) -> None:
+    """Something else puts them into every namespace of the platform, as `image_pull_secrets` says."""
+    namespaces(server, secrets=[item("regcred", namespace=name) for name in ("istio-system", "monitoring")])
+    assert of_others(server) == ["secrets istio-system/regcred, monitoring/regcred"]
+    assert of_others(server, pull_secrets=("regcred",)) == []
+    namespaces(server, configmaps=[item("regcred", namespace="monitoring")])
+    assert of_others(server, pull_secrets=("regcred",)) == ["configmaps monitoring/regcred"]
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        {"labels": {"generate.kyverno.io/policy-name": "copy"}},
+        {"labels": {"hnc.x-k8s.io/inherited-from": "root"}},
+        {"annotations": {"reflector.v1.k8s.emberstack.com/reflects": "default/a"}},
+        {"annotations": {"replicator.v1.mittwald.de/replicated-from-version": "1"}},
+    ],
+    ids=lambda metadata: next(iter(next(iter(metadata.values())))),
+)
+def test_copies_that_a_controller_puts_into_namespaces_are_nobodys(server: Server, metadata: dict[str, Any]) -> None:
+    namespaces(server, secrets=[item("copied", namespace="monitoring", **metadata)])
+    assert of_others(server) == []
+
+
+def test_names_of_controllers_elsewhere_are_peoples(server: Server) -> None:
+    """A name that a controller uses in its own namespace means nothing in another one."""
+    namespaces(
+        server,
+        secrets=[item("istio-ca-secret", namespace="monitoring")],
+        services=[
+            item("autoscaler-bucket-00-of-01", namespace="monitoring"),
+            item("autoscaler-bucket-00-of-01-mine", namespace="knative-serving"),
+            item("local-gateway", namespace="istio-system", annotations={"manifestival": "new"}),
+        ],
+    )
+    assert of_others(server) == [
+        "secrets monitoring/istio-ca-secret",
+        "services istio-system/local-gateway, knative-serving/autoscaler-bucket-00-of-01-mine, "
+        "monitoring/autoscaler-bucket-00-of-01",
+    ]
+
+
+def test_a_helm_release_of_others_in_a_namespace_of_the_stack_is_named(server: Server) -> None:
+    """Its record is lost with the namespace, wherever its objects are."""
+    labels = {"owner": "helm", "name": "loki", "status": "deployed", "version": "1"}
+    namespaces(server, secrets=[item("sh.helm.release.v1.loki.v1", namespace="monitoring", labels=labels)])
+    helm = "/api/v1/namespaces/monitoring/secrets?labelSelector=owner%3Dhelm%2Cname%3Dloki"
+    answer(server, helm, items(record("Install complete")))
+    assert of_others(server) == ["secrets monitoring/sh.helm.release.v1.loki.v1"]
+
+
+def test_the_records_of_many_releases_are_read_at_a_time(server: Server) -> None:
+    """One of a kind for each of 24 definitions, as on a cluster with many operators: three times eight."""
+    gate = threading.Event()
+    charts = [f"operator-{number}" for number in range(24)]
+    answer(
+        server,
+        DEFINITIONS,
+        items(*(item(f"{name}.example.com", annotations={RELEASE: name, RELEASE_NAMESPACE: name}) for name in charts)),
+    )
+    for name in charts:
+        helm = f"/api/v1/namespaces/{name}/secrets?labelSelector=owner%3Dhelm%2Cname%3D{name}"
+        answer(server, helm, replace(items(record("Install complete")), wait_for=gate))
+    read = [f"/api/v1/namespaces/{name}/secrets" for name in charts]
+
+    def asked() -> int:
+        return sum(request.path.partition("?")[0] in read for request in list(server.requests))
+
+    with ThreadPoolExecutor(1) as running:
+        looking = running.submit(of_others, server)
+        deadline = time.monotonic() + 30
+        while asked() < AT_ONCE and time.monotonic() < deadline:
+            time.sleep(0.01)
+        time.sleep(0.05)
+        waiting = asked()
+        gate.set()
+        assert looking.result(30) == []
+    assert (waiting, asked()) == (AT_ONCE, 24)
 
 
 @pytest.mark.parametrize(

@@ -157,6 +157,15 @@ def test_what_the_platforms_of_clouds_put_into_every_namespace_is_nobody_elses(a
     require(api)
 
 
+def test_pull_secrets_that_the_settings_name_are_there_for_the_stack(api: Server) -> None:
+    cluster(api, secrets=[item("regcred")])
+    require_nothing_of_others(
+        HERE, connect=lambda: httpx.Client(base_url=api.address), timeout=0, pull_secrets=("regcred",)
+    )
+    with pytest.raises(OthersObjectsError, match="did not make: secrets/regcred"):
+        require(api)
+
+
 def test_what_is_about_to_go_is_waited_for(api: Server, pauses: list[float]) -> None:
     cluster(api)
     answer(api, PATHS["secrets"], {"items": [item("of-an-older-version")]}, {"items": None})

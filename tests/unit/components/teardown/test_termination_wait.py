@@ -57,6 +57,12 @@ def test_inputs_in_the_state() -> None:
     }
 
 
+def test_pull_secrets_are_inputs_only_where_there_are_any() -> None:
+    """So stacks that are deployed see no change."""
+    assert "pull_secrets" not in declared(models=("a",), graphs=())
+    assert declared(models=("a",), graphs=(), pull_secrets=("b", "a"))["pull_secrets"] == ["a", "b"]
+
+
 @pytest.mark.parametrize(
     ("change", "changes", "replaces"),
     [
@@ -64,6 +70,7 @@ def test_inputs_in_the_state() -> None:
         ({"context": "elsewhere"}, True, []),
         ({"kubeconfig": "/elsewhere"}, True, []),
         ({"own": False}, True, []),
+        ({"pull_secrets": ["regcred"]}, True, []),
         ({"models": ["a", "b"]}, True, []),
         ({"models": ["b"]}, True, ["models"]),
         ({"models": []}, True, ["models"]),

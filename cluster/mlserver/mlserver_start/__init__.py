@@ -1,0 +1,1 @@
+"""Starts MLServer as the first process of a container."""

@@ -1,0 +1,1 @@
+"""TorchServe behind the addresses and the names that KServe uses."""
