@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from kube.views.base import Metadata
 from releases.namespaces import CERT_MANAGER_NAMESPACE, ISTIO_NAMESPACE, KNATIVE_NAMESPACE
 
-# Made in every namespace: by Kubernetes, istiod, OpenShift and GKE; by KServe in those with models.
+# Made in every namespace: by Kubernetes, istiod, OpenShift, GKE and Huawei's CCE; by KServe in those with models.
 IN_EVERY_NAMESPACE = {
     *(f"serviceaccounts/{name}" for name in ("default", "builder", "deployer", "pipeline")),
     *(
@@ -27,7 +27,10 @@ IN_EVERY_NAMESPACE = {
         for name in ("deployers", "image-builders", "image-pullers")
     ),
     "resourcequotas/gke-resource-quotas",
+    "secrets/paas.elb",
 }
+# Alibaba's ACK puts a Secret for its registry, which it renews, into the namespaces that its add-on looks after.
+OF_REGISTRIES = re.compile(r"secrets/acr-credential-[0-9a-f]{32}")
 # Made in the platform's namespaces by its controllers: istiod's own authority, the one of cert-manager's webhook, and
 # the Services by which the replicas of Knative's autoscaler reach each other.
 IN_NAMESPACES_OF_THE_PLATFORM: Mapping[str, re.Pattern[str]] = {
@@ -36,13 +39,16 @@ IN_NAMESPACES_OF_THE_PLATFORM: Mapping[str, re.Pattern[str]] = {
     KNATIVE_NAMESPACE: re.compile(r"services/autoscaler-bucket-\d+-of-\d+"),
 }
 # Labels and annotations of copies that are put into namespaces by themselves, and again where they are deleted: by the
-# Operator Lifecycle Manager, Kyverno, the controller of hierarchical namespaces, and two that copy Secrets.
+# Operator Lifecycle Manager, Kyverno, the controller of hierarchical namespaces, two that copy Secrets, and those of
+# DigitalOcean and of Huawei's CCE that put a registry's login everywhere.
 COPIED = {
     "olm.copiedFrom",
     "generate.kyverno.io/policy-name",
     "hnc.x-k8s.io/inherited-from",
     "reflector.v1.k8s.emberstack.com/reflects",
     "replicator.v1.mittwald.de/replicated-from-version",
+    "digitalocean.com/copy-identifier",
+    "secret-generated-by",
 }
 # Of the token of a ServiceAccount, which Kubernetes deletes with the account.
 ACCOUNT = "kubernetes.io/service-account.name"
@@ -65,6 +71,7 @@ def makes_itself(kind: str, found: Metadata) -> bool:
     in_platform = IN_NAMESPACES_OF_THE_PLATFORM.get(found.namespace)
     return (
         name in IN_EVERY_NAMESPACE
+        or OF_REGISTRIES.fullmatch(name) is not None
         or (in_platform is not None and in_platform.fullmatch(name) is not None)
         or bool(COPIED & (found.labels.keys() | found.annotations.keys()))
         or bool({ACCOUNT, CERTIFICATE, LEADER} & found.annotations.keys())

@@ -21,10 +21,17 @@ class Gateway(Object):
 
     @property
     def services(self) -> list[tuple[str, str]]:
-        """The Services that its addresses name: `name` in its own namespace, or `name.namespace.svc…`."""
+        """The Services that its addresses name: `name` in its own namespace, or `name.namespace.svc…`.
+
+        The host of a cloud's load balancer names none.
+        """
         entries = [*self.addresses, *self.asked_addresses]
         hosts = [entry.get("value", "").split(".") for entry in entries if entry.get("type") == "Hostname"]
-        named = [(parts[1] if parts[2:3] == ["svc"] else self.namespace, parts[0]) for parts in hosts]
+        named = [
+            (parts[1] if parts[1:] else self.namespace, parts[0])
+            for parts in hosts
+            if len(parts) == 1 or parts[2:3] == ["svc"]
+        ]
         return [*dict.fromkeys(named)]
 
 

@@ -184,8 +184,8 @@ def test_models_in_mode_standard_need_a_service_of_their_gateways_pods(api: Plat
     api.services("ingress", service("web"), service("other", selector={"istio": "corp"}))
     has_gateway(api, "other.ingress.svc.cluster.local")
     assert str(look(api, ingress, **STANDARD).gateway_service) == "ingress/web"
-    # Pods that Istio started for the Gateway.
-    has_gateway(api)
+    # Pods that Istio started for the Gateway, whose address is the one of a cloud's load balancer.
+    has_gateway(api, "a1b2.elb.eu-west-1.amazonaws.com")
     assert "gateway.networking.k8s.io/gateway-name=kserve-gateway" in the_problem(api, ingress, **STANDARD)
     started = service("kserve-gateway-istio", selector={"gateway.networking.k8s.io/gateway-name": "kserve-gateway"})
     api.services("istio-system", started)

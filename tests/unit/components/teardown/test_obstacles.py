@@ -206,12 +206,23 @@ def test_pull_secrets_that_the_settings_name_are_there_for_the_stack(server: Ser
         {"labels": {"hnc.x-k8s.io/inherited-from": "root"}},
         {"annotations": {"reflector.v1.k8s.emberstack.com/reflects": "default/a"}},
         {"annotations": {"replicator.v1.mittwald.de/replicated-from-version": "1"}},
+        {"labels": {"digitalocean.com/copy-identifier": "registry"}},
+        {"labels": {"secret-generated-by": "cce"}},
     ],
     ids=lambda metadata: next(iter(next(iter(metadata.values())))),
 )
 def test_copies_that_a_controller_puts_into_namespaces_are_nobodys(server: Server, metadata: dict[str, Any]) -> None:
     namespaces(server, secrets=[item("copied", namespace="monitoring", **metadata)])
     assert of_others(server) == []
+
+
+def test_logins_that_a_cloud_puts_into_every_namespace_are_nobodys(server: Server) -> None:
+    """Those of ACK and CCE, which are known by their names only; the names of others count."""
+    login = "acr-credential-0123456789abcdef0123456789abcdef"
+    namespaces(server, secrets=[item(name, namespace="monitoring") for name in (login, "paas.elb")])
+    assert of_others(server) == []
+    namespaces(server, secrets=[item(name, namespace="monitoring") for name in (f"{login}0", "acr-credential-mine")])
+    assert of_others(server) == [f"secrets monitoring/{login}0, monitoring/acr-credential-mine"]
 
 
 def test_names_of_controllers_elsewhere_are_peoples(server: Server) -> None:
