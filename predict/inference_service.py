@@ -13,10 +13,10 @@ from endpoints.stores import credentials_setting, own_words, without_secrets
 from kube.connection import connect, refusal_of
 from kube.kubeconfig import KubeconfigError, LoginFailedError
 from kube.read import PASSING_ERRORS, ForbiddenError, read_list
-from kube.views.base import Condition
-from kube.views.fetching import NOT_FETCHED, kept_words
+from kube.views.base import MODEL_LABEL, Condition
+from kube.views.fetching import NOT_FETCHED, fetched, kept_words
 from kube.views.kserve import KEYS_REFUSED, InferenceGraph, InferenceService, not_true
-from kube.views.kubernetes import Event
+from kube.views.kubernetes import Event, Pod
 
 SECONDS = 5.0  # short, so that a cluster out of reach does not hold up the check
 KEPT_WIDTH = 500  # the error of a pull is at the end of what the kubelet says
@@ -161,12 +161,22 @@ def _status(client: httpx.Client, service: InferenceService | InferenceGraph, *,
 
 
 def _kept(client: httpx.Client, service: InferenceService) -> str:
-    """What an update kept of a download that failed; empty also where this login may not read it."""
+    """What an update kept of a download that failed; empty once a pod has the files, and where it may not be read."""
     try:
         events = read_list(Event, client, namespace=service.namespace, fields=f"reason={NOT_FETCHED}")
     except (*PASSING_ERRORS, ForbiddenError):
         return ""
-    return kept_words(events, service)
+    words = kept_words(events, service)
+    return "" if words and _has_files(client, service) else words
+
+
+def _has_files(client: httpx.Client, service: InferenceService) -> bool:
+    """Whether a pod has the model's files by now; False also where this login may not read it."""
+    try:
+        pods = read_list(Pod, client, namespace=service.namespace, labels=f"{MODEL_LABEL}={service.name}")
+    except (*PASSING_ERRORS, ForbiddenError):
+        return False
+    return fetched(pods, service)
 
 
 def _unreadable(problem: Exception) -> StatusUnreadable:

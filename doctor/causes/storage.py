@@ -9,8 +9,8 @@ from doctor.causes.images import PULLED, pull_cause
 from doctor.findings import Cause, Evidence, Finding
 from doctor.model import OOM_KILLED, ModelView, container_source, evidence_from, last_line
 from endpoints.stores import credentials_setting, own_words, store_setting, without_secrets
-from kube.views.fetching import INITIALIZER, NOT_FETCHED, has_files, kept_words, unfetched
-from kube.views.kserve import KEYS_REFUSED, SPEC_HASH_ANNOTATION, InferenceService
+from kube.views.fetching import INITIALIZER, NOT_FETCHED, fetched, kept_words, unfetched
+from kube.views.kserve import KEYS_REFUSED, InferenceService
 from kube.views.kubernetes import Secret, ServiceAccount
 
 _KINDS: tuple[tuple[Cause, re.Pattern[str]], ...] = (
@@ -137,9 +137,7 @@ def _earlier_failure(view: ModelView) -> Evidence | None:
 
 def _kept(view: ModelView) -> Evidence | None:
     """The latest words that the update kept which declared the model as it is, if no pod has fetched it since."""
-    declared = view.model.declared
-    current = (pod for pod in view.pods if pod.metadata.annotations.get(SPEC_HASH_ANNOTATION) == declared)
-    words = "" if any(map(has_files, current)) else kept_words(view.warnings, view.model)
+    words = "" if fetched(view.pods, view.model) else kept_words(view.warnings, view.model)
     return _evidence(f"Event {NOT_FETCHED}, of an earlier pod", words) if words else None
 
 

@@ -45,8 +45,15 @@ def pull_error(message: str) -> str:
 
 
 def has_files(pod: Pod) -> bool:
-    """Whether a pod has its model's files: everything that comes before its server has ended well."""
-    return bool(pod.init) and all(status.ended and not status.ended.exit_code for status in pod.init)
+    """Whether a pod has its model's files: what fetches them has ended well."""
+    fetching = [status for status in pod.init if status.name in {INITIALIZER, MODELCAR_INIT}]
+    return bool(fetching) and all(status.ended and not status.ended.exit_code for status in fetching)
+
+
+def fetched(pods: Iterable[Pod], model: InferenceService) -> bool:
+    """Whether a pod of the model as it is declared has its files, so that what was kept before explains nothing."""
+    current = (pod for pod in pods if pod.metadata.annotations.get(SPEC_HASH_ANNOTATION) == model.declared)
+    return any(map(has_files, current))
 
 
 def kept_words(events: Iterable[Event], model: InferenceService) -> str:

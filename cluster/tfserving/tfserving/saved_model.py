@@ -7,6 +7,7 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import DecodeError
 from serving.model_file import UnusableModelError
@@ -42,7 +43,7 @@ class Signature:
     name: str
     inputs: Mapping[str, TensorSpec]
     outputs: Mapping[str, TensorSpec]
-    run: Callable[..., list[Tensor]]
+    run: Callable[..., list[Tensor | bytes]]
 
 
 class SavedModel:
@@ -101,7 +102,9 @@ class SavedModel:
         except OpError as error:
             status = STATUSES.get(error.error_code, HTTPStatus.INTERNAL_SERVER_ERROR)
             raise RefusedError(f"{_reason(error)}; {_taken_and_got(signature, tensors)}", status=status) from error
-        return dict(zip(signature.outputs, outputs, strict=True))
+        # TensorFlow gives a string without dimensions as bytes.
+        read = (np.array(each, dtype=object) if isinstance(each, bytes) else each for each in outputs)
+        return dict(zip(signature.outputs, read, strict=True))
 
     def metadata(self) -> dict[str, Any]:
         """The signatures, as TensorFlow Serving writes them."""

@@ -203,7 +203,8 @@ def _is_exact(value: float, *, dtype: str) -> bool:
 
 
 def _decoded(text: str, *, where: Callable[[], str]) -> bytes:
-    """The bytes of base 64, whose padding may be left out."""
+    """The bytes of base 64, which may have line breaks in it, and no padding."""
+    text = "".join(text.split())
     try:
         return base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
     except (binascii.Error, ValueError) as error:

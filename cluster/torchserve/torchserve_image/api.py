@@ -123,7 +123,7 @@ def _check_body(body: bytes, field: str) -> None:
     """
     try:
         document = json.loads(body)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise HTTPException(400, f"the request's body is not JSON: {error}") from error
     found = document.get(field) if isinstance(document, dict) else None
     if not isinstance(found, list) or not found:

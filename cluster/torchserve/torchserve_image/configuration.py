@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +18,8 @@ V1, V2 = "kserve", "kservev2"
 ENVELOPE = "TS_SERVICE_ENVELOPE"
 PROTOCOL = "PROTOCOL_VERSION"
 ENVELOPES = {"v1": V1, "v2": V2}
+# Name and value in a file of Java's, one line.
+PROPERTY = re.compile(r"((?:\\.|[^\\=:\s])*)\s*[=:]?\s*(.*)")
 
 # What holds unless the model's file says otherwise: metrics as KServe's examples have them, and one worker for every
 # archive, as TorchServe starts one a core, each with its copy of the model.
@@ -146,6 +149,23 @@ def _envelope(environment: Mapping[str, str]) -> str:
 
 
 def _read_properties(text: str) -> dict[str, str]:
-    lines = [line.strip() for line in text.splitlines()]
-    pairs = [line.split("=", 1) for line in lines if "=" in line and not line.startswith(("#", "!"))]
-    return {name.strip(): value.strip() for name, value in pairs}
+    """Read a file as Java does: a name ends with `=`, `:` or a space, and a line with a backslash goes on in the next.
+
+    What is escaped stays so, as Java reads it again.
+    """
+    properties = {}
+    lines = iter(text.splitlines())
+    for raw in lines:
+        line = raw.strip()
+        if not line or line.startswith(("#", "!")):
+            continue
+        while _goes_on(line):
+            line = line[:-1] + next(lines, "").strip()
+        name, value = PROPERTY.fullmatch(line).groups()  # type: ignore[union-attr]
+        properties[name] = value
+    return properties
+
+
+def _goes_on(line: str) -> bool:
+    """Whether a line ends with a backslash that is not escaped itself."""
+    return (len(line) - len(line.rstrip("\\"))) % 2 == 1

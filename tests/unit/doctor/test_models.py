@@ -227,9 +227,11 @@ def test_what_was_kept_of_another_declaration_explains_nothing(other: Event) -> 
     assert seen(declared_model(), LATE, other) == ["deadline-exceeded"]
 
 
-def test_what_was_kept_explains_nothing_once_a_pod_has_the_files() -> None:
+@pytest.mark.parametrize("beside", [[], [{"name": "istio-proxy", "state": {"running": {"startedAt": stamp(1)}}}]])
+def test_what_was_kept_explains_nothing_once_a_pod_has_the_files(beside: list[dict[str, Any]]) -> None:
+    """A sidecar that Istio puts among what comes before the server does not end."""
     done = {"name": INITIALIZER, "state": {"terminated": {"exitCode": 0}}}
-    starting = pod(waiting("ContainerCreating"), init=[done])
+    starting = pod(waiting("ContainerCreating"), init=[*beside, done])
     marked = starting.model_copy(
         update={"metadata": starting.metadata.model_copy(update={"annotations": {DECLARED: "new"}})}
     )

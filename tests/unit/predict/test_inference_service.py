@@ -104,6 +104,7 @@ def test_refused_keys_name_the_store_and_what_it_answered() -> None:
 
 
 EVENTS = "GET /api/v1/namespaces/default/events?fieldSelector=reason%3DModelNotFetched"
+PODS = "GET /api/v1/namespaces/default/pods?labelSelector=serving.kserve.io%2Finferenceservice%3Dsklearn-model"
 DECLARED = "kserve-multi-model/declared"
 PULL = "failed to pull image: unexpected status from HEAD request to http://r/v2/: 401 Unauthorized"
 
@@ -156,6 +157,17 @@ def test_what_was_kept_of_another_declaration_or_may_not_be_read_is_not_said(
     gateway: Server, kubernetes: Server, declared: str, reply: Reply | None
 ) -> None:
     serve_kept(kubernetes, {"modelStatus": {"transitionStatus": "InProgress"}}, declared=declared, reply=reply)
+    outcome = check(endpoint(gateway))
+    assert outcome.verdict == "no-route"
+    assert PULL not in words(outcome)
+
+
+def test_what_was_kept_is_not_said_once_a_pod_has_the_files(gateway: Server, kubernetes: Server) -> None:
+    """The keys were mended since; now its server takes its time."""
+    serve_kept(kubernetes, {"modelStatus": {"transitionStatus": "InProgress"}})
+    done = {"name": "modelcar-init", "state": {"terminated": {"exitCode": 0}}}
+    pod = {"metadata": {"name": "p", "annotations": {DECLARED: "new"}}, "status": {"initContainerStatuses": [done]}}
+    kubernetes.on(kubernetes.address.removeprefix("http://"), PODS, Reply({"items": [pod]}))
     outcome = check(endpoint(gateway))
     assert outcome.verdict == "no-route"
     assert PULL not in words(outcome)

@@ -186,6 +186,7 @@ def test_the_other_protocol_is_refused_with_the_remedy(
     [
         (b'{"instances"', "is not JSON"),
         (b"\xff", "is not JSON"),
+        pytest.param(b"[" * 100_000, "is not JSON", id="nested too deep"),
         (b"[]", "needs a list in 'instances' that is not empty"),
         (b'{"inputs": [[1]]}', "needs a list in 'instances' that is not empty"),
         (b'{"instances": []}', "needs a list in 'instances' that is not empty"),

@@ -70,6 +70,18 @@ def test_a_snapshot_says_itself_what_is_loaded_by_how_many_workers(model: Path) 
     assert not {"load_models", "default_workers_per_model"} & properties.keys()
 
 
+def test_a_file_is_read_as_java_does(model: Path) -> None:
+    # As TorchServe's documentation writes the parameters of models.
+    of_noop = 'models={\\\n  "noop": {\\\n    "1.0": {\\\n        "minWorkers": 1\\\n    }\\\n  }\\\n}\n'
+    configure(
+        model, f"{of_noop}job_queue_size: 5\nnumber_of_netty_threads 4\nprefer_direct_buffer\nfolder = a\\\\\nlast=1\\"
+    )
+    properties = configuration(model).properties()
+    assert properties["models"] == '{"noop": {"1.0": {"minWorkers": 1}}}'
+    assert (properties["job_queue_size"], properties["number_of_netty_threads"]) == ("5", "4")
+    assert (properties["prefer_direct_buffer"], properties["folder"], properties["last"]) == ("", "a\\\\", "1")
+
+
 @pytest.mark.parametrize(
     ("environment", "envelope"),
     [
