@@ -143,7 +143,10 @@ def add(
     keep_go_caches: KeepGoCaches = False,
     cache_from: CacheFrom = None,
 ) -> None:
-    """Build what the default leaves out and add it to the cluster: monitoring, lightgbm, onnx, bandit, examples."""
+    """Build what the default leaves out and add it to the cluster.
+
+    There are: monitoring, bandit, examples, and the formats lightgbm, onnx, mlflow, tensorflow, pytorch, pmml, paddle.
+    """
     host.check_machine()
     shared = _shared_cache(cache_from)
     build = _build()

@@ -8,6 +8,7 @@ import hashlib
 import io
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -310,6 +311,12 @@ def test_extras_are_built_when_asked_for(run: Run, building: list[str], monkeypa
     formats = ("lightgbm", "onnx", "mlflow", "tensorflow", "pmml", "paddle", "pytorch")
     extras = {f"registry-{name}" for name in ("monitoring", "bandit", "examples", *formats)}
     assert asked[1] - asked[0] == extras | {f"models-{name}" for name in formats}
+
+
+def test_the_help_of_add_names_all_that_can_be_added(run: Run) -> None:
+    status, text = run("add", "--help")
+    assert status == 0
+    assert [name for name in Build(_catalog()).extras if not re.search(rf"\b{name}\b", text)] == []
 
 
 def test_a_renewal_that_fails_leaves_what_was_built_in_use(
