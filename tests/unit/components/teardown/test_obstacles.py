@@ -162,7 +162,10 @@ def test_what_people_put_into_the_platforms_namespaces_is_named(server: Server) 
 def test_what_controllers_and_clouds_put_there_is_nobody_elses(server: Server) -> None:
     """What nobody owns and nobody made: of Kubernetes, OpenShift, istiod, cert-manager, Knative and Helm."""
     names = ("istio-system", "cert-manager", "knative-serving", "monitoring")
-    every = ("kube-root-ca.crt", "istio-ca-root-cert", "istio-ca-crl", "openshift-service-ca.crt", "global-ca-bundle")
+    every = (
+        *("kube-root-ca.crt", "istio-ca-root-cert", "istio-ca-crl"),
+        *("openshift-service-ca.crt", "odh-trusted-ca-bundle", "global-ca-bundle"),
+    )
     of_helm = {"owner": "helm", "name": "kserve-crd", "status": "deployed", "version": "1"}
     token = {"kubernetes.io/service-account.name": "default"}
     of_operator = {"labels": {"app.kubernetes.io/name": "knative-serving"}, "annotations": {"manifestival": "new"}}
