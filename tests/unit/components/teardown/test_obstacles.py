@@ -202,6 +202,16 @@ def test_pull_secrets_that_the_settings_name_are_there_for_the_stack(server: Ser
     assert of_others(server, pull_secrets=("regcred",)) == ["configmaps monitoring/regcred"]
 
 
+def test_secrets_that_pods_beside_them_pull_images_with_are_there_for_the_stack(server: Server) -> None:
+    """In a destroy by a guard from before, which does not know the setting, and where a cloud adds them to pods."""
+    places = ("istio-system", "monitoring")
+    namespaces(server, secrets=[item("regcred", namespace=name) for name in places])
+    pod = item("istiod", namespace="istio-system", ownerReferences=[{"kind": "ReplicaSet", "name": "istiod"}])
+    pods = "/api/v1/namespaces/istio-system/pods"
+    answer(server, pods, items(pod | {"spec": {"imagePullSecrets": [{"name": "regcred"}, {}]}}))
+    assert of_others(server) == ["secrets monitoring/regcred"]
+
+
 @pytest.mark.parametrize(
     "metadata",
     [
