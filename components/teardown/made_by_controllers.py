@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from kube.views.base import Metadata
 from releases.namespaces import CERT_MANAGER_NAMESPACE, ISTIO_NAMESPACE, KNATIVE_NAMESPACE
 
-# Made in every namespace: by Kubernetes, istiod, OpenShift, GKE and Huawei's CCE; by KServe in those with models.
+# Made in every namespace: by Kubernetes, istiod, OpenShift and its AI, GKE and Huawei's CCE; by KServe in those with
+# models.
 IN_EVERY_NAMESPACE = {
     *(f"serviceaccounts/{name}" for name in ("default", "builder", "deployer", "pipeline")),
     *(
@@ -18,6 +19,7 @@ IN_EVERY_NAMESPACE = {
             "istio-ca-root-cert",
             "istio-ca-crl",
             "openshift-service-ca.crt",
+            "odh-trusted-ca-bundle",
             "global-ca-bundle",
         )
     ),

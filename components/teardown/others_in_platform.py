@@ -14,7 +14,7 @@ from kube.discovery import ApiKind, kinds
 from kube.parallel import in_parallel
 from kube.read import read_list
 from kube.views.base import Metadata
-from kube.views.kubernetes import CustomResourceDefinition, Namespace
+from kube.views.kubernetes import CustomResourceDefinition, Namespace, Pod
 
 RELEASE, RELEASE_NAMESPACE = "meta.helm.sh/release-name", "meta.helm.sh/release-namespace"
 # Labels of the Secrets in which Helm records what it did with a release.
@@ -24,11 +24,12 @@ RECORD_RELEASE = "name"
 OF_CONTROLLERS = {"gatewayclasses.gateway.networking.k8s.io"}
 # Knative's own kinds, which no user writes.
 INTERNAL = ".internal.knative.dev"
+SECRETS = "secrets"
 # Kinds that people put into a namespace. What controllers derive from them has an owner. Kinds that only serve these,
 # such as ServiceAccounts, Roles and NetworkPolicies, are made by many policy engines, too, and are not looked at.
 OF_PEOPLE = {
     "configmaps",
-    "secrets",
+    SECRETS,
     "services",
     "persistentvolumeclaims",
     "pods",
@@ -134,6 +135,9 @@ class OthersInPlatform:
             left.setdefault(kind, []).extend(item for item in items if not self._goes(kind, item))
         is_own = self._whose(client, (item for items in left.values() for item in items), made=made)
         others = {kind: [item for item in items if not is_own(item)] for kind, items in left.items()}
+        for kind, items in others.items():
+            if kind.name == SECRETS and items:
+                others[kind] = _without_pull_secrets(client, items)
         return [_text(kind, items) for kind, items in others.items() if items]
 
     def _whose(
@@ -148,7 +152,7 @@ class OthersInPlatform:
 
     def _goes(self, kind: ApiKind, item: Metadata) -> bool:
         """Whether it goes by itself, or with its owner, which counts, or is there for the stack."""
-        is_pull_secret = kind.name == "secrets" and item.name in self.pull_secrets
+        is_pull_secret = kind.name == SECRETS and item.name in self.pull_secrets
         return bool(item.owners) or item.deleted is not None or is_pull_secret or makes_itself(kind.name, item)
 
     def _has_mark(self, item: Metadata) -> bool:
@@ -163,6 +167,17 @@ class OthersInPlatform:
         records = records_of(client, name, namespace=namespace)
         has_failed = bool(records) and not any(record.has_succeeded for record in records)
         return any(self.mark.is_on(record) for record in records) or (has_failed and namespace in made)
+
+
+def _without_pull_secrets(client: httpx.Client, secrets: Iterable[Metadata]) -> list[Metadata]:
+    """Secrets but those that pods beside them pull images with: they are there for these pods.
+
+    A guard from before does not know the setting `image_pull_secrets`, and a cloud may give a ServiceAccount some.
+    """
+    places = sorted({item.namespace for item in secrets})
+    found = in_parallel(lambda namespace: read_list(Pod, client, namespace=namespace), places)
+    used = {(pod.namespace, one.get("name")) for pods in found for pod in pods for one in pod.pull_secrets}
+    return [item for item in secrets if (item.namespace, item.name) not in used]
 
 
 def _places(kind: ApiKind, own: Collection[str], *, namespaces: Iterable[str]) -> Iterator[tuple[ApiKind, str]]:

@@ -75,6 +75,7 @@ class Pod(Object):
     containers: tuple[ContainerStatus, ...] = Field((), validation_alias=in_status("containerStatuses"))
     declared: tuple[Container, ...] = Field((), validation_alias=in_spec("containers"))
     declared_init: tuple[Container, ...] = Field((), validation_alias=in_spec("initContainers"))
+    pull_secrets: tuple[Strings, ...] = Field((), validation_alias=in_spec("imagePullSecrets"))
 
     @property
     def ready(self) -> bool:

@@ -162,7 +162,10 @@ def test_what_people_put_into_the_platforms_namespaces_is_named(server: Server) 
 def test_what_controllers_and_clouds_put_there_is_nobody_elses(server: Server) -> None:
     """What nobody owns and nobody made: of Kubernetes, OpenShift, istiod, cert-manager, Knative and Helm."""
     names = ("istio-system", "cert-manager", "knative-serving", "monitoring")
-    every = ("kube-root-ca.crt", "istio-ca-root-cert", "istio-ca-crl", "openshift-service-ca.crt", "global-ca-bundle")
+    every = (
+        *("kube-root-ca.crt", "istio-ca-root-cert", "istio-ca-crl"),
+        *("openshift-service-ca.crt", "odh-trusted-ca-bundle", "global-ca-bundle"),
+    )
     of_helm = {"owner": "helm", "name": "kserve-crd", "status": "deployed", "version": "1"}
     token = {"kubernetes.io/service-account.name": "default"}
     of_operator = {"labels": {"app.kubernetes.io/name": "knative-serving"}, "annotations": {"manifestival": "new"}}
@@ -197,6 +200,16 @@ def test_pull_secrets_that_the_settings_name_are_there_for_the_stack(server: Ser
     assert of_others(server, pull_secrets=("regcred",)) == []
     namespaces(server, configmaps=[item("regcred", namespace="monitoring")])
     assert of_others(server, pull_secrets=("regcred",)) == ["configmaps monitoring/regcred"]
+
+
+def test_secrets_that_pods_beside_them_pull_images_with_are_there_for_the_stack(server: Server) -> None:
+    """In a destroy by a guard from before, which does not know the setting, and where a cloud adds them to pods."""
+    places = ("istio-system", "monitoring")
+    namespaces(server, secrets=[item("regcred", namespace=name) for name in places])
+    pod = item("istiod", namespace="istio-system", ownerReferences=[{"kind": "ReplicaSet", "name": "istiod"}])
+    pods = "/api/v1/namespaces/istio-system/pods"
+    answer(server, pods, items(pod | {"spec": {"imagePullSecrets": [{"name": "regcred"}, {}]}}))
+    assert of_others(server) == ["secrets monitoring/regcred"]
 
 
 @pytest.mark.parametrize(

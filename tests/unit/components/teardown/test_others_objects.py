@@ -134,8 +134,13 @@ def test_what_others_made_keeps_the_namespace(api: Server, kinds: dict[str, Any]
 
 
 def test_what_the_platforms_of_clouds_put_into_every_namespace_is_nobody_elses(api: Server) -> None:
-    """GKE's quota, OpenShift's bindings, copies of the Operator Lifecycle Manager, KServe's copy of a CA."""
-    cluster(api, configmaps=[item("global-ca-bundle")])
+    """GKE's quota, OpenShift's bindings, copies of OLM's operators and of authorities, logins of clouds' registries."""
+    login = "acr-credential-0123456789abcdef0123456789abcdef"
+    cluster(
+        api,
+        configmaps=[item("global-ca-bundle"), item("odh-trusted-ca-bundle")],
+        secrets=[item("paas.elb"), item("default-secret", labels={"secret-generated-by": "cce"}), item(login)],
+    )
     bindings = [item(f"system:{name}") for name in ("deployers", "image-builders", "image-pullers")]
     operator = item("serverless-operator.v1", labels={"olm.copiedFrom": "openshift-serverless"})
     more: dict[tuple[str, str], list[dict[str, Any]]] = {
@@ -146,8 +151,8 @@ def test_what_the_platforms_of_clouds_put_into_every_namespace_is_nobody_elses(a
     groups = [group(name, ("v1", [kind(plural)])) for name, plural in more]
     # Listed in every namespace; nothing stores them there.
     packages = group("packages.operators.coreos.com", ("v1", [kind("packagemanifests", verbs=("get", "list"))]))
-    quotas = group("", ("v1", [kind("resourcequotas")]))
-    answer(api, "/api", {"items": [quotas]})
+    core = group("", ("v1", [*map(kind, ("configmaps", "secrets", "resourcequotas"))]))
+    answer(api, "/api", {"items": [core]})
     answer(api, "/api/v1/namespaces/models/resourcequotas", {"items": [item("gke-resource-quotas")]})
     answer(api, "/apis", {"items": [*groups, packages]})
     for (name, plural), found in more.items():
