@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable
+from urllib.parse import quote, quote_plus
 
 from endpoints.failures import one_line
 
@@ -82,8 +84,15 @@ def last_words(log: str) -> str:
 
 def without_secrets(text: str, *, known: Iterable[str] = ()) -> str:
     """Replace by `…` what may be secret in an error of a client of a store, and the secrets that are known."""
-    for secret in sorted((s for s in known if len(s) >= _SHORTEST_SECRET), key=len, reverse=True):
-        text = text.replace(secret, "…")
+    written = {form for secret in known if len(secret) >= _SHORTEST_SECRET for form in _written(secret)}
+    for form in sorted(written, key=len, reverse=True):
+        text = text.replace(form, "…")
     for pattern, shown in _SECRETS:
         text = pattern.sub(shown, text)
     return text
+
+
+def _written(secret: str) -> tuple[str, ...]:
+    """A secret as it is, and as a URL, Python's lists and JSON write it."""
+    in_python, in_json = repr(secret)[1:-1], json.dumps(secret)[1:-1]
+    return (secret, quote(secret), quote(secret, safe=""), quote_plus(secret), in_python, in_json)

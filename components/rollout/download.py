@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
+import grpc
 import httpx2 as httpx
 import pulumi
 
@@ -74,6 +75,8 @@ class Download:
                     continue
                 except (KubeconfigError, ForbiddenError):
                     return  # the wait for the rollout says so
+                except grpc.RpcError:
+                    return  # the update is over, and Pulumi's engine takes no words any longer
 
     def _look(self, client: Callable[[], httpx.Client], *, told: set[str], kept: set[str]) -> None:
         for words in self._failures(client()):

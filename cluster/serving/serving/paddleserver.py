@@ -18,14 +18,15 @@ from .tabular_model import TabularModel
 # It is of what compiles operators, which a server does not.
 warnings.filterwarnings("ignore", message="No ccache found")
 from paddle import inference  # noqa: E402
+from paddle.base import core  # noqa: E402
 
 # Dimensions of rows.
 ROWS = 2
 TYPES = {
-    "FLOAT32": np.float32,
-    "FLOAT64": np.float64,
-    "INT32": np.int32,
-    "INT64": np.int64,
+    "float32": np.float32,
+    "float64": np.float64,
+    "int32": np.int32,
+    "int64": np.int64,
 }
 
 
@@ -40,7 +41,8 @@ class PaddleModel(TabularModel):
 
     def read(self, model_file: Path) -> None:
         """Read the weights, and the program beside them, which does not say what shape it takes."""
-        config = inference.Config(str(_program(model_file.parent)), str(model_file))
+        program = _program(model_file.parent)
+        config = inference.Config(str(program), str(model_file))
         config.disable_gpu()
         config.disable_glog_info()
         config.set_cpu_math_library_num_threads(self.nthread)
@@ -53,7 +55,7 @@ class PaddleModel(TabularModel):
             )
         self._input = self._predictor.get_input_handle(inputs[0])
         self._output = self._predictor.get_output_handle(self._predictor.get_output_names()[0])
-        kind = str(self._input.type()).rpartition(".")[2]
+        kind = _input_type(program, inputs[0])
         if kind not in TYPES:
             raise UnusableModelError(f"{model_file}: its input is of {kind}; this server takes {', '.join(TYPES)}")
         self._type = TYPES[kind]
@@ -62,8 +64,12 @@ class PaddleModel(TabularModel):
 
     def answer(self, rows: NDArray[Any]) -> NDArray[Any]:
         """Run the program."""
+        with np.errstate(invalid="ignore", over="ignore"):
+            values = np.ascontiguousarray(rows, dtype=self._type)
+        if values.dtype.kind == "i" and not np.array_equal(values, rows):
+            raise ValueError(f"it takes whole numbers ({values.dtype})")
         with self._lock:
-            self._input.copy_from_cpu(np.ascontiguousarray(rows, dtype=self._type))
+            self._input.copy_from_cpu(values)
             try:
                 self._predictor.run()
             except (RuntimeError, ValueError) as error:
@@ -89,6 +95,20 @@ def _program(folder: Path) -> Path:
     """The file of the graph: what Paddle 2 writes, or else what Paddle 3 does."""
     old = any(path.suffix == ".pdmodel" for path in folder.iterdir())
     return find_model_file(folder, suffixes=(".pdmodel",) if old else (".json",))
+
+
+def _input_type(program: Path, name: str) -> str:
+    """The name of an input's type, which its handle does not know before it has values; float32 if it is not said."""
+    if program.suffix == ".pdmodel":
+        variable = core.ProgramDesc(program.read_bytes()).block(0).find_var(name.encode())
+        return str(variable.dtype()).rpartition(".")[2]
+    regions = orjson.loads(program.read_bytes())["program"]["regions"]
+    for operation in (each for region in regions for block in region["blocks"] for each in block["ops"]):
+        attributes = [each for each in operation.get("A", ()) if isinstance(each, dict)]
+        named = {each.get("N"): each.get("AT", {}).get("D") for each in attributes}
+        if named.get("name") == name and "dtype" in named:
+            return str(named["dtype"])
+    return "float32"
 
 
 def _v1_tensor(body: Any) -> NDArray[Any] | None:

@@ -64,11 +64,14 @@ class SavedModel:
         except (OpError, OSError, RuntimeError, ValueError, TypeError, KeyError, DecodeError) as error:
             raise UnusableModelError(f"{folder}: TensorFlow cannot load it: {_reason(error)}") from error
         self._definitions: dict[str, SignatureDef] = dict(sorted(graph.signature_def.items()))
-        self._signatures = {
-            name: self._signature(name, definition, timeout_ms=options.timeout_ms)
-            for name, definition in self._definitions.items()
-            if definition.inputs and definition.outputs and definition.method_name in METHODS
-        }
+        self._signatures: dict[str, Signature] = {}
+        self._unusable: dict[str, str] = {}
+        for name, definition in self._definitions.items():
+            if definition.inputs and definition.outputs and definition.method_name in METHODS:
+                try:
+                    self._signatures[name] = self._signature(name, definition, timeout_ms=options.timeout_ms)
+                except OpError as error:  # the others can be asked
+                    self._unusable[name] = _reason(error)
 
     def _signature(self, name: str, definition: SignatureDef, *, timeout_ms: int) -> Signature:
         inputs, outputs = _specs(definition.inputs), _specs(definition.outputs)
@@ -76,10 +79,7 @@ class SavedModel:
         options.feed.extend(spec.tensor for spec in inputs.values())
         options.fetch.extend(spec.tensor for spec in outputs.values())
         options.run_options.timeout_in_ms = timeout_ms
-        try:
-            run = self._session._make_callable_from_options(options)
-        except OpError as error:
-            raise UnusableModelError(f'its signature "{name}" cannot be run: {_reason(error)}') from error
+        run = self._session._make_callable_from_options(options)
         return Signature(name=name, inputs=inputs, outputs=outputs, run=run)
 
     def signature(self, name: str) -> Signature:
@@ -87,6 +87,8 @@ class SavedModel:
 
         :raises RefusedError: there is none.
         """
+        if name in self._unusable:
+            raise RefusedError(f'"signature_name": the signature "{name}" cannot be run: {self._unusable[name]}')
         if name not in self._signatures:
             known = ", ".join(f'"{each}"' for each in self._signatures) or "none"
             raise RefusedError(f'"signature_name": the model has no signature "{name}" to ask; it has {known}')

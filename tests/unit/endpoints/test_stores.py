@@ -40,6 +40,11 @@ def test_other_words_stay(said: str) -> None:
     assert without_secrets(said) == said
 
 
+@pytest.mark.parametrize("written", [r"a b/'c\\d", "a%20b/%27c%5Cd", "a%20b%2F%27c%5Cd", "a+b%2F%27c%5Cd"])
+def test_known_secrets_are_left_out_as_urls_and_lists_write_them(written: str) -> None:
+    assert without_secrets(f"refused <{written}>", known=(r"a b/'c\d",)) == "refused <…>"
+
+
 def test_known_secrets_are_left_out_wherever_they_are() -> None:
     assert without_secrets("refused ab12cd and ab12", known=("ab12", "ab12cd", "ref")) == "refused … and …"
 

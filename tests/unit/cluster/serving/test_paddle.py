@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import requests
 
-from .programs import Program, Server, started
+from .programs import Program, Server, container_environment, started
 from .test_loading import refused
 
 
@@ -20,9 +20,10 @@ def paddleserver(python: Path) -> Program:
 @pytest.fixture(scope="module")
 def models(python: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("paddle")
-    subprocess.run(
-        [python, Path(__file__).with_name("paddle_models.py"), folder], check=True, capture_output=True, timeout=300
-    )
+    script = Path(__file__).with_name("paddle_models.py")
+    for more, variables in (([], {}), (["old"], {"FLAGS_enable_pir_api": "0"})):
+        environment = container_environment(variables)
+        subprocess.run([python, script, folder, *more], check=True, capture_output=True, timeout=300, env=environment)
     return folder
 
 
@@ -58,6 +59,24 @@ def test_images_are_answered_by_both_protocols(images: Server) -> None:
     assert images.predict([image, image]).json() == {"predictions": [6.5, 6.5]}
     (output,) = infer(images, image, shape=[1, 3, 2, 2]).json()["outputs"]
     assert (output["shape"], output["data"]) == ([1], [6.5])
+
+
+def test_a_model_of_whole_numbers_gets_them(paddleserver: Program, models: Path) -> None:
+    with started(paddleserver, models / "words", log=models / "words.log") as words:
+        words.wait_ready()
+        assert words.predict([[1, 2, 3], [0, 0, 9.0]]).json() == {"predictions": [[6.0, 12.0], [9.0, 18.0]]}
+        (output,) = infer(words, [1, 2, 3], shape=[1, 3], datatype="INT64").json()["outputs"]
+        assert output["data"] == [6.0, 12.0]
+        for wrong in ([1.5, 2, 3], [1, 2, None], [1, 2, 1e30]):
+            answer = words.predict([wrong])
+            assert answer.status_code == 400
+            assert answer.json()["error"] == "the model does not take these values: it takes whole numbers (int64)"
+
+
+def test_the_form_of_paddle_2_is_read(paddleserver: Program, models: Path) -> None:
+    with started(paddleserver, models / "old", log=models / "old.log") as old:
+        old.wait_ready()
+        assert old.predict([[1]]).json() == {"predictions": [[[3.0, 3.0]]]}
 
 
 @pytest.mark.parametrize(

@@ -104,7 +104,11 @@ def save_graph(folder: Path) -> None:
         signature = v1.saved_model.build_signature_def(
             {"x": v1.saved_model.build_tensor_info(x)}, {"y": v1.saved_model.build_tensor_info(y)}, method
         )
-        builder.add_meta_graph_and_variables(session, ["serve", "cpu"], {"serving_default": signature})
+        # What goes in comes out again, which TensorFlow does not run.
+        both = {"x": v1.saved_model.build_tensor_info(x)}
+        through = v1.saved_model.build_signature_def(both, both, method)
+        signatures = {"serving_default": signature, "through": through}
+        builder.add_meta_graph_and_variables(session, ["serve", "cpu"], signatures)
         builder.save()
 
 

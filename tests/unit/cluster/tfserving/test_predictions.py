@@ -358,7 +358,7 @@ def test_the_metadata_are_the_signatures(functions: Server, servers: dict[str, S
     assert asked["model_spec"] == {"name": "model", "signature_name": "", "version": "7"}
     assert set(asked["metadata"]["signature_def"]["signature_def"]) >= {"serving_default", "__saved_model_init_op"}
     asked = requests.get(f"{servers['graph'].url}/model/metadata", timeout=30).json()
-    (signature,) = asked["metadata"]["signature_def"]["signature_def"].values()
+    signature = asked["metadata"]["signature_def"]["signature_def"]["serving_default"]
     shape = {"dim": [{"size": "-1", "name": ""}, {"size": "1", "name": ""}], "unknown_rank": False}
     assert signature == {
         "inputs": {"x": {"dtype": "DT_FLOAT", "tensor_shape": shape, "name": "x:0"}},
@@ -366,6 +366,12 @@ def test_the_metadata_are_the_signatures(functions: Server, servers: dict[str, S
         "method_name": "tensorflow/serving/predict",
         "defaults": {},
     }
+
+
+def test_a_signature_that_cannot_be_run_is_refused_and_the_others_are_answered(servers: dict[str, Server]) -> None:
+    assert servers["graph"].predict({"instances": [[2.0]]}).json() == {"predictions": [[4.0]]}
+    words = '"signature_name": the signature "through" cannot be run: x:0 is both fed and fetched.'
+    assert servers["graph"].refused("through", instances=[[2.0]]) == words
 
 
 def test_many_rows_are_answered_as_few(servers: dict[str, Server], demo: Demo) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import threading
 from typing import Any, cast
 
+import grpc
 import httpx2 as httpx
 import pulumi
 import pytest
@@ -163,6 +164,16 @@ def test_secrets_are_left_out(cluster: Server, warned: list[str]) -> None:
     (event,) = events(cluster)
     assert event["message"] == "GET https://…@h/m?… with {'X-Key': '…'} and Basic …: refused"
     assert warned == [f"model iris: its files cannot be fetched yet: {event['message']}"]
+
+
+def test_it_ends_quietly_with_an_update_that_is_cancelled(cluster: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    def gone(_: str) -> None:
+        raise grpc.RpcError("the engine has ended")
+
+    monkeypatch.setattr(pulumi.log, "warn", gone)
+    on(cluster, PODS, pods(pod(REFUSED)))
+    download(cluster).watch()
+    assert events(cluster) == []
 
 
 def test_without_the_right_to_create_events_it_is_only_said(cluster: Server, warned: list[str]) -> None:
