@@ -24,7 +24,7 @@ def warn_of_alike_blobs(settings: Settings) -> None:
         ]
         if alike:
             pulumi.log.warn(
-                f"{place}.storage_uri: of Azure's Blob Storage, KServe also fetches the files of {', '.join(alike)}, "
-                "whose names begin alike; move them to folders of which no name begins another's, as flowers/v1 and "
-                "flowers/v2"
+                f"{place}.storage_uri: from Azure's Blob Storage, KServe also fetches the files of {', '.join(alike)}, "
+                "because their location begins with this one; use folder names of which none is the beginning of "
+                "another, as flowers/v1 and flowers/v2"
             )

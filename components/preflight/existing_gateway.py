@@ -74,8 +74,9 @@ def check_class(client: httpx.Client, settings: Settings, *, kserve: KServeIngre
         yield f"{field}: the GatewayClass {wanted} is not accepted by its controller: {accepted}"
     if name and kserve is None and found.controller != ISTIO_CONTROLLER:
         yield (
-            f"ingress.class_name: the GatewayClass {name} is of the controller {found.controller or 'of nobody'}, and "
-            f"this stack's Gateways need pods of Istio's: one of {ISTIO_CONTROLLER}"
+            f"ingress.class_name: the GatewayClass {name} names the controller {found.controller or '-'}, but "
+            f"this stack's Gateways need Istio's pods. Write a class of {ISTIO_CONTROLLER} "
+            "(kubectl get gatewayclasses), or leave it out"
         )
 
 
@@ -189,7 +190,7 @@ def _require_gateway(client: httpx.Client, service: Service, pods: Mapping[str, 
     gateway = read_named(client, ClassedGateway, kserve.model_gateway)
     if gateway and not _serves(client, service, pods, gateway=gateway):
         places = [f"{namespace}/{name}" for namespace, name in gateway.services]
-        served_by = f"the Service {' or '.join(places)}" if places else f"{GATEWAY_NAME_LABEL}={gateway.name}"
+        served_by = f"the Service {' or '.join(places)}" if places else f"the label {GATEWAY_NAME_LABEL}={gateway.name}"
         raise _GatewayError(
             f"ingress.gateway: the pods of the Service {service.namespace}/{service.name} do not serve the Gateway "
             f"{kserve.model_gateway} that KServe's configuration names (kserveIngressGateway): its pods are those of "

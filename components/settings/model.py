@@ -159,8 +159,8 @@ class Model(Section):
     )
     storage_file: bool | None = Field(
         default=None,
-        description="whether an s3:// `storage_uri` names one file and not a folder; when left out, it does with the "
-        "ending of a model's file or an archive, as .joblib or .tar.gz",
+        description="whether an s3:// `storage_uri` names one file and not a folder; when left out, its ending "
+        "decides: that of a model's file or an archive, as .joblib or .tar.gz, means a file",
     )
     storage: str | None = Field(
         default=None, description="the entry of the top-level `storage` that has the keys for `storage_uri`"
@@ -347,9 +347,10 @@ class Model(Section):
         if self.storage_uri is None:
             return "has no effect: there is no storage_uri; drop it"
         if not in_s3(self.storage_uri):
-            return "has no effect: only in S3 does KServe not tell a folder from a file; drop it"
+            return "has no effect: it is for s3:// only, where KServe cannot tell a folder from a file; drop it"
         if self.storage_file and ends_as_a_folder(self.storage_uri):
-            return "true contradicts storage_uri, which is a folder; end storage_uri with the file's name, or drop it"
+            why = "true contradicts storage_uri, which is a folder"
+            return f"{why}; end storage_uri with the file's name, or drop storage_file"
         return None
 
     def _model_name_problem(self, release: Release | None) -> str | None:

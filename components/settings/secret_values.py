@@ -87,18 +87,18 @@ def secret_problems(document: Mapping[str, Any], *, stored: StoredSettings, is_s
     if stored.only_in_cloud:
         for setting, paths in untold.items():
             pulumi.log.warn(
-                f"{setting}: has a secret. Without a stack file, which of its values that is cannot be told. "
-                f"Secret are {_fields(setting)} only; in plain text are {', '.join(paths)}"
+                f"{setting}: has a secret; without a stack file, the program cannot tell which of its values that is. "
+                f"Only {_fields(setting)} are kept secret; in plain text are {', '.join(paths)}"
             )
         untold = {}
     return [
         *(f"{path}: is in plain text; make it a secret: pulumi config set --secret --path {path}" for path in plain),
         *(f"{path}: {REVEALED}" for path in revealed),
         *(
-            f"{setting}: has a secret, and which of its values that is cannot be told: {stored.file} does not have "
-            f"{', '.join(paths)} with the value that is used. Only {_fields(setting)} are kept secret. Where another "
-            f"file is used, name it by the variable {CONFIG_FILE} instead of the option --config-file; else have these "
-            "values in this file"
+            f"{setting}: has a secret, and the program cannot tell which of its values that is: {stored.file} does not "
+            f"have {', '.join(paths)} with the value that is used. Only {_fields(setting)} are kept secret. Where "
+            f"another file is used, name it by the variable {CONFIG_FILE} instead of the option --config-file; else "
+            "write these values into this file"
             for setting, paths in untold.items()
         ),
     ]

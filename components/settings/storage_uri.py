@@ -42,7 +42,7 @@ def _problem(uri: str, *, scheme: str, rest: str) -> str | None:
         case "http" | "https" if not (_file_name(rest) or re.fullmatch(FOLDERS, uri)):
             return f"names no file; write {scheme}://<host>/<path of a file or archive>"
         case "s3" if "?" in rest or "#" in rest:
-            return "has a ? or #, where KServe ends the key: it would read another one; name it without"
+            return "has a ? or #: KServe reads the key only up to there, which is another one; use a key without them"
         case "pvc" if not re.fullmatch(CLAIM, rest.partition("/")[0]):
             return "names no valid claim; write pvc://<claim>/<path>, the claim with a-z, 0-9, - and . only"
         case "oci" if not re.fullmatch(IMAGE, rest, re.ASCII):

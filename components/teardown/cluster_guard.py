@@ -20,7 +20,7 @@ import pulumi
 from pulumi.dynamic import CreateResult, DiffResult, ReadResult, Resource, ResourceProvider, UpdateResult
 
 from components.ownership.stack_identity import ClusterIdentity, Identity
-from components.teardown.termination_wait import DELETE_UNREACHABLE
+from components.teardown.termination_wait import DELETE_UNREACHABLE, pull_secrets_input
 
 if TYPE_CHECKING:
     from components.settings.stack import Settings
@@ -192,11 +192,6 @@ class ClusterGuardArgs:
             has_platform=settings.installs_platform or settings.installs_monitoring,
             pull_secrets=settings.image_pull_secrets,
         )
-
-
-def pull_secrets_input(names: Collection[str]) -> Mapping[str, list[str]]:
-    """The input `pull_secrets` of a resource; none where there are no names, so that deployed stacks see no change."""
-    return {"pull_secrets": sorted(names)} if names else {}
 
 
 class ClusterGuard(Resource, module="kserve-multi-model", name="ClusterGuard"):

@@ -20,9 +20,9 @@ from pulumi.dynamic import Resource
 from components.teardown.cluster_guard import (
     ClusterGuardProvider,
     ObstacleError,
-    pull_secrets_input,
     require_cluster_of,
 )
+from components.teardown.termination_wait import pull_secrets_input
 
 if TYPE_CHECKING:
     import httpx2 as httpx

@@ -93,6 +93,11 @@ class TerminationWaitProvider(ResourceProvider):
             )
 
 
+def pull_secrets_input(names: Collection[str]) -> Mapping[str, list[str]]:
+    """The input `pull_secrets` of a resource; none where there are no names, so that deployed stacks see no change."""
+    return {"pull_secrets": sorted(names)} if names else {}
+
+
 @dataclass(frozen=True, kw_only=True)
 class TerminationWaitArgs:
     """Which pods to wait for.
@@ -121,8 +126,7 @@ class TerminationWaitArgs:
         names = {key: sorted(found) for key in NAMES if (found := getattr(self, key)) is not None}
         kubeconfig = str(self.kubeconfig) if self.kubeconfig else None
         connection = {"kubeconfig": kubeconfig, "context": self.context}
-        # Where there are none, a deployed stack sees no change.
-        secrets = {"pull_secrets": sorted(self.pull_secrets)} if self.pull_secrets else {}
+        secrets = pull_secrets_input(self.pull_secrets)
         return {"namespace": self.namespace, "own": self.own, **connection, **names, **secrets}
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[3]
-FOLDERS = ("*.md", "docs/*.md", "examples/*/*.md", "cluster/serving/README.md")
+FOLDERS = ("*.md", "docs/*.md", "examples/*/*.md", "cluster/*/README.md")
 PAGES = sorted(page for folder in FOLDERS for page in ROOT.glob(folder))
 CHINESE = [page for page in PAGES if page.name.endswith(".zh.md")]
 

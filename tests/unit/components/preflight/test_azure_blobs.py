@@ -28,8 +28,9 @@ def look(*uris: str) -> None:
 def test_a_model_that_gets_the_files_of_others_is_named(warnings: list[str], end: str) -> None:
     look(f"{BLOBS}/flowers-v2/", f"{BLOBS}/flowers{end}", f"{BLOBS}/flowers.pkl", f"{BLOBS}/trees")
     assert warnings == [
-        "models[1].storage_uri: of Azure's Blob Storage, KServe also fetches the files of models[0], models[2], whose "
-        "names begin alike; move them to folders of which no name begins another's, as flowers/v1 and flowers/v2"
+        "models[1].storage_uri: from Azure's Blob Storage, KServe also fetches the files of models[0], models[2], "
+        "because their location begins with this one; use folder names of which none is the beginning of another, as "
+        "flowers/v1 and flowers/v2"
     ]
 
 

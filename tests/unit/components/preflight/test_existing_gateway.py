@@ -216,7 +216,7 @@ def test_routes_of_this_stacks_own_kserve_lead_to_istios_usual_service(api: Plat
     missing = "ingress.class_name: there is no GatewayClass corp. Write one that kubectl get gatewayclasses lists"
     assert the_problem(api, {"class_name": "corp"}, **more) == missing
     api.answer(f"{CLASSES}/corp", {"metadata": {"name": "corp"}, "spec": {"controllerName": "example.com/envoy"}})
-    assert "is of the controller example.com/envoy" in the_problem(api, {"class_name": "corp"}, **more)
+    assert "names the controller example.com/envoy, but" in the_problem(api, {"class_name": "corp"}, **more)
     refused = {"conditions": [{"type": "Accepted", "status": "False", "reason": "Waiting"}]}
     by_istio = {"metadata": {"name": "corp"}, "spec": {"controllerName": "istio.io/gateway-controller"}}
     api.answer(f"{CLASSES}/corp", by_istio | {"status": refused})

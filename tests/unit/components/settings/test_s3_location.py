@@ -104,7 +104,7 @@ def test_a_folder_is_no_file(uri: str) -> None:
     problem = the_problem(settings(sklearn("a", storage_uri=uri, storage_file=True)))
     assert problem == (
         "models[0].storage_file: true contradicts storage_uri, which is a folder; end storage_uri with the file's "
-        "name, or drop it"
+        "name, or drop storage_file"
     )
 
 
@@ -113,7 +113,8 @@ def test_a_folder_is_no_file(uri: str) -> None:
 def test_elsewhere_it_has_no_effect(uri: str, *, said: bool) -> None:
     problem = the_problem(settings(sklearn("a", storage_uri=uri, storage_file=said)))
     assert problem == (
-        "models[0].storage_file: has no effect: only in S3 does KServe not tell a folder from a file; drop it"
+        "models[0].storage_file: has no effect: it is for s3:// only, where KServe cannot tell a folder from a "
+        "file; drop it"
     )
 
 

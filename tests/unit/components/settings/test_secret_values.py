@@ -127,8 +127,8 @@ def test_where_another_file_is_used_a_secret_that_may_be_in_plain_text_is_refuse
     """As by the option --config-file, which the program does not see: the endpoint may be the secret."""
     (problem,) = problems_with({"storage": {"demo": DECRYPTED}}, stored=stored, folder=project_folder)
     assert problem.startswith(
-        "storage: has a secret, and which of its values that is cannot be told: Pulumi.stack.yaml does not have "
-        "storage.demo.endpoint with the value that is used. "
+        "storage: has a secret, and the program cannot tell which of its values that is: Pulumi.stack.yaml does "
+        "not have storage.demo.endpoint with the value that is used. "
     )
     assert "PULUMI_OPTION_CONFIG_FILE instead of the option --config-file" in problem
     assert "typed-secret" not in problem

@@ -11,7 +11,7 @@ HF = "is not a model of Hugging Face; write hf://<owner>/<model> or hf://<owner>
 FILE = "names no file; write https://<host>/<path of a file or archive>"
 CLAIM = "names no valid claim; write pvc://<claim>/<path>, the claim with a-z, 0-9, - and . only"
 IMAGE = "is not an image; write oci://<registry>/<repository>:<tag>, the repository in lower case"
-KEY = "has a ? or #, where KServe ends the key: it would read another one; name it without"
+KEY = "has a ? or #: KServe reads the key only up to there, which is another one; use a key without them"
 
 
 @pytest.mark.parametrize(
