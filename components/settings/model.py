@@ -284,7 +284,9 @@ class Model(Section):
         problems: dict[str | Location, str | None] = {
             "storage": self._storage_problem(context),
             "storage_file": self._storage_file_problem(),
-            runtime_field: self._runtime_problem(context.release) if context.release and self.format else None,
+            runtime_field: self._runtime_problem(context.release, mirrored=context.mirrored)
+            if context.release and self.format
+            else None,
             "service_name" if self.service_name else "name": self._name_problem(
                 f".{self.namespace or context.namespace}.{context.domain}"
             ),
@@ -463,10 +465,12 @@ class Model(Section):
         problem = store.uri_problem(self.storage_uri) if store else None
         return f"{self.storage!r} {problem}" if problem else None
 
-    def _runtime_problem(self, release: Release) -> str | None:
+    def _runtime_problem(self, release: Release, *, mirrored: bool) -> str | None:
         version = f" {self.version}" if self.version else ""
         requested = f"{self.format!r}{version} with protocol {self.protocol}"
         where = f'release "{release.name}"'
+        if (declared := self.declared_runtime(release.runtimes)) and not mirrored:
+            return f"needs `mirror`: the image of its server, {declared.image}, is in the local cluster's registry only"
         if self.matching_runtimes(release.runtimes):
             return None
         if self.runtime is None:

@@ -188,7 +188,8 @@ def test_rights_follow_the_settings() -> None:
     assert Right(verb="create", group="serving.kserve.io", resource="clusterstoragecontainers") in storage
     assert not needs(models_only(MODEL), "create", "clusterstoragecontainers")
     mlflow = MODEL | {"format": "mlflow", "protocol": "v2"}
-    assert needs(models_only(mlflow, release="local"), "create", "servingruntimes")
+    mirror = {"charts": "oci://localhost:5001/charts", "images": "localhost:5001", "plain_http": True}
+    assert needs(models_only(mlflow, release="local", mirror=mirror), "create", "servingruntimes")
     assert not needs(models_only(mlflow, release="0.20"), "create", "servingruntimes")
     assert not needs(models_only(MODEL, release="local"), "create", "servingruntimes")
     bandit = models_only(ON_TRIAL)

@@ -11,6 +11,7 @@ from components.settings.stack import parse
 from releases.local import LOCAL
 from releases.official_0_20 import OFFICIAL_0_20
 from releases.types import Release
+from tests.unit.components.settings.stack_settings import problems, settings, sklearn, the_problem
 
 
 @pytest.mark.parametrize(
@@ -42,3 +43,17 @@ def test_a_model_that_no_runtime_serves_is_refused_with_what_they_serve(
         parse({"release": release.name, "mirror": mirror, "models": [model]})
     assert message in str(refused.value)
     assert "models[0].format" in str(refused.value)
+
+
+def test_a_server_of_the_local_cluster_needs_its_mirror() -> None:
+    """Where KServe is there already, nothing else asks for the mirror, and the pods would wait for the image."""
+    mirror = {"charts": "oci://localhost:5001/charts", "images": "localhost:5001", "plain_http": True}
+    model = sklearn("iris") | {"format": "tensorflow"}
+    document = settings(model, release="local", platform={"existing": "all"})
+    assert the_problem(document) == (
+        "models[0].format: needs `mirror`: the image of its server, kserve-multi-model/tfserving, is in the local "
+        "cluster's registry only"
+    )
+    assert problems(document | {"mirror": mirror}) == ()
+    assert problems(document | {"release": "0.20"}) == ()
+    assert problems(document | {"models": [sklearn("iris")]}) == ()
