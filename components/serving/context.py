@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Self
@@ -14,6 +14,7 @@ from components.ownership.stack_identity import Identity
 from components.platform.context import InstallContext
 from components.rollout.server import Servers
 from components.serving.storage_credentials import StorageCredentials, StoreAccess
+from components.serving.store_objects import needs_variables
 from components.settings.gateway_names import GatewayNames
 from components.settings.model import Model
 from components.settings.modes import Mode
@@ -41,6 +42,7 @@ class ServingContext:
         gateway_service: the gateway's Service, for clients without an address.
         gateways: those that routes of graphs and bandits are bound to.
         stores: access to a store, by the store's name and the namespace of its models.
+        locations_with_own_container: those of models that have a ClusterStorageContainer of their own.
         termination_waits: resource of each namespace that is deleted after its models, and waits for their pods.
         pull_secrets: names of the Secrets that pods pull images with.
         changing_mode: names of models and graphs that may run in the other mode now; they are deleted before they are
@@ -58,6 +60,7 @@ class ServingContext:
     gateway_service: GatewayService | None = None
     gateways: GatewayNames = field(default_factory=GatewayNames)
     stores: Mapping[tuple[str, str], StoreAccess] = field(default_factory=dict)
+    locations_with_own_container: frozenset[str] = frozenset()
     termination_waits: Mapping[str, pulumi.Resource] = field(default_factory=dict)
     changing_mode: frozenset[str] = frozenset()
     pull_secrets: tuple[str, ...] = ()
@@ -88,6 +91,7 @@ class ServingContext:
             gateway_service=gateway_service,
             gateways=gateways,
             stores={store: keys.access for store, keys in credentials.items()},
+            locations_with_own_container=frozenset(_with_own_container(settings)),
             termination_waits=termination_waits,
             changing_mode=changing_mode,
             pull_secrets=install.pull_secrets.names,
@@ -130,3 +134,10 @@ class ServingContext:
             namespace=namespace,
             timeout=timeout + READY_MARGIN_SECONDS,
         )
+
+
+def _with_own_container(settings: Settings) -> Iterator[str]:
+    for model in settings.models:
+        store = settings.storage[model.storage] if model.storage else None
+        if model.location and (model.storage_initializer is not None or (store and needs_variables(store))):
+            yield model.location

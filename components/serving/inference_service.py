@@ -73,6 +73,7 @@ class InferenceService(pulumi.ComponentResource):
             resources=context.footprint.predictor,
             pull_secrets=context.pull_secrets,
             storage_container=storage,
+            names_the_platforms=model.location in context.locations_with_own_container,
             own_runtime=runtime,
         )
         components = spec.components()

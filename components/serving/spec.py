@@ -14,7 +14,7 @@ from components.serving.model_runtime import ModelRuntime
 from components.serving.modes import SERVING_MODES, ServingMode
 from components.serving.paths import Paths
 from components.serving.pod_spec import drop_none, mounts, pod_fields, probe, server_labels, variables
-from components.serving.storage_container import StorageContainer
+from components.serving.storage_container import PLATFORMS, StorageContainer
 from components.serving.storage_credentials import StoreAccess
 from components.settings.model import Model
 from components.settings.resource_profiles import SERVING_RUNTIME, PodResources
@@ -44,6 +44,7 @@ class InferenceServiceSpec:
         pull_secrets: names of the Secrets that its pods pull images with, beside those of the model.
         resources: of servers whose settings name none; None for those of the serving runtime.
         storage_container: what downloads its files; None for the platform's.
+        names_the_platforms: whether it says so, because another model of its location has one of its own.
         own_runtime: the serving runtime in its namespace; None for one of KServe's, and for a container.
 
     """
@@ -54,6 +55,7 @@ class InferenceServiceSpec:
     resources: PodResources | None
     pull_secrets: tuple[str, ...] = ()
     storage_container: StorageContainer | None = None
+    names_the_platforms: bool = False
     own_runtime: ModelRuntime | None = None
 
     @property
@@ -104,7 +106,7 @@ class InferenceServiceSpec:
                 "containerConcurrency": model.concurrency,
                 "timeout": model.request_timeout,
                 **self.mode.predictor_fields(model),
-                "storageContainerName": self.storage_container.name if self.storage_container else None,
+                "storageContainerName": self._storage_container_name(),
                 **pod_fields(model, labels=server_labels(model.service, "predictor")),
                 "labels": {**model.labels, **(store.pod_labels if store else {})} or None,
                 "imagePullSecrets": self._pull_secrets(),
@@ -123,6 +125,11 @@ class InferenceServiceSpec:
                 "canaryTrafficPercent": canary_traffic(model),
             }
         )
+
+    def _storage_container_name(self) -> str | None:
+        if self.storage_container:
+            return self.storage_container.name
+        return PLATFORMS if self.names_the_platforms else None
 
     def _pull_secrets(self) -> list[dict[str, str]] | None:
         of_store = self.store.pull_secrets if self.store else ()

@@ -14,6 +14,9 @@ from components.settings.model import Model
 from components.settings.resource_profiles import STORAGE_INITIALIZER, PodResources
 from components.settings.server import Resources
 
+# Of KServe's charts; for models that name none, KServe takes any that fits.
+PLATFORMS = "default"
+
 
 @dataclass(frozen=True, kw_only=True)
 class StorageContainer:

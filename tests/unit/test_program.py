@@ -525,3 +525,20 @@ def test_on_a_platform_that_is_there_only_models_are_declared(tmp_path: Path, mo
     }
     assert recording.outputs["gateway"]["address"] == "http://192.0.2.9"
     assert recording.outputs["endpoints"]["sklearn-model"]["host"] == "sklearn-model.default.example.com"
+
+
+def test_a_model_beside_another_of_its_location_is_not_downloaded_by_the_others_container(registry: Registry) -> None:
+    """KServe would take any ClusterStorageContainer that fits the location, in no order."""
+    sklearn = {"name": "sklearn-model", "format": "sklearn", "storage_uri": "s3://models/sklearn"}
+    own = {**sklearn, "name": "own", "storage_initializer": {"limits": {"memory": "4Gi"}}}
+    elsewhere = {**sklearn, "name": "elsewhere", "storage_uri": "s3://models/others"}
+    recording = run("dev", registry=registry, models=[sklearn, own, elsewhere], storage={})
+
+    def container(model: str) -> str | None:
+        service = recording.the("serving.kserve.io/v1beta1:InferenceService", model)
+        named: str | None = service.plain["spec"]["predictor"].get("storageContainerName")
+        return named
+
+    assert container("own") == "default.own"
+    assert container("sklearn-model") == "default"
+    assert container("elsewhere") is None
