@@ -30,7 +30,7 @@ def model(tmp_path: Path) -> Path:
 
 def configuration(model: Path, *arguments: str, **environment: str) -> Configuration:
     given = ["--model_name=iris", f"--model_dir={model}", *arguments]
-    return Configuration.read(given, environment, work=Path("/work"))
+    return Configuration.read(given, environment, work=Path("/scratch"))
 
 
 def configure(model: Path, text: str) -> None:
@@ -44,8 +44,8 @@ def test_without_a_file_all_archives_are_loaded_by_one_worker_each(model: Path) 
         "metrics_mode": "prometheus",
         "default_workers_per_model": "1",
         "load_models": "all",
-        "inference_address": "unix:/work/inference.sock",
-        "management_address": "unix:/work/management.sock",
+        "inference_address": "unix:/scratch/inference.sock",
+        "management_address": "unix:/scratch/management.sock",
         "model_store": f"{model}/model-store",
         "service_envelope": "kserve",
     }
@@ -55,8 +55,8 @@ def test_the_file_of_the_model_counts_but_for_addresses_and_folder(model: Path) 
     configure(model, UPSTREAMS)
     properties = configuration(model).properties()
     assert (properties["job_queue_size"], properties["metrics_address"]) == ("10", "http://127.0.0.1:8092")
-    assert properties["inference_address"] == "unix:/work/inference.sock"
-    assert properties["management_address"] == "unix:/work/management.sock"
+    assert properties["inference_address"] == "unix:/scratch/inference.sock"
+    assert properties["management_address"] == "unix:/scratch/management.sock"
     assert properties["model_store"] == f"{model}/model-store"
     assert properties["load_models"] == "all"
     assert not [name for name in properties if name.startswith("#")]
@@ -115,11 +115,11 @@ def test_a_folder_without_an_archive_is_refused(tmp_path: Path, folder: str) -> 
 def test_java_runs_upstreams_server_on_the_folder(model: Path) -> None:
     configure(model, UPSTREAMS)
     command = configuration(model, JAVA_HOME="/jvm").java_command()
-    assert command[:3] == ["/jvm/bin/java", "-Dmodel_server_home=/opt/site", "-Djava.io.tmpdir=/work"]
+    assert command[:3] == ["/jvm/bin/java", "-Dmodel_server_home=/opt/site", "-Djava.io.tmpdir=/scratch"]
     main = command.index("org.pytorch.serve.ModelServer")
     assert command[main - 4 : main] == ["-Xmx256m", "-XX:+UseSerialGC", "-cp", "/opt/site/ts/frontend/*"]
     options = command[main + 1 :]
-    assert options[options.index("-f") + 1] == "/work/config.properties"
+    assert options[options.index("-f") + 1] == "/scratch/config.properties"
     assert options[options.index("-s") + 1] == f"{model}/model-store"
     assert {"--disable-token-auth", "-ncs"} <= set(options)
 
