@@ -37,10 +37,8 @@ class ApiKind:
         """`inferenceservices.serving.kserve.io`, as kubectl and CustomResourceDefinitions name it."""
         return f"{self.plural}.{self.group}" if self.group else self.plural
 
-    def objects(self, client: httpx.Client, *, namespace: str = "", fields: str = "") -> Iterator[Metadata]:
+    def objects(self, client: httpx.Client, *, namespace: str = "") -> Iterator[Metadata]:
         """Metadata of its objects in a namespace, or in the whole cluster; none where they cannot be listed.
-
-        `fields` is what they must have, as `type=kubernetes.io/tls`, of the few fields that can be asked for.
 
         Raises:
             ForbiddenError: this login may not list them.
@@ -49,8 +47,7 @@ class ApiKind:
         """
         api = f"apis/{self.group}" if self.group else "api"
         place = f"/namespaces/{namespace}" if namespace else ""
-        path, query = f"/{api}/{self.version}{place}/{self.plural}", {"fieldSelector": fields} if fields else None
-        answer = get(client, path, query=query, headers=METADATA_ONLY)
+        answer = get(client, f"/{api}/{self.version}{place}/{self.plural}", headers=METADATA_ONLY)
         if answer.status_code in {httpx.codes.NOT_FOUND, httpx.codes.METHOD_NOT_ALLOWED}:
             return
         for item in _Listed.model_validate(answer.raise_for_status().json()).items:

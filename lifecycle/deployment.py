@@ -60,7 +60,6 @@ class Deployment:
     """A stack that Pulumi works with, by a copy of its file. The environment says where its backend is."""
 
     file: StackFile
-    copy: Path
     stack: automation.Stack
     text_before: str
     text_with_context: str
@@ -118,7 +117,7 @@ class Deployment:
             # Pulumi's Kubernetes provider reads the file that this names, and the program refuses another one.
             workspace.env_vars["KUBECONFIG"] = str(kubeconfig)
         after = file.path.read_text("utf-8")
-        return cls(file=file, copy=copy, stack=stack, text_before=before, text_with_context=after)
+        return cls(file=file, stack=stack, text_before=before, text_with_context=after)
 
     def forget_context(self) -> None:
         """Take the context out of the user's file again, unless the user has changed the file since."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import pulumi
@@ -20,7 +19,6 @@ class ExistingGateway:
     """The Service of a gateway that is there already.
 
     Attributes:
-        selector: labels of the gateway's pods.
         type: of the Service.
         port: for HTTP.
         node_port: the same on every node; 0 for none.
@@ -30,7 +28,6 @@ class ExistingGateway:
 
     namespace: str
     name: str
-    selector: Mapping[str, str]
     type: str
     port: int = HTTP_PORT
     node_port: int = 0

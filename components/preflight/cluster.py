@@ -46,14 +46,12 @@ class ClusterState:
 
     Attributes:
         own_namespaces: namespaces of its models and graphs that this stack creates and deletes.
-        foreign_namespaces: the other namespaces of its models and graphs.
         changing_mode: names of models and graphs that run, or may run, in another mode than declared.
         platform_parts: parts of the platform that others installed, and the namespaces that stay with them.
 
     """
 
     own_namespaces: frozenset[str]
-    foreign_namespaces: frozenset[str]
     changing_mode: frozenset[str]
     platform_parts: ExistingParts = field(default_factory=ExistingParts)
 
@@ -137,7 +135,6 @@ def preflight(settings: Settings, *, identity: Identity, found: FoundCluster) ->
     warn_of_alike_blobs(settings)
     return ClusterState(
         own_namespaces=own,
-        foreign_namespaces=foreign,
         changing_mode=frozenset[str]().union(*changing),
         platform_parts=replace(existing, namespaces=existing.namespaces | foreign),
     )

@@ -243,7 +243,6 @@ def _found(service: Service, *, port: int) -> ExistingGateway:
     return ExistingGateway(
         namespace=service.namespace,
         name=service.name,
-        selector=service.selector,
         type=service.type,
         port=port,
         node_port=next(one.node for one in service.ports if one.number == port),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import ClassVar, TypeVar
+from typing import TypeVar
 
 import httpx2 as httpx
 import pulumi
@@ -18,7 +18,7 @@ from components.ownership.existing_objects import HELM_ANNOTATIONS, MANAGER_LABE
 from components.settings.platform_parts import TITLES, Part
 from kube.connection import refusal_of
 from kube.views.base import Object, View, in_spec
-from kube.views.kubernetes import Deployment, Namespace
+from kube.views.kubernetes import CustomResourceDefinition, Deployment, Namespace
 from releases.existing import Version
 
 VERSION_LABEL = "app.kubernetes.io/version"
@@ -47,15 +47,7 @@ class UntoldError(pulumi.RunError):
     """The cluster did not say what exists, or whose it is. That decides what is declared, so the run stops."""
 
 
-class Definition(Object):
-    """A CustomResourceDefinition, without its schemas."""
-
-    api: ClassVar[str] = "apis/apiextensions.k8s.io/v1"
-    plural: ClassVar[str] = "customresourcedefinitions"
-
-
 class _Container(View):
-    name: str
     image: str = ""
 
 
@@ -119,7 +111,11 @@ def read_parts(client: httpx.Client) -> Mapping[Part, FoundPart]:
 
 def _read_part(client: httpx.Client, part: Part) -> FoundPart | None:
     definition = ask(
-        client, Definition.path(name=KINDS[part]), Definition.model_validate, what=TITLES[part], headers=METADATA_ONLY
+        client,
+        CustomResourceDefinition.path(name=KINDS[part]),
+        CustomResourceDefinition.model_validate,
+        what=TITLES[part],
+        headers=METADATA_ONLY,
     )
     controllers = _controllers(client, part)
     if definition is None and not controllers:

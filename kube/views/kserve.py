@@ -155,11 +155,10 @@ class InferenceGraph(Served):
 
 
 class ModelFormat(View):
-    """A model format that a runtime serves; `chosen` says whether KServe may choose the runtime for it."""
+    """A model format that a runtime serves."""
 
     name: str
     version: str = ""
-    chosen: bool = Field(False, validation_alias="autoSelect")
 
 
 class ClusterServingRuntime(Object):

@@ -69,7 +69,6 @@ class Pod(Object):
     api: ClassVar[str] = "api/v1"
     plural: ClassVar[str] = "pods"
 
-    phase: str = Field("", validation_alias=in_status("phase"))
     conditions: Conditions = Field((), validation_alias=in_status("conditions"))
     init: tuple[ContainerStatus, ...] = Field((), validation_alias=in_status("initContainerStatuses"))
     containers: tuple[ContainerStatus, ...] = Field((), validation_alias=in_status("containerStatuses"))
@@ -152,7 +151,6 @@ class Node(Object):
 
     conditions: Conditions = Field((), validation_alias=in_status("conditions"))
     addresses: tuple[Strings, ...] = Field((), validation_alias=in_status("addresses"))
-    allocatable: Strings = Field({}, validation_alias=in_status("allocatable"))
 
     @property
     def address(self) -> str:
@@ -265,16 +263,6 @@ class Secret(Object):
 
     api: ClassVar[str] = "api/v1"
     plural: ClassVar[str] = "secrets"
-
-
-class ResourceQuota(Object):
-    """The limits of a namespace, and how much of them is used."""
-
-    api: ClassVar[str] = "api/v1"
-    plural: ClassVar[str] = "resourcequotas"
-
-    hard: Strings = Field({}, validation_alias=in_status("hard"))
-    used: Strings = Field({}, validation_alias=in_status("used"))
 
 
 class PersistentVolumeClaim(Object):

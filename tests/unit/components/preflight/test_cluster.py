@@ -157,7 +157,6 @@ def test_own_and_foreign_namespaces(tmp_path: Path) -> None:
         found = look(kubeconfig=file, models=models)
     assert found == ClusterState(
         own_namespaces=frozenset({"missing", "made"}),
-        foreign_namespaces=frozenset({"foreign"}),
         changing_mode=frozenset(),
         platform_parts=ExistingParts(namespaces=frozenset({"foreign"})),
     )
@@ -171,7 +170,7 @@ def test_a_namespace_of_the_stacks_state_stays_declared_without_its_mark(tmp_pat
     with answering(tmp_path, namespaces=dict.fromkeys(("made", "foreign", "of-the-platform"))) as file:
         found = look(kubeconfig=file, models=models, in_state=state)
     assert found.own_namespaces == {"made"}
-    assert found.foreign_namespaces == {"foreign", "of-the-platform"}
+    assert found.platform_parts.namespaces == {"foreign", "of-the-platform"}
 
 
 def test_namespace_of_another_stack_is_refused(tmp_path: Path) -> None:
@@ -462,5 +461,5 @@ def test_a_cluster_that_is_busy_for_a_moment_is_asked_again(tmp_path: Path, paus
         path = "GET /api/v1/namespaces/models"
         server.on(server.address.removeprefix("http://"), path, busy, Reply({"metadata": {"name": "models"}}))
         found = look(kubeconfig=kubeconfig(tmp_path, server=server.address), namespace="models", models=({},))
-    assert found.foreign_namespaces == {"models"}
+    assert found.platform_parts.namespaces == {"models"}
     assert pauses == [2.0]
