@@ -31,6 +31,16 @@ USE_IT = (
     "To use what is there as it is, set platform.existing to auto, or to a list: pulumi config set --path "
     "platform.existing auto"
 )
+TAKE_OUT = "Take it out of the list"
+# What an existing part runs on, and what is wrong, and to do, where that is missing.
+BELOW: Mapping[Part, tuple[Part, ...]] = {"kserve": ("istio", "knative"), "knative": ("istio",)}
+MISSING_BELOW: Mapping[Part, str] = {
+    "istio": "the Istio that it runs on is not there. Install it there",
+    "knative": (
+        "the Knative that models in mode Knative run on is not there. Install it there, or have the models in mode "
+        "Standard: pulumi config set mode Standard"
+    ),
+}
 OTHERS = "or have models only, on that stack's platform (setting `platform`)"
 
 
@@ -156,8 +166,10 @@ def decide(found: Mapping[Part, FoundPart], *, wanted: Wanted, own: frozenset[Pa
         elif one is None:
             installs = part in wanted.needed and not whole
             lines.append(f"{TITLES[part]}: not there{', installed by this stack' if installs else ''}")
-            if wanted.must_exist(part):
-                problems.append(f"platform.existing: {TITLES[part]} is not there. Leave it out to have it installed")
+            # What an existing KServe runs on and lacks is named below, with another remedy: nothing is installed there.
+            if wanted.must_exist(part) and not (whole and part in BELOW["kserve"] and part in wanted.needed):
+                remedy = "Set it to auto to have what is missing installed" if wanted.existing == "all" else TAKE_OUT
+                problems.append(f"platform.existing: {TITLES[part]} is not there. {remedy}")
         elif not wanted.uses(part) and part in wanted.needed:
             problems.append(f"{one} is there already ({one.whose}). This stack neither changes nor deletes it.")
         else:
@@ -211,12 +223,12 @@ def _untried(one: FoundPart, known: VersionRange) -> Iterator[str]:
 
 def _split(used: set[Part], *, own: frozenset[Part], needed: frozenset[Part]) -> Iterator[str]:
     """Problems of existing parts that run on parts which do not exist, or which the stack itself has installed."""
-    uppers: tuple[Part, ...] = ("kserve", "knative")
-    for upper in uppers:
+    for upper, parts in BELOW.items():
         if upper not in used or upper not in needed:
             continue
-        below: tuple[Part, ...] = ("istio", "knative") if upper == "kserve" else ("istio",)
-        for part in below:
+        for part in parts:
             if part in needed and part not in used:
-                reason = "is this stack's" if part in own else "is not there"
-                yield f"{TITLES[upper]} is there already, but the {TITLES[part]} that it runs on {reason}"
+                if part in own:
+                    yield f"{TITLES[upper]} is there already, but the {TITLES[part]} that it runs on is this stack's"
+                else:
+                    yield f"{TITLES[upper]} is there already, but {MISSING_BELOW[part]}"

@@ -146,18 +146,25 @@ def test_a_list_refuses_the_parts_that_it_does_not_have(full: PlatformServer) ->
     ]
 
 
-@pytest.mark.parametrize("existing", ["all", ["istio", "knative"]])
-def test_a_part_that_is_promised_and_missing_is_refused(empty: PlatformServer, existing: object) -> None:
+@pytest.mark.parametrize(
+    ("existing", "remedy"),
+    [("all", "Set it to auto to have what is missing installed"), (["istio", "knative"], "Take it out of the list")],
+)
+def test_a_part_that_is_promised_and_missing_is_refused(empty: PlatformServer, existing: object, remedy: str) -> None:
     empty.has("istio", "1.27.1")
     problems = the_problems(empty, existing=existing)
-    assert "platform.existing: Knative is not there. Leave it out to have it installed" in problems
+    assert f"platform.existing: Knative is not there. {remedy}" in problems
 
 
-def test_parts_below_which_another_is_missing_are_refused(empty: PlatformServer) -> None:
+@pytest.mark.parametrize("existing", ["all", "auto", ["istio", "kserve"]])
+def test_parts_below_which_another_is_missing_are_refused_once_with_a_remedy(
+    empty: PlatformServer, existing: object
+) -> None:
     empty.has("kserve", "v0.20.0")
-    assert the_problems(empty, existing="auto") == [
-        "KServe is there already, but the Istio that it runs on is not there",
-        "KServe is there already, but the Knative that it runs on is not there",
+    assert the_problems(empty, existing=existing) == [
+        "KServe is there already, but the Istio that it runs on is not there. Install it there",
+        "KServe is there already, but the Knative that models in mode Knative run on is not there. Install it there, "
+        "or have the models in mode Standard: pulumi config set mode Standard",
     ]
 
 
