@@ -64,6 +64,9 @@ def fetched(message: str, *objects: Object, uri: str = "s3://models/iris") -> li
         ("S3 error [403]: Forbidden", "storage-keys-refused"),
         ("SignatureDoesNotMatch", "storage-keys-refused"),
         ("botocore.exceptions.NoCredentialsError: Unable to locate credentials", "storage-keys-missing"),
+        ("S3 authentication failed. Set AWS_ACCESS_KEY_ID/AWS_SECRET_ACCESS_KEY or use aws", "storage-keys-missing"),
+        ("Invalid AWS credentials. Verify AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.", "storage-keys-refused"),
+        ("Access denied. Verify HuggingFace permissions.", "storage-keys-refused"),
         ("OSError: [Errno 28] No space left on device", "storage-failed"),
         # What KServe's initializer says of other stores; tests/unit/cluster/serving/test_stores.py has it from there.
         ("HTTP authentication failed for 'https://h/m.joblib'. Verify credentials.", "storage-keys-refused"),
