@@ -13,6 +13,7 @@ import requests
 
 from .conftest import Demo
 from .programs import Program, Server, started
+from .test_clients import ask, question
 from .test_loading import refused
 
 pytestmark = pytest.mark.skipif(not shutil.which("java"), reason="there is no Java; in pods it is in the image")
@@ -120,6 +121,31 @@ def test_a_tensor_a_field_answers_v2(prices: Server) -> None:
             "predicted": ("FP64", [2], [1108.0, 3.0]),
             "dear": ("BYTES", [2], ["yes", "no"]),
         }
+
+
+@pytest.mark.format("pmml", server="ours", protocols=["grpc-v2"], proof="process")
+def test_columns_are_answered_by_grpc(prices: Server, python: Path) -> None:
+    columns = {
+        "rows": [["red", 3.5, 2], ["blue", 1, 1]],
+        "columns": {"colour": "BYTES", "size": "FP64", "rank": "INT32"},
+    }
+    asked = [question(prices, "triton-grpc", output=output, **columns) for output in ("price", "dear")]
+    price, dear = ask(python, asked)
+    assert (price["predictions"], dear["predictions"]) == ([1108.0, 3.0], ["yes", "no"])
+    assert price["ready"]
+    assert price["inputs"] == [["colour", "BYTES", [-1]], ["size", "FP64", [-1]], ["rank", "INT64", [-1]]]
+
+
+def test_v2_without_rows_is_answered_without_outputs(prices: Server) -> None:
+    for datatype in ("FP64", "BYTES"):
+        answer = infer(prices, {"name": "a", "shape": [0, 3], "datatype": datatype, "data": []})
+        assert answer.json()["outputs"] == []
+
+
+def test_text_of_another_shape_is_refused_by_its_shape(prices: Server) -> None:
+    answer = infer(prices, {"name": "a", "shape": [1, 2], "datatype": "BYTES", "data": ["red", "1"]})
+    assert answer.status_code == 400
+    assert answer.json()["error"].endswith("of shape [rows, 3], got datatype BYTES of shape [1, 2]")
 
 
 @pytest.mark.parametrize(
