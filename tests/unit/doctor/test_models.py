@@ -230,6 +230,27 @@ def test_what_was_kept_of_another_declaration_explains_nothing(other: Event) -> 
     assert seen(declared_model(), LATE, other) == ["deadline-exceeded"]
 
 
+@pytest.mark.parametrize("suffix", ["", "-variables", "-pull"])
+def test_what_was_kept_before_the_keys_were_set_anew_explains_nothing(suffix: str) -> None:
+    """The Event is of 120 seconds ago."""
+    name = f"prod-1-storage-mine{suffix}"
+    mended = secret(name, written=stamp(10))
+    assert seen(declared_model(), LATE, kept(), mended) == ["deadline-exceeded"]
+    for other in (secret(name, written=stamp(300)), secret(name), secret("another", written=stamp(10))):
+        assert seen(declared_model(), LATE, kept(), other)[0].startswith("storage-keys-")
+
+
+@pytest.mark.parametrize(("subresource", "explains"), [("status", True), ("", False)])
+def test_what_was_kept_before_the_model_was_declared_anew_explains_nothing(subresource: str, *, explains: bool) -> None:
+    """As when it names another store. KServe writes the status again and again."""
+    write = {"time": stamp(10), "subresource": subresource}
+    metadata = meta(MODEL, annotations=MARK, uid="u1", managedFields=[{"time": stamp(200)}, write])
+    predictor = {"annotations": {DECLARED: "new"}, "serviceAccountName": "prod-1-storage-mine"}
+    model = inference_service(model={"storageUri": WEB}, metadata=metadata, predictor=predictor)
+    found_first = seen(model, LATE, kept())[0]
+    assert (found_first == "storage-keys-refused") == explains
+
+
 @pytest.mark.parametrize("beside", [[], [{"name": "istio-proxy", "state": {"running": {"startedAt": stamp(1)}}}]])
 def test_what_was_kept_explains_nothing_once_a_pod_has_the_files(beside: list[dict[str, Any]]) -> None:
     """A sidecar that Istio puts among what comes before the server does not end."""

@@ -113,6 +113,7 @@ def test_refused_keys_name_the_store_and_what_it_answered() -> None:
 
 EVENTS = "GET /api/v1/namespaces/default/events?fieldSelector=reason%3DModelNotFetched"
 PODS = "GET /api/v1/namespaces/default/pods?labelSelector=serving.kserve.io%2Finferenceservice%3Dsklearn-model"
+SECRETS = "GET /api/v1/namespaces/default/secrets"
 DECLARED = "kserve-multi-model/declared"
 PULL = "failed to pull image: unexpected status from HEAD request to http://r/v2/: 401 Unauthorized"
 
@@ -132,7 +133,7 @@ def serve_kept(
     service = {"metadata": metadata, "spec": {"predictor": predictor}, "status": status}
     kubernetes.on(host, INFERENCE_SERVICE, Reply(service))
     event = {
-        "metadata": {"name": "e", "annotations": {DECLARED: declared}},
+        "metadata": {"name": "e", "annotations": {DECLARED: declared}, "creationTimestamp": "2026-01-01T00:01:00Z"},
         "involvedObject": {"kind": "InferenceService", "name": "sklearn-model", "uid": "u1"},
         "reason": "ModelNotFetched",
         "message": PULL,
@@ -179,6 +180,23 @@ def test_what_was_kept_is_not_said_once_a_pod_has_the_files(gateway: Server, kub
     outcome = check(endpoint(gateway))
     assert outcome.verdict == "no-route"
     assert PULL not in words(outcome)
+
+
+@pytest.mark.parametrize(
+    ("name", "minute", "said"),
+    [("dev-storage-images-pull", 2, False), ("dev-storage-images-pull", 0, True), ("another", 2, True)],
+)
+def test_what_was_kept_is_not_said_once_the_keys_were_set_anew(
+    gateway: Server, kubernetes: Server, name: str, minute: int, *, said: bool
+) -> None:
+    serve_kept(kubernetes, {"modelStatus": {"transitionStatus": "InProgress"}})
+    written = [{"manager": "pulumi", "time": f"2026-01-01T00:0{minute}:00Z"}]
+    of_store = Reply({"items": [{"metadata": {"name": name, "managedFields": written}}]})
+    kubernetes.on(kubernetes.address.removeprefix("http://"), SECRETS, of_store)
+    outcome = check(endpoint(gateway))
+    assert outcome.verdict == ("storage-refused" if said else "no-route")
+    (asked,) = (request for request in kubernetes.requests if request.path.endswith("/secrets"))
+    assert "as=PartialObjectMetadataList" in asked.headers["accept"]
 
 
 def test_a_download_that_succeeds_at_a_later_try_is_waited_for(gateway: Server, kubernetes: Server) -> None:
