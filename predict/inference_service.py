@@ -16,7 +16,7 @@ from kube.read import PASSING_ERRORS, ForbiddenError, read_list
 from kube.views.base import MODEL_LABEL, Condition
 from kube.views.fetching import NOT_FETCHED, fetched, kept_words
 from kube.views.kserve import KEYS_REFUSED, InferenceGraph, InferenceService, not_true
-from kube.views.kubernetes import Event, Pod
+from kube.views.kubernetes import Event, Pod, Secret
 
 SECONDS = 5.0  # short, so that a cluster out of reach does not hold up the check
 KEPT_WIDTH = 500  # the error of a pull is at the end of what the kubelet says
@@ -161,13 +161,25 @@ def _status(client: httpx.Client, service: InferenceService | InferenceGraph, *,
 
 
 def _kept(client: httpx.Client, service: InferenceService) -> str:
-    """What an update kept of a download that failed; empty once a pod has the files, and where it may not be read."""
+    """What an update kept of a download that failed.
+
+    Empty once a pod has the files or the store's Secret was changed, and where it may not be read.
+    """
     try:
         events = read_list(Event, client, namespace=service.namespace, fields=f"reason={NOT_FETCHED}")
     except (*PASSING_ERRORS, ForbiddenError):
         return ""
-    words = kept_words(events, service)
-    return "" if words and _has_files(client, service) else words
+    if not kept_words(events, service) or _has_files(client, service):
+        return ""
+    return kept_words(events, service, secrets=_secrets(client, service))
+
+
+def _secrets(client: httpx.Client, service: InferenceService) -> tuple[Secret, ...]:
+    """The Secrets of the namespace, without their content; none where this login may not read them."""
+    try:
+        return read_list(Secret, client, namespace=service.namespace, metadata_only=True)
+    except (*PASSING_ERRORS, ForbiddenError):
+        return ()
 
 
 def _has_files(client: httpx.Client, service: InferenceService) -> bool:

@@ -25,7 +25,7 @@ from cluster.locations import cache_dir
 
 VERSION = "3.37.0"
 ACCOUNT, HOST = "acme", "acme.blob.core.windows.net"
-KEY = base64.b64encode(b"k" * 64).decode()
+KEY, NEXT_KEY = (base64.b64encode(letter * 64).decode() for letter in (b"k", b"n"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,8 +62,8 @@ def program() -> Path:
 
 
 @contextmanager
-def azurite(folder: Path) -> Iterator[Azurite]:
-    """Run it while the context lasts, with one account."""
+def azurite(folder: Path, *, key: str = KEY) -> Iterator[Azurite]:
+    """Run it while the context lasts, with one account, whose blobs are in the folder."""
     authority = trustme.CA()
     certificate = authority.issue_cert(HOST)
     certificate.private_key_pem.write_to_path(folder / "key.pem")
@@ -76,7 +76,7 @@ def azurite(folder: Path) -> Iterator[Azurite]:
     place = ("--blobHost", "127.0.0.1", "--blobPort", str(port), "--location", str(folder), "--silent")
     process = subprocess.Popen(
         [str(program()), *place, *tls, "--skipApiVersionCheck"],
-        env={**os.environ, "AZURITE_ACCOUNTS": f"{ACCOUNT}:{KEY}"},
+        env={**os.environ, "AZURITE_ACCOUNTS": f"{ACCOUNT}:{key}"},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )

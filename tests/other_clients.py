@@ -116,11 +116,11 @@ class Question:
             self.address, channel_args=[("grpc.default_authority", self.host), ("grpc.enable_http_proxy", 0)]
         )
         answer = client.infer(self.model, self.inputs(triton_grpc.InferInput), parameters=self.parameters)
-        (described,) = client.get_model_metadata(self.model).inputs
+        described = client.get_model_metadata(self.model).inputs
         return {
             "predictions": _plain(answer.as_numpy(self.output)),
             "ready": client.is_server_ready() and client.is_model_ready(self.model),
-            "input": [described.name, described.datatype, list(described.shape)],
+            "inputs": [[each.name, each.datatype, list(each.shape)] for each in described],
         }
 
     def kserve_v1(self):

@@ -137,7 +137,8 @@ def _earlier_failure(view: ModelView) -> Evidence | None:
 
 def _kept(view: ModelView) -> Evidence | None:
     """The latest words that the update kept which declared the model as it is, if no pod has fetched it since."""
-    words = "" if fetched(view.pods, view.model) else kept_words(view.warnings, view.model)
+    secrets = view.facts.of(Secret, view.namespace)
+    words = "" if fetched(view.pods, view.model) else kept_words(view.warnings, view.model, secrets=secrets)
     return _evidence(f"Event {NOT_FETCHED}, of an earlier pod", words) if words else None
 
 

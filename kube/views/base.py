@@ -55,6 +55,13 @@ class OwnerReference(View):
         return self.api.rpartition("/")[0]
 
 
+class Write(View):
+    """When a client last wrote fields of an object, or of its subresource, as its status."""
+
+    time: datetime | None = None
+    subresource: str = ""
+
+
 class Metadata(View):
     """What every object has."""
 
@@ -68,6 +75,13 @@ class Metadata(View):
     finalizers: tuple[str, ...] = ()
     labels: Strings = {}
     annotations: Strings = {}
+    writes: tuple[Write, ...] = Field((), validation_alias="managedFields")
+
+    @property
+    def written(self) -> datetime | None:
+        """When somebody last wrote what is declared, which is not the status; None where the cluster does not say."""
+        times = (write.time for write in self.writes if write.time and not write.subresource)
+        return max(times, default=None)
 
     @property
     def controller(self) -> OwnerReference | None:

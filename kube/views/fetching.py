@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 
 from kube.views.kserve import SPEC_HASH_ANNOTATION, InferenceService
-from kube.views.kubernetes import ContainerStatus, Event, Pod
+from kube.views.kubernetes import ContainerStatus, Event, Pod, Secret
 
 INITIALIZER = "storage-initializer"
 # Containers of an image with a model: the first one pulls it and looks into it, the other one is beside the server.
@@ -56,11 +57,38 @@ def fetched(pods: Iterable[Pod], model: InferenceService) -> bool:
     return any(map(has_files, current))
 
 
-def kept_words(events: Iterable[Event], model: InferenceService) -> str:
-    """The latest words that the update kept which declared the model as it is; empty if it kept none."""
-    kept = [event for event in events if event.reason == NOT_FETCHED and _is_of(event, model)]
+def kept_words(events: Iterable[Event], model: InferenceService, *, secrets: Iterable[Secret] = ()) -> str:
+    """The latest words that the update kept which declared the model as it is; empty if it kept none.
+
+    Words from before the model or a Secret of its store was written again explain nothing: it may be mended.
+
+    Args:
+        events: of the model's namespace.
+        model: the model.
+        secrets: of the model's namespace.
+
+    """
+    mended = _mended(model, secrets)
+    kept = [
+        event
+        for event in events
+        if event.reason == NOT_FETCHED and _is_of(event, model) and not _is_before(event, mended)
+    ]
     latest = max(kept, key=lambda event: event.last.timestamp() if event.last else 0.0, default=None)
     return latest.message if latest else ""
+
+
+def _mended(model: InferenceService, secrets: Iterable[Secret]) -> datetime | None:
+    """When the model or a Secret of its store was last written."""
+    # The program names a store's Secrets after the account that carries them.
+    names = {f"{model.service_account}{suffix}" for suffix in ("", "-variables", "-pull")}
+    written = (secret.metadata.written for secret in secrets if secret.name in names)
+    return max(filter(None, (model.metadata.written, *written)), default=None)
+
+
+def _is_before(event: Event, time: datetime | None) -> bool:
+    """Whether an Event was made before this time, both by the API server's clock."""
+    return bool(time and event.metadata.created and event.metadata.created < time)
 
 
 def _is_of(event: Event, model: InferenceService) -> bool:

@@ -68,6 +68,8 @@ class PaddleModel(TabularModel):
             values = np.ascontiguousarray(rows, dtype=self._type)
         if values.dtype.kind == "i" and not np.array_equal(values, rows):
             raise ValueError(f"it takes whole numbers ({values.dtype})")
+        if not values.size:  # Paddle would say `std::exception` and no more
+            raise ValueError(f"expected at least one row, got shape {list(values.shape)}")
         with self._lock:
             self._input.copy_from_cpu(values)
             try:

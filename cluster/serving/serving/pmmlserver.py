@@ -28,6 +28,8 @@ from .tables import Table
 from .tabular_model import Predictions, TabularModel
 
 NUMBERS = ("double", "float")
+# PMML's types of fields, and those of v2's tensors for them; every other one is text.
+TENSORS = {"double": "FP64", "float": "FP32", "integer": "INT64", "boolean": "BOOL"}
 
 
 class PmmlModel(TabularModel):
@@ -108,7 +110,7 @@ class PmmlModel(TabularModel):
         if not isinstance(payload, InferRequest) or isinstance(predictions, list):
             return super().respond(payload, predictions)
         outputs = []
-        for name in predictions[0]:
+        for name in next(iter(predictions), ()):
             values = _column([result.get(name) for result in predictions], name=name)
             output = InferOutput(name=name, shape=list(values.shape), datatype=from_np_dtype(values.dtype))
             output.set_data_from_numpy(values, binary_data=payload.use_binary_outputs)
@@ -116,6 +118,11 @@ class PmmlModel(TabularModel):
         response: InferResponse = super().respond(payload, np.zeros(len(predictions)))
         response.outputs = outputs
         return response
+
+    def get_input_types(self) -> list[dict[str, Any]]:
+        """Describe the input for v2 metadata: a column a field, as rows of one tensor are all numbers or all text."""
+        types = {name: TENSORS.get(data_type, "BYTES") for name, data_type in self._types.items()}
+        return [{"name": name, "datatype": datatype, "shape": [-1]} for name, datatype in types.items()]
 
 
 def _column(results: list[Any], *, name: str) -> NDArray[Any]:

@@ -120,10 +120,10 @@ def v2_rows(request: InferRequest, *, n_features: int | None) -> AnyRows:
         text = text_of(tensor, where=where)
         if n_features is None:
             return text
+        if list(tensor.shape) != [len(text) // n_features, n_features]:
+            raise InvalidInput(f"{where}: {expected}, got datatype BYTES of shape {list(tensor.shape)}")
         refusal = InvalidInput(f"{where}: {expected}, got datatype BYTES with values that are not numbers")
-        if not text or list(tensor.shape) != [len(text) // n_features, n_features]:
-            raise refusal
-        return Categories(values=np.array(text).reshape(tensor.shape), refusal=refusal)
+        return Categories(values=np.array(text, dtype=np.str_).reshape(tensor.shape), refusal=refusal)
     try:
         # A tensor sent as JSON is read without its datatype first: with it, numpy would parse "5.1" as a number.
         plain = np.asarray(tensor.data) if tensor.data is not None else tensor.as_numpy()
@@ -135,7 +135,7 @@ def v2_rows(request: InferRequest, *, n_features: int | None) -> AnyRows:
     if not all(array.dtype.kind in "iufb" for array in (_without_nulls(plain), values)):
         raise InvalidInput(f"{where}: {expected}, got datatype {tensor.datatype} with values that are not numbers")
     fits = values.ndim in {1, 2} if n_features is None else values.shape[1:] == (n_features,)
-    if not fits or not len(values):
+    if not fits:
         raise InvalidInput(f"{where}: {expected}, got shape {list(values.shape)}")
     return np.asarray(values, dtype=np.float64)
 

@@ -62,7 +62,7 @@ class Table:
 
     def unfit(self, n_features: int, why: str) -> InvalidInput:
         """The error for columns that the model does not take."""
-        first = {name: values[0] for name, values in self.columns.items()}
+        first = {name: next(iter(values), None) for name, values in self.columns.items()}
         return InvalidInput(f"{self.source}: expected rows of {n_features} numbers, got {first!r:.80} ({why})")
 
 
@@ -106,7 +106,7 @@ def v2_table(request: InferRequest) -> Table:
     """Read tensors of shape [rows] or [rows, 1], each a column with the tensor's name."""
     columns = {tensor.name: _column(tensor, where=f'inputs "{tensor.name}"') for tensor in request.inputs}
     lengths = {len(values) for values in columns.values()}
-    if len(columns) != len(request.inputs) or len(lengths) != 1 or lengths == {0}:
+    if len(columns) != len(request.inputs) or len(lengths) != 1:
         shapes = ", ".join(f"{tensor.name} {list(tensor.shape)}" for tensor in request.inputs) or "none"
         raise InvalidInput(f"inputs: expected tensors of different names and one length, each a column, got {shapes}")
     return Table(columns=columns, source="inputs")

@@ -47,7 +47,7 @@ class TabularModel(Model):  # type: ignore[misc]  # the SDK has no types
 
     def answer_text(self, rows: list[str] | NDArray[np.str_]) -> Predictions:
         """Predict rows of text, of one value each or of several. :raises ValueError: as with `answer`."""
-        raise InvalidInput(f"expected rows of numbers, got text: {rows[0]!r:.80}")
+        raise InvalidInput(f"expected rows of numbers, got text: {next(iter(rows), '')!r:.80}")
 
     def in_order(self, table: Table, *, n_features: int) -> Table:
         """The columns that the model takes, in its order. :raises InvalidInput: they are not there."""

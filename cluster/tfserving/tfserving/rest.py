@@ -21,6 +21,8 @@ from .tensors import columns_of, read_columns, read_rows, rows_of
 MODEL = "/v1/models/(?P<name>[^/:]+)(?:/versions/(?P<version>[0-9]+)|/labels/(?P<label>[^/:]+))?"
 ASKED = re.compile(f"{MODEL}:(?P<verb>classify|regress|predict)", re.IGNORECASE)
 DESCRIBED = re.compile(f"{MODEL}(?P<metadata>/metadata)?", re.IGNORECASE)
+# A string, or what TensorFlow Serving takes for infinity beside the token that Python knows.
+SHORT_INFINITY = re.compile(rb'("(?:[^"\\]|\\.)*")|\bInf\b')
 
 
 def application(model: ServedModel) -> Starlette:
@@ -102,6 +104,8 @@ def _parse(body: bytes) -> dict[str, Any]:
 
     :raises RefusedError: it is not JSON, or no object.
     """
+    if b"Inf" in body:
+        body = SHORT_INFINITY.sub(lambda found: found[1] or b"Infinity", body)
     try:
         document = json.loads(body)
     except (ValueError, RecursionError) as error:

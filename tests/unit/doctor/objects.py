@@ -172,8 +172,9 @@ def account(*secrets: str) -> ServiceAccount:
     return ServiceAccount.model_validate({"metadata": meta("keys"), "secrets": [{"name": name} for name in secrets]})
 
 
-def secret(name: str = "keys", **annotations: str) -> Secret:
-    return Secret.model_validate({"metadata": meta(name, annotations=annotations)})
+def secret(name: str = "keys", *, written: str | None = None, **annotations: str) -> Secret:
+    managed = [{"manager": "pulumi", "time": written}] if written else None
+    return Secret.model_validate({"metadata": meta(name, annotations=annotations, managedFields=managed)})
 
 
 def runtime(

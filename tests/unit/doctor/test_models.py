@@ -64,6 +64,9 @@ def fetched(message: str, *objects: Object, uri: str = "s3://models/iris") -> li
         ("S3 error [403]: Forbidden", "storage-keys-refused"),
         ("SignatureDoesNotMatch", "storage-keys-refused"),
         ("botocore.exceptions.NoCredentialsError: Unable to locate credentials", "storage-keys-missing"),
+        ("S3 authentication failed. Set AWS_ACCESS_KEY_ID/AWS_SECRET_ACCESS_KEY or use aws", "storage-keys-missing"),
+        ("Invalid AWS credentials. Verify AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.", "storage-keys-refused"),
+        ("Access denied. Verify HuggingFace permissions.", "storage-keys-refused"),
         ("OSError: [Errno 28] No space left on device", "storage-failed"),
         # What KServe's initializer says of other stores; tests/unit/cluster/serving/test_stores.py has it from there.
         ("HTTP authentication failed for 'https://h/m.joblib'. Verify credentials.", "storage-keys-refused"),
@@ -225,6 +228,27 @@ def test_what_the_update_kept_explains_a_pod_that_is_gone() -> None:
 @pytest.mark.parametrize("other", [kept(declared="before"), kept(uid="u0"), kept(declared="")])
 def test_what_was_kept_of_another_declaration_explains_nothing(other: Event) -> None:
     assert seen(declared_model(), LATE, other) == ["deadline-exceeded"]
+
+
+@pytest.mark.parametrize("suffix", ["", "-variables", "-pull"])
+def test_what_was_kept_before_the_keys_were_set_anew_explains_nothing(suffix: str) -> None:
+    """The Event is of 120 seconds ago."""
+    name = f"prod-1-storage-mine{suffix}"
+    mended = secret(name, written=stamp(10))
+    assert seen(declared_model(), LATE, kept(), mended) == ["deadline-exceeded"]
+    for other in (secret(name, written=stamp(300)), secret(name), secret("another", written=stamp(10))):
+        assert seen(declared_model(), LATE, kept(), other)[0].startswith("storage-keys-")
+
+
+@pytest.mark.parametrize(("subresource", "explains"), [("status", True), ("", False)])
+def test_what_was_kept_before_the_model_was_declared_anew_explains_nothing(subresource: str, *, explains: bool) -> None:
+    """As when it names another store. KServe writes the status again and again."""
+    write = {"time": stamp(10), "subresource": subresource}
+    metadata = meta(MODEL, annotations=MARK, uid="u1", managedFields=[{"time": stamp(200)}, write])
+    predictor = {"annotations": {DECLARED: "new"}, "serviceAccountName": "prod-1-storage-mine"}
+    model = inference_service(model={"storageUri": WEB}, metadata=metadata, predictor=predictor)
+    found_first = seen(model, LATE, kept())[0]
+    assert (found_first == "storage-keys-refused") == explains
 
 
 @pytest.mark.parametrize("beside", [[], [{"name": "istio-proxy", "state": {"running": {"startedAt": stamp(1)}}}]])

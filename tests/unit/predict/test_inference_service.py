@@ -72,6 +72,14 @@ def test_refused_storage_keys_are_said_plainly_and_at_once(gateway: Server, kube
         ("HTTP authentication failed for 'https://h/m'. Verify credentials.", True),
         ("HuggingFace authentication failed. Set HF_TOKEN or request access to the gated repository.", True),
         ("GCS error: ('invalid_grant: Invalid JWT Signature.', {})", True),
+        ("GCS authentication failed. Verify GOOGLE_APPLICATION_CREDENTIALS or use anonymous access.", True),
+        ("Azure authentication failed. Verify AZURE_CLIENT_ID/AZURE_CLIENT_SECRET or AZURE_STORAGE_ACCESS_KEY.", True),
+        ("S3 authentication failed. Set AWS_ACCESS_KEY_ID/AWS_SECRET_ACCESS_KEY or use awsAnonymousCredential", True),
+        ("Invalid AWS credentials. Verify AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.", True),
+        ("HTTP access denied for 'https://h/m'. Verify permissions.", True),
+        ("Access denied to S3 resource 'models'. Verify permissions.", True),
+        ("Access denied. Verify HuggingFace permissions.", True),
+        ("S3 resource 'models' not found.", False),
         ("HTTP resource not found at 'https://h/401/m'.", False),
         ("unexpected status from HEAD request to http://r/v2/iris/manifests/401: 401 Unauthorized", True),
         ("pull access denied, repository does not exist or may require authorization", True),
@@ -105,6 +113,7 @@ def test_refused_keys_name_the_store_and_what_it_answered() -> None:
 
 EVENTS = "GET /api/v1/namespaces/default/events?fieldSelector=reason%3DModelNotFetched"
 PODS = "GET /api/v1/namespaces/default/pods?labelSelector=serving.kserve.io%2Finferenceservice%3Dsklearn-model"
+SECRETS = "GET /api/v1/namespaces/default/secrets"
 DECLARED = "kserve-multi-model/declared"
 PULL = "failed to pull image: unexpected status from HEAD request to http://r/v2/: 401 Unauthorized"
 
@@ -124,7 +133,7 @@ def serve_kept(
     service = {"metadata": metadata, "spec": {"predictor": predictor}, "status": status}
     kubernetes.on(host, INFERENCE_SERVICE, Reply(service))
     event = {
-        "metadata": {"name": "e", "annotations": {DECLARED: declared}},
+        "metadata": {"name": "e", "annotations": {DECLARED: declared}, "creationTimestamp": "2026-01-01T00:01:00Z"},
         "involvedObject": {"kind": "InferenceService", "name": "sklearn-model", "uid": "u1"},
         "reason": "ModelNotFetched",
         "message": PULL,
@@ -171,6 +180,23 @@ def test_what_was_kept_is_not_said_once_a_pod_has_the_files(gateway: Server, kub
     outcome = check(endpoint(gateway))
     assert outcome.verdict == "no-route"
     assert PULL not in words(outcome)
+
+
+@pytest.mark.parametrize(
+    ("name", "minute", "said"),
+    [("dev-storage-images-pull", 2, False), ("dev-storage-images-pull", 0, True), ("another", 2, True)],
+)
+def test_what_was_kept_is_not_said_once_the_keys_were_set_anew(
+    gateway: Server, kubernetes: Server, name: str, minute: int, *, said: bool
+) -> None:
+    serve_kept(kubernetes, {"modelStatus": {"transitionStatus": "InProgress"}})
+    written = [{"manager": "pulumi", "time": f"2026-01-01T00:0{minute}:00Z"}]
+    of_store = Reply({"items": [{"metadata": {"name": name, "managedFields": written}}]})
+    kubernetes.on(kubernetes.address.removeprefix("http://"), SECRETS, of_store)
+    outcome = check(endpoint(gateway))
+    assert outcome.verdict == ("storage-refused" if said else "no-route")
+    (asked,) = (request for request in kubernetes.requests if request.path.endswith("/secrets"))
+    assert "as=PartialObjectMetadataList" in asked.headers["accept"]
 
 
 def test_a_download_that_succeeds_at_a_later_try_is_waited_for(gateway: Server, kubernetes: Server) -> None:

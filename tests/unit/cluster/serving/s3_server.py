@@ -19,8 +19,8 @@ BUCKET = "models"
 KEY, SECRET, REGION = "reader", "its-secret", "us-east-1"
 
 
-def signed_by_us(method: str, url: str, headers: Message) -> bool:
-    """Whether a request carries the AWS4 signature that our key gives it."""
+def is_signed(method: str, url: str, headers: Message, *, secret: str) -> bool:
+    """Whether a request carries the AWS4 signature that our key gives it with this secret."""
     fields = dict(
         part.strip().partition("=")[::2]
         for part in headers.get("Authorization", "").removeprefix("AWS4-HMAC-SHA256 ").split(",")
@@ -30,7 +30,7 @@ def signed_by_us(method: str, url: str, headers: Message) -> bool:
     signed = {name: headers[name] for name in fields["SignedHeaders"].split(";")}
     request = AWSRequest(method=method, url=url, headers=signed)
     request.context["timestamp"] = headers["X-Amz-Date"]
-    auth = S3SigV4Auth(Credentials(KEY, SECRET), "s3", REGION)
+    auth = S3SigV4Auth(Credentials(KEY, secret), "s3", REGION)
     ours = auth.signature(auth.string_to_sign(request, auth.canonical_request(request)), request)
     return bool(ours == fields["Signature"])
 
@@ -49,7 +49,7 @@ class Handler(BaseHTTPRequestHandler):
         _, bucket, *rest = parts.path.split("/", 2)
         key = "/".join(rest)
         url = f"{self.server.scheme}://{self.headers['Host']}{self.path}"
-        if not signed_by_us(self.command, url, self.headers):
+        if not is_signed(self.command, url, self.headers, secret=self.server.secret):
             self.refuse(403, "SignatureDoesNotMatch")
         elif bucket != BUCKET:
             self.refuse(404, "NoSuchBucket")
@@ -85,13 +85,18 @@ class Handler(BaseHTTPRequestHandler):
 
 
 class S3Server(ThreadingHTTPServer):
-    """Objects by key, served on a free loopback port."""
+    """Objects by key, served on a free loopback port.
+
+    Attributes:
+        secret: of the key, with which requests must be signed.
+    """
 
     daemon_threads = True
 
     def __init__(self, objects: dict[str, bytes], *, authority: trustme.CA | None = None):
         super().__init__(("127.0.0.1", 0), Handler)
         self.objects = objects
+        self.secret = SECRET
         self.scheme = "https" if authority else "http"
         if authority:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

@@ -72,7 +72,7 @@ def test_grpc_answers_what_training_recorded(servers: dict[str, Server], demo: D
         assert answer == {
             "predictions": pytest.approx(demo.predictions[MODELS[folder]], abs=1e-6),
             "ready": True,
-            "input": ["input-0", "FP64", [-1, 4]],
+            "inputs": [["input-0", "FP64", [-1, 4]]],
         }
 
 

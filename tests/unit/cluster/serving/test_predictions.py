@@ -152,7 +152,7 @@ def test_v1_refuses(servers: dict[str, Server], folder: str, body: str, message:
     [
         ([tensor([[1, 2]], shape=(1, 2))], "expected one numeric tensor of shape [rows, 4], got shape [1, 2]"),
         ([tensor([1, 2, 3, 4], shape=(4,))], "expected one numeric tensor of shape [rows, 4], got shape [4]"),
-        ([tensor([], shape=(0, 4))], "expected one numeric tensor of shape [rows, 4], got shape [0, 4]"),
+        ([tensor([], shape=(0, 2))], "expected one numeric tensor of shape [rows, 4], got shape [0, 2]"),
         ([tensor([GOOD_ROW], shape=(2, 4))], "cannot reshape array of size 4 into shape (2,4)"),
         ([tensor([GOOD_ROW, [1, 2]])], "inhomogeneous"),
         ([tensor([["1", "2", "3", "4"]], shape=(1, 4))], "datatype FP64 with values that are not numbers"),
@@ -168,6 +168,19 @@ def test_v2_refuses(servers: dict[str, Server], folder: str, tensors: list[dict[
     answer = infer(servers[folder], *tensors)
     assert message in answer.json()["error"]
     assert answer.status_code == 400
+
+
+def test_v2_without_rows_is_left_to_the_model(servers: dict[str, Server]) -> None:
+    """As upstream's servers do: XGBoost, LightGBM and ONNX answer nothing, scikit-learn refuses it."""
+    columns = [tensor([], shape=(0,)) | {"name": name} for name in "abcd"]
+    for folder in ("xgboost", "lightgbm", "onnx"):
+        for body in ({"inputs": [tensor([], shape=(0, 4))]}, {"inputs": columns, "parameters": {"content_type": "pd"}}):
+            answer = requests.post(f"{servers[folder].url}/v2/models/model/infer", json=body, timeout=10)
+            (output,) = answer.json()["outputs"]
+            assert (output["shape"], output["datatype"], output["data"]) == ([0], DATATYPES[folder], [])
+    refused = infer(servers["sklearn"], tensor([], shape=(0, 4)))
+    assert refused.status_code == 400
+    assert refused.json()["error"].startswith("the model does not take these values: Found array with 0 sample(s)")
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ from components.settings.model import Model, ValidationContext
 from components.settings.stores.store import Store
 from components.settings.stores.union import AnyStore
 from releases.official_0_20 import OFFICIAL_0_20 as OFFICIAL
-from tests.azurite import ACCOUNT, HOST, KEY, azurite
+from tests.azurite import ACCOUNT, HOST, KEY, NEXT_KEY, azurite
 from tests.google_emulator import google_emulator
 from tests.kserve_credentials import initializer_of
 from tests.store_servers import Google, Hub, Web, basic, serving
@@ -309,9 +309,13 @@ def test_s3_with_a_private_authority(
         with_none = downloads.refusal(store | {"anonymous": True}, uri)
         assert with_wrong == with_none == "S3 error [403]: Forbidden"
         without_authority = downloads.refusal({"kind": "s3", "endpoint": server.url, **keys}, uri)
-        seen(right=files, wrong=with_wrong, missing=with_none, untrusted=untrusted(without_authority))
         unverified = {"kind": "s3", "endpoint": server.url, "verify_ssl": False, **keys}
         assert downloads.fetched(unverified, uri) == {"model.joblib": MODEL}
+        server.secret = "the-next"
+        with_expired = downloads.refusal(store | keys, uri)
+        assert with_expired == "S3 error [403]: Forbidden"
+        words = {"wrong": with_wrong, "missing": with_none, "expired": with_expired}
+        seen(right=files, untrusted=untrusted(without_authority), **words)
 
 
 def given_to_kserve(uri: str, **settings: Any) -> str:
@@ -437,5 +441,14 @@ def test_azure_gets_the_key_or_the_token(
         late = {"kind": "azure", "sas_token": expired}
         said = [downloads.refusal(s, uri, environment=server.environment) for s in (wrong, forged, late, nothing)]
         assert said == [refused] * 4
-        of_key(wrong=said[0], missing=said[3])
         of_token(wrong=said[1], expired=said[2], missing=said[3])
+    folder = tmp_path / "next"
+    folder.mkdir()
+    with azurite(folder, key=NEXT_KEY) as server:
+        of_next_key, of_old_key = (
+            downloads.refusal({"kind": "azure", "storage_key": key}, uri, environment=server.environment)
+            for key in (NEXT_KEY, KEY)
+        )
+        assert of_next_key == "Azure resource 'models' not found."  # it is taken, by a server without blobs
+        assert of_old_key == refused
+        of_key(wrong=said[0], missing=said[3], expired=of_old_key)

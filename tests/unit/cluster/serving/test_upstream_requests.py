@@ -216,6 +216,7 @@ def test_rows_of_categories(upstream: dict[str, Server]) -> None:
         (output,) = infer(upstream["categories"], tensor(data, shape=(2, 2), datatype="BYTES")).json()["outputs"]
         assert output["data"] == [0, 1]
     answer = infer(upstream["categories"], tensor(["a", "x"], shape=(2, 1), datatype="BYTES"))
+    assert answer.json()["error"].endswith("shape [rows, 2], got datatype BYTES of shape [2, 1]")
     assert answer.status_code == 400
     for row in (["a", "x", "y"], ["a", 5]):
         answer = upstream["categories"].predict([row])

@@ -117,9 +117,17 @@ def test_nan_and_infinity_go_in_and_out_as_tokens(functions: Server) -> None:
     body = b'{"signature_name": "logarithm", "instances": [NaN, Infinity, 0.0, -1, 1]}'
     answer = requests.post(f"{functions.url}/model:predict", data=body, timeout=30)
     assert answer.content == b'{"predictions": [NaN, Infinity, -Infinity, NaN, 0.0]}'
+    short = requests.post(f"{functions.url}/model:predict", data=body.replace(b"Infinity", b"Inf"), timeout=30)
+    assert short.content == answer.content
     nan, infinity, *_ = answer.json()["predictions"]
     assert math.isnan(nan)
     assert infinity == math.inf
+
+
+def test_text_with_the_word_for_infinity_stays(functions: Server) -> None:
+    body = b'{"signature_name": "text", "instances": ["a \\"Inf\\" b", "Inf"]}'
+    answer = requests.post(f"{functions.url}/model:predict", data=body, timeout=30)
+    assert [row["text"] for row in answer.json()["predictions"]] == ['A "INF" B', "INF"]
 
 
 def test_floats_have_the_digits_that_say_them(functions: Server) -> None:
