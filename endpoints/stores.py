@@ -25,8 +25,8 @@ _OF_AZURE = ("client_secret", "storage_key", "sas_token")
 _WORDS_WIDTH = 900
 # What may be secret in an error of a client of a store, and what is shown instead.
 _SECRETS: tuple[tuple[re.Pattern[str], str], ...] = (
-    # User and password of a URL.
-    (re.compile(r"//[^/@\s]*@"), "//…@"),
+    # User and password of a URL, in which an @ may be.
+    (re.compile(r"//[^/\s]*@"), "//…@"),
     # The query of a URL, or of its path: a signature, a SAS token.
     (re.compile(r"\?[\w.~%+-]+=[^\s'\")>]*"), "?…"),
     # Credentials of a request. They differ from words such as "Basic authentication" by a digit or a capital.

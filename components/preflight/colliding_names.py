@@ -34,6 +34,8 @@ def _others(running: Mapping[str, Mapping[str, Served]], *, owner: str) -> Itera
             if stack == owner:
                 continue
             is_model = isinstance(one, InferenceService)
+            # A canary needs a second version, and a model of another stack may have a bandit with it.
+            split = isinstance(one, InferenceService) and one.canary_percent is not None
             yield Named(
                 place=f"{one.name} in namespace {namespace}, {f'of stack {stack}' if stack else 'not of this stack'}",
                 key=one.name,
@@ -42,4 +44,6 @@ def _others(running: Mapping[str, Mapping[str, Served]], *, owner: str) -> Itera
                 namespace=namespace,
                 is_standard=one.mode in STANDARD_MODES,
                 components=(PREDICTOR,) if is_model else (),
+                split=split,
+                bandit=split and bool(stack),
             )

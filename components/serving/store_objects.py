@@ -148,8 +148,7 @@ def _azure(store: AzureStorage) -> StoreObjects:
 def _https(store: HttpsStorage) -> StoreObjects:
     headers = {name: plain(value) for name, value in store.headers.items()}
     if store.username:
-        both = f"{store.username}:{plain(store.password)}"
-        headers["Authorization"] = f"Basic {base64.b64encode(both.encode()).decode()}"
+        headers["Authorization"] = f"Basic {store.basic_credentials}"
     # A Secret of the account with `https-host` would put the headers into the pod in plain text.
     return StoreObjects(secret_variables={f"{store.host}-headers": json.dumps(headers)} if headers else {})
 

@@ -10,7 +10,7 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 
 from components.settings.errors import refuse
 from components.settings.fields import Matching
-from components.settings.stores.store import AZURE, Store, require_one
+from components.settings.stores.store import AZURE, Store, plain, require_one
 
 _ID = r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}"
 
@@ -70,6 +70,12 @@ class AzureStorage(Store):
             }
         )
         return self
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """Those of the settings; of a SAS token also the text without its question mark, and its signature."""
+        token = plain(self.sas_token).lstrip("?")
+        return (*super().secrets, *((token, *parse_qs(token)["sig"]) if token else ()))
 
     def _uri_problem(self, uri: str) -> str | None:
         if not re.fullmatch(AZURE, uri):

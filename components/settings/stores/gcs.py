@@ -12,6 +12,8 @@ from components.settings.errors import refuse
 from components.settings.fields import HOST_PORT, Matching
 from components.settings.stores.store import Store, require_one
 
+# What is secret in a key, by the types of keys.
+_SECRETS = ("private_key", "refresh_token", "client_secret")
 # Types of key files that Google's clients read.
 _TYPES = ("service_account", "external_account", "authorized_user")
 _NO_KEY = f"is not a key of Google Cloud: JSON with a `type` of {', '.join(_TYPES)}; download one for a service account"
@@ -74,6 +76,13 @@ class GcsStorage(Store):
         needs = "needs anonymous: true instead of a key: Google's client sends an emulator none"
         refuse({"endpoint": needs if self.endpoint and not self.anonymous else None})
         return self
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """The key of the settings or of the file, and what is secret in it."""
+        text = self.key_text
+        inner = json.loads(text) if text else {}
+        return (text, *(str(inner[name]) for name in _SECRETS if name in inner)) if text else ()
 
     @property
     def key_text(self) -> str | None:

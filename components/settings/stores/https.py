@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from typing import Annotated, ClassVar, Literal, Self
 from urllib.parse import urlsplit
@@ -11,7 +12,7 @@ from pydantic import Field, SecretStr, model_validator
 from components.settings.errors import refuse
 from components.settings.fields import Matching, without_keys
 from components.settings.stores.certificates import Certificates
-from components.settings.stores.store import AZURE, GIT, Store, require_together
+from components.settings.stores.store import AZURE, GIT, Store, plain, require_together
 
 HeaderName = Annotated[
     str, Matching(pattern=r"[A-Za-z0-9!#$%&'*+.^_`|~-]+", what="header: write its name, as Authorization or X-Api-Key")
@@ -47,6 +48,16 @@ class HttpsStorage(Certificates, Store):
         if bad := [name for name, value in self.headers.items() if re.search(r"[\r\n]", value.get_secret_value())]:
             refuse({("headers", bad[0]): "has a line break in it; a header is one line"})
         return self
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """Those of the settings, and the password as basic authentication sends it."""
+        return (*super().secrets, *((self.basic_credentials,) if self.username else ()))
+
+    @property
+    def basic_credentials(self) -> str:
+        """User and password as a request of basic authentication has them."""
+        return base64.b64encode(f"{self.username}:{plain(self.password)}".encode()).decode()
 
     def _uri_problem(self, uri: str) -> str | None:
         shown = without_keys(uri)

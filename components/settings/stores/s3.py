@@ -11,7 +11,7 @@ from components.settings.aws_credentials import NO_SESSION, AccessKeys, is_tempo
 from components.settings.errors import refuse
 from components.settings.fields import HOST_PORT, Matching, without_keys
 from components.settings.stores.certificates import Certificates
-from components.settings.stores.store import Store, require_one, require_together
+from components.settings.stores.store import Store, plain, require_one, require_together
 
 _HOST = rf"({HOST_PORT}|\[[0-9A-Fa-f:.]+\](:\d+)?)"
 # Amazon's partitions whose S3 has another name than s3.amazonaws.com, by the start of their regions.
@@ -103,6 +103,12 @@ class S3Storage(Certificates, Store):
         domain = next((name for start, name in _PARTITIONS.items() if self.region.startswith(start)), None)
         amazon = f"https://s3.{self.region}.{domain}" if domain else "https://s3.amazonaws.com"
         return self.endpoint or amazon
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """Those of the settings, or of the profile."""
+        keys = self.keys if self.profile else None
+        return (*super().secrets, *map(plain, (keys.access_key_id, keys.secret_access_key) if keys else ()))
 
     @property
     def keys(self) -> AccessKeys | None:

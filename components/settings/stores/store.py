@@ -30,7 +30,7 @@ class Store(Section):
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """Texts of its credentials that are secret."""
+        """Texts of its credentials that are secret, also in the forms that its client gets them in."""
         values = [value for _, value in self]
         maps = [inner for value in values if isinstance(value, Mapping) for inner in value.values()]
         return tuple(value.get_secret_value() for value in (*values, *maps) if isinstance(value, SecretStr))

@@ -11,6 +11,7 @@ from endpoints.stores import credentials_setting, last_words, without_secrets
     ("said", "shown"),
     [
         ("https://reader:pa-ss@host/m refused", "https://…@host/m refused"),
+        ("https://reader:pa@ss@host/m refused, a@b", "https://…@host/m refused, a@b"),
         ("403 for url: https://b.s3.eu/m?X-Amz-Signature=ab%2Fc&X-Amz-Date=1", "403 for url: https://b.s3.eu/m?…"),
         ("with url: /models/iris?sv=2024&sig=ab%2Bc (Caused by …)", "with url: /models/iris?… (Caused by …)"),
         ("sent Basic cmVhZGVyOnBhc3M= in vain", "sent Basic … in vain"),

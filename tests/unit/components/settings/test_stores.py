@@ -8,12 +8,15 @@ from typing import Any
 
 import pytest
 import yaml
+from pydantic import TypeAdapter
 
 from components.settings.errors import SettingsError
 from components.settings.secret_values import StoredSettings, secret_problems
 from components.settings.stack import Settings, load, parse
 from components.settings.stores.s3 import S3Storage
-from components.settings.stores.union import CLASSES, KINDS, SECRETS
+from components.settings.stores.store import Store
+from components.settings.stores.union import CLASSES, KINDS, SECRETS, AnyStore
+from tests.unit.components.conftest import ACCESS_KEY, PROFILE, SECRET_KEY
 from tests.unit.components.settings.test_stack import set_config, valid_settings
 
 GOOGLE_KEY = json.dumps({"type": "service_account", "private_key": "google-private"})
@@ -51,6 +54,30 @@ def refused(store: dict[str, Any], uri: str = "") -> str:
     with pytest.raises(SettingsError) as problem:
         parse(settings_of(store, uri))
     return "\n".join(problem.value.problems)
+
+
+def test_all_that_is_secret_of_a_store_is_known_wherever_it_comes_from(tmp_path: Path) -> None:
+    """What its clients may say of it is left out by these texts."""
+    file = tmp_path / "key.json"
+    file.write_text(GOOGLE_KEY)
+    known = {
+        "s3": secrets_of({"kind": "s3", "profile": PROFILE}),
+        "gcs": secrets_of({"kind": "gcs", "key_file": str(file)}),
+        "gcs in the settings": secrets_of({"kind": "gcs", "key": GOOGLE_KEY}),
+        "azure": secrets_of({"kind": "azure", "sas_token": "?sv=2024&sig=ab%2Fcd"}),
+        "https": secrets_of({"kind": "https", "host": "h", "username": "reader", "password": "pass-1"}),
+    }
+    assert known == {
+        "s3": {ACCESS_KEY, SECRET_KEY},
+        "gcs": {GOOGLE_KEY, "google-private"},
+        "gcs in the settings": {GOOGLE_KEY, "google-private"},
+        "azure": {"?sv=2024&sig=ab%2Fcd", "sv=2024&sig=ab%2Fcd", "ab/cd"},
+        "https": {"pass-1", "cmVhZGVyOnBhc3MtMQ=="},
+    }
+
+
+def secrets_of(store: dict[str, Any]) -> set[str]:
+    return {*TypeAdapter[Store](AnyStore).validate_python(store).secrets}
 
 
 def test_every_kind_has_a_case() -> None:
