@@ -54,6 +54,11 @@ class OwnerReference(View):
         """Its API group; empty for Kubernetes' core."""
         return self.api.rpartition("/")[0]
 
+    @property
+    def key(self) -> tuple[str, str]:
+        """Its API group and kind."""
+        return self.group, self.kind
+
 
 class Metadata(View):
     """What every object has."""
