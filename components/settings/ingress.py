@@ -11,16 +11,21 @@ from pydantic import Field, field_validator, model_validator
 
 from components.settings.errors import Location, refuse
 from components.settings.fields import DOMAIN, Domain, Key, LabelValue, Name, ObjectName, Section
+from kube.cluster_domain import USUAL
 from releases.namespaces import ISTIO_NAMESPACE
 
-# Domain of every Service in the cluster.
-CLUSTER_DOMAIN = "svc.cluster.local"
-# For requests inside the cluster, Knative gives a model the hosts <name>.<namespace>.svc and <name>.<namespace>, too. A
-# host below the second of these domains gets that short one as well.
-SHORT_DOMAINS = ("svc", "cluster.local")
 NODE_PORTS = range(30000, 32768)
 # Of annotations that this program and Pulumi set themselves.
 RESERVED_PREFIXES = {"kserve-multi-model", "pulumi.com"}
+
+
+def is_of_services(domain: str, *, cluster: str = USUAL) -> bool:
+    """Whether hosts below a domain are as those of Services in a cluster with the domain `cluster`.
+
+    For requests inside the cluster, Knative gives a model the hosts <name>.<namespace>.svc and <name>.<namespace>, too.
+    A host below the cluster's domain itself gets that short one as well.
+    """
+    return f".{domain}".endswith(f".svc.{cluster}") or domain in {"svc", cluster}
 
 
 class NamedGateway(Section):
@@ -90,7 +95,7 @@ class Ingress(Section):
     @classmethod
     def _is_outside_the_cluster(cls, domain: str) -> str:
         """Refuse the domain of Services: Knative and KServe give a host below it no route from the gateway."""
-        if f".{domain}".endswith(f".{CLUSTER_DOMAIN}") or domain in SHORT_DOMAINS:
+        if is_of_services(domain):
             raise ValueError(
                 f"{domain!r} is the cluster's own domain, whose hosts the gateway does not serve; choose another, "
                 "like models.example.com"
