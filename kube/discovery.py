@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import httpx2 as httpx
+from pydantic import AliasPath, Field
 
 from kube.read import METADATA_ONLY, get
 from kube.views.base import Metadata, View
@@ -21,6 +22,7 @@ class ApiKind:
         group: its API group, as `serving.kserve.io`; empty for Kubernetes' core.
         version: as `v1beta1`.
         plural: as `inferenceservices`.
+        kind: as `InferenceService`, by which owners are named; empty where the API server does not say.
         namespaced: whether its objects are in namespaces.
         deletable: whether its objects can be deleted; those that cannot are computed when they are asked for.
 
@@ -29,6 +31,7 @@ class ApiKind:
     group: str
     version: str
     plural: str
+    kind: str
     namespaced: bool
     deletable: bool
 
@@ -64,6 +67,7 @@ class _Listed(View):
 
 class _Resource(View):
     resource: str
+    kind: str = Field("", validation_alias=AliasPath("responseKind", "kind"))
     scope: str = ""
     verbs: tuple[str, ...] = ()
 
@@ -100,6 +104,7 @@ def _kinds(group: _Group) -> Iterator[ApiKind]:
                     group=group.metadata.name,
                     version=version.version,
                     plural=found.resource,
+                    kind=found.kind,
                     namespaced=found.scope == "Namespaced",
                     deletable="delete" in found.verbs,
                 )

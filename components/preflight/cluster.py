@@ -13,6 +13,7 @@ from components.ownership.stack_identity import ClusterIdentity, Identity
 from components.platform.existing import ExistingParts
 from components.preflight.access_review import rights_problem
 from components.preflight.azure_blobs import warn_of_alike_blobs
+from components.preflight.cluster_domain import domain_problem
 from components.preflight.colliding_names import colliding_names
 from components.preflight.existing_platform import find_existing
 from components.preflight.kubernetes_version import version_problem
@@ -77,14 +78,15 @@ def find_cluster(settings: Settings) -> FoundCluster:
     """Find the cluster that the settings select. Warns if it is newer than the release.
 
     Raises:
-        PreflightError: it does not answer or does not say which cluster it is, it is too old for the release, or the
-            login lacks rights.
+        PreflightError: it does not answer or does not say which cluster it is, it is too old for the release, the
+            settings have its own domain, or the login lacks rights.
     """
     cluster = settings.cluster
     with _answering():
         access = find_access(kubeconfig=cluster.kubeconfig, context=cluster.context)
         with client_of(access, retries=True) as client:
-            problems = [version_problem(client, settings), rights_problem(client, settings)]
+            checks = (version_problem, domain_problem, rights_problem)
+            problems = [check(client, settings) for check in checks]
             if found_problems := [problem for problem in problems if problem]:
                 raise PreflightError("; ".join(found_problems))
             found = _read_namespace(client, SYSTEM_NAMESPACE)

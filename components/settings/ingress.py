@@ -4,22 +4,28 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from collections.abc import Mapping
 from typing import Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from components.settings.errors import refuse
+from components.settings.errors import Location, refuse
 from components.settings.fields import DOMAIN, Domain, Key, LabelValue, Name, ObjectName, Section
+from kube.cluster_domain import USUAL
 from releases.namespaces import ISTIO_NAMESPACE
 
-# Domain of every Service in the cluster.
-CLUSTER_DOMAIN = "svc.cluster.local"
-# For requests inside the cluster, Knative gives a model the hosts <name>.<namespace>.svc and <name>.<namespace>, too. A
-# host below the second of these domains gets that short one as well.
-SHORT_DOMAINS = ("svc", "cluster.local")
 NODE_PORTS = range(30000, 32768)
 # Of annotations that this program and Pulumi set themselves.
 RESERVED_PREFIXES = {"kserve-multi-model", "pulumi.com"}
+
+
+def is_of_services(domain: str, *, cluster: str = USUAL) -> bool:
+    """Whether hosts below a domain are as those of Services in a cluster with the domain `cluster`.
+
+    For requests inside the cluster, Knative gives a model the hosts <name>.<namespace>.svc and <name>.<namespace>, too.
+    A host below the cluster's domain itself gets that short one as well.
+    """
+    return f".{domain}".endswith(f".svc.{cluster}") or domain in {"svc", cluster}
 
 
 class NamedGateway(Section):
@@ -89,7 +95,7 @@ class Ingress(Section):
     @classmethod
     def _is_outside_the_cluster(cls, domain: str) -> str:
         """Refuse the domain of Services: Knative and KServe give a host below it no route from the gateway."""
-        if f".{domain}".endswith(f".{CLUSTER_DOMAIN}") or domain in SHORT_DOMAINS:
+        if is_of_services(domain):
             raise ValueError(
                 f"{domain!r} is the cluster's own domain, whose hosts the gateway does not serve; choose another, "
                 "like models.example.com"
@@ -118,29 +124,35 @@ class Ingress(Section):
         return annotations
 
     @model_validator(mode="after")
-    def _fits_the_service_type(self) -> Self:
-        refuse(
-            {
-                "node_port": self._node_port_problem,
-                "client_port": "needs an address: it is the port that clients use there; add ingress.address"
-                if self.client_port and not self.address and self.service_type != "LoadBalancer"
-                else None,
-                "load_balancer_class": f"has no effect with service_type {self.service_type}; drop it"
-                if self.load_balancer_class and self.service_type != "LoadBalancer"
-                else None,
-            }
-        )
+    def _fits_together(self) -> Self:
+        refuse(self._beside_a_gateway if self.gateway else self._of_its_own_service)
         return self
 
-    @model_validator(mode="after")
-    def _gateway_is_not_described(self) -> Self:
-        """Refuse what describes the Service that a stack makes, beside one that is there."""
-        if self.gateway:
-            given = {"service_type": self.service_type != "LoadBalancer", "annotations": self.annotations}
-            given["load_balancer_class"] = self.load_balancer_class
-            why = "has no effect with ingress.gateway, whose Service is there already; drop it"
-            refuse({field: why if value else None for field, value in given.items()})
-        return self
+    @property
+    def _beside_a_gateway(self) -> Mapping[str | Location, str | None]:
+        """Problems of what describes the Service that a stack makes, beside one that is there."""
+        given = {
+            "service_type": self.service_type != "LoadBalancer",
+            "node_port": self.node_port,
+            "annotations": self.annotations,
+            "load_balancer_class": self.load_balancer_class,
+        }
+        why = "has no effect with ingress.gateway, whose Service is there already; drop it"
+        return {field: why if value else None for field, value in given.items()}
+
+    @property
+    def _of_its_own_service(self) -> Mapping[str | Location, str | None]:
+        """Problems of what does not fit the type of the Service that a stack makes."""
+        is_balanced = self.service_type == "LoadBalancer"
+        return {
+            "node_port": self._node_port_problem,
+            "client_port": "needs an address: it is the port that clients use there; add ingress.address"
+            if self.client_port and not self.address and not is_balanced
+            else None,
+            "load_balancer_class": f"has no effect with service_type {self.service_type}; drop it"
+            if self.load_balancer_class and not is_balanced
+            else None,
+        }
 
     @property
     def gateway_class(self) -> str:

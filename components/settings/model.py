@@ -321,10 +321,14 @@ class Model(Section):
             return
         of_a_format = {"format": self.format, "version": self.version, "runtime": self.runtime}
         excluded = "and container exclude each other: a container is a server of its own; keep one of them"
-        refuse({"args": "are those of a format's server; give a container's as container.args" if self.args else None})
-        refuse({field: excluded if value is not None else None for field, value in of_a_format.items()})
-        if self.storage and self.storage_uri is None:
-            refuse({"storage": "needs storage_uri, which is missing; give both or neither"})
+        is_alone = self.storage and self.storage_uri is None
+        refuse(
+            {
+                **{field: excluded if value is not None else None for field, value in of_a_format.items()},
+                "args": "are those of a format's server; give a container's as container.args" if self.args else None,
+                "storage": "needs storage_uri, which is missing; give both or neither" if is_alone else None,
+            }
+        )
 
     def _name_problem(self, suffix: str) -> str | None:
         length = len(self.service + suffix)

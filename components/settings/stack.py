@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -30,7 +30,7 @@ from components.settings.model import Model, ValidationContext
 from components.settings.modes import MODES, Mode
 from components.settings.monitoring import MonitoringSettings, section_of_switch
 from components.settings.namespaces import namespace_problem
-from components.settings.platform_parts import CHOICES, Choice, Part, PlatformSource, platform_source
+from components.settings.platform_parts import Choice, Part, PlatformSource, platform_source
 from components.settings.platform_stack import STACK, STACK_FORMS, PlatformStack
 from components.settings.registries import RegistryLogin, SecretName
 from components.settings.resource_profiles import FOOTPRINTS, Footprint
@@ -169,45 +169,48 @@ class Settings(Section):
         return registries
 
     @model_validator(mode="after")
-    def _has_a_mirror_if_needed(self) -> Self:
-        installs = self.installs_platform
-        missing = self.release.needs_mirror and not self.mirror and (installs or bool(self.monitoring))
-        problem = f"is required: the charts of release {self.release.name!r} are in a mirror only" if missing else None
-        refuse({"mirror": problem})
+    def _fits_together(self) -> Self:
+        refuse({"mirror": self._mirror_problem, **dict(self._gateway_problems()), **dict(self._pod_feature_problems())})
         return self
 
-    @model_validator(mode="after")
-    def _has_an_istio_for_its_gateway(self) -> Self:
-        """Refuse a gateway that is there beside an Istio that the stack installs with a gateway of its own."""
-        if self.platform_stack or self.existing in CHOICES or "istio" in self.existing:
-            return self
-        problem = (
-            "names what is there already, but the stack installs Istio with a gateway of its own; add istio to "
-            "platform.existing, or drop it"
-        )
-        given = {"gateway": self.ingress.gateway, "class_name": self.ingress.class_name}
-        refuse({("ingress", field): problem if value else None for field, value in given.items()})
-        return self
+    @property
+    def _mirror_problem(self) -> str | None:
+        missing = self.release.needs_mirror and not self.mirror and (self.installs_platform or bool(self.monitoring))
+        return f"is required: the charts of release {self.release.name!r} are in a mirror only" if missing else None
 
-    @model_validator(mode="after")
-    def _platform_has_the_pod_features(self) -> Self:
-        """Refuse a model whose pods a Knative would refuse that is not of this stack."""
+    def _gateway_problems(self) -> Iterator[tuple[Location, str]]:
+        """Settings of a gateway that is there, beside an Istio of the stack's own, and the other way round."""
+        if self.platform_stack or self.existing == "auto":
+            return
+        if self.uses_istio:
+            fields, problem = (
+                ("annotations", "load_balancer_class"),
+                "has no effect with platform.existing: Istio's gateway and its Service are there already; drop it",
+            )
+        else:
+            fields, problem = (
+                ("gateway", "class_name"),
+                "names what is there already, but the stack installs Istio with a gateway of its own; add istio to "
+                "platform.existing, or drop it",
+            )
+        yield from ((("ingress", field), problem) for field in fields if getattr(self.ingress, field))
+
+    def _pod_feature_problems(self) -> Iterator[tuple[Location, str]]:
+        """Models whose pods a Knative would refuse that is not of this stack."""
         if self.platform_stack:
             remedy = f"add it to knative.pod_features of stack {self.platform_stack!r} and deploy that stack first"
         elif self.existing == "all" or "knative" in self.existing:
             remedy = "enable it in Knative's ConfigMap config-features, and then name it in knative.pod_features"
         else:
-            return self
+            return
         enabled = self.knative.pod_features if self.knative else ()
-        problems: dict[str | Location, str | None] = {}
         for index, model in enumerate(self.models):
             for place, needed in features_of(model).items():
                 if missing := [feature for feature in needed if feature not in enabled]:
-                    problems["models", index, *place] = (
-                        f"needs {' and '.join(missing)}, which the platform's Knative may not have enabled; {remedy}"
+                    yield (
+                        ("models", index, *place),
+                        f"needs {' and '.join(missing)}, which the platform's Knative may not have enabled; {remedy}",
                     )
-        refuse(problems)
-        return self
 
     @property
     def pod_features(self) -> tuple[PodFeature, ...]:
@@ -230,6 +233,11 @@ class Settings(Section):
     def uses_whole_platform(self) -> bool:
         """Whether the settings say that all parts are there already, which KServe is built on."""
         return self.existing == "all" or "kserve" in self.existing
+
+    @property
+    def uses_istio(self) -> bool:
+        """Whether the settings say that Istio is there already."""
+        return self.existing == "all" or "istio" in self.existing
 
     @property
     def installs_platform(self) -> bool:

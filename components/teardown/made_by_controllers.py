@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from kube.views.base import Metadata
 from releases.namespaces import CERT_MANAGER_NAMESPACE, ISTIO_NAMESPACE, KNATIVE_NAMESPACE
 
-# Made in every namespace: by Kubernetes, istiod, OpenShift and its AI, GKE and Huawei's CCE; by KServe in those with
-# models.
+# Made in every namespace: by Kubernetes, istiod, OpenShift, its AI and its Pipelines, Rancher's isolation of projects,
+# GKE and Huawei's CCE; by KServe in those with models.
 IN_EVERY_NAMESPACE = {
     *(f"serviceaccounts/{name}" for name in ("default", "builder", "deployer", "pipeline")),
     *(
@@ -21,15 +21,29 @@ IN_EVERY_NAMESPACE = {
             "openshift-service-ca.crt",
             "odh-trusted-ca-bundle",
             "global-ca-bundle",
+            "config-service-cabundle",
+            "config-trusted-cabundle",
         )
     ),
     *(
-        f"rolebindings.{group}/system:{name}"
+        f"rolebindings.{group}/{name}"
         for group in ("rbac.authorization.k8s.io", "authorization.openshift.io")
-        for name in ("deployers", "image-builders", "image-pullers")
+        for name in (
+            "system:deployers",
+            "system:image-builders",
+            "system:image-pullers",
+            "openshift-pipelines-edit",
+            "pipelines-scc-rolebinding",
+        )
     ),
+    *(f"networkpolicies.networking.k8s.io/{name}" for name in ("np-default", "np-default-allow-all", "hn-nodes")),
     "resourcequotas/gke-resource-quotas",
     "secrets/paas.elb",
+}
+# Made by istiod, in no namespace.
+OF_ISTIO = {
+    f"gatewayclasses.gateway.networking.k8s.io/{name}"
+    for name in ("istio", "istio-remote", "istio-waypoint", "istio-east-west")
 }
 # Alibaba's ACK puts a Secret for its registry, which it renews, into the namespaces that its add-on looks after.
 OF_REGISTRIES = re.compile(r"secrets/acr-credential-[0-9a-f]{32}")
@@ -41,12 +55,14 @@ IN_NAMESPACES_OF_THE_PLATFORM: Mapping[str, re.Pattern[str]] = {
     KNATIVE_NAMESPACE: re.compile(r"services/autoscaler-bucket-\d+-of-\d+"),
 }
 # Labels and annotations of copies that are put into namespaces by themselves, and again where they are deleted: by the
-# Operator Lifecycle Manager, Kyverno, the controller of hierarchical namespaces, two that copy Secrets, and those of
-# DigitalOcean and of Huawei's CCE that put a registry's login everywhere.
+# Operator Lifecycle Manager, Kyverno, the controller of hierarchical namespaces, Rancher for members of a project, two
+# that copy Secrets, and those of DigitalOcean and of Huawei's CCE that put a registry's login everywhere.
 COPIED = {
     "olm.copiedFrom",
     "generate.kyverno.io/policy-name",
     "hnc.x-k8s.io/inherited-from",
+    "authz.cluster.cattle.io/rtb-owner",
+    "authz.cluster.cattle.io/rtb-owner-updated",
     "reflector.v1.k8s.emberstack.com/reflects",
     "replicator.v1.mittwald.de/replicated-from-version",
     "digitalocean.com/copy-identifier",
@@ -72,7 +88,7 @@ def makes_itself(kind: str, found: Metadata) -> bool:
     name = f"{kind}/{found.name}"
     in_platform = IN_NAMESPACES_OF_THE_PLATFORM.get(found.namespace)
     return (
-        name in IN_EVERY_NAMESPACE
+        name in IN_EVERY_NAMESPACE | OF_ISTIO
         or OF_REGISTRIES.fullmatch(name) is not None
         or (in_platform is not None and in_platform.fullmatch(name) is not None)
         or bool(COPIED & (found.labels.keys() | found.annotations.keys()))

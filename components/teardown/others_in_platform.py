@@ -10,6 +10,7 @@ import httpx2 as httpx
 from components.charts.helm_records import ReleaseMark, records_of
 from components.objects import STACK_ANNOTATION
 from components.teardown.made_by_controllers import makes_itself
+from components.teardown.owners import Owners, Place, listed
 from kube.discovery import ApiKind, kinds
 from kube.parallel import in_parallel
 from kube.read import read_list
@@ -20,17 +21,16 @@ RELEASE, RELEASE_NAMESPACE = "meta.helm.sh/release-name", "meta.helm.sh/release-
 # Labels of the Secrets in which Helm records what it did with a release.
 RECORD = ("owner", "helm")
 RECORD_RELEASE = "name"
-# Istio's controller makes these for itself, with no owner.
-OF_CONTROLLERS = {"gatewayclasses.gateway.networking.k8s.io"}
 # Knative's own kinds, which no user writes.
 INTERNAL = ".internal.knative.dev"
 SECRETS = "secrets"
-# Kinds that people put into a namespace. What controllers derive from them has an owner. Kinds that only serve these,
-# such as ServiceAccounts, Roles and NetworkPolicies, are made by many policy engines, too, and are not looked at.
+# Kinds that people put into a namespace. What controllers derive from them has an owner. Other kinds, those of other
+# operators among them, are looked at where they own one of these: controllers and clouds make too many by themselves.
 OF_PEOPLE = {
     "configmaps",
     SECRETS,
     "services",
+    "serviceaccounts",
     "persistentvolumeclaims",
     "pods",
     "deployments.apps",
@@ -40,6 +40,9 @@ OF_PEOPLE = {
     "jobs.batch",
     "cronjobs.batch",
     "ingresses.networking.k8s.io",
+    "networkpolicies.networking.k8s.io",
+    "roles.rbac.authorization.k8s.io",
+    "rolebindings.rbac.authorization.k8s.io",
     # Of Prometheus's operator and of cert-manager, whose definitions may be somebody else's.
     "servicemonitors.monitoring.coreos.com",
     "podmonitors.monitoring.coreos.com",
@@ -124,21 +127,35 @@ class OthersInPlatform:
         namespaces: Collection[str],
         is_chosen: Callable[[Metadata], bool] | None,
     ) -> list[str]:
-        listed = (item.metadata for item in read_list(CustomResourceDefinition, client, metadata_only=True))
-        chosen = [item for item in listed if is_chosen is None or is_chosen(item)]
+        definitions = [item.metadata for item in read_list(CustomResourceDefinition, client, metadata_only=True)]
+        chosen = [item for item in definitions if is_chosen is None or is_chosen(item)]
         is_own = self._whose(client, chosen, made=made)
-        own = {item.name for item in chosen if is_own(item)} - OF_CONTROLLERS
-        places = [place for kind in kinds(client) for place in _places(kind, own, namespaces=sorted(namespaces))]
-        found = in_parallel(lambda place: [*place[0].objects(client, namespace=place[1])], places)
+        own = {item.name for item in chosen if is_own(item)}
+        every = [*kinds(client)]
+        places = [place for kind in every for place in _places(kind, own, namespaces=sorted(namespaces))]
+        found = listed(client, places)
+        by_kind = {(kind.group, kind.kind): kind for kind in every if kind.kind}
+        of_owners = {by_kind[key].name for _, item in found for owner in item.owners if (key := owner.key) in by_kind}
+        # Those that are not chosen have a guard of their own.
+        others = [item for item in definitions if item.name in of_owners - own]
+        is_own = self._whose(client, others, made=made)
+        owners = Owners(
+            kinds=by_kind,
+            everywhere=own | {item.name for item in others if is_own(item)},
+            inside=OF_PEOPLE,
+            namespaces=namespaces,
+        )
+        found += owners.above(client, found)
         left: dict[ApiKind, list[Metadata]] = {}
-        for (kind, _), items in zip(places, found, strict=True):
-            left.setdefault(kind, []).extend(item for item in items if not self._goes(kind, item))
+        for place, item in found:
+            if not self._goes(place, item, owners=owners):
+                left.setdefault(place[0], []).append(item)
         is_own = self._whose(client, (item for items in left.values() for item in items), made=made)
-        others = {kind: [item for item in items if not is_own(item)] for kind, items in left.items()}
-        for kind, items in others.items():
+        theirs = {kind: [item for item in items if not is_own(item)] for kind, items in left.items()}
+        for kind, items in theirs.items():
             if kind.name == SECRETS and items:
-                others[kind] = _without_pull_secrets(client, items)
-        return [_text(kind, items) for kind, items in others.items() if items]
+                theirs[kind] = _without_pull_secrets(client, items)
+        return [_text(kind, items) for kind, items in theirs.items() if items]
 
     def _whose(
         self, client: httpx.Client, items: Iterable[Metadata], *, made: Collection[str]
@@ -150,10 +167,13 @@ class OthersInPlatform:
         own = {*self.releases} | {release for release, is_own in zip(asked, answers, strict=True) if is_own}
         return lambda item: self._has_mark(item) or _release_of(item) in own
 
-    def _goes(self, kind: ApiKind, item: Metadata) -> bool:
+    def _goes(self, place: Place, item: Metadata, *, owners: Owners) -> bool:
         """Whether it goes by itself, or with its owner, which counts, or is there for the stack."""
+        kind, namespace = place
+        # With its definition, an object goes whose owner stays: cert-manager makes a Certificate for an Ingress.
+        follows = bool(item.owners) and (bool(namespace) or not owners.unseen(item))
         is_pull_secret = kind.name == SECRETS and item.name in self.pull_secrets
-        return bool(item.owners) or item.deleted is not None or is_pull_secret or makes_itself(kind.name, item)
+        return follows or item.deleted is not None or is_pull_secret or makes_itself(kind.name, item)
 
     def _has_mark(self, item: Metadata) -> bool:
         return item.annotations.get(STACK_ANNOTATION) == self.mark.identity
@@ -180,7 +200,7 @@ def _without_pull_secrets(client: httpx.Client, secrets: Iterable[Metadata]) -> 
     return [item for item in secrets if (item.namespace, item.name) not in used]
 
 
-def _places(kind: ApiKind, own: Collection[str], *, namespaces: Iterable[str]) -> Iterator[tuple[ApiKind, str]]:
+def _places(kind: ApiKind, own: Collection[str], *, namespaces: Iterable[str]) -> Iterator[Place]:
     """Where to list objects of a kind: everywhere where its definition is the stack's, else in the stack's namespaces.
 
     An empty name means all namespaces.

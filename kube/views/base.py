@@ -54,6 +54,11 @@ class OwnerReference(View):
         """Its API group; empty for Kubernetes' core."""
         return self.api.rpartition("/")[0]
 
+    @property
+    def key(self) -> tuple[str, str]:
+        """Its API group and kind."""
+        return self.group, self.kind
+
 
 class Write(View):
     """When a client last wrote fields of an object, or of its subresource, as its status."""

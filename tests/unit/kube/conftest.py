@@ -35,9 +35,9 @@ class Authority:
     def certificate(self) -> Path:
         return self.folder / "ca.pem"
 
-    def issue(self, name: str, *, alternative: str = "unused") -> tuple[Path, Path]:
-        """Certificate and key for this common name; `alternative` is a DNS name or an IP address."""
-        issued = self.signing.issue_cert(alternative, common_name=name)
+    def issue(self, name: str, *, alternative: str = "unused", names: tuple[str, ...] = ()) -> tuple[Path, Path]:
+        """Certificate and key for this common name; `alternative` is a DNS name or an IP address, as are `names`."""
+        issued = self.signing.issue_cert(alternative, *names, common_name=name)
         certificate, key = self.folder / f"{name}.pem", self.folder / f"{name}.key"
         issued.cert_chain_pems[0].write_to_path(certificate)
         issued.private_key_pem.write_to_path(key)

@@ -114,6 +114,37 @@ def test_a_gateway_that_names_nothing_is_refused(ingress: dict[str, object], pro
     assert the_problem(settings(platform={"existing": "all"}, ingress=ingress)).startswith(problem)
 
 
+def test_all_that_describes_a_service_beside_a_gateway_that_is_there_is_refused_at_once() -> None:
+    """Also what would be wrong with the Service without a gateway: there, too, the remedy is to drop it."""
+    ingress = {
+        "gateway": NAMED,
+        "service_type": "NodePort",
+        "node_port": 80,
+        "client_port": 8080,
+        "annotations": {"a": "b"},
+        "load_balancer_class": "c",
+    }
+    why = "has no effect with ingress.gateway, whose Service is there already; drop it"
+    fields = ("service_type", "node_port", "annotations", "load_balancer_class")
+    refused = problems(settings(platform={"existing": "all"}, ingress=ingress))
+    assert refused == tuple(f"ingress.{field}: {why}" for field in fields)
+
+
+@pytest.mark.parametrize("existing", ["all", ["istio"]])
+def test_what_describes_a_service_has_no_effect_where_istio_is_there(existing: object) -> None:
+    ingress = {"annotations": {"a": "b"}, "load_balancer_class": "c"}
+    why = "has no effect with platform.existing: Istio's gateway and its Service are there already; drop it"
+    refused = problems(settings(platform={"existing": existing}, ingress=ingress))
+    assert refused == (f"ingress.annotations: {why}", f"ingress.load_balancer_class: {why}")
+    assert not problems(settings(platform={"existing": "auto"}, ingress=ingress))
+
+
+def test_what_several_settings_decide_is_refused_at_once() -> None:
+    ingress = {"gateway": NAMED, "class_name": "corp"}
+    found = problems(settings(release="local", ingress=ingress))
+    assert [problem.partition(":")[0] for problem in found] == ["mirror", "ingress.gateway", "ingress.class_name"]
+
+
 def test_what_a_platforms_stack_passes_on_of_its_gateway_is_valid_for_a_stack_on_it() -> None:
     given = parse(settings(platform={"existing": "all"}, ingress={"gateway": NAMED}))
     assert parse({"models": [], "platform": "shared", **given.shared}).ingress == given.ingress

@@ -477,6 +477,18 @@ def test_one_error_has_both_problems_of_a_model() -> None:
     assert [p.partition(":")[0] for p in refused.value.problems] == ["models[0].storage", "models[0].format"]
 
 
+def test_one_error_has_all_that_a_container_excludes() -> None:
+    settings = valid_settings()
+    settings["models"] = [
+        {"name": "a", "format": "sklearn", "storage": "demo", "args": ["--x"], "container": {"image": "a:1"}}
+    ]
+    settings.pop("graphs", None)
+    with pytest.raises(SettingsError) as refused:
+        parse(settings)
+    fields = [problem.partition(":")[0] for problem in refused.value.problems]
+    assert fields == ["models[0].format", "models[0].args", "models[0].storage"]
+
+
 def test_errors_and_reprs_contain_no_keys() -> None:
     settings = valid_settings()
     settings["storage"]["demo"] = {

@@ -17,6 +17,7 @@ import pytest
 
 from components.charts.helm_records import ReleaseMark
 from components.objects import STACK_ANNOTATION
+from components.platform.istio import GATEWAY_CLASSES
 from components.teardown.obstacles import Obstacles
 from components.teardown.others_in_platform import RELEASE, RELEASE_NAMESPACE
 from kube.parallel import AT_ONCE
@@ -41,9 +42,18 @@ def items(*found: dict[str, Any]) -> Reply:
     return Reply({"items": list(found)})
 
 
-def group(name: str, version: str, *plurals: str) -> dict[str, Any]:
-    resources = [{"resource": plural, "verbs": ["get", "list"]} for plural in plurals]
+def group(name: str, version: str, *plurals: str, **kinds: str) -> dict[str, Any]:
+    """An API group; `kinds` are those of plurals whose objects own others, as `ingresses="Ingress"`."""
+    resources = [
+        {"resource": plural, "scope": "Namespaced", "verbs": ["get", "list"]}
+        | ({"responseKind": {"kind": kinds[plural]}} if plural in kinds else {})
+        for plural in (*plurals, *kinds)
+    ]
     return item(name) | {"versions": [{"version": version, "resources": resources}]}
+
+
+def owned_by(api: str, kind: str, name: str) -> list[dict[str, str]]:
+    return [{"apiVersion": api, "kind": kind, "name": name}]
 
 
 def record(description: str, *, status: str = "deployed") -> dict[str, Any]:
@@ -115,9 +125,7 @@ def namespaces(server: Server, **kinds: list[dict[str, Any]]) -> None:
         "/api/v1/namespaces",
         items(*(item(name, annotations=OURS) for name in (*names, "models")), item("elsewhere"), item("default")),
     )
-    answer(
-        server, "/api", items(group("", "v1", *(kind for kind in kinds if kind != "deployments"), "serviceaccounts"))
-    )
+    answer(server, "/api", items(group("", "v1", *(kind for kind in kinds if kind != "deployments"), "podtemplates")))
     answer(server, "/apis", items(group("apps", "v1", "deployments")))
     for name in names:
         for kind, found in kinds.items():
@@ -156,7 +164,7 @@ def test_what_people_put_into_the_platforms_namespaces_is_named(server: Server) 
         "deployments.apps istio-system/kiali",
     ]
     asked = [request.path for request in server.requests]
-    assert not [path for path in asked if "/models/" in path or "/elsewhere/" in path or "serviceaccounts" in path]
+    assert not [path for path in asked if "/models/" in path or "/elsewhere/" in path or "podtemplates" in path]
 
 
 def test_what_controllers_and_clouds_put_there_is_nobody_elses(server: Server) -> None:
@@ -165,6 +173,7 @@ def test_what_controllers_and_clouds_put_there_is_nobody_elses(server: Server) -
     every = (
         *("kube-root-ca.crt", "istio-ca-root-cert", "istio-ca-crl"),
         *("openshift-service-ca.crt", "odh-trusted-ca-bundle", "global-ca-bundle"),
+        *("config-service-cabundle", "config-trusted-cabundle"),
     )
     of_helm = {"owner": "helm", "name": "kserve-crd", "status": "deployed", "version": "1"}
     token = {"kubernetes.io/service-account.name": "default"}
@@ -254,6 +263,113 @@ def test_names_of_controllers_elsewhere_are_peoples(server: Server) -> None:
         "services istio-system/local-gateway, knative-serving/autoscaler-bucket-00-of-01-mine, "
         "monitoring/autoscaler-bucket-00-of-01",
     ]
+
+
+def test_accounts_roles_and_network_policies_of_people_are_named(server: Server) -> None:
+    """An account of the monitoring, which a program outside the cluster logs in with, and what it may do."""
+    namespaces(server)
+    answer(server, "/api", items(group("", "v1", "serviceaccounts")))
+    roles, policies = "rbac.authorization.k8s.io", "networking.k8s.io"
+    answer(
+        server, "/apis", items(group(roles, "v1", "roles", "rolebindings"), group(policies, "v1", "networkpolicies"))
+    )
+    made = {"annotations": CHART}
+    by_rancher = {"labels": {"authz.cluster.cattle.io/rtb-owner-updated": "p-1_prtb-2"}}
+    in_istio = {
+        "/api/v1/namespaces/istio-system/serviceaccounts": [
+            item("istiod", namespace="istio-system", **made),
+            *(item(name, namespace="istio-system") for name in ("default", "builder", "deployer", "pipeline", "robot")),
+        ],
+        f"/apis/{roles}/v1/namespaces/istio-system/roles": [
+            item("istiod", namespace="istio-system", **made),
+            item("gateway", namespace="istio-system", annotations=OURS),
+            item("robot", namespace="istio-system"),
+        ],
+        f"/apis/{roles}/v1/namespaces/istio-system/rolebindings": [
+            item("system:image-pullers", namespace="istio-system"),
+            item("pipelines-scc-rolebinding", namespace="istio-system"),
+            item("rb-1", namespace="istio-system", **by_rancher),
+            item("robot", namespace="istio-system"),
+        ],
+        f"/apis/{policies}/v1/namespaces/istio-system/networkpolicies": [
+            item("np-default", namespace="istio-system"),
+            item("only-from-shop", namespace="istio-system"),
+        ],
+    }
+    for path, found in in_istio.items():
+        answer(server, path, items(*found))
+    assert of_others(server) == [
+        "serviceaccounts istio-system/robot",
+        f"roles.{roles} istio-system/robot",
+        f"rolebindings.{roles} istio-system/robot",
+        f"networkpolicies.{policies} istio-system/only-from-shop",
+    ]
+
+
+def test_what_an_operator_of_others_makes_in_a_namespace_counts_by_its_owner(server: Server) -> None:
+    """Of a kind that is not looked at by itself: what it owns would pass for what goes with it."""
+    external = "external-secrets.io"
+    of_shop, of_copies = (owned_by(f"{external}/v1", "ExternalSecret", name) for name in ("shop", "copies"))
+    namespaces(
+        server,
+        secrets=[
+            item("shop-tls", namespace="istio-system", ownerReferences=of_shop),
+            item("copied", namespace="monitoring", ownerReferences=of_copies),
+            item("going", namespace="monitoring", ownerReferences=owned_by("gone.example.com/v1", "Gone", "gone")),
+        ],
+    )
+    own_kinds = group(external, "v1", externalsecrets="ExternalSecret", sets="Set", clustersets="ClusterSet")
+    own_kinds["versions"][0]["resources"][-1]["scope"] = "Cluster"
+    answer(server, "/apis", items(own_kinds))
+    of_a_set, of_the_cluster = (owned_by(f"{external}/v1", kind, "set") for kind in ("Set", "ClusterSet"))
+    shop = item("shop", namespace="istio-system", ownerReferences=of_a_set)
+    path = f"/apis/{external}/v1/namespaces"
+    answer(server, f"{path}/istio-system/externalsecrets", items(shop, item("other", namespace="istio-system")))
+    answer(server, f"{path}/istio-system/sets", items(item("set", namespace="istio-system")))
+    copies = item("copies", namespace="monitoring", ownerReferences=of_the_cluster)
+    answer(server, f"{path}/monitoring/externalsecrets", items(copies))
+    assert of_others(server) == [f"sets.{external} istio-system/set"]
+    answer(server, f"{path}/istio-system/sets", items(item("set", namespace="istio-system", annotations=OURS)))
+    assert of_others(server) == []
+
+
+def test_an_object_of_the_stacks_definitions_that_something_of_others_owns_is_named(server: Server) -> None:
+    """It goes with its definition, though its owner stays: a Certificate that cert-manager made for an Ingress."""
+    certificates = "cert-manager.io"
+    definition = item(f"certificates.{certificates}", annotations=OURS)
+    answer(
+        server, DEFINITIONS, items(definition, item("requests.example.com", annotations=OURS), item("notebooks.k.org"))
+    )
+    answer(
+        server,
+        "/apis",
+        items(
+            group(certificates, "v1", certificates="Certificate"),
+            group("networking.k8s.io", "v1", ingresses="Ingress"),
+            group("example.com", "v1", requests="Request"),
+            group("k.org", "v1", notebooks="Notebook"),
+        ),
+    )
+    found = {
+        "shop": owned_by("networking.k8s.io/v1", "Ingress", "shop"),
+        "notebook": owned_by("k.org/v1", "Notebook", "notebook"),
+        "of-the-stacks-kind": owned_by("example.com/v1", "Request", "mine"),
+        "two-owners": [*owned_by("k.org/v1", "Notebook", "n"), *owned_by("example.com/v1", "Request", "mine")],
+        "owner-is-going": owned_by("gone.example.com/v1", "Gone", "gone"),
+    }
+    listed = [item(name, namespace="team-b", ownerReferences=owners) for name, owners in found.items()]
+    listed.append(item("ours", namespace="models", annotations=OURS, ownerReferences=found["shop"]))
+    answer(server, f"/apis/{certificates}/v1/certificates", items(*listed))
+    assert of_others(server) == [f"certificates.{certificates} team-b/shop, team-b/notebook"]
+
+
+def test_a_gateway_class_of_others_on_the_stacks_gateway_api_is_named(server: Server) -> None:
+    """Istio's own are nobody's."""
+    gateways = "gateway.networking.k8s.io"
+    answer(server, DEFINITIONS, items(item(f"gatewayclasses.{gateways}", annotations=OURS)))
+    answer(server, "/apis", items(group(gateways, "v1", "gatewayclasses")))
+    answer(server, f"/apis/{gateways}/v1/gatewayclasses", items(*map(item, [*GATEWAY_CLASSES, "envoy"])))
+    assert of_others(server) == [f"gatewayclasses.{gateways} envoy"]
 
 
 def test_a_helm_release_of_others_in_a_namespace_of_the_stack_is_named(server: Server) -> None:

@@ -192,14 +192,14 @@ def test_objects_of_every_kind_count_in_a_namespace_of_models(
     cluster: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pauses: list[float]
 ) -> None:
     have_uid(cluster)
-    deletable = {"resource": "serviceaccounts", "scope": "Namespaced", "verbs": ["list", "delete"]}
+    deletable = {"resource": "limitranges", "scope": "Namespaced", "verbs": ["list", "delete"]}
     answer(cluster, "/api", [item("") | {"versions": [{"version": "v1", "resources": [deletable]}]}])
     found = Reply(item("monitoring", annotations=OURS))
     cluster.on(cluster.address.removeprefix("http://"), f"GET {NAMESPACE}", found)
-    accounts = f"{NAMESPACE}/serviceaccounts"
-    answer(cluster, accounts, [item("robot", namespace="monitoring")])
+    ranges = f"{NAMESPACE}/limitranges"
+    answer(cluster, ranges, [item("theirs", namespace="monitoring")])
     delete(cluster, tmp_path, monkeypatch)
-    answer(cluster, accounts, [item("robot", namespace="monitoring")], [item("default", namespace="monitoring")])
+    answer(cluster, ranges, [item("theirs", namespace="monitoring")], [item("ours", annotations=OURS)])
     delete(cluster, tmp_path, monkeypatch, of_models=True)
     assert len(pauses) == 1
 
