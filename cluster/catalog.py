@@ -38,7 +38,7 @@ PULUMI_KUBERNETES = "4.25.0"
 METRICS_SERVER = "v0.8.0"
 
 SERVING_PROJECT = Path(__file__).parent / "serving"
-# Servers that share nothing with those of `serving`: each is a uv project of its own.
+# Servers that share no packages with those of `serving`: each is a uv project of its own.
 MLSERVER_PROJECT = Path(__file__).parent / "mlserver"
 MLSERVER_PROGRAM = MLSERVER_PROJECT / "mlserver_start"
 TENSORFLOW_PROJECT = Path(__file__).parent / "tfserving"
@@ -443,13 +443,26 @@ class Catalog:
             environment=(f"PYTHONPATH=/opt/app:{SITE}", "PYTHONUNBUFFERED=1", "HOME=/tmp", *environment),
         )
 
-    def _server_of(self, runtime: DeclaredRuntime, *packages: PythonPackages, program: Path) -> Image:
-        """The image of a format's server that has a uv project of its own, with a program of it."""
-        return self._python_image(runtime.image, runtime.tag, *packages, program=program, module=program.name)
-
-    def _tensorflow(self) -> Image:
-        """The server of TensorFlow models, which has modules of `serving`, too."""
-        server = self._server_of(TENSORFLOW, TENSORFLOW_PACKAGES, program=TENSORFLOW_PROGRAM)
+    def _server_of(
+        self,
+        runtime: DeclaredRuntime,
+        *packages: PythonPackages,
+        program: Path,
+        filesystem: RootFilesystem = PYTHON_FILESYSTEM,
+        unused: tuple[str, ...] = (),
+        environment: tuple[str, ...] = (),
+    ) -> Image:
+        """The image of a format's server that has a uv project of its own; it has modules of `serving`, too."""
+        server = self._python_image(
+            runtime.image,
+            runtime.tag,
+            *packages,
+            program=program,
+            module=program.name,
+            filesystem=filesystem,
+            unused=unused,
+            environment=environment,
+        )
         modules = Layer(files=((SERVING_PROJECT / "serving", "/opt/app/serving"),), exclude=("__pycache__/",))
         return replace(server, layers=(*server.layers, modules))
 
@@ -575,14 +588,12 @@ class Catalog:
                 self._python_image(bandit, BANDIT_VERSION, BANDIT_PACKAGES, program=BANDIT_PROGRAM, module="bandit")
             ],
             MLSERVER.extra: [self._server_of(MLSERVER, MLSERVER_PACKAGES, program=MLSERVER_PROGRAM)],
-            TENSORFLOW.extra: [self._tensorflow()],
+            TENSORFLOW.extra: [self._server_of(TENSORFLOW, TENSORFLOW_PACKAGES, program=TENSORFLOW_PROGRAM)],
             TORCHSERVE.extra: [
-                self._python_image(
-                    TORCHSERVE.image,
-                    TORCHSERVE.tag,
+                self._server_of(
+                    TORCHSERVE,
                     TORCHSERVE_PACKAGES,
                     program=TORCHSERVE_PROGRAM,
-                    module=TORCHSERVE_PROGRAM.name,
                     filesystem=TORCH_FILESYSTEM,
                     unused=TORCH_UNUSED,
                     environment=(f"JAVA_HOME={JAVA_HOME}",),

@@ -15,6 +15,7 @@ from components.preflight.access_review import rights_problem
 from components.preflight.azure_blobs import warn_of_alike_blobs
 from components.preflight.cluster_domain import domain_problem
 from components.preflight.colliding_names import colliding_names
+from components.preflight.colliding_objects import colliding_objects
 from components.preflight.existing_platform import find_existing
 from components.preflight.kubernetes_version import version_problem
 from components.preflight.platform_facts import ask
@@ -107,7 +108,8 @@ def preflight(settings: Settings, *, identity: Identity, found: FoundCluster) ->
     Raises:
         PreflightError: the cluster does not answer or does not tell what is there, is not the stack's, lacks KServe or
             Knative for a stack that uses another stack's platform, has a namespace or a model of another stack where
-            this one declares its own, or others have something in what the settings would remove.
+            this one declares its own, others have something in what the settings would remove, or an object that KServe
+            would take for one of the stack's.
         ExistingPlatformError: it has parts of the platform that are in the way, or that the stack cannot use.
         UntoldError: it does not tell which parts it has, or which models and graphs.
     """
@@ -121,7 +123,8 @@ def preflight(settings: Settings, *, identity: Identity, found: FoundCluster) ->
         existing = find_existing(client, settings, identity=identity, namespace=there)
         missing = list(_missing(client, settings))
         removed = list(removal_problems(client, settings, identity=identity, existing=existing))
-    if problems := [*missing, *removed, *_conflicts(settings, owners=owners, running=running, owner=owner)]:
+        taken = list(colliding_objects(client, settings, running, owner=owner))
+    if problems := [*missing, *removed, *_conflicts(settings, owners=owners, running=running, owner=owner), *taken]:
         raise PreflightError("; ".join(problems))
     # A namespace that lost its mark is still the stack's; as a stranger's it would be deleted, with all that is in it.
     own = frozenset(name for name, stack in owners.items() if stack in {None, owner} or identity.has_namespace(name))

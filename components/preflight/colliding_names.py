@@ -17,14 +17,19 @@ def colliding_names(settings: Settings, running: Mapping[str, Mapping[str, Serve
 
     Those of the same name are not looked at. `running` has the models and graphs of each namespace by name.
     """
-    sections = settings.model_dump(mode="json", include={"models", "graphs"}, exclude_none=True)
-    declared = Named.all_of(sections, namespace=settings.cluster.namespace, mode=settings.mode)
+    declared = names_of(settings)
     names = {(named.namespace, named.name) for named in declared}
     others = [named for named in _others(running, owner=owner) if (named.namespace, named.name) not in names]
     # Others who collide with each other are none of the stack's business.
     theirs = {*name_problems(others)}
     found = (problem for problem in name_problems([*declared, *others]) if problem not in theirs)
     return [f"{problem.rpartition(';')[0]}; use another name or namespace in this stack" for problem in found]
+
+
+def names_of(settings: Settings) -> list[Named]:
+    """The models and graphs of the settings."""
+    sections = settings.model_dump(mode="json", include={"models", "graphs"}, exclude_none=True)
+    return Named.all_of(sections, namespace=settings.cluster.namespace, mode=settings.mode)
 
 
 def _others(running: Mapping[str, Mapping[str, Served]], *, owner: str) -> Iterator[Named]:

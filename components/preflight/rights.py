@@ -43,6 +43,8 @@ MODELS = (
     Rule(group="apps", resources=("deployments", "replicasets"), verbs=READ),
     Rule(group="autoscaling", resources=("horizontalpodautoscalers",), verbs=("get",)),
     Rule(group="gateway.networking.k8s.io", resources=("httproutes",), verbs=("get", "list")),
+    # Only to see whether others have one of a name that KServe would use.
+    Rule(group="networking.istio.io", resources=("virtualservices",), verbs=("list",)),
     Rule(group="serving.knative.dev", resources=("services", "routes"), verbs=("get", "list")),
     Rule(group="networking.internal.knative.dev", resources=("ingresses", "serverlessservices"), verbs=("get", "list")),
 )

@@ -15,6 +15,8 @@ import requests
 # Sepal length and width, petal length and width in cm; a row a flower.
 FLOWERS = [[6.5, 3.0, 5.5, 2.0], [5.9, 2.8, 4.3, 1.3]]
 MODELS = {"Sklearn": "sklearn-model", "XGBoost": "xgboost-model"}
+# As `kubectl get inferenceservices` shows them.
+HOST, STANDARD = "{model}.{namespace}.{domain}", "{model}-{namespace}.{domain}"
 
 
 def predict(model: str, *, gateway: str, host: str, timeout: float = 60) -> list[float]:
@@ -39,11 +41,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Ask both models about the same two flowers.")
     parser.add_argument("--gateway", default="http://localhost:8080", help="the gateway's URL (%(default)s)")
     parser.add_argument("--namespace", default="default", help="of the InferenceServices (%(default)s)")
-    parser.add_argument("--domain", default="example.com", help="Knative's domain (%(default)s)")
+    parser.add_argument("--domain", default="example.com", help="of the models' hosts (%(default)s)")
+    parser.add_argument("--host", default=HOST, help=f"a model's host ({HOST}); in KServe's mode Standard {STANDARD}")
     given = parser.parse_args()
     status = 0
     for name, model in MODELS.items():
-        host = f"{model}.{given.namespace}.{given.domain}"
+        host = given.host.replace("{model}", model)
+        host = host.replace("{namespace}", given.namespace).replace("{domain}", given.domain)
         try:
             predictions = predict(model, gateway=given.gateway.rstrip("/"), host=host)
         except (requests.RequestException, LookupError, TypeError, ValueError) as problem:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import subprocess
 import sys
 from collections.abc import Iterator
+from importlib.metadata import version
 
 import pytest
+from packaging.requirements import Requirement
 
 from tests.quickstart import QUICKSTART, commands
 from tests.unit.predict.server import Reply, Server, serving
@@ -44,6 +47,22 @@ def test_the_client_prints_a_line_a_model(gateway: Server) -> None:
     assert done.stdout == (
         "Sklearn 模型响应: {'predictions': [1, 0]}\nXGBoost 模型响应: {'predictions': [0.823, 0.177]}\n"
     )
+
+
+def test_the_client_asks_the_hosts_of_mode_standard(gateway: Server) -> None:
+    for model in ("sklearn-model", "xgboost-model"):
+        gateway.on(f"{model}-team-a.models.test", f"POST /v2/models/{model}/infer", predictions(1, 0))
+    done = ask(gateway, "--namespace", "team-a", "--domain", "models.test", "--host", "{model}-{namespace}.{domain}")
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_the_requirements_are_what_the_client_imports() -> None:
+    tree = ast.parse((QUICKSTART / "predict-request.py").read_text())
+    imported = {name.name for node in ast.walk(tree) if isinstance(node, ast.Import) for name in node.names}
+    imported |= {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    required = [Requirement(line) for line in (QUICKSTART / "requirements.txt").read_text().splitlines()]
+    assert {requirement.name for requirement in required} == imported - sys.stdlib_module_names
+    assert all(requirement.specifier.contains(version(requirement.name)) for requirement in required)
 
 
 @pytest.mark.parametrize(

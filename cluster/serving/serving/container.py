@@ -21,7 +21,13 @@ def stop_on_sigterm() -> None:
 
 
 def give_up(reason: str) -> NoReturn:
-    """End the program with exit code 1 and one line that says why, on stderr and as the termination message.
+    """End the program with exit code 1 and one line that says why, as `report` does."""
+    report(reason)
+    sys.exit(1)
+
+
+def report(reason: str) -> None:
+    """Say in one line why the program ends, on stderr and as the termination message.
 
     :param reason: what failed, why, and what to do; its line breaks are folded, as it must stay one line.
     """
@@ -32,4 +38,3 @@ def give_up(reason: str) -> NoReturn:
         except OSError as error:
             print(f"could not write {TERMINATION_LOG}: {error}", file=sys.stderr)
     print(f"ERROR {line}", file=sys.stderr, flush=True)
-    sys.exit(1)

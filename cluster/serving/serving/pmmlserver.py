@@ -19,10 +19,10 @@ from numpy.typing import NDArray
 from py4j.java_gateway import JavaGateway
 from py4j.protocol import Py4JJavaError
 
-from .container import TERMINATION_LOG
+from .container import report
 from .model_file import UnusableModelError
 from .rows import Rows
-from .sdk import InferOutput, InferRequest, InferResponse, InvalidInput, from_np_dtype, logger
+from .sdk import InferOutput, InferRequest, InferResponse, InvalidInput, from_np_dtype
 from .server import serve, server_arguments
 from .tables import Table
 from .tabular_model import Predictions, TabularModel
@@ -161,9 +161,7 @@ def _end_with(java: subprocess.Popen[bytes]) -> None:
     """End the server when Java ends: it can answer nothing without."""
     code = java.wait()
     reason = f"Java, which evaluates the model, ended with code {code}; it may need more memory (resources.limits)"
-    logger.error(reason)
-    if TERMINATION_LOG.exists():
-        TERMINATION_LOG.write_text(reason)
+    report(reason)
     os._exit(1)
 
 

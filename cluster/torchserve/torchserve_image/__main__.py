@@ -15,15 +15,13 @@ from typing import Any, NoReturn
 
 import httpx2 as httpx
 import uvicorn
+from serving.container import give_up
 from starlette.applications import Starlette
 
 from torchserve_image.api import api
 from torchserve_image.configuration import Configuration, WrongModelError
 from torchserve_image.torchserve import URL, TorchServe, UnknownModelError
 
-# KServe copies what this file holds to the status of the InferenceService.
-TERMINATION_LOG = Path(os.environ.get("TERMINATION_MESSAGE_PATH", "/dev/termination-log"))
-TERMINATION_MESSAGE_BYTES = 4096
 # How often TorchServe is asked whether it has loaded the model, in seconds.
 INTERVAL = 1
 # The last line of a traceback in a worker's log, and what TorchServe says after a worker ended while it loaded, or
@@ -133,15 +131,6 @@ async def _wait_until_loaded(torchserve: TorchServe) -> None:
     while not await torchserve.is_loaded():
         await asyncio.sleep(INTERVAL)
     print(f"{torchserve.name} is loaded", flush=True)
-
-
-def give_up(reason: str) -> NoReturn:
-    """End the program with exit code 1 and one line that says why, on stderr and as the termination message."""
-    line = " ".join(reason.split())
-    if TERMINATION_LOG.exists():
-        TERMINATION_LOG.write_bytes(line.encode()[:TERMINATION_MESSAGE_BYTES])
-    print(f"ERROR {line}", file=sys.stderr, flush=True)
-    sys.exit(1)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from pathlib import Path
 import requests
 from tenacity import retry, retry_if_not_result, stop_after_delay, wait_fixed
 
-from cluster.catalog import MLSERVER_PROGRAM, MLSERVER_PROJECT
+from cluster.catalog import MLSERVER_PROGRAM, MLSERVER_PROJECT, SERVING_PROJECT
 from releases.more_formats import MLSERVER, MODEL_FOLDER
 from tests.unit.cluster.serving.programs import container_environment, reserved_port
 
@@ -53,7 +53,7 @@ def environment(folder: Path, **more: str) -> dict[str, str]:
     """The runtime's variables for a model in another folder; `more` replaces some."""
     given = {name: value.replace("{{.Name}}", MODEL) for name, value in MLSERVER.environment}
     assert given["MLSERVER_MODEL_URI"] == MODEL_FOLDER
-    changed = {"PYTHONPATH": str(MLSERVER_PROJECT), "MLSERVER_MODEL_URI": str(folder), **more}
+    changed = {"PYTHONPATH": f"{MLSERVER_PROJECT}:{SERVING_PROJECT}", "MLSERVER_MODEL_URI": str(folder), **more}
     return container_environment({**given, **changed})
 
 

@@ -103,7 +103,7 @@ def test_tritons_clients_get_the_same_answers(server: Server, recorded: dict[str
     ]
     by_http, by_grpc = ask(python, questions)
     assert by_http == {"predictions": [[1], [0]], "datatype": "INT64", "binary": False}
-    assert by_grpc == {"predictions": [[1], [0]], "ready": True, "input": ["input-0", "FP64", [-1, 4]]}
+    assert by_grpc == {"predictions": [[1], [0]], "ready": True, "inputs": [["input-0", "FP64", [-1, 4]]]}
 
 
 def test_metrics_are_at_the_port_of_their_own(server: Server) -> None:

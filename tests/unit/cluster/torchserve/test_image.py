@@ -11,7 +11,8 @@ from cluster.build import Build
 from cluster.catalog import JAVA_HOME, TORCH_FILESYSTEM, TORCH_UNUSED, Catalog
 from cluster.demo_models import EXTRAS, DemoModels
 from cluster.images import Image, Layer
-from releases.more_formats import TORCHSERVE
+from releases.more_formats import MLSERVER, TENSORFLOW, TORCHSERVE
+from releases.types import DeclaredRuntime
 
 
 @pytest.fixture
@@ -25,8 +26,18 @@ def test_it_is_debians_pytorch_with_java_and_the_program(image: Image, tmp_path:
     assert image.entrypoint == ("/usr/bin/python3", "-m", "torchserve_image")
     assert f"JAVA_HOME={JAVA_HOME}" in image.environment
     assert image.layers[0].files == ((Cache(tmp_path).path(TORCH_FILESYSTEM.name, TORCH_FILESYSTEM.key), "/"),)
-    names = {path.rpartition("/")[2] for path, _ in image.layers[-1].members()}
+    names = {path.rpartition("/")[2] for path, _ in image.layers[-2].members()}
     assert {"__main__.py", "api.py", "configuration.py", "torchserve.py", "log4j2.xml"} <= names
+
+
+@pytest.mark.parametrize("runtime", [MLSERVER, TENSORFLOW, TORCHSERVE], ids=lambda runtime: runtime.extra)
+def test_a_server_with_a_project_of_its_own_has_what_all_containers_share(
+    runtime: DeclaredRuntime, tmp_path: Path
+) -> None:
+    (image,) = Catalog(Cache(tmp_path)).extra_images()[runtime.extra]
+    shared = {path for path, _ in image.layers[-1].members()}
+    assert {"opt/app/serving/__init__.py", "opt/app/serving/container.py"} <= {path.lstrip("/") for path in shared}
+    assert "PYTHONPATH=/opt/app" in image.environment[0]
 
 
 def test_pytorch_keeps_the_program_that_it_looks_for(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ import httpx2 as httpx
 import pytest
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
-PROJECT = Path(__file__).parents[4] / "cluster/torchserve"
+PROJECTS = [Path(__file__).parents[4] / "cluster" / name for name in ("torchserve", "serving")]
 FAKE = Path(__file__).with_name("fake_java.py")
 SECONDS = 60
 
@@ -62,10 +62,11 @@ def started(tmp_path: Path, behaviour: str = "", *, archive: bool = True) -> Ite
     if archive:
         (tmp_path / "models/model-store/flowers.mar").touch()
     port, stopped, message = free_port(), tmp_path / "stopped", tmp_path / "message"
-    message.touch()
+    if not message.exists():
+        message.touch()
     own = {
         "JAVA_HOME": str(java.parents[1]),
-        "PYTHONPATH": str(PROJECT),
+        "PYTHONPATH": os.pathsep.join(map(str, PROJECTS)),
         "FAKE_TORCHSERVE": behaviour,
         "STOPPED": str(stopped),
         "TERMINATION_MESSAGE_PATH": str(message),
@@ -154,6 +155,14 @@ def test_it_ends_when_torchserve_ends(tmp_path: Path) -> None:
 
 
 def test_it_ends_at_once_without_an_archive(tmp_path: Path) -> None:
+    with started(tmp_path, archive=False) as program:
+        code, words = program.end()
+        assert code == 1
+        assert words.startswith("ERROR no model archive (*.mar) in ")
+
+
+def test_a_termination_message_that_cannot_be_written_hides_no_reason(tmp_path: Path) -> None:
+    (tmp_path / "message").mkdir()
     with started(tmp_path, archive=False) as program:
         code, words = program.end()
         assert code == 1

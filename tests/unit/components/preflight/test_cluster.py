@@ -226,6 +226,20 @@ def test_models_whose_names_collide_and_are_all_of_others_or_all_of_the_stack_ar
         look(kubeconfig=file, namespace="models", models=({"name": "rose"},))
 
 
+def test_a_service_of_others_with_the_name_of_a_model_is_refused(tmp_path: Path) -> None:
+    with serving() as server:
+        host = server.address.removeprefix("http://")
+        reply_with(server, {"major": "1", "minor": "34"})
+        have_uid(server)
+        server.on(host, "GET /api/v1/namespaces/models", Reply({"metadata": {"name": "models"}}))
+        services = {"items": [{"metadata": {"name": "iris", "namespace": "models"}}]}
+        server.on(host, "GET /api/v1/namespaces/models/services", Reply(services))
+        file = kubeconfig(tmp_path, server=server.address)
+        with pytest.raises(PreflightError, match=r"^models\[0\].name: 'iris' needs the Service models/iris for itself"):
+            look(kubeconfig=file, namespace="models", models=({},))
+        look(kubeconfig=file, namespace="models", models=({"name": "rose"},))
+
+
 def test_graph_of_another_stack_is_refused(tmp_path: Path) -> None:
     graphs = {"items": [{"metadata": {"name": "both", "annotations": {STACK_ANNOTATION: "org/project/team"}}}]}
     with serving() as server:
