@@ -10,6 +10,7 @@ from pathlib import Path
 from threading import Thread
 
 import pytest
+import trustme
 
 from . import s3_server
 from .programs import Program, container_environment
@@ -274,6 +275,29 @@ def test_an_archive_of_another_content_type_is_refused_as_upstream_does(
     message = refused(as_on_the_image, f"{web}/application_octet-stream/packed/model.tar.gz", tmp_path)
     assert "did not respond with any of following 'Content-Type': application/x-tar, " in message
     assert message.endswith("let the web server send the file with this Content-Type")
+
+
+@pytest.fixture
+def git(python: Path, tmp_path: Path) -> Iterator[str]:
+    authority, folder = trustme.CA(), tmp_path / "git"
+    folder.mkdir()
+    certificate = authority.issue_cert("127.0.0.1")
+    certificate.private_key_pem.write_to_path(folder / "key.pem")
+    (folder / "cert.pem").write_bytes(b"".join(pem.bytes() for pem in certificate.cert_chain_pems))
+    (folder / "ca.pem").write_bytes(authority.cert_pem.bytes())
+    script, environment = Path(__file__).with_name("git_server.py"), container_environment({"HOME": str(folder)})
+    with subprocess.Popen([python, script, folder], env=environment, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout
+        yield server.stdout.readline().strip()
+        server.terminate()
+
+
+def test_a_git_repository(initializer: Program, git: str, tmp_path: Path) -> None:
+    trusting = {"SSL_CERT_FILE": str(tmp_path / "git" / "ca.pem"), "HOME": str(tmp_path)}
+    ended = initializer.run(git, tmp_path / "models", environment=trusting)
+    assert ended.returncode == 0, ended.stderr
+    assert files(tmp_path / "models")["model.joblib"] == b"model"
+    assert refused(initializer, git.replace("flowers", "nothing"), tmp_path / "git", trusting)
 
 
 def test_what_each_store_needs_is_there(python: Path) -> None:
