@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
 from typing import ClassVar
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -18,6 +17,8 @@ import trustme
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
+
+from tests.running_server import run_server
 
 # What a server answers: a status, headers and a body.
 Answer = tuple[int, Mapping[str, str], bytes]
@@ -236,9 +237,5 @@ class _Server(ThreadingHTTPServer):
 def serving(answering: Answering, *, address: str = "127.0.0.1", authority: trustme.CA | None = None) -> Iterator[str]:
     """Serve while the context lasts, with a certificate of the authority if there is one; gives the URL."""
     server = _Server(answering, address=address, authority=authority)
-    Thread(target=server.serve_forever, daemon=True).start()
-    try:
+    with run_server(server):
         yield f"{'https' if authority else 'http'}://{address}:{server.server_port}"
-    finally:
-        server.shutdown()
-        server.server_close()

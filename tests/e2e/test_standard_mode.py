@@ -20,6 +20,7 @@ from tests.e2e.cluster_objects import kubectl
 from tests.e2e.machine import GATEWAY, NETWORK, Deployment
 from tests.e2e.models_on_platform import models_on_platform
 from tests.e2e.readiness import twin_without_a_model
+from tests.running_server import run_server
 
 pytestmark = pytest.mark.usefixtures("both")
 NAMESPACE = "standard"
@@ -55,10 +56,8 @@ class _Keep(BaseHTTPRequestHandler):
 
 @pytest.fixture(scope="module")
 def sink() -> Iterator[Sink]:
-    with Sink() as sink:
-        threading.Thread(target=sink.serve_forever, daemon=True).start()
+    with run_server(Sink()) as sink:
         yield sink
-        sink.shutdown()
 
 
 @pytest.fixture(scope="module")

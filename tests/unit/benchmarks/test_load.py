@@ -6,12 +6,13 @@ import json
 import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Event, Thread
+from threading import Event
 from typing import Any
 
 import pytest
 
 from benchmarks.load import Load, Shot, Shots, Target, milliseconds, send_and_hold, switched
+from tests.running_server import run_server
 
 
 class Model(ThreadingHTTPServer):
@@ -67,10 +68,8 @@ class _Handler(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def model() -> Iterator[Model]:
-    with Model({"predictions": [1]}) as server:
-        Thread(target=server.serve_forever, daemon=True).start()
+    with run_server(Model({"predictions": [1]})) as server:
         yield server
-        server.shutdown()
 
 
 def fire(model: Model, **said: Any) -> Shots:

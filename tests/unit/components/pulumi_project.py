@@ -6,7 +6,6 @@ import json
 import shutil
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ import yaml
 from cluster.artifacts import Cache
 from cluster.locations import cache_dir
 from cluster.provider import PLUGIN, OfficialProvider
+from tests.running_server import run_server
 from tests.unit.components.kubernetes import UID, kubeconfig
 from tests.unit.components.protobuf import secret_of
 
@@ -149,11 +149,8 @@ class Cluster(ThreadingHTTPServer):
 @contextmanager
 def running(uid: str = UID) -> Iterator[Cluster]:
     """A running cluster with this UID."""
-    server = Cluster(uid)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield server
-    server.shutdown()
-    server.server_close()
+    with run_server(Cluster(uid)) as server:
+        yield server
 
 
 def built(part: str, program: str) -> Path:

@@ -7,7 +7,6 @@ import hashlib
 import io
 import json
 import tarfile
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -16,6 +15,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs
 
 import yaml
+
+from tests.running_server import run_server
 
 TOKEN = "anybody"
 HELM_CHART = "application/vnd.cncf.helm.chart.content.v1.tar+gzip"
@@ -156,11 +157,5 @@ def serving(*, address: str = "127.0.0.1") -> Iterator[Registry]:
 
     server = ThreadingHTTPServer((address, 0), Handler)
     registry.address = f"{address}:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-    thread.start()
-    try:
+    with run_server(server):
         yield registry
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()

@@ -6,7 +6,6 @@ import base64
 import json
 import ssl
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ import pytest
 import trustme
 import yaml
 
+from tests.running_server import run_server
 from tests.unit.predict.server import Reply, Server, serving
 
 V1 = "client.authentication.k8s.io/v1"
@@ -81,15 +81,8 @@ def serving_tls(authority: Authority, *, name: str = "server", clients: bool = F
     if clients:
         context.load_verify_locations(authority.certificate)
         context.verify_mode = ssl.CERT_REQUIRED
-    server = TLSServer(context)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
-    thread.start()
-    try:
+    with run_server(TLSServer(context)) as server:
         yield server
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
 
 
 @pytest.fixture

@@ -17,6 +17,8 @@ from urllib.parse import parse_qs, urlsplit
 from wsproto.connection import Connection, ConnectionType
 from wsproto.events import BytesMessage, CloseConnection
 
+from tests.running_server import run_server
+
 WEBSOCKET_GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 NAMESPACE, SERVICE, POD = "istio-system", "istio-ingressgateway", "istio-ingressgateway-0"
 SERVICE_PATH = f"/api/v1/namespaces/{NAMESPACE}/services/{SERVICE}"
@@ -153,12 +155,5 @@ class _Tunnel:
 
 @contextmanager
 def forwarding_api() -> Iterator[ForwardingAPI]:
-    api = ForwardingAPI()
-    thread = threading.Thread(target=api.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
-    thread.start()
-    try:
+    with run_server(ForwardingAPI()) as api:
         yield api
-    finally:
-        api.shutdown()
-        api.server_close()
-        thread.join()

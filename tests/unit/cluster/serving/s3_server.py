@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
 from urllib.parse import parse_qs, urlsplit
 from xml.sax.saxutils import escape
 
@@ -14,6 +13,8 @@ import trustme
 from botocore.auth import S3SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
+
+from tests.running_server import run_server
 
 BUCKET = "models"
 KEY, SECRET, REGION = "reader", "its-secret", "us-east-1"
@@ -111,10 +112,5 @@ class S3Server(ThreadingHTTPServer):
 @contextmanager
 def serving(objects: dict[str, bytes], *, authority: trustme.CA | None = None) -> Iterator[S3Server]:
     """Serve objects while the context lasts, with a certificate of the authority if there is one."""
-    server = S3Server(objects, authority=authority)
-    Thread(target=server.serve_forever, daemon=True).start()
-    try:
+    with run_server(S3Server(objects, authority=authority)) as server:
         yield server
-    finally:
-        server.shutdown()
-        server.server_close()

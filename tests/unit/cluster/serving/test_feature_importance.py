@@ -7,11 +7,12 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import pytest
 import requests
+
+from tests.running_server import run_server
 
 from .conftest import Demo
 from .programs import Program, Server, companion, path_of
@@ -58,10 +59,8 @@ class Handler(BaseHTTPRequestHandler):
 
 @pytest.fixture(scope="module")
 def running_predictor() -> Iterator[Predictor]:
-    with Predictor() as server:
-        Thread(target=server.serve_forever, daemon=True).start()
+    with run_server(Predictor()) as server:
         yield server
-        server.shutdown()
 
 
 @pytest.fixture

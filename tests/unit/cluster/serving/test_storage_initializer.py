@@ -7,10 +7,11 @@ import zipfile
 from collections.abc import Iterator, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 
 import pytest
 import trustme
+
+from tests.running_server import run_server
 
 from . import s3_server
 from .programs import Program, container_environment
@@ -248,10 +249,8 @@ class WebHandler(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def web() -> Iterator[str]:
-    with ThreadingHTTPServer(("127.0.0.1", 0), WebHandler) as server:
-        Thread(target=server.serve_forever, daemon=True).start()
+    with run_server(ThreadingHTTPServer(("127.0.0.1", 0), WebHandler)) as server:
         yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
 
 
 def test_archives_and_files_by_http(as_on_the_image: Program, web: str, tmp_path: Path) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import gzip
 import json
-import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -16,6 +15,7 @@ import pytest
 import yaml
 
 from components.charts.helm_records import ReleaseMark, delete_lost_records
+from tests.running_server import run_server
 
 STACK = "organization/kserve-multi-model/dev:1a2b3c4d"
 BARE = "made by kserve-multi-model"
@@ -90,10 +90,8 @@ class _Handler(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def kubernetes() -> Iterator[KubernetesAPI]:
-    with KubernetesAPI() as server:
-        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+    with run_server(KubernetesAPI()) as server:
         yield server
-        server.shutdown()
 
 
 @pytest.fixture
