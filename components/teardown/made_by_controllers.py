@@ -33,6 +33,8 @@ IN_EVERY_NAMESPACE = {
 }
 # Alibaba's ACK puts a Secret for its registry, which it renews, into the namespaces that its add-on looks after.
 OF_REGISTRIES = re.compile(r"secrets/acr-credential-[0-9a-f]{32}")
+# Istio's own classes of Gateways, which are in no namespace: istio, istio-waypoint and others.
+CLASSES_OF_ISTIO = re.compile(r"gatewayclasses\.gateway\.networking\.k8s\.io/istio(-.+)?")
 # Made in the platform's namespaces by its controllers: istiod's own authority, the one of cert-manager's webhook, and
 # the Services by which the replicas of Knative's autoscaler reach each other.
 IN_NAMESPACES_OF_THE_PLATFORM: Mapping[str, re.Pattern[str]] = {
@@ -74,6 +76,7 @@ def makes_itself(kind: str, found: Metadata) -> bool:
     return (
         name in IN_EVERY_NAMESPACE
         or OF_REGISTRIES.fullmatch(name) is not None
+        or CLASSES_OF_ISTIO.fullmatch(name) is not None
         or (in_platform is not None and in_platform.fullmatch(name) is not None)
         or bool(COPIED & (found.labels.keys() | found.annotations.keys()))
         or bool({ACCOUNT, CERTIFICATE, LEADER} & found.annotations.keys())

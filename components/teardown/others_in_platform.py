@@ -20,8 +20,6 @@ RELEASE, RELEASE_NAMESPACE = "meta.helm.sh/release-name", "meta.helm.sh/release-
 # Labels of the Secrets in which Helm records what it did with a release.
 RECORD = ("owner", "helm")
 RECORD_RELEASE = "name"
-# Istio's controller makes these for itself, with no owner.
-OF_CONTROLLERS = {"gatewayclasses.gateway.networking.k8s.io"}
 # Knative's own kinds, which no user writes.
 INTERNAL = ".internal.knative.dev"
 SECRETS = "secrets"
@@ -127,7 +125,7 @@ class OthersInPlatform:
         listed = (item.metadata for item in read_list(CustomResourceDefinition, client, metadata_only=True))
         chosen = [item for item in listed if is_chosen is None or is_chosen(item)]
         is_own = self._whose(client, chosen, made=made)
-        own = {item.name for item in chosen if is_own(item)} - OF_CONTROLLERS
+        own = {item.name for item in chosen if is_own(item)}
         places = [place for kind in kinds(client) for place in _places(kind, own, namespaces=sorted(namespaces))]
         found = in_parallel(lambda place: [*place[0].objects(client, namespace=place[1])], places)
         left: dict[ApiKind, list[Metadata]] = {}

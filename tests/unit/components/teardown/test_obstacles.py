@@ -107,6 +107,17 @@ def test_what_goes_by_itself_is_not_in_the_way(server: Server, metadata: dict[st
     assert of_others(server) == []
 
 
+def test_a_gateway_class_of_others_goes_with_its_definition_and_those_that_istiod_makes_are_nobodys(
+    server: Server,
+) -> None:
+    kind = "gatewayclasses.gateway.networking.k8s.io"
+    answer(server, DEFINITIONS, items(item(kind, annotations=OURS)))
+    answer(server, "/apis", items(group("gateway.networking.k8s.io", "v1", "gatewayclasses")))
+    classes = ("istio", "istio-remote", "istio-waypoint", "istio-east-west", "envoy", "istiofake")
+    answer(server, "/apis/gateway.networking.k8s.io/v1/gatewayclasses", items(*map(item, classes)))
+    assert of_others(server) == [f"{kind} envoy, istiofake"]
+
+
 def namespaces(server: Server, **kinds: list[dict[str, Any]]) -> None:
     """Have the stack's namespaces of Istio, cert-manager, Knative and monitoring, and these objects by their kind."""
     names = ("istio-system", "cert-manager", "knative-serving", "monitoring")
