@@ -43,7 +43,7 @@ IN_EVERY_NAMESPACE = {
 # Made by istiod, in no namespace.
 OF_ISTIO = {
     f"gatewayclasses.gateway.networking.k8s.io/{name}"
-    for name in ("istio", "istio-remote", "istio-waypoint", "istio-east-west")
+    for name in ("istio", "istio-remote", "istio-waypoint", "istio-east-west", "istio-agentgateway")
 }
 # Alibaba's ACK puts a Secret for its registry, which it renews, into the namespaces that its add-on looks after.
 OF_REGISTRIES = re.compile(r"secrets/acr-credential-[0-9a-f]{32}")

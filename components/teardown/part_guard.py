@@ -8,6 +8,7 @@ is in the stack's state. Renaming the module or its provider breaks stacks that 
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
@@ -57,8 +58,11 @@ class PartGuardProvider(ClusterGuardProvider):
         if not props["of_models"]:
             require_nothing_inside(props, connect=cluster)
             return
+        kubectl = shlex.join(["kubectl", *([f"--context={context}"] if context else [])])
         for namespace in props["namespaces"]:
-            require_nothing_of_others(namespace, connect=cluster, pull_secrets=props.get("pull_secrets", ()))
+            require_nothing_of_others(
+                namespace, connect=cluster, kubectl=kubectl, pull_secrets=props.get("pull_secrets", ())
+            )
 
 
 def reachable_context(context: str | None) -> str | None:

@@ -17,7 +17,6 @@ import pytest
 
 from components.charts.helm_records import ReleaseMark
 from components.objects import STACK_ANNOTATION
-from components.platform.istio import GATEWAY_CLASSES
 from components.teardown.obstacles import Obstacles
 from components.teardown.others_in_platform import RELEASE, RELEASE_NAMESPACE
 from kube.parallel import AT_ONCE
@@ -115,6 +114,17 @@ def test_models_of_others_are_named_with_their_stack(server: Server) -> None:
 def test_what_goes_by_itself_is_not_in_the_way(server: Server, metadata: dict[str, Any]) -> None:
     answer(server, MODELS, items(item("iris", namespace="team-b", **metadata)))
     assert of_others(server) == []
+
+
+def test_a_gateway_class_of_others_goes_with_its_definition_and_those_that_istiod_makes_are_nobodys(
+    server: Server,
+) -> None:
+    kind = "gatewayclasses.gateway.networking.k8s.io"
+    answer(server, DEFINITIONS, items(item(kind, annotations=OURS)))
+    answer(server, "/apis", items(group("gateway.networking.k8s.io", "v1", "gatewayclasses")))
+    classes = ("istio", "istio-remote", "istio-waypoint", "istio-east-west", "istio-agentgateway", "envoy", "istiofake")
+    answer(server, "/apis/gateway.networking.k8s.io/v1/gatewayclasses", items(*map(item, classes)))
+    assert of_others(server) == [f"{kind} envoy, istiofake"]
 
 
 def namespaces(server: Server, **kinds: list[dict[str, Any]]) -> None:
@@ -361,15 +371,6 @@ def test_an_object_of_the_stacks_definitions_that_something_of_others_owns_is_na
     listed.append(item("ours", namespace="models", annotations=OURS, ownerReferences=found["shop"]))
     answer(server, f"/apis/{certificates}/v1/certificates", items(*listed))
     assert of_others(server) == [f"certificates.{certificates} team-b/shop, team-b/notebook"]
-
-
-def test_a_gateway_class_of_others_on_the_stacks_gateway_api_is_named(server: Server) -> None:
-    """Istio's own are nobody's."""
-    gateways = "gateway.networking.k8s.io"
-    answer(server, DEFINITIONS, items(item(f"gatewayclasses.{gateways}", annotations=OURS)))
-    answer(server, "/apis", items(group(gateways, "v1", "gatewayclasses")))
-    answer(server, f"/apis/{gateways}/v1/gatewayclasses", items(*map(item, [*GATEWAY_CLASSES, "envoy"])))
-    assert of_others(server) == [f"gatewayclasses.{gateways} envoy"]
 
 
 def test_a_helm_release_of_others_in_a_namespace_of_the_stack_is_named(server: Server) -> None:

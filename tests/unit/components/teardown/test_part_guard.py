@@ -16,6 +16,7 @@ import pytest
 from components.objects import STACK_ANNOTATION, declare_namespace
 from components.ownership.stack_identity import ClusterIdentity, Identity
 from components.teardown.cluster_guard import AnotherClusterError, ObstacleError
+from components.teardown.others_objects import OthersObjectsError
 from components.teardown.part_guard import PartGuardProvider, PartGuards, require_nothing_inside
 from kube.retry import ATTEMPTS
 from tests.unit.components import pulumi_project
@@ -202,6 +203,18 @@ def test_objects_of_every_kind_count_in_a_namespace_of_models(
     answer(cluster, ranges, [item("theirs", namespace="monitoring")], [item("ours", annotations=OURS)])
     delete(cluster, tmp_path, monkeypatch, of_models=True)
     assert len(pauses) == 1
+
+
+def test_the_commands_to_type_name_the_cluster_of_the_stack(
+    cluster: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Kubectl's current context may be another one by then."""
+    have_uid(cluster)
+    found = Reply(item("monitoring", annotations=OURS))
+    cluster.on(cluster.address.removeprefix("http://"), f"GET {NAMESPACE}", found)
+    answer(cluster, "/apis", Reply({"message": "not for you"}, status=403))
+    with pytest.raises(OthersObjectsError, match=r"kubectl --context=here --namespace monitoring delete"):
+        delete(cluster, tmp_path, monkeypatch, of_models=True)
 
 
 # A ConfigMap stands for a namespace, and one that depends on it for what the stack has in it.
