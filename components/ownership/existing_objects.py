@@ -139,7 +139,7 @@ class ExistingObjects:
             if not is_replaced:
                 pulumi.log.info(f"{called} is there already, from a run of this stack that was interrupted: it goes on")
         elif stack or not (is_replaced and self.identity.deployed_before):  # its objects may have no mark yet
-            raise ExistingObjectError(_refusal(called, owner=_owner(found), stack=stack))
+            raise ExistingObjectError(_refusal(called, owner=owner_of(found), stack=stack))
 
     def _refuse_release(self, _: str, inputs: Mapping[str, Any]) -> bool:
         """Refuse a Helm release that is somebody else's. Returns False if it could not be looked up."""
@@ -237,7 +237,7 @@ def _api(version: str) -> str:
     return f"/apis/{version}" if "/" in version else f"/api/{version}"
 
 
-def _owner(found: Object) -> str:
+def owner_of(found: Object) -> str:
     """Describe the owner of an object from its annotations and labels."""
     annotations, labels = found.metadata.annotations, found.metadata.labels
     if stack := annotations.get(STACK_ANNOTATION):

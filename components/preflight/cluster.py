@@ -17,6 +17,7 @@ from components.preflight.cluster_domain import domain_problem
 from components.preflight.colliding_names import colliding_names
 from components.preflight.existing_platform import find_existing
 from components.preflight.kubernetes_version import version_problem
+from components.preflight.names_in_use import names_in_use
 from components.preflight.platform_facts import ask
 from components.preflight.removed_parts import removal_problems
 from components.preflight.report import report
@@ -109,7 +110,8 @@ def preflight(settings: Settings, *, identity: Identity, found: FoundCluster) ->
     Raises:
         PreflightError: the cluster does not answer or does not tell what is there, is not the stack's, lacks KServe or
             Knative for a stack that uses another stack's platform, has a namespace or a model of another stack where
-            this one declares its own, or others have something in what the settings would remove.
+            this one declares its own, or others have something in what the settings would remove, or with a name that
+            KServe needs.
         ExistingPlatformError: it has parts of the platform that are in the way, or that the stack cannot use.
         UntoldError: it does not tell which parts it has, or which models and graphs.
     """
@@ -123,7 +125,8 @@ def preflight(settings: Settings, *, identity: Identity, found: FoundCluster) ->
         existing = find_existing(client, settings, identity=identity, namespace=there)
         missing = list(_missing(client, settings))
         removed = list(removal_problems(client, settings, identity=identity, existing=existing))
-    if problems := [*missing, *removed, *_conflicts(settings, owners=owners, running=running, owner=owner)]:
+        in_use = list(names_in_use(client, settings, running=running, owner=owner))
+    if problems := [*missing, *removed, *in_use, *_conflicts(settings, owners=owners, running=running, owner=owner)]:
         raise PreflightError("; ".join(problems))
     # A namespace that lost its mark is still the stack's; as a stranger's it would be deleted, with all that is in it.
     own = frozenset(name for name, stack in owners.items() if stack in {None, owner} or identity.has_namespace(name))

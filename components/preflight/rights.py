@@ -36,7 +36,8 @@ IDENTIFY = (Rule(group="", resources=("namespaces",), verbs=("get",)),)
 NAMESPACES = (Rule(group="", resources=("namespaces",), verbs=MANAGE),)
 # To see, before a namespace or a definition of the stack is deleted, whether others have something in it, or of it.
 LOOK = (Rule(group="*", resources=("*",), verbs=("list",)),)
-# Models and graphs, the objects that controllers make for them, and those that a roll-out and a destroy wait for.
+# Models and graphs, the objects that controllers make for them, those that a roll-out and a destroy wait for, and those
+# of others that KServe would take for its own.
 MODELS = (
     Rule(group="serving.kserve.io", resources=("inferenceservices", "inferencegraphs"), verbs=MANAGE),
     Rule(group="", resources=("pods", "services"), verbs=READ),
@@ -45,6 +46,7 @@ MODELS = (
     Rule(group="gateway.networking.k8s.io", resources=("httproutes",), verbs=("get", "list")),
     Rule(group="serving.knative.dev", resources=("services", "routes"), verbs=("get", "list")),
     Rule(group="networking.internal.knative.dev", resources=("ingresses", "serverlessservices"), verbs=("get", "list")),
+    Rule(group="networking.istio.io", resources=("virtualservices",), verbs=("list",)),
 )
 # To remove terminating pods from the API server. A destroy waits longer without it, so it is not asked for.
 REMOVE_PODS = (Rule(group="", resources=("pods",), verbs=("delete",)),)

@@ -227,6 +227,91 @@ def test_models_whose_names_collide_and_are_all_of_others_or_all_of_the_stack_ar
         look(kubeconfig=file, namespace="models", models=({"name": "rose"},))
 
 
+CORE, APPS = "/api/v1", "/apis/apps/v1"
+ROUTES, ISTIO = "/apis/gateway.networking.k8s.io/v1", "/apis/networking.istio.io/v1"
+KNATIVE = "/apis/serving.knative.dev/v1"
+
+
+def in_use(folder: Path, path: str, *found: dict[str, Any], model: dict[str, Any]) -> None:
+    """Look at a cluster in whose namespace `models` these objects are, for a stack with this model named iris."""
+    with serving() as server:
+        host = server.address.removeprefix("http://")
+        reply_with(server, {"major": "1", "minor": "34"})
+        have_uid(server)
+        server.on(host, "GET /api/v1/namespaces/models", Reply({"metadata": {"name": "models"}}))
+        api, _, plural = path.rpartition("/")
+        server.on(host, f"GET {api}/namespaces/models/{plural}", Reply({"items": [*found]}))
+        look(kubeconfig=kubeconfig(folder, server=server.address), namespace="models", models=(model,))
+
+
+@pytest.mark.parametrize(
+    ("path", "name", "mode", "called"),
+    [
+        (f"{CORE}/services", "iris", "Knative", "Service 'iris'"),
+        (f"{CORE}/services", "iris-predictor-00001", "Knative", "Service 'iris-predictor-00001'"),
+        (f"{CORE}/services", "iris-predictor", "Standard", "Service 'iris-predictor'"),
+        (f"{APPS}/deployments", "iris-predictor", "Standard", "Deployment 'iris-predictor'"),
+        (f"{ROUTES}/httproutes", "iris", "Standard", "HTTPRoute 'iris'"),
+        (f"{ISTIO}/virtualservices", "iris", "Knative", "VirtualService 'iris'"),
+        (f"{KNATIVE}/services", "iris", "Knative", "Knative Service 'iris'"),
+    ],
+)
+def test_what_kserve_would_take_for_its_own_is_refused(
+    tmp_path: Path, path: str, name: str, mode: str, called: str
+) -> None:
+    """It finds a Service, a Deployment or a route by its name, overwrites it, and deletes it with the model."""
+    theirs = {"metadata": {"name": name, "labels": {"app.kubernetes.io/managed-by": "Helm"}}}
+    with pytest.raises(PreflightError) as refused:
+        in_use(tmp_path, path, theirs, model={"mode": mode})
+    assert str(refused.value) == (
+        f"models[0].name: the {called} in namespace 'models' is there already (managed by Helm), and KServe would take "
+        "it for its own, change it, and delete it with the model; use another name or namespace"
+    )
+    in_use(tmp_path, path, theirs, model={"mode": mode, "name": "rose"})
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        {"ownerReferences": [{"apiVersion": "serving.kserve.io/v1beta1", "kind": "InferenceService", "name": "iris"}]},
+        {"ownerReferences": [{"apiVersion": "serving.knative.dev/v1", "kind": "Route", "name": "iris"}]},
+        {"annotations": {STACK_ANNOTATION: OWNER}},
+        {"deletionTimestamp": "2026-01-01T00:00:00Z"},
+    ],
+    ids=["of a model that was deleted", "of its route", "of an interrupted run", "going"],
+)
+def test_what_is_left_of_a_model_of_the_same_name_is_not_refused(tmp_path: Path, metadata: dict[str, Any]) -> None:
+    left = {"metadata": {"name": "iris", **metadata}}
+    in_use(tmp_path, f"{CORE}/services", left, model={})
+    of_others = {"apiVersion": "example.com/v1", "kind": "Shop", "name": "iris"}
+    with pytest.raises(PreflightError, match=r"the Service 'iris' .* \(not made by this stack\)"):
+        in_use(tmp_path, f"{CORE}/services", {"metadata": {"name": "iris", "ownerReferences": [of_others]}}, model={})
+
+
+def test_what_a_model_that_runs_has_already_is_not_refused(tmp_path: Path) -> None:
+    running = {"items": [{"metadata": {"name": "iris", "annotations": {STACK_ANNOTATION: OWNER}}}]}
+    with serving() as server:
+        host = server.address.removeprefix("http://")
+        reply_with(server, {"major": "1", "minor": "34"})
+        have_uid(server)
+        server.on(host, "GET /api/v1/namespaces/models", Reply({"metadata": {"name": "models"}}))
+        server.on(host, "GET /apis/serving.kserve.io/v1beta1/namespaces/models/inferenceservices", Reply(running))
+        server.on(host, "GET /api/v1/namespaces/models/services", Reply({"items": [{"metadata": {"name": "iris"}}]}))
+        look(kubeconfig=kubeconfig(tmp_path, server=server.address), namespace="models", models=({},))
+
+
+@pytest.mark.parametrize("status", [403, 429, 503])
+def test_names_that_cannot_be_read_stop_the_run(tmp_path: Path, status: int) -> None:
+    with serving() as server:
+        host = server.address.removeprefix("http://")
+        reply_with(server, {"major": "1", "minor": "34"})
+        have_uid(server)
+        server.on(host, "GET /api/v1/namespaces/models", Reply({"metadata": {"name": "models"}}))
+        server.on(host, "GET /apis/apps/v1/namespaces/models/deployments", Reply({}, status=status))
+        with pytest.raises(UntoldError, match=rf"deployments in namespace models: .*\(status {status}\)"):
+            look(kubeconfig=kubeconfig(tmp_path, server=server.address), namespace="models", models=({},))
+
+
 def test_graph_of_another_stack_is_refused(tmp_path: Path) -> None:
     graphs = {"items": [{"metadata": {"name": "both", "annotations": {STACK_ANNOTATION: "org/project/team"}}}]}
     with serving() as server:
