@@ -14,7 +14,7 @@ from components.objects import STACK_ANNOTATION
 from components.ownership.existing_objects import owner_of
 from components.preflight.colliding_names import STANDARD_MODES, names_of
 from components.preflight.platform_facts import ask
-from components.settings.made_names import Named
+from components.settings.made_names import REVISION, Named
 from components.settings.stack import Settings
 from components.teardown.makers import KNATIVE_LABEL
 from kube.parallel import in_parallel
@@ -60,9 +60,10 @@ def colliding_objects(
         for kind, name in dict.fromkeys(named.made()):
             found = listed[KINDS[kind], named.namespace] if kind in KINDS else ()
             for one in found:
-                if one.name == name and not _is_made(one, owner=owner, strange=strange):
+                is_needed = name in {one.name, REVISION.sub("-*", one.name)}
+                if is_needed and not _is_made(one, owner=owner, strange=strange):
                     yield (
-                        f"{named.place}: {named.name!r} needs the {kind} {named.namespace}/{name} for itself, which "
+                        f"{named.place}: {named.name!r} needs the {kind} {named.namespace}/{one.name} for itself, which "
                         f"is there already ({owner_of(one)}): KServe would change it, or Knative stop at it; use "
                         "another name or namespace, or delete it if nobody needs it"
                     )

@@ -22,7 +22,8 @@ COMPONENTS = (PREDICTOR, *COMPONENT_TYPES)
 BANDIT = "bandit"
 # Tags of a model's newest revision, which it always has in mode Knative, and of the one before, which a canary needs.
 LATEST, PREVIOUS = "latest", "prev"
-_REVISION = re.compile(r"-\d{5,}(?=(-private|-deployment)?$)")
+# Number of a revision in a name, which `Named.made` calls "*".
+REVISION = re.compile(r"-\d{5,}(?=(-private|-deployment)?$)")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -152,7 +153,7 @@ def _parts(named: Named, others: Iterable[Named]) -> Iterator[str]:
 
 def _shared(named: Named, makers: Mapping[tuple[str, Made], Named]) -> Iterator[str]:
     for kind, name in named.made():
-        for key in (name, _REVISION.sub("-*", name)):
+        for key in (name, REVISION.sub("-*", name)):
             other = makers.get((named.namespace, (kind, key)))
             if other and (other.name, other.key) != (named.name, named.key):
                 owner = f"the {kind} {name!r} is made for the {other.kind} {other.name!r}, too"

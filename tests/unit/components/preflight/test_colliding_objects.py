@@ -54,6 +54,7 @@ def found(api: Server, *, mode: str = "Knative", running: str | None = None) -> 
     [
         ("Knative", "Service", "iris"),
         ("Knative", "VirtualService", "iris"),
+        ("Knative", "Deployment", "iris-predictor-00002-deployment"),
         ("Standard", "HTTPRoute", "iris"),
         ("Standard", "Service", "iris-predictor"),
         ("Standard", "Deployment", "iris-predictor"),
