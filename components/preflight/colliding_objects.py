@@ -63,8 +63,8 @@ def colliding_objects(
                 is_needed = name in {one.name, REVISION.sub("-*", one.name)}
                 if is_needed and not _is_made(one, owner=owner, strange=strange):
                     yield (
-                        f"{named.place}: {named.name!r} needs the {kind} {named.namespace}/{one.name} for itself, which "
-                        f"is there already ({owner_of(one)}): KServe would change it, or Knative stop at it; use "
+                        f"{named.place}: {named.name!r} needs the {kind} {named.namespace}/{one.name} for itself, "
+                        f"which is there already ({owner_of(one)}): KServe would change it, or Knative stop at it; use "
                         "another name or namespace, or delete it if nobody needs it"
                     )
 
