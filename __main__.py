@@ -1,6 +1,6 @@
 """The deployment, top to bottom: settings, cluster, platform, credentials, models, graphs, outputs."""
 
-from pulumi import Inputs, ResourceOptions, run
+from pulumi import Inputs, Resource, ResourceOptions, run
 
 from components.objects import own_namespaces
 from components.platform.context import InstallContext
@@ -29,16 +29,18 @@ async def deploy() -> Inputs:
     )
     namespaces = own_namespaces(existing.own_namespaces, owner=identity.text, opts=ResourceOptions(provider=provider))
     # Before anything is in them, as an `up` may fail half-way.
-    guards = [install.guards.namespace(made, of_models=True) for made in namespaces]
-    credentials = storage_credentials(
-        settings, stack=identity.stack, opts=ResourceOptions(provider=provider, depends_on=namespaces)
-    )
-    base = [*namespaces, *platform.ready]
-    waits = termination_waits(settings, own=existing.own_namespaces, opts=ResourceOptions(depends_on=base))
-    pull_secrets = install.pull_secrets.in_namespaces_of_models(
-        settings.namespaces, opts=ResourceOptions(provider=provider, depends_on=namespaces)
-    )
-    ready = [*base, *credentials.values(), *pull_secrets]
+    guards = [install.guards.namespace(made, of_models=True) for made in namespaces.values()]
+    own = ResourceOptions(provider=provider)
+    credentials = storage_credentials(settings, stack=identity.stack, namespaces=namespaces, opts=own)
+    waits = termination_waits(settings, own=namespaces, opts=ResourceOptions(depends_on=[*platform.ready]))
+    pull_secrets = install.pull_secrets.in_namespaces_of_models(settings.namespaces, own=namespaces, opts=own)
+
+    def ready(namespace: str) -> list[Resource]:
+        """What a model or graph of this namespace waits for."""
+        here = [made[namespace] for made in (namespaces, pull_secrets) if namespace in made]
+        keys = [access for (_, place), access in credentials.items() if place == namespace]
+        return [*here, *platform.ready, *keys]
+
     context = ServingContext.of(
         settings,
         identity=identity,
@@ -54,7 +56,7 @@ async def deploy() -> Inputs:
         model.name: InferenceService(
             model.name,
             args=InferenceServiceArgs(model=model, context=context),
-            opts=ResourceOptions(provider=provider, depends_on=ready),
+            opts=ResourceOptions(provider=provider, depends_on=ready(settings.namespace_of(model))),
         )
         for model in settings.models
     }
@@ -62,11 +64,15 @@ async def deploy() -> Inputs:
         graph.name: InferenceGraph(
             graph.name,
             args=InferenceGraphArgs(graph=graph, models=settings.models, context=context),
-            opts=ResourceOptions(provider=provider, depends_on=[*ready, *(models[m] for m in sorted(graph.targets))]),
+            opts=ResourceOptions(
+                provider=provider,
+                depends_on=[*ready(settings.namespace_of(graph)), *(models[m] for m in sorted(graph.targets))],
+            ),
         )
         for graph in settings.graphs
     }
-    guarded = [*guards, *platform.resources, *ready, *waits.values(), *models.values(), *graphs.values()]
+    declared = (namespaces, credentials, pull_secrets, waits, models, graphs)
+    guarded = [*guards, *platform.resources, *platform.ready, *(one for made in declared for one in made.values())]
     guard = ClusterGuardArgs.from_settings(settings, identity=identity)
     ClusterGuard(args=guard, opts=ResourceOptions(depends_on=guarded))
     example = next((model.example for model in models.values()), None)

@@ -65,10 +65,23 @@ def declare_namespace(
     return k8s.core.v1.Namespace(name, metadata=metadata, opts=opts)
 
 
-def own_namespaces(names: Iterable[str], *, owner: str, opts: pulumi.ResourceOptions) -> list[k8s.core.v1.Namespace]:
-    """Declare namespaces of models; other stacks see by an annotation that the stack `owner` deletes them."""
+def own_namespaces(
+    names: Iterable[str], *, owner: str, opts: pulumi.ResourceOptions
+) -> dict[str, k8s.core.v1.Namespace]:
+    """Declare namespaces of models, by name; other stacks see by an annotation that the stack `owner` deletes them."""
     annotations = {STACK_ANNOTATION: owner}
-    return [declare_namespace(name, annotations=annotations, opts=opts) for name in sorted(names)]
+    return {name: declare_namespace(name, annotations=annotations, opts=opts) for name in sorted(names)}
+
+
+def inside(
+    namespace: str, namespaces: Mapping[str, pulumi.Resource], opts: pulumi.ResourceOptions
+) -> pulumi.ResourceOptions:
+    """Options of what is in a namespace: it depends on that namespace, where the stack declares it, and on no other.
+
+    Who has Pulumi forget a namespace, with what depends on it, forgets nothing of the others.
+    """
+    made = namespaces.get(namespace)
+    return pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=[made] if made else []))
 
 
 def custom_resource(

@@ -12,10 +12,12 @@ ATTEMPTS = 5
 # In seconds. An API server that asks for a longer pause is not waited for.
 LONGEST_PAUSE = 10.0
 FIRST_PAUSE = 0.5
+# Are posted, and only answered.
+REVIEWS = "/selfsubjectaccessreviews"
 
 
 class RetryTransport(httpx.BaseTransport):
-    """Reads again after the status 429 or 503, as often as ATTEMPTS says, and then gives the last answer.
+    """Reads, or asks, again after the status 429 or 503, as often as ATTEMPTS says, and then gives the last answer.
 
     It pauses as long as the answer's `Retry-After` asks, else twice as long each time. What changes something is sent
     once.
@@ -26,7 +28,7 @@ class RetryTransport(httpx.BaseTransport):
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Send it."""
-        if request.method != "GET":
+        if not _changes_nothing(request):
             return self._transport.handle_request(request)
         retrying = tenacity.Retrying(
             retry=tenacity.retry_if_result(_is_busy),
@@ -41,6 +43,12 @@ class RetryTransport(httpx.BaseTransport):
     def close(self) -> None:
         """Close all connections."""
         self._transport.close()
+
+
+def _changes_nothing(request: httpx.Request) -> bool:
+    """Whether it reads, asks for a right of the login, or is a dry run."""
+    asks = request.url.path.endswith(REVIEWS) or request.url.params.get("dryRun") == "All"
+    return request.method == "GET" or (request.method == "POST" and asks)
 
 
 def _is_busy(answer: httpx.Response) -> bool:

@@ -43,17 +43,20 @@ class ServiceStatus(BaseModel):
 
     @classmethod
     def of(cls, service: InferenceService | InferenceGraph, *, kept: str = "") -> Self:
-        """Status of this object."""
+        """Status of this object, without what may be secret in the logs that it quotes: reports go into files."""
+        conditions = tuple(
+            item.model_copy(update={"message": without_secrets(item.message)}) for item in service.conditions
+        )
         if isinstance(service, InferenceGraph):
-            return cls(conditions=service.conditions)
+            return cls(conditions=conditions)
         return cls(
             transition=service.transition,
             reason=service.failure_reason,
-            message=service.failure_message,
-            conditions=service.conditions,
+            message=without_secrets(service.failure_message),
+            conditions=conditions,
             store=service.store,
             uri=service.location,
-            kept=kept,
+            kept=without_secrets(kept),
         )
 
     @property
@@ -93,7 +96,7 @@ class ServiceStatus(BaseModel):
         lines = [line for line in self.message.splitlines() if line.strip()]
         answered = own_words(self.message)
         words = f"{lines[-1]} ({answered})" if answered and len(lines) > 1 else self.message
-        return one_line(without_secrets(words))
+        return one_line(words)
 
     @property
     def not_true(self) -> tuple[Condition, ...]:

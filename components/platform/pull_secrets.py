@@ -11,6 +11,7 @@ from typing import Self
 import pulumi
 import pulumi_kubernetes as k8s
 
+from components.objects import inside
 from components.settings.stack import Settings
 from registries.login import DOCKER_HUB, Login
 
@@ -64,11 +65,11 @@ class PullSecrets:
         return pulumi.Output.all(name, secret.urn).apply(lambda known: str(known[0]))
 
     def in_namespaces_of_models(
-        self, namespaces: Iterable[str], *, opts: pulumi.ResourceOptions
-    ) -> list[k8s.core.v1.Secret]:
-        """Declare the stack's Secret in the namespaces of its models and graphs."""
+        self, namespaces: Iterable[str], *, own: Mapping[str, pulumi.Resource], opts: pulumi.ResourceOptions
+    ) -> dict[str, k8s.core.v1.Secret]:
+        """Declare the stack's Secret in the namespaces of its models and graphs; the stack declares those in `own`."""
         wanted = sorted(namespaces) if self.logins else ()
-        return [self._secret(namespace, namespace=namespace, opts=opts) for namespace in wanted]
+        return {name: self._secret(name, namespace=name, opts=inside(name, own, opts)) for name in wanted}
 
     def _secret(
         self, resource: str, *, namespace: pulumi.Input[str], opts: pulumi.ResourceOptions

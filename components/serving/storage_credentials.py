@@ -10,6 +10,7 @@ from typing import Any
 import pulumi
 import pulumi_kubernetes as k8s
 
+from components.objects import inside
 from components.serving.store_objects import DOCKER_CONFIG, NO_S3_KEYS, StoreObjects, store_objects
 from components.settings.stack import Settings
 from components.settings.stores.certificates import CERTIFICATES_KEY, Certificates
@@ -69,19 +70,19 @@ class StorageCredentials(pulumi.ComponentResource):
 
     def __init__(self, name: str, *, args: StorageCredentialsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("kserve-multi-model:storage:StorageCredentials", name, {}, opts)
-        inside = pulumi.ResourceOptions(parent=self)
-        objects = store_objects(args.storage, config_map=_certificates(name, args=args, opts=inside))
-        secrets = _secrets(name, args=args, objects=objects, opts=inside)
+        below = pulumi.ResourceOptions(parent=self)
+        objects = store_objects(args.storage, config_map=_certificates(name, args=args, opts=below))
+        secrets = _secrets(name, args=args, objects=objects, opts=below)
         account = k8s.core.v1.ServiceAccount(
             name,
             metadata=_metadata(args, annotations=objects.account_annotations),
             secrets=[k8s.core.v1.ObjectReferenceArgs(name=secret.metadata.name) for secret in secrets] or None,
-            opts=inside,
+            opts=below,
         )
         self.access = StoreAccess(
             service_account=account.metadata.name,
-            variables=_variables(name, args=args, objects=objects, opts=inside),
-            pull_secrets=_pull_secret(name, args=args, objects=objects, opts=inside),
+            variables=_variables(name, args=args, objects=objects, opts=below),
+            pull_secrets=_pull_secret(name, args=args, objects=objects, opts=below),
             pod_labels=objects.pod_labels,
             pod_annotations=objects.pod_annotations,
             secrets=args.storage.secrets,
@@ -90,9 +91,12 @@ class StorageCredentials(pulumi.ComponentResource):
 
 
 def storage_credentials(
-    settings: Settings, *, stack: str, opts: pulumi.ResourceOptions
+    settings: Settings, *, stack: str, namespaces: Mapping[str, pulumi.Resource], opts: pulumi.ResourceOptions
 ) -> dict[tuple[str, str], StorageCredentials]:
-    """Credentials for each store and each namespace whose models use it, by both names."""
+    """Credentials for each store and each namespace whose models use it, by both names.
+
+    `namespaces` are those that the stack declares.
+    """
     return {
         (store, namespace): StorageCredentials(
             f"{namespace}/{store}",
@@ -102,7 +106,7 @@ def storage_credentials(
                 storage=settings.storage[store],
                 namespace=namespace,
             ),
-            opts=opts,
+            opts=inside(namespace, namespaces, opts),
         )
         for store, namespace in settings.used_stores
     }

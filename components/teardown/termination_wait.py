@@ -138,9 +138,12 @@ class TerminationWait(Resource, module="kserve-multi-model", name="TerminationWa
 
 
 def termination_waits(
-    settings: Settings, *, own: Collection[str], opts: pulumi.ResourceOptions
+    settings: Settings, *, own: Mapping[str, pulumi.Resource], opts: pulumi.ResourceOptions
 ) -> dict[str, TerminationWait]:
-    """One wait for each namespace with models or graphs of the stack, by namespace; the stack made those in `own`."""
+    """One wait for each namespace with models or graphs of the stack, by name; the stack declares those in `own`."""
+    # Pulumi loads this module for every command, and few of them declare.
+    from components.objects import inside  # noqa: PLC0415
+
     return {
         namespace: TerminationWait(
             namespace,
@@ -153,7 +156,7 @@ def termination_waits(
                 context=settings.cluster.context,
                 pull_secrets=settings.image_pull_secrets,
             ),
-            opts=opts,
+            opts=inside(namespace, own, opts),
         )
         for namespace in sorted(settings.namespaces)
     }

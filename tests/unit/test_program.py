@@ -377,6 +377,23 @@ def test_a_namespace_that_is_missing_is_made_before_what_is_in_it(registry: Regi
     assert (other.plain["models"], other.plain["own"]) == (["here"], False)
 
 
+def test_what_is_in_a_namespace_does_not_depend_on_another_one(registry: Registry) -> None:
+    """So `pulumi state delete --target-dependents` of a namespace, which errors advise, forgets nothing elsewhere."""
+    spaces = ("team-a", "team-b")
+    models = [SKLEARN | {"name": f"in-{space}", "namespace": space} for space in spaces]
+    made = run("dev", registry=registry, models=models, graphs=[], storage=STORAGE)
+    for here, elsewhere in (spaces, spaces[::-1]):
+        dependents = [
+            of_kind(made, f"InferenceService in-{here}"),
+            made.the(":TerminationWait", here),
+            made.the(":ServiceAccount", f"{here}/own"),
+        ]
+        namespace, other = made.the(":Namespace", here), made.the(":Namespace", elsewhere)
+        assert all(made.waits_for(later, namespace) for later in dependents)
+        assert not any(made.waits_for(later, other) for later in dependents)
+        assert all(made.waits_for(dependents[0], one) for one in dependents[1:])
+
+
 @pytest.mark.feature("the platform in one stack, models in others", mode="both", proof="objects")
 def test_models_on_another_stacks_platform(registry: Registry, dev: Recording, tmp_path: Path) -> None:
     config = {"platform": "dev", "models": [SKLEARN | {"name": "flowers"}], "storage": STORAGE}

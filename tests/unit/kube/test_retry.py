@@ -34,11 +34,11 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return made
 
 
-def answers(server: Server, *replies: Reply, method: str = "GET") -> httpx.Response:
+def answers(server: Server, *replies: Reply, method: str = "GET", path: str = PATH) -> httpx.Response:
     """The answer to one request, where these are the server's replies in turn."""
-    server.on(server.address.removeprefix("http://"), f"{method} {PATH}", *replies)
+    server.on(server.address.removeprefix("http://"), f"{method} {path}", *replies)
     with httpx.Client(base_url=server.address, transport=RetryTransport(httpx.HTTPTransport())) as client:
-        return client.request(method, PATH)
+        return client.request(method, path, json={"asked": "x"} if method == "POST" else None)
 
 
 @pytest.mark.parametrize("status", [429, 503])
@@ -83,6 +83,17 @@ def test_other_answers_are_given_at_once(server: Server, pauses: list[float], st
 def test_what_changes_something_is_sent_once(server: Server, pauses: list[float]) -> None:
     assert answers(server, Reply({}, status=429), method="POST").status_code == 429
     assert (pauses, len(server.requests)) == ([], 1)
+
+
+@pytest.mark.parametrize(
+    "path", ["/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", f"{PATH}?fieldManager=a&dryRun=All"]
+)
+def test_a_question_that_is_posted_is_asked_again(server: Server, pauses: list[float], path: str) -> None:
+    """Of the preflight, these are most of the requests: whether the login has each right, and dry runs."""
+    answer = answers(server, Reply(status=429), Reply({"status": "yes"}), method="POST", path=path)
+    assert answer.json() == {"status": "yes"}
+    assert [request.body for request in server.requests] == [{"asked": "x"}] * 2
+    assert pauses == [0.5]
 
 
 def test_a_connection_retries_where_it_is_told_to(server: Server, pauses: list[float], tmp_path: Path) -> None:

@@ -316,6 +316,18 @@ def test_the_json_report_names_the_kind_of_finding(
     assert report["models"][0]["inference_service"]["kind"] == kind
 
 
+def test_nothing_secret_of_the_log_that_kserve_keeps_is_in_a_report(gateway: Server, kubernetes: Server) -> None:
+    log = "GET https://reader:pa-ss@host/m?sig=ab%2Fc\nS3 error [403]: Forbidden"
+    condition = {"type": "PredictorReady", "status": "False", "message": "exited: X-Api-Key: key-7f3a"}
+    serve_status(kubernetes, {**blocked(log), "conditions": [condition]})
+    outcome = check(endpoint(gateway))
+    assert outcome.verdict == "storage-refused"
+    report = to_json([outcome], language=load("en"))
+    found = json.loads(report)["models"][0]["inference_service"]
+    assert found["message"] == "GET https://…@host/m?…\nS3 error [403]: Forbidden"
+    assert not [secret for secret in ("pa-ss", "ab%2Fc", "key-7f3a") if secret in report + words(outcome)]
+
+
 @pytest.mark.parametrize("status", [500, 503, 429])
 def test_a_look_that_fails_is_repeated(gateway: Server, kubernetes: Server, status: int) -> None:
     refused = Reply({"kind": "Status", "message": "try again", "code": status}, status=status)

@@ -139,7 +139,7 @@ def test_the_secrets_of_settings() -> None:
     assert found.names == ("team-a-registries", "regcred")
 
     def program() -> None:
-        found.in_namespaces_of_models({"b", "a"}, opts=pulumi.ResourceOptions())
+        found.in_namespaces_of_models({"b", "a"}, own={}, opts=pulumi.ResourceOptions())
 
     made = record(program)
     assert sorted(r.plain["metadata"]["namespace"] for r in made.resources.values()) == ["a", "b"]
