@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -53,7 +54,9 @@ def free_port() -> int:
 
 
 @contextmanager
-def started(tmp_path: Path, behaviour: str = "", *, archive: bool = True) -> Iterator[Started]:
+def started(
+    tmp_path: Path, behaviour: str = "", *, archive: bool = True, hiding: Path | None = None
+) -> Iterator[Started]:
     java = tmp_path / "jvm/bin/java"
     java.parent.mkdir(parents=True)
     java.write_text(f'#!/bin/sh\nexec {sys.executable} {FAKE} "$@"\n')
@@ -66,7 +69,7 @@ def started(tmp_path: Path, behaviour: str = "", *, archive: bool = True) -> Ite
         message.touch()
     own = {
         "JAVA_HOME": str(java.parents[1]),
-        "PYTHONPATH": os.pathsep.join(map(str, PROJECTS)),
+        "PYTHONPATH": os.pathsep.join(map(str, filter(None, (hiding, *PROJECTS)))),
         "FAKE_TORCHSERVE": behaviour,
         "STOPPED": str(stopped),
         "TERMINATION_MESSAGE_PATH": str(message),
@@ -116,6 +119,20 @@ def test_sigterm_ends_torchserve_too(tmp_path: Path) -> None:
         program.process.send_signal(signal.SIGTERM)
         assert program.end()[0] == 0
         assert program.stopped.exists()
+
+
+def test_sigterm_ends_it_while_it_starts(tmp_path: Path) -> None:
+    """By a handler of its own: the kernel ignores the signal for a container's first process without one."""
+    slow, begun = tmp_path / "slow", tmp_path / "begun"
+    slow.mkdir()
+    (slow / "uvicorn.py").write_text(f"import pathlib, time\npathlib.Path({str(begun)!r}).touch()\ntime.sleep(60)\n")
+    with started(tmp_path, hiding=slow) as program:
+        for _ in range(SECONDS * 100):
+            if begun.exists():
+                break
+            time.sleep(0.01)
+        program.process.send_signal(signal.SIGTERM)
+        assert program.process.wait(SECONDS) == 128 + signal.SIGTERM
 
 
 @pytest.mark.parametrize(
