@@ -42,14 +42,14 @@ API: Mapping[str, Mapping[str, Any]] = {
                 "kind": kind,
                 "verbs": ["create", "delete", "get", "list", "patch", "update", "watch"],
             }
-            for kind in ("ConfigMap", "Secret")
+            for kind in ("ConfigMap", "Secret", "ServiceAccount")
         ],
     },
 }
 
 
 class Handler(BaseHTTPRequestHandler):
-    """As much of the Kubernetes API as ConfigMaps, and Helm's releases of charts with ConfigMaps, need."""
+    """As much of the Kubernetes API as these kinds, and Helm's releases of charts with ConfigMaps, need."""
 
     server: Cluster
 
@@ -63,9 +63,9 @@ class Handler(BaseHTTPRequestHandler):
             self._answer(API[path])
         elif found := self.server.objects.get(path) or self.server.namespaces.get(path):
             self._answer(found)
-        elif path.endswith("/configmaps"):
-            listed = {"kind": "ConfigMapList", "apiVersion": "v1", "metadata": {"resourceVersion": "1"}, "items": []}
-            self._answer(listed)
+        elif path.endswith(("/configmaps", "/serviceaccounts")):
+            kind = "ConfigMapList" if path.endswith("/configmaps") else "ServiceAccountList"
+            self._answer({"kind": kind, "apiVersion": "v1", "metadata": {"resourceVersion": "1"}, "items": []})
         elif path.endswith("/secrets"):
             self._answer(self._list(path, parse_qs(urlsplit(self.path).query).get("labelSelector", [""])[0]))
         else:
@@ -131,7 +131,7 @@ class Handler(BaseHTTPRequestHandler):
 
 
 class Cluster(ThreadingHTTPServer):
-    """A cluster on the loopback that keeps ConfigMaps and Secrets."""
+    """A cluster on the loopback that keeps ConfigMaps, Secrets and ServiceAccounts."""
 
     def __init__(self, uid: str) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
