@@ -161,6 +161,34 @@ def test_a_namespace_of_the_stack_that_holds_something_of_others_stays(deploymen
         run("kubectl", "delete", "namespace", name, "--ignore-not-found", env=deployment.environment)
 
 
+def test_a_model_with_the_name_of_a_service_of_others_is_refused(deployment: Deployment, tmp_path: Path) -> None:
+    """KServe would make it lead to the model."""
+    name = "services-of-others"
+    model = {"name": "flowers", "format": "sklearn", "storage_uri": "s3://models/sklearn", "storage": "demo"}
+    kubectl_in = ("kubectl", "-n", name)
+    try:
+        for command in (
+            ("kubectl", "create", "namespace", name),
+            (*kubectl_in, "create", "service", "clusterip", "flowers", "--tcp=80:80"),
+        ):
+            done = run(*command, env=deployment.environment)
+            assert done.status == 0, done.text
+        before = kubectl(deployment, "-n", name, "get", "service", "flowers")
+        stack = stack_of_models(name, model, directory=tmp_path, deployment=deployment)
+        for asked in (("preview",), ("up", "--yes", "--skip-preview")):
+            refused = stack.pulumi(*asked)
+            assert refused.status != 0
+            assert f"'flowers' needs the Service {name}/flowers for itself, which is there already" in words(refused)
+        assert kubectl(deployment, "-n", name, "get", "service", "flowers") == before
+        assert kubectl(deployment, "-n", name, "get", "inferenceservices")["items"] == []
+        stack.configure(models=[{**model, "name": "roses"}])
+        assert stack.pulumi("preview").status == 0
+        stack.destroy()
+        stack.remove()
+    finally:
+        run("kubectl", "delete", "namespace", name, "--ignore-not-found", env=deployment.environment)
+
+
 def test_another_name_of_the_same_cluster_replaces_nothing(deployment: Deployment, tmp_path: Path) -> None:
     document = yaml.safe_load(Path(deployment.environment["KUBECONFIG"]).read_text())
     current = next(found for found in document["contexts"] if found["name"] == document["current-context"])
