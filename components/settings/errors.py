@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
 
@@ -60,6 +60,24 @@ def refuse(problems: Mapping[str | Location, str | None]) -> None:
     ]
     if errors:
         raise ValidationError.from_exception_data("settings", errors, hide_input=True)
+
+
+def refuse_all(*checks: Callable[[], None]) -> None:
+    """Make every check, inside a pydantic validator, and raise the problems of all of them.
+
+    Raises:
+        ValidationError: there is at least one problem.
+
+    """
+    problems: list[tuple[Location, str]] = []
+    for check in checks:
+        try:
+            check()
+        except ValidationError as error:
+            problems += [(details["loc"], details["msg"]) for details in error.errors(include_url=False)]
+        except ValueError as error:
+            problems.append(((), str(error)))
+    refuse(dict(problems))
 
 
 def describe(error: ValidationError, *, model: type[BaseModel]) -> list[str]:

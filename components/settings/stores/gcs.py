@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
-from components.settings.errors import refuse
+from components.settings.errors import refuse, refuse_all
 from components.settings.fields import HOST_PORT, Matching
 from components.settings.stores.store import Store, require_one
 
@@ -65,16 +65,17 @@ class GcsStorage(Store):
 
     @model_validator(mode="after")
     def _has_one_source_of_keys(self) -> Self:
-        require_one(
-            {
-                "key": self.key is not None,
-                "key_file": self.key_file is not None,
-                "service_account": self.service_account is not None,
-                "anonymous": self.anonymous,
-            }
-        )
+        sources = {
+            "key": self.key is not None,
+            "key_file": self.key_file is not None,
+            "service_account": self.service_account is not None,
+            "anonymous": self.anonymous,
+        }
         needs = "needs anonymous: true instead of a key: Google's client sends an emulator none"
-        refuse({"endpoint": needs if self.endpoint and not self.anonymous else None})
+        refuse_all(
+            lambda: require_one(sources),
+            lambda: refuse({"endpoint": needs if self.endpoint and not self.anonymous else None}),
+        )
         return self
 
     @property

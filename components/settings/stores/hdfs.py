@@ -8,10 +8,10 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
-from components.settings.errors import refuse
+from components.settings.errors import refuse_all
 from components.settings.fields import HOST_PORT, Matching
 from components.settings.stores.certificates import Certificates
-from components.settings.stores.store import Store, require_together
+from components.settings.stores.store import Store, refuse_extra, require_together
 
 _NAMENODE = rf"https?://{HOST_PORT}"
 
@@ -50,10 +50,14 @@ class HdfsStorage(Certificates, Store):
 
     @model_validator(mode="after")
     def _is_whole(self) -> Self:
-        require_together({"kerberos_principal": self.kerberos_principal, "kerberos_keytab": self.kerberos_keytab})
-        require_together({"tls_certificate": self.tls_certificate, "tls_key": self.tls_key})
+        kerberos = {"kerberos_principal": self.kerberos_principal, "kerberos_keytab": self.kerberos_keytab}
+        tls = {"tls_certificate": self.tls_certificate, "tls_key": self.tls_key}
         file_only = "does not work with kind hdfs: KServe reads the certificates from the store's Secret; use ca_file"
-        refuse({"ca_config_map": file_only if self.ca_config_map else None})
+        refuse_all(
+            lambda: require_together(kerberos),
+            lambda: require_together(tls),
+            lambda: refuse_extra(("ca_config_map",), store=self, reason=file_only),
+        )
         return self
 
     def _uri_problem(self, uri: str) -> str | None:

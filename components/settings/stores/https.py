@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import base64
 import re
+from collections.abc import Mapping
 from typing import Annotated, ClassVar, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, model_validator
 
-from components.settings.errors import refuse
+from components.settings.errors import Location, refuse, refuse_all
 from components.settings.fields import Matching, without_keys
 from components.settings.stores.certificates import Certificates
 from components.settings.stores.store import AZURE, GIT, Store, plain, require_together
@@ -37,17 +38,28 @@ class HttpsStorage(Certificates, Store):
 
     @model_validator(mode="after")
     def _has_credentials(self) -> Self:
-        require_together({"username": self.username, "password": self.password})
-        if not (self.headers or self.username or self.ca_file or self.ca_config_map):
+        refuse_all(
+            lambda: require_together({"username": self.username, "password": self.password}),
+            self._require_something,
+            lambda: refuse(self._header_problems),
+        )
+        return self
+
+    def _require_something(self) -> None:
+        if not (self.headers or self.username or self.password or self.ca_file or self.ca_config_map):
             raise ValueError(
                 "needs headers, username with password, ca_file or ca_config_map; a server that asks for none needs no "
                 "`storage`"
             )
+
+    @property
+    def _header_problems(self) -> Mapping[str | Location, str | None]:
         twice = self.username and _AUTHORIZATION in map(str.lower, self.headers)
-        refuse({"headers": "has Authorization, and so has username; keep one of them" if twice else None})
-        if bad := [name for name, value in self.headers.items() if re.search(r"[\r\n]", value.get_secret_value())]:
-            refuse({("headers", bad[0]): "has a line break in it; a header is one line"})
-        return self
+        broken = [name for name, value in self.headers.items() if re.search(r"[\r\n]", value.get_secret_value())]
+        return {
+            "headers": "has Authorization, and so has username; keep one of them" if twice else None,
+            **{("headers", name): "has a line break in it; a header is one line" for name in broken},
+        }
 
     @property
     def secrets(self) -> tuple[str, ...]:

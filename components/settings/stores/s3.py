@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar, Literal, Self
 from pydantic import Field, SecretStr, field_validator, model_validator
 
 from components.settings.aws_credentials import NO_SESSION, AccessKeys, is_temporary, keys_of_profile
-from components.settings.errors import refuse
+from components.settings.errors import refuse_all
 from components.settings.fields import HOST_PORT, Matching, without_keys
 from components.settings.stores.certificates import Certificates
 from components.settings.stores.store import Store, plain, require_one, require_together
@@ -77,24 +77,21 @@ class S3Storage(Certificates, Store):
         return profile
 
     @model_validator(mode="after")
-    def _has_one_source_of_keys(self) -> Self:
+    def _fits_together(self) -> Self:
         keys = {"access_key_id": self.access_key_id, "secret_access_key": self.secret_access_key}
-        require_one(
-            {
-                "access_key_id with secret_access_key": any(keys.values()),
-                "profile": self.profile is not None,
-                "role": self.role is not None,
-                "anonymous": self.anonymous,
-            }
-        )
-        require_together(keys)
-        return self
-
-    @model_validator(mode="after")
-    def _verifies_with_certificates(self) -> Self:
-        given = [name for name in ("ca_file", "ca_config_map") if getattr(self, name)]
+        sources = {
+            "access_key_id with secret_access_key": any(keys.values()),
+            "profile": self.profile is not None,
+            "role": self.role is not None,
+            "anonymous": self.anonymous,
+        }
+        certificates = () if self.verify_ssl else ("ca_file", "ca_config_map")
         unused = "has no effect with verify_ssl: false; drop one of the two"
-        refuse(dict.fromkeys(given, None if self.verify_ssl else unused))
+        refuse_all(
+            lambda: require_one(sources),
+            lambda: require_together(keys),
+            lambda: refuse_extra(certificates, store=self, reason=unused),
+        )
         return self
 
     @property

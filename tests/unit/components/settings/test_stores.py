@@ -175,6 +175,8 @@ def test_partitions_of_amazon(region: str, url: str) -> None:
     assert found.url == url
 
 
+ROLE = "arn:aws:iam::123456789012:role/a"
+S3_FIELDS = ["storage.mine", "storage.mine.secret_access_key", "storage.mine.ca_config_map"]
 WRONG: list[tuple[dict[str, Any], str]] = [
     ({"kind": "ftp"}, "storage.mine.kind: must be one of 's3', 'gcs', 'azure', 'https', 'huggingface', 'hdfs', "),
     ({"kind": ["s3"]}, "storage.mine.kind: must be one of 's3'"),
@@ -231,6 +233,27 @@ def test_a_store_that_is_wrong(store: dict[str, Any], problem: str) -> None:
     assert problem in said
     for secret in ("not-a-key", "google-private", "a keytab!"):
         assert secret not in said
+
+
+@pytest.mark.parametrize(
+    ("store", "fields"),
+    [
+        ({"kind": "s3", "role": ROLE, "access_key_id": "a", "ca_config_map": "c", "verify_ssl": False}, S3_FIELDS),
+        ({"kind": "gcs", "endpoint": "http://a"}, ["storage.mine", "storage.mine.endpoint"]),
+        (
+            {"kind": "https", "host": "a", "username": "u", "headers": {"Authorization": "b\nc"}},
+            ["storage.mine.password", "storage.mine.headers", "storage.mine.headers.Authorization"],
+        ),
+        (
+            {"kind": "hdfs", "namenode": "http://a", "kerberos_principal": "p", "tls_key": "k", "ca_config_map": "c"},
+            ["storage.mine.kerberos_keytab", "storage.mine.tls_certificate", "storage.mine.ca_config_map"],
+        ),
+    ],
+    ids=["s3", "gcs", "https", "hdfs"],
+)
+def test_all_problems_of_a_store_are_named_at_once(store: dict[str, Any], fields: list[str]) -> None:
+    lines = refused(store).splitlines()
+    assert [line.partition(": ")[0] for line in lines] == fields
 
 
 def test_a_certificate_file_must_have_certificates(tmp_path: Path) -> None:
