@@ -11,7 +11,7 @@ from components.settings.aws_credentials import NO_SESSION, AccessKeys, is_tempo
 from components.settings.errors import refuse_all
 from components.settings.fields import HOST_PORT, Matching, without_keys
 from components.settings.stores.certificates import Certificates
-from components.settings.stores.store import Store, plain, require_one, require_together
+from components.settings.stores.store import Store, plain, refuse_extra, require_one, require_together
 
 _HOST = rf"({HOST_PORT}|\[[0-9A-Fa-f:.]+\](:\d+)?)"
 # Amazon's partitions whose S3 has another name than s3.amazonaws.com, by the start of their regions.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import ClassVar
 
 from pydantic import Field, SecretStr
@@ -79,6 +79,16 @@ def require_together(values: Mapping[str, object]) -> None:
     refuse(
         {name: f"is missing: {given[0]} needs it" if given and not value else None for name, value in values.items()}
     )
+
+
+def refuse_extra(fields: Iterable[str], *, store: Section, reason: str) -> None:
+    """Refuse fields that have no effect beside another one.
+
+    Raises:
+        ValidationError: at each field that is given.
+
+    """
+    refuse({name: reason if getattr(store, name) else None for name in fields})
 
 
 def plain(secret: SecretStr | None) -> str:
