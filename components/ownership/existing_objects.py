@@ -1,5 +1,7 @@
 """Refuse to create an object that exists already: Pulumi would adopt it, change it, and delete it with the stack.
 
+An object of the stack that others made anew under its name is not changed either.
+
 Pulumi runs a `before_create` hook in previews, too, and only where it is about to create. What the hook refuses never
 gets into the stack's state, so no later `destroy` touches it.
 """
@@ -85,7 +87,7 @@ class _Wanted:
 
 @dataclass(frozen=True, kw_only=True)
 class ExistingObjects:
-    """Looks for the objects that Pulumi is about to create. `refuse` is the hook.
+    """Looks for the objects that Pulumi is about to create or to change. `refuse` and `refuse_remade` are the hooks.
 
     Attributes:
         connect: opens a client of the cluster.
@@ -116,23 +118,44 @@ class ExistingObjects:
         if not await in_own_thread(look, args.urn, inputs or {}) and not pulumi.runtime.is_dry_run():
             raise ExistingObjectError(f"{args.name} ({args.type}): it has no name to look for")
 
+    async def refuse_remade(self, args: pulumi.ResourceHookArgs) -> None:
+        """Refuse to change an object that others made in the place of the stack's, which somebody deleted.
+
+        Raises:
+            ExistingObjectError: it is another object, or the cluster does not tell.
+        """
+        given = {key: value for key, value in (args.old_outputs or {}).items() if key in INPUTS}
+        outputs = await pulumi.Output.from_input(given).future(with_unknowns=True)
+        await in_own_thread(self._refuse_remade, args.urn, outputs or {})
+
+    def _refuse_remade(self, urn: str, outputs: Mapping[str, Any]) -> None:
+        wanted = _Wanted.of(outputs, namespace=self.namespace)
+        made = Object.model_validate({"metadata": outputs["metadata"]}) if wanted else None
+        if wanted is None or made is None or not made.metadata.uid or not (kind := self._kind(wanted)):
+            return
+        called, found = self._find(wanted, kind=kind)
+        if found is None or found.metadata.uid == made.metadata.uid:
+            return
+        if found.metadata.annotations.get(STACK_ANNOTATION) != self.identity.text:  # else from a backup
+            raise ExistingObjectError(
+                f"{called} is not the one that this stack made: it has the UID {found.metadata.uid} instead of "
+                f"{made.metadata.uid} ({owner_of(found)}). This stack does not change it. Delete it, if nobody needs "
+                f"it; or have Pulumi forget it, with pulumi state delete '{urn}', and use another name"
+            )
+
     def _refuse_object(self, urn: str, inputs: Mapping[str, Any]) -> bool:
         """Refuse an object that is somebody else's. Returns False if it could not be looked up."""
         wanted = _Wanted.of(inputs, namespace=self.namespace)
         if wanted is None:
             return False
-        if (wanted.kind, wanted.name) not in MADE_BY_ISTIOD and (kind := self._kind(wanted.version, wanted.kind)):
+        if (wanted.kind, wanted.name) not in MADE_BY_ISTIOD and (kind := self._kind(wanted)):
             self._refuse_wanted(urn, wanted, kind=kind)
         return True
 
     def _refuse_wanted(self, urn: str, wanted: _Wanted, *, kind: _Kind) -> None:
-        namespace = wanted.namespace if kind.namespaced else ""
-        called = f"{wanted.kind} {namespace}{'/' if namespace else ''}{wanted.name}"
-        place = f"namespaces/{namespace}/" if namespace else ""
-        answer = self._get(f"{_api(wanted.version)}/{place}{kind.name}/{wanted.name}", what=called)
-        if answer is None:
+        called, found = self._find(wanted, kind=kind)
+        if found is None:
             return
-        found = Object.model_validate(answer.json())
         stack = found.metadata.annotations.get(STACK_ANNOTATION)
         is_replaced = urn in self.identity.in_state and pulumi.runtime.is_dry_run()
         if stack == self.identity.text:
@@ -140,6 +163,14 @@ class ExistingObjects:
                 pulumi.log.info(f"{called} is there already, from a run of this stack that was interrupted: it goes on")
         elif stack or not (is_replaced and self.identity.deployed_before):  # its objects may have no mark yet
             raise ExistingObjectError(_refusal(called, owner=owner_of(found), stack=stack))
+
+    def _find(self, wanted: _Wanted, *, kind: _Kind) -> tuple[str, Object | None]:
+        """What it is called in messages, and the object that is there, if any."""
+        namespace = wanted.namespace if kind.namespaced else ""
+        called = f"{wanted.kind} {namespace}{'/' if namespace else ''}{wanted.name}"
+        place = f"namespaces/{namespace}/" if namespace else ""
+        answer = self._get(f"{_api(wanted.version)}/{place}{kind.name}/{wanted.name}", what=called)
+        return called, Object.model_validate(answer.json()) if answer else None
 
     def _refuse_release(self, _: str, inputs: Mapping[str, Any]) -> bool:
         """Refuse a Helm release that is somebody else's. Returns False if it could not be looked up."""
@@ -176,17 +207,18 @@ class ExistingObjects:
             owner = f"{record.status}, by {f'stack {stack}' if stack else 'someone else'}"
             raise ExistingObjectError(_refusal(called, owner=owner, stack=stack))
 
-    def _kind(self, version: str, kind: str) -> _Kind | None:
+    def _kind(self, wanted: _Wanted) -> _Kind | None:
         """The kind, or None where the cluster has none: then there is no such object either.
 
         A kind that is missing is looked for again, because a part of the platform may have brought it meanwhile.
         """
-        if (version, kind) not in self._kinds:
+        version = wanted.version
+        if (version, wanted.kind) not in self._kinds:
             answer = self._get(_api(version), what=f"the kinds of {version}")
             listed = _Kinds.model_validate(answer.json()).resources if answer else ()
             # A subresource is listed, too, as `deployments/scale`, and may be of the same kind.
             self._kinds.update({(version, found.kind): found for found in listed if "/" not in found.name})
-        return self._kinds.get((version, kind))
+        return self._kinds.get((version, wanted.kind))
 
     def _get(self, path: str, *, what: str) -> httpx.Response | None:
         """Answer of the API server; None where it has nothing at this path."""

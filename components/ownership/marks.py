@@ -14,7 +14,7 @@ from components.objects import STACK_ANNOTATION
 from components.ownership.existing_objects import HELM_RELEASE, ExistingObjects
 from components.ownership.stack_identity import Identity
 
-HOOK = "refuse-existing"
+HOOK, UPDATE_HOOK = "refuse-existing", "refuse-remade"
 
 
 def own_all_objects(identity: Identity, *, connect: Callable[[], httpx.Client], namespace: str) -> None:
@@ -23,7 +23,9 @@ def own_all_objects(identity: Identity, *, connect: Callable[[], httpx.Client], 
     `connect` opens a client of the cluster; `namespace` is that of objects that name none.
     """
     existing = ExistingObjects(connect=connect, namespace=namespace, identity=identity)
-    hook = pulumi.ResourceHook(HOOK, existing.refuse, pulumi.ResourceHookOptions(on_dry_run=True))
+    in_previews = pulumi.ResourceHookOptions(on_dry_run=True)
+    hook = pulumi.ResourceHook(HOOK, existing.refuse, in_previews)
+    update_hook = pulumi.ResourceHook(UPDATE_HOOK, existing.refuse_remade, in_previews)
 
     def own(args: pulumi.ResourceTransformArgs) -> pulumi.ResourceTransformResult | None:
         # A patch changes an object that somebody else made, and gives it back.
@@ -31,6 +33,7 @@ def own_all_objects(identity: Identity, *, connect: Callable[[], httpx.Client], 
             return None
         hooks = args.opts.hooks or pulumi.ResourceHookBinding()
         hooks.before_create = [*(hooks.before_create or []), hook]
+        hooks.before_update = [update_hook, *(hooks.before_update or [])]
         args.opts.hooks = hooks
         # Helm's own records say whose a release is.
         props = args.props if args.type_ == HELM_RELEASE else marked(args.props, identity=identity.text)

@@ -20,7 +20,7 @@ from components.objects import STACK_ANNOTATION
 from stack_files import dump
 from tests.e2e.cluster_objects import all_items, all_objects, kubectl, reference
 from tests.e2e.machine import ROOT, Completed, Deployment, run
-from tests.e2e.models_on_platform import PLATFORM, stack_of_models
+from tests.e2e.models_on_platform import PLATFORM, STORAGE, stack_of_models
 
 SECOND = "second"
 HELM_ANNOTATION = "meta.helm.sh/release-name"
@@ -131,6 +131,25 @@ def test_a_namespace_of_the_stack_that_holds_something_of_others_stays(deploymen
         # Fewer models, and others, are no reason to refuse.
         stack.configure(models=mine)
         stack.up()
+
+        # Somebody's Secret in place of the stack's is not changed.
+        keys = f"{name}-storage-demo"
+        in_namespace = ("kubectl", "-n", name)
+        for one in (("delete", "secret", keys), ("create", "secret", "generic", keys, "--from-literal=a=b")):
+            done = run(*in_namespace, *one, env=deployment.environment)
+            assert done.status == 0, done.text
+        made_by_hand = kubectl(deployment, "-n", name, "get", "secret", keys)
+        stack.configure(storage={"demo": {**STORAGE["demo"], "region": "eu-west-1"}})
+        for asked in (("preview",), ("up", "--yes", "--skip-preview")):
+            remade = stack.pulumi(*asked)
+            assert remade.status != 0
+            assert f"Secret {name}/{keys} is not the one that this stack made" in words(remade)
+        assert kubectl(deployment, "-n", name, "get", "secret", keys) == made_by_hand
+        stack.configure(storage=STORAGE)
+        done = run(*in_namespace, "delete", "secret", keys, env=deployment.environment)
+        assert done.status == 0, done.text
+        repaired = stack.pulumi("up", "--yes", "--skip-preview", "--refresh")
+        assert repaired.status == 0, repaired.text
 
         # All of them elsewhere would delete the namespace.
         stack.configure(cluster={"namespace": f"{name}-moved"})

@@ -47,7 +47,7 @@ def infos(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 @pytest.fixture
 def refuse(api: Server, tmp_path: Path) -> Refuse:
-    """Run the hook before an object is created."""
+    """Run the hook before an object is created, or the one before it is changed where it has old outputs."""
     file = kubeconfig(tmp_path, server=api.address)
     answer(api, "/api/v1", CORE)
     answer(api, "/apis/apps/v1", APPS)
@@ -59,14 +59,18 @@ def refuse(api: Server, tmp_path: Path) -> Refuse:
         inputs: Mapping[str, Any] | None = None,
         deployed_before: bool = False,
         in_state: frozenset[str] = frozenset(),
+        old: Mapping[str, Any] | None = None,
     ) -> None:
         if not kept:
             cluster = ClusterIdentity(uid="u", name="here")
             identity = Identity(text=OURS, deployed_before=deployed_before, cluster=cluster, in_state=in_state)
             opened = partial(connect, kubeconfig=file)
             kept.append(ExistingObjects(connect=opened, namespace="of-context", identity=identity, longest_pause=0.01))
-        args = pulumi.ResourceHookArgs(urn="urn", id="", name="n", type=type_, new_inputs=inputs or namespace())
-        asyncio.get_event_loop().run_until_complete(kept[0].refuse(args))
+        args = pulumi.ResourceHookArgs(
+            urn="urn", id="", name="n", type=type_, new_inputs=inputs or namespace(), old_outputs=old
+        )
+        hook = kept[0].refuse_remade if old else kept[0].refuse
+        asyncio.get_event_loop().run_until_complete(hook(args))
 
     return run
 
@@ -139,6 +143,38 @@ def test_an_object_of_an_interrupted_run_is_taken_up_again(api: Server, refuse: 
     assert infos == [
         "Namespace cert-manager is there already, from a run of this stack that was interrupted: it goes on"
     ]
+
+
+def made(uid: str = "before") -> dict[str, Any]:
+    """Outputs of the namespace as the stack made it."""
+    return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "cert-manager", "uid": uid}}
+
+
+@pytest.mark.parametrize("annotations", [None, {STACK_ANNOTATION: OTHERS}], ids=["by hand", "another stack's"])
+def test_an_object_that_others_made_anew_is_not_changed(
+    api: Server, refuse: Refuse, annotations: Mapping[str, str] | None
+) -> None:
+    answer(api, NAMESPACE, existing(annotations=annotations))
+    with pytest.raises(ExistingObjectError) as refused:
+        refuse(old=made())
+    assert "Namespace cert-manager is not the one that this stack made: it has the UID u instead of before (" in str(
+        refused.value
+    )
+    assert "pulumi state delete 'urn'" in str(refused.value)
+
+
+def test_an_object_of_the_stack_is_changed(api: Server, refuse: Refuse) -> None:
+    """Also one of before there were marks, one from a backup, and one that is gone."""
+    answer(api, NAMESPACE, existing(), existing(annotations={STACK_ANNOTATION: OURS}), Reply({}, status=404))
+    for uid in ("u", "before", "before"):
+        refuse(old=made(uid))
+    assert paths(api).count(NAMESPACE) == 3
+
+
+def test_a_cluster_that_does_not_tell_changes_nothing(api: Server, refuse: Refuse) -> None:
+    answer(api, NAMESPACE, {"message": "no"}, status=403)
+    with pytest.raises(ExistingObjectError, match="does not tell whether it is there already"):
+        refuse(old=made())
 
 
 @pytest.mark.parametrize(("metadata", "place"), [({"namespace": "istio-system"}, "istio-system"), ({}, "of-context")])
