@@ -10,7 +10,7 @@ import os
 import socket
 import subprocess
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
@@ -48,7 +48,7 @@ NAMESPACE, CLAIM = "stores", "files"
 HOST = NETWORK.host
 FILE = "/iris/model.joblib"
 HEADER, PASSWORD, TOKEN, IMAGE_PASSWORD = "header-7f3a", "password-7f3a", "hf_7f3a", "images-7f3a"
-WRONG = "wrong-7f3a"
+WRONG, RENEWED = "wrong-7f3a", "renewed-7f3a"
 KEYS = {"access_key_id": "tls-reader", "secret_access_key": "tls-secret"}
 
 
@@ -217,12 +217,9 @@ def stack(servers: Servers, deployment: Deployment, tmp_path_factory: pytest.Tem
     directory = tmp_path_factory.mktemp("stack")
     made = stack_of_models(NAMESPACE, directory=directory, deployment=deployment, storage=known)
     for name, secrets in SECRETS.items():
-        for field, text in secrets.items():
-            wrong = text if field in RIGHT_NAMES else WRONG
-            for store, value in ((name, text), (f"{name}-wrong", wrong)):
-                path = f"kserve-multi-model:storage.{store}.{field}"
-                said = made.pulumi("config", "set", "--secret", "--path", path, value)
-                assert said.status == 0, said.text
+        wrong = {field: text if field in RIGHT_NAMES else WRONG for field, text in secrets.items()}
+        set_secrets(made, name, secrets)
+        set_secrets(made, f"{name}-wrong", wrong)
     client = deployment.client()
     make_claim(client)
     try:
@@ -234,6 +231,13 @@ def stack(servers: Servers, deployment: Deployment, tmp_path_factory: pytest.Tem
         client.delete(PersistentVolumeClaim, CLAIM, namespace=NAMESPACE)
         client.delete(Namespace, NAMESPACE)
         client.delete(PersistentVolume, CLAIM)
+
+
+def set_secrets(stack: Deployment, store: str, secrets: Mapping[str, str]) -> None:
+    for field, text in secrets.items():
+        path = f"kserve-multi-model:storage.{store}.{field}"
+        said = stack.pulumi("config", "set", "--secret", "--path", path, text)
+        assert said.status == 0, said.text
 
 
 def make_claim(client: Client) -> None:
@@ -292,9 +296,9 @@ def test_models_from_every_store_answer_by_value(
 @pytest.mark.feature("refused credentials of every store name the store and the setting")
 def test_refused_credentials_are_named(stack: Deployment, servers: Servers, store_evidence: StoreEvidence) -> None:
     """By the update at once, and by the doctor and the check while the pods are there and after they are gone."""
-    servers.images.login = ("reader", "renewed")
-    places = {name: uri for name, uri in locations(servers).items() if name in SECRETS} | {"images": image("wrong")}
-    refused = [model(f"{name}-refused", uri, store=f"{name}-wrong", timeout=90) for name, uri in places.items()]
+    servers.images.login = ("reader", RENEWED)
+    places = places_with_keys(servers)
+    refused = models_with_wrong_keys(places)
     expired = model("images-expired", image("expired"), store="images", timeout=90)
     # KServe gives the headers of one model to others of the very same location, so this one has another.
     missing = {"password-missing": f"{servers.password}/iris/other.joblib", "images-missing": image("missing")}
@@ -340,6 +344,28 @@ def test_refused_credentials_are_named(stack: Deployment, servers: Servers, stor
     told = json.dumps([events, updated.text, checked.text])
     for secret in (HEADER, PASSWORD, TOKEN, KEYS["secret_access_key"], IMAGE_PASSWORD, WRONG):
         assert secret not in told
+
+
+@pytest.mark.feature("models whose keys were wrong answer after an update with the right ones")
+def test_mended_keys_bring_the_models_back(stack: Deployment, servers: Servers) -> None:
+    """The models are declared as before: nothing but Secrets changes, and Knative has given their revisions up."""
+    for name, secrets in (SECRETS | {"images": {"password": RENEWED}}).items():
+        set_secrets(stack, f"{name}-wrong", secrets)
+    models = models_with_wrong_keys(places_with_keys(servers))
+    stack.configure(models=models)
+    stack.up()
+    checked = stack.predict("--stack", stack.stack, "--json")
+    assert checked.status == 0, checked.text
+    assert len(json.loads(checked.stdout)["models"]) == len(models)
+
+
+def places_with_keys(servers: Servers) -> dict[str, str]:
+    """The locations whose servers ask for credentials; of the images one that no pod has pulled."""
+    return {name: uri for name, uri in locations(servers).items() if name in SECRETS} | {"images": image("wrong")}
+
+
+def models_with_wrong_keys(places: Mapping[str, str]) -> list[dict[str, Any]]:
+    return [model(f"{name}-refused", uri, store=f"{name}-wrong", timeout=90) for name, uri in places.items()]
 
 
 def endpoints_of(names: Iterable[str]) -> dict[str, dict[str, object]]:
