@@ -50,6 +50,8 @@ MODELS = (
 )
 # To remove terminating pods from the API server. A destroy waits longer without it, so it is not asked for.
 REMOVE_PODS = (Rule(group="", resources=("pods",), verbs=("delete",)),)
+# To have Knative start a revision again that it has given up. An update warns without it, so it is not asked for.
+REVIVE = (Rule(group="serving.knative.dev", resources=("revisions",), verbs=("get", "delete")),)
 # To keep why a model's files could not be fetched. An update says it, too, so it is not asked for.
 KEEP_REASONS = (Rule(group="", resources=("events",), verbs=("create",)),)
 # Keys of stores.
@@ -137,7 +139,7 @@ PUBLISHED = (
 MONITORING = (Rule(group="", resources=("persistentvolumeclaims",), verbs=MANAGE),)
 WHOLE_PLATFORM = (*NAMESPACES, *LOOK, *LOOK_AT_PLATFORM, *PLATFORM, *KNATIVE, *REPLICATED, *PUBLISHED, *MONITORING)
 ALL_OF_MODELS = (
-    *(*IDENTIFY, *MODELS, *REMOVE_PODS, *KEEP_REASONS),
+    *(*IDENTIFY, *MODELS, *REMOVE_PODS, *REVIVE, *KEEP_REASONS),
     *(*STORAGE, *CERTIFICATES, *ROUTES, *BANDITS, *BUDGETS, *RUNTIMES),
 )
 

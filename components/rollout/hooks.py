@@ -11,6 +11,7 @@ import pulumi
 
 from components.objects import retry_on_webhook_error
 from components.rollout.download import Download
+from components.rollout.revival import Revival
 from components.rollout.server import ServerRollout, Servers
 from components.rollout.wait import Wait
 from components.settings.server import COMPONENT_TYPES
@@ -54,10 +55,14 @@ def model_hooks(
     leftovers = Leftovers(namespace=servers.namespace, models=(model,), kinds=OBJECTS)
     predecessor = PredecessorRemoval(scope=servers, name=model, leftovers=leftovers)
     started, stopped = _download_hooks(model, key=key, servers=servers, spec_hashes=spec_hashes, secrets=secrets)
+    revived = []
+    if servers.mode == "Knative":
+        revival = Revival(scope=servers, name=predictor.name, spec_hash=spec_hashes["predictor"])
+        revived = [pulumi.ResourceHook(f"model-{key}-revival", revival.run)]
     return pulumi.ResourceHookBinding(
         on_error=retry_on_webhook_error(f"model-{key}-webhooks").on_error,
         before_create=[pulumi.ResourceHook(f"model-{key}-former", predecessor.run), *started],
-        before_update=[*started],
+        before_update=[*revived, *started],
         after_create=[*rollouts, *stopped],
         after_update=[*rollouts, *removals, *stopped],
     )

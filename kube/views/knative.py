@@ -33,6 +33,7 @@ class KnativeService(KnativeObject):
     template_annotations: Strings = Field({}, validation_alias=in_spec("template", "metadata", "annotations"))
     traffic: tuple[TrafficTarget, ...] = Field((), validation_alias=in_spec("traffic"))
     observed_generation: int = Field(0, validation_alias=in_status("observedGeneration"))
+    latest_created_revision: str = Field("", validation_alias=in_status("latestCreatedRevisionName"))
     latest_ready_revision: str = Field("", validation_alias=in_status("latestReadyRevisionName"))
 
 
