@@ -27,11 +27,11 @@ KEY = "storage.mine.access_key_id"
 FILE = """\
 import sys
 from pathlib import Path
-from lifecycle.deployment import Deployment
+from lifecycle.deployment import CONFIG_FILE, Deployment
 from lifecycle.stack_file import StackFile
 file = StackFile(stack=sys.argv[1], folder=Path.cwd())
 """
-OPEN = f"{FILE}print(Deployment.open(file, context=sys.argv[2]).copy)"
+OPEN = f"{FILE}print(Deployment.open(file, context=sys.argv[2]).stack.workspace.env_vars[CONFIG_FILE])"
 CLOSE = f"{FILE}Deployment.find(file).remove(force=False); file.drop_unused_salt()"
 
 
