@@ -13,10 +13,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import pulumi
+import tenacity
 from pulumi.dynamic import CreateResult, DiffResult, Resource, ResourceProvider
 
 NAME = "stack"
 KUBERNETES_PROVIDER = "pulumi:providers:kubernetes"
+# Said while Pulumi itself writes the state, as it does for the resource of the stack when the program starts.
+UNREADABLE_STATE = r"(?s).*failed to load checkpoint"
+ATTEMPTS = 5
 # Follows the stack's name in the identity. No name of a stack has this character.
 SEPARATOR = ":"
 
@@ -142,6 +146,12 @@ async def own_identity(*, stack: str, cluster: ClusterIdentity) -> Identity:
     )
 
 
+@tenacity.retry(
+    retry=tenacity.retry_if_exception_message(match=UNREADABLE_STATE),
+    wait=tenacity.wait_exponential(multiplier=0.1),
+    stop=tenacity.stop_after_attempt(ATTEMPTS),
+    reraise=True,
+)
 async def _resource_types(stack: str) -> dict[str, str]:
     """Type of each resource in the stack's state, by URN. A StackReference would stay in the state; this does not."""
     answer = await pulumi.runtime.invoke_async("pulumi:pulumi:readStackResourceOutputs", {"stackName": stack})

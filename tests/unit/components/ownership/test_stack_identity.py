@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import re
 from types import SimpleNamespace
@@ -88,3 +89,33 @@ def test_state_has_the_module_name_but_no_code_and_no_secret() -> None:
     assert b"components.ownership.stack_identity" in kept
     assert b"StackIdentityProvider" in kept
     assert len(kept) < 200
+
+
+@pytest.mark.parametrize(
+    ("said", "times", "asked"),
+    [
+        ("invoke failed: failed to load checkpoint: EOF", 1, 2),
+        ("invoke failed: failed to load checkpoint: EOF", 9, 5),
+        ("invoke failed: unknown stack", 1, 1),
+    ],
+    ids=["once", "for good", "another reason"],
+)
+def test_a_state_that_pulumi_is_writing_is_read_again(
+    monkeypatch: pytest.MonkeyPatch, said: str, times: int, asked: int
+) -> None:
+    calls: list[str] = []
+
+    async def invoke(token: str, arguments: object) -> dict[str, object]:
+        calls.append(token)
+        if len(calls) <= times:
+            raise Exception(said)  # as Pulumi does
+        return {"outputs": {}}
+
+    monkeypatch.setattr(pulumi.runtime, "invoke_async", invoke)
+    reading = stack_identity._resource_types(STACK)
+    if asked > times:
+        assert asyncio.run(reading) == {}
+    else:
+        with pytest.raises(Exception, match=said):
+            asyncio.run(reading)
+    assert len(calls) == asked
