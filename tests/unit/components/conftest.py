@@ -19,6 +19,8 @@ from components.ownership.stack_identity import ClusterIdentity, Identity
 from components.platform.context import CHARTS_FOLDER, InstallContext
 from components.settings.resource_profiles import FOOTPRINTS
 from components.teardown.part_guard import PartGuards
+from tests.unit.components import pulumi_project
+from tests.unit.components.pulumi_project import Cluster
 from tests.unit.components.registry import Registry, serving
 from tests.unit.predict import server
 
@@ -31,6 +33,13 @@ SECRET_KEY = "wJalr-demo-secret"
 def registry() -> Iterator[Registry]:
     with serving() as registry:
         yield registry
+
+
+@pytest.fixture
+def cluster() -> Iterator[Cluster]:
+    """A Kubernetes API for the real provider."""
+    with pulumi_project.running() as server:
+        yield server
 
 
 @pytest.fixture(autouse=True)

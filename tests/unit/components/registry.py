@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import hashlib
 import io
 import json
@@ -22,15 +23,18 @@ TOKEN = "anybody"
 HELM_CHART = "application/vnd.cncf.helm.chart.content.v1.tar+gzip"
 
 
-def packaged(name: str, version: str) -> bytes:
-    """Return a chart archive that contains only Chart.yaml."""
-    text = yaml.safe_dump({"apiVersion": "v2", "name": name, "version": version}).encode()
+def packaged(name: str, version: str, *, template: str = "") -> bytes:
+    """A chart's archive with Chart.yaml and this template, if any; the same bytes each time."""
+    files = {"Chart.yaml": yaml.safe_dump({"apiVersion": "v2", "name": name, "version": version})}
+    if template:
+        files["templates/objects.yaml"] = template
     buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w:gz") as archive:
-        entry = tarfile.TarInfo(f"{name}/Chart.yaml")
-        entry.size = len(text)
-        archive.addfile(entry, io.BytesIO(text))
-    return buffer.getvalue()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        for path, text in files.items():
+            entry = tarfile.TarInfo(f"{name}/{path}")
+            entry.size = len(text.encode())
+            archive.addfile(entry, io.BytesIO(text.encode()))
+    return gzip.compress(buffer.getvalue(), mtime=0)
 
 
 @dataclass

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import io
-import tarfile
-from collections.abc import Iterator
 from itertools import product
 from pathlib import Path
 
 import pytest
-import yaml
 
 from tests.unit.components import pulumi_project
 from tests.unit.components.kubernetes import kubeconfig
 from tests.unit.components.pulumi_project import TOKEN, Cluster, Project
-from tests.unit.components.registry import Registry
+from tests.unit.components.registry import Registry, packaged
 
 PROGRAM = """\
 import os
@@ -73,12 +69,6 @@ CONFIG_MAPS = {f"/api/v1/namespaces/default/configmaps/of-{name}" for name in ("
 
 
 @pytest.fixture
-def cluster() -> Iterator[Cluster]:
-    with pulumi_project.running() as server:
-        yield server
-
-
-@pytest.fixture
 def project(tmp_path: Path, cluster: Cluster) -> Project:
     return pulumi_project.project(tmp_path, cluster=cluster, program=PROGRAM)
 
@@ -95,18 +85,6 @@ def test_nothing_stays_in_the_temporary_folder(project: Project, cluster: Cluste
         assert bool(cluster.objects) == command.startswith(("up", "refresh"))
 
 
-def chart(name: str, version: str) -> bytes:
-    """A chart with one ConfigMap."""
-    description = yaml.safe_dump({"apiVersion": "v2", "name": name, "version": version})
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w:gz") as archive:
-        for path, text in (("Chart.yaml", description), ("templates/config.yaml", TEMPLATE)):
-            entry = tarfile.TarInfo(f"{name}/{path}")
-            entry.size = len(text)
-            archive.addfile(entry, io.BytesIO(text.encode()))
-    return buffer.getvalue()
-
-
 def test_nothing_of_helm_and_its_charts_stays_in_the_temporary_folder(
     tmp_path: Path, cluster: Cluster, registry: Registry
 ) -> None:
@@ -114,7 +92,7 @@ def test_nothing_of_helm_and_its_charts_stays_in_the_temporary_folder(
     project = pulumi_project.project(tmp_path, cluster=cluster, program=WITH_CHARTS)
     (tmp_path / "components").symlink_to(pulumi_project.ROOT / "components")
     for name, version in product(("release", "objects"), ("1.0.0", "2.0.0")):
-        registry.push(f"charts/{name}", version, chart(name, version))
+        registry.push(f"charts/{name}", version, packaged(name, version, template=TEMPLATE))
     charts = f"{registry.address}/charts"
     for command, version in (
         ("preview", "1.0.0"),

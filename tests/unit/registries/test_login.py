@@ -10,7 +10,9 @@ import pytest
 from registries.errors import DownloadError
 from registries.login import Login, Logins, RegistryAuth
 
-LOGIN = Login(host="images.example", username="reader", password="private-password")
+HOST = "images.example"
+REGISTRY = f"https://{HOST}"
+LOGIN = Login(host=HOST, username="reader", password="private-password")
 TOKEN_SERVER = 'Bearer realm="{realm}",service="s",scope="repository:a/b:pull"'
 
 
@@ -20,15 +22,15 @@ def asked(challenge: str, answer: Callable[[httpx.Request], httpx.Response], *, 
 
     def serve(request: httpx.Request) -> httpx.Response:
         seen.append(httpx.Request(request.method, request.url, headers=request.headers))
-        if request.url.host != "images.example":
+        if request.url.host != HOST:
             return answer(request)
         allowed = "Authorization" in request.headers
         return httpx.Response(200 if allowed else 401, headers={} if allowed else {"WWW-Authenticate": challenge})
 
-    auth = RegistryAuth(registry="https://images.example", login=LOGIN)
+    auth = RegistryAuth(registry=REGISTRY, login=LOGIN)
     with httpx.Client(transport=httpx.MockTransport(serve), auth=auth) as client:
         for _ in range(times):
-            client.get("https://images.example/v2/a/b/manifests/1")
+            client.get(f"{REGISTRY}/v2/a/b/manifests/1")
     return seen
 
 

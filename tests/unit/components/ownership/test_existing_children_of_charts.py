@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import io
-import tarfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import yaml
 
 from components.objects import STACK_ANNOTATION
 from tests.unit.components import pulumi_project
 from tests.unit.components.kubernetes import UID
 from tests.unit.components.pulumi_project import Cluster, Project
-from tests.unit.components.registry import Registry
+from tests.unit.components.registry import Registry, packaged
 
 # A chart as one Helm release, and another one object by object: the two ways in which this program deploys charts.
 PROGRAM = f"""\
@@ -68,30 +64,12 @@ def theirs(name: str) -> dict[str, object]:
     return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {"whose": "theirs"}}
 
 
-def chart(name: str) -> bytes:
-    """A chart with one ConfigMap."""
-    description = yaml.safe_dump({"apiVersion": "v2", "name": name, "version": "1.0.0"})
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w:gz") as archive:
-        for path, text in (("Chart.yaml", description), ("templates/config.yaml", TEMPLATE)):
-            entry = tarfile.TarInfo(f"{name}/{path}")
-            entry.size = len(text)
-            archive.addfile(entry, io.BytesIO(text.encode()))
-    return buffer.getvalue()
-
-
-@pytest.fixture
-def cluster() -> Iterator[Cluster]:
-    with pulumi_project.running() as server:
-        yield server
-
-
 @pytest.fixture
 def project(tmp_path: Path, cluster: Cluster, registry: Registry) -> Project:
     made = pulumi_project.project(tmp_path, cluster=cluster, program=PROGRAM)
     (tmp_path / "components").symlink_to(pulumi_project.ROOT / "components")
     for name in ("release", "objects"):
-        registry.push(f"charts/{name}", "1.0.0", chart(name))
+        registry.push(f"charts/{name}", "1.0.0", packaged(name, "1.0.0", template=TEMPLATE))
     return made
 
 

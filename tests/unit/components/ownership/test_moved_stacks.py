@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,44 +10,18 @@ import pytest
 
 from components.objects import STACK_ANNOTATION
 from tests.unit.components import pulumi_project
-from tests.unit.components.kubernetes import UID
+from tests.unit.components.ownership.owned_program import owned_program
 from tests.unit.components.pulumi_project import Cluster, Project
 
-PROGRAM = f"""\
-import functools
-import httpx2
-import pulumi
-import pulumi_kubernetes as k8s
-import yaml
-from components.objects import cluster_provider, this_stack
-from components.ownership.marks import own_all_objects
-from components.ownership.stack_identity import ClusterIdentity, own_identity
-
-async def deploy():
-    here = ClusterIdentity(uid={UID!r}, name="of context 'here'")
-    identity = await own_identity(stack=this_stack(), cluster=here)
-    server = pulumi.Config().require("server")
-    own_all_objects(identity, connect=functools.partial(httpx2.Client, base_url=server), namespace="default")
-    provider = cluster_provider(
-        "cluster", context="here", uid={UID!r}, opts=pulumi.ResourceOptions(depends_on=identity.kept_by)
-    )
-    k8s.core.v1.ConfigMap(
-        "settings",
-        metadata={{"name": "settings", "namespace": "default"}},
-        data={{"a": "b"}},
-        opts=pulumi.ResourceOptions(provider=provider),
-    )
-    return {{"identity": identity.text}}
-
-pulumi.run(deploy)
-"""
+PROGRAM = owned_program(
+    """\
+metadata = {"name": "settings", "namespace": "default"}
+k8s.core.v1.ConfigMap("settings", metadata=metadata, data={"a": "b"}, opts=opts)
+return {"identity": identity.text}
+""",
+    imports="import pulumi_kubernetes as k8s",
+)
 SETTINGS = "/api/v1/namespaces/default/configmaps/settings"
-
-
-@pytest.fixture
-def cluster() -> Iterator[Cluster]:
-    with pulumi_project.running() as server:
-        yield server
 
 
 @pytest.fixture

@@ -48,12 +48,6 @@ REFUSAL = f"(?s)nothing was changed.*{UID}.*another one.*{OTHER}.*Set KUBECONFIG
 
 
 @pytest.fixture
-def cluster() -> Iterator[Cluster]:
-    with pulumi_project.running() as server:
-        yield server
-
-
-@pytest.fixture
 def project(tmp_path: Path, cluster: Cluster) -> Project:
     made = pulumi_project.project(tmp_path, cluster=cluster, program=PROGRAM)
     made.pulumi("up", "--yes", "--skip-preview")
